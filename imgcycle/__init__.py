@@ -1,0 +1,41 @@
+"""imgcycle: turn pictures from one look into another, with models learnt without paired examples.
+
+    from imgcycle import load_translator, convert_image
+    monet = load_translator("monet")
+    convert_image("a.jpg", "a-monet.jpg", monet)
+
+The names below are imported when first used, so that `import imgcycle` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from imgcycle.config import ConvertOptions as ConvertOptions
+    from imgcycle.config import TrainConfig as TrainConfig
+    from imgcycle.errors import ImgcycleError as ImgcycleError
+    from imgcycle.jobs.convert import convert_image as convert_image
+    from imgcycle.jobs.translators import load_translator as load_translator
+    from imgcycle.training.loop import train as train
+
+_HOMES = {
+    "ConvertOptions": "imgcycle.config",
+    "ImgcycleError": "imgcycle.errors",
+    "TrainConfig": "imgcycle.config",
+    "convert_image": "imgcycle.jobs.convert",
+    "load_translator": "imgcycle.jobs.translators",
+    "train": "imgcycle.training.loop",
+}
+
+__all__ = ["ConvertOptions", "ImgcycleError", "TrainConfig", "__version__", "convert_image", "load_translator", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'imgcycle' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)

@@ -1,0 +1,226 @@
+"""What a user chose, as frozen dataclasses that turn into JSON and back without loss.
+
+A config knows nothing of torch: it is read before any heavy import, stored in `config.json` of a run and in
+the metadata of a weights file, and compared field by field when a run is resumed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from imgcycle.errors import UsageError
+
+GeneratorKind = Literal["compact", "resnet", "unet"]
+NormKind = Literal["instance", "affine", "batch"]
+CriticKind = Literal["basic", "nlayers", "pixel"]
+GanMode = Literal["lsgan", "vanilla", "wgangp"]
+CycleMode = Literal["both", "forward", "backward", "none"]
+SchedulePolicy = Literal["linear", "cosine", "step", "plateau"]
+WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
+GAN_MODES: tuple[GanMode, ...] = get_args(GanMode)
+
+
+class JsonConfig:
+    """Mixin of every config: a dict of plain values, and back, refusing what it does not know."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON-ready values (tuples become lists)."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from `to_dict()`'s result; unknown names and wrong types raise UsageError."""
+        hints = get_type_hints(cls)
+        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise UsageError(
+                f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}",
+                f"it knows {', '.join(sorted(names))}",
+            )
+        return cls(**{name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()})
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return a kind of type
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _as_type(next(a for a in args if a is not type(None)), value, where)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise UsageError(f"{where} is {value!r}", f"one of {', '.join(map(str, args))}")
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{where} should be a list, not {value!r}")
+        inner = args[0]
+        return tuple(_as_type(inner, v, where) for v in value)
+    if isinstance(hint, type) and issubclass(hint, JsonConfig):
+        return value if isinstance(value, hint) else hint.from_dict(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise UsageError(f"{where} should be {hint.__name__}, not {value!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class NetConfig(JsonConfig):
+    """A generator's architecture: enough to build it with no flags.
+
+    `depth` counts residual blocks (resnet, compact) or downsamplings (unet); `width` is the channel count of
+    the first stage.
+    """
+
+    kind: GeneratorKind = "compact"
+    width: int = 16
+    depth: int = 6
+    norm: NormKind = "instance"
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= 1024:
+            raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
+        low = 5 if self.kind == "unet" else 1
+        if not low <= self.depth <= 64:
+            raise UsageError(f"a {self.kind} generator's depth is {self.depth}", f"choose between {low} and 64")
+
+    @classmethod
+    def named(cls, name: str, width: int | None = None) -> NetConfig:
+        """The net behind a `--net` name: compact, resnet9, resnet6, unet256, unet128."""
+        table = {
+            "compact": cls("compact", 16, 6, "affine"),
+            "resnet9": cls("resnet", 64, 9),
+            "resnet6": cls("resnet", 64, 6),
+            "unet256": cls("unet", 64, 8, "batch"),
+            "unet128": cls("unet", 64, 7, "batch"),
+        }
+        if name not in table:
+            raise UsageError(f"no net is called {name!r}", f"one of {', '.join(NET_NAMES)}")
+        return table[name] if width is None else table[name].replace(width=width)
+
+
+@dataclass(frozen=True)
+class CriticConfig(JsonConfig):
+    """A PatchGAN critic: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels."""
+
+    kind: CriticKind = "basic"
+    width: int = 64
+    layers: int = 3
+    norm: NormKind = "instance"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= 1024:
+            raise UsageError(f"a critic's width is {self.width}", "choose between 1 and 1024 channels")
+        if not 1 <= self.layers <= 8:
+            raise UsageError(f"a critic of {self.layers} layers", "choose between 1 and 8")
+
+
+@dataclass(frozen=True)
+class TrainConfig(JsonConfig):
+    """One training run, complete: data, method, nets, losses, optimisation, rhythm of saving.
+
+    Lengths are `steps` when given, else `epochs` constant + `epochs_decay` decaying ones. Weights of losses
+    follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
+    each net and method was made for.
+    """
+
+    a: str
+    b: str
+    method: str = "cyclegan"
+    net: NetConfig = field(default_factory=lambda: NetConfig.named("compact"))
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    weight_init: WeightInit | None = None
+    init_gain: float = 0.02
+
+    size: int = 286
+    crop: int = 256
+    flip: bool = True
+    batch: int = 1
+
+    gan: GanMode = "lsgan"
+    use_gan: bool = True
+    cycle: CycleMode = "both"
+    lambda_cycle: float = 10.0
+    lambda_identity: float = 0.5
+    pool: int = 50
+    lambda_nce: float = 1.0
+    nce_identity: bool = True
+    nce_temperature: float = 0.07
+    nce_patches: int = 256
+    nce_width: int = 256
+    flip_equivariance: bool = False
+    shift_equivariance: float = 0.0
+
+    lr: float = 2e-4
+    lr_critic: float | None = None
+    beta1: float = 0.5
+    beta2: float = 0.999
+    schedule: SchedulePolicy = "linear"
+    steps: int | None = None
+    epochs: int = 100
+    epochs_decay: int = 100
+    ema: float = 0.999
+    grad_clip: float | None = None
+
+    val_a: str | None = None
+    val_b: str | None = None
+    val_every: int = 2000
+    sample_every: int = 500
+    save_every: int = 500
+    seed: int = 0
+    precision: Precision = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        checks = [
+            (self.batch >= 1, f"a batch of {self.batch}", "at least 1"),
+            (self.crop >= 16, f"a crop of {self.crop} pixels", "at least 16"),
+            (self.size >= self.crop, f"a load size of {self.size} is below the crop of {self.crop}", "raise --size"),
+            (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
+            (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
+            (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),
+            (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
+            (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
+            (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
+            ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),
+            (self.grad_clip is None or self.grad_clip > 0, f"clipping at {self.grad_clip}", "above 0"),
+        ]
+        for holds, what, hint in checks:
+            if not holds:
+                raise UsageError(what, hint)
+
+
+@dataclass(frozen=True)
+class ConvertOptions(JsonConfig):
+    """How a picture is converted, apart from where it comes from and goes to.
+
+    `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
+    the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
+    enlarged result; None takes the card's. `strength` 0..1 blends from the input to the result.
+    """
+
+    work_size: int | Literal["auto", "full"] = "auto"
+    detail: float | None = None
+    strength: float = 1.0
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.work_size, int) and self.work_size < 16:
+            raise UsageError(f"a work size of {self.work_size}", "at least 16, or auto, or full")
+        for name, value in (("detail", self.detail), ("strength", self.strength)):
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"--{name} is {value}", "choose between 0 and 1")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"--quality is {self.quality}", "choose between 1 and 100")

@@ -1,0 +1,128 @@
+"""Which device, in which precision, on how many threads, in how much memory.
+
+All of it follows from flags of the hardware, never from a stopwatch: the same machine always decides the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgcycle.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_size(text: str) -> int:
+    """Bytes behind `512M`, `4G`, `1.5g`, `800MiB` or a plain count; UsageError on anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
+    if not match:
+        raise UsageError(f"{text!r} is no size", "write it like 512M or 4G")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def installed_memory() -> int:
+    """Bytes of memory this process may use: the machine's, or its container's limit when that is lower."""
+    total = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else 8 * 2**30
+    limit = Path("/sys/fs/cgroup/memory.max")
+    try:
+        text = limit.read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total
+
+
+def default_memory() -> int:
+    """A quarter of the installed memory: what is free at the moment must not change the plan."""
+    return installed_memory() // 4
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device behind `auto | cpu | cuda[:n] | mps`; UsageError when this machine has none such."""
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"no device is called {name!r}", "one of auto, cpu, cuda, cuda:1, mps")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"this machine has no {name}", f"torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("this machine has no mps device", "use --device cpu")
+    return device
+
+
+def cpu_has_bf16() -> bool:
+    """True where bf16 matrix products run in hardware (AVX512-BF16 or AMX); elsewhere they are emulated, slowly."""
+    import torch
+
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper().startswith(("SSE", "AVX2", "AVX512_CORE_VNNI")):
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is not None:
+        flags = capabilities()
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("bf16"))
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """The compute type behind `auto | fp32 | bf16 | fp16` on `device`.
+
+    auto: bf16 where the hardware multiplies it, else fp16 on CUDA and MPS, else fp32. fp16 on a CPU is refused.
+    """
+    import torch
+
+    if name == "fp32":
+        return torch.float32
+    if name == "bf16":
+        return torch.bfloat16
+    if name == "fp16":
+        if device.type == "cpu":
+            raise UsageError("fp16 is not for the CPU", "use --precision bf16 or fp32")
+        return torch.float16
+    if name != "auto":
+        raise UsageError(f"no precision is called {name!r}", "one of auto, fp32, bf16, fp16")
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    """`fp32`, `bf16` or `fp16`."""
+    import torch
+
+    return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+
+
+@dataclass(frozen=True)
+class HardwareFacts:
+    """What decides the bits of a result beside weights, input and options: frozen in a run's `config.json`."""
+
+    device: str
+    capability: str
+    precision: str
+    threads: int
+    torch: str
+
+
+def hardware_facts(device: torch.device, dtype: torch.dtype) -> HardwareFacts:
+    """The facts of this process, now."""
+    import torch
+
+    if device.type == "cuda":
+        capability = torch.cuda.get_device_name(device)
+    else:
+        capability = torch.backends.cpu.get_cpu_capability()
+        capability += "+bf16" if cpu_has_bf16() else ""
+    return HardwareFacts(device.type, capability, precision_name(dtype), torch.get_num_threads(), torch.__version__)

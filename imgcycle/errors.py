@@ -1,0 +1,72 @@
+"""Everything that can go wrong and be said in one line.
+
+    ImgcycleError            exit 1   anything below, or a failure with no better name
+    ├── UsageError           exit 2   what was asked cannot be done as asked
+    │   ├── UnknownStyle     exit 2   no style, file or run folder of that name
+    │   ├── WeightsError     exit 2   a weights file that cannot be read or does not fit
+    │   └── MissingExtra     exit 2   an optional package is not installed
+    ├── InputError           exit 1   one input cannot be read, or is not what it claims to be
+    ├── OutputError          exit 1   one output cannot be written
+    ├── TrainingError        exit 1   a run cannot go on
+    └── Interrupted          exit 130 the user, or a signal, ended the work
+
+A message is one line: what, where. A hint is what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ImgcycleError(Exception):
+    """Base of every error imgcycle raises on purpose; carries a hint and an exit code."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(ImgcycleError):
+    """The request itself cannot be carried out."""
+
+    exit_code = 2
+
+
+class UnknownStyle(UsageError):
+    """No bundled style, weights file or run folder answers to this name."""
+
+
+class WeightsError(UsageError):
+    """A weights file is unreadable, damaged, or does not describe a net imgcycle knows."""
+
+
+class MissingExtra(UsageError):
+    """An optional package is needed; the hint holds the pip line."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs an optional package", f"pip install 'imgcycle[{extra}]'")
+        self.extra = extra
+
+
+class InputError(ImgcycleError):
+    """An input file cannot be read as what it should be."""
+
+
+class OutputError(ImgcycleError):
+    """An output file cannot be written."""
+
+
+class TrainingError(ImgcycleError):
+    """A training run cannot go on."""
+
+
+class Interrupted(ImgcycleError):
+    """The work was ended by the user or a signal; what was finished stays."""
+
+    exit_code = 130

@@ -1,0 +1,65 @@
+"""From temporary to final: every file imgcycle writes appears whole, under its name, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+PARTIAL = ".imgcycle-"
+"""Temporary names start with this, so that a walk passes over them and the leftovers of a kill can be found."""
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends well, and vanishes when it does not.
+
+    The temporary name lies in the same folder; data and folder are synced before the name counts. `mode` sets
+    permission bits; by default the process's umask decides, as for any new file. OSError passes through.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(_default_mode() if mode is None else mode)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small UTF-8 file the same way."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system offers that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a killed writer left in a folder only one process writes to."""
+    for path in folder.glob(f"{PARTIAL}*.partial"):
+        path.unlink(missing_ok=True)
+
+
+def _default_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

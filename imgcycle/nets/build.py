@@ -1,0 +1,20 @@
+"""From a NetConfig to a generator."""
+
+from __future__ import annotations
+
+from imgcycle.config import NetConfig
+from imgcycle.nets.compact import CompactGenerator
+from imgcycle.nets.layers import Generator
+from imgcycle.nets.resnet import ResnetGenerator
+from imgcycle.nets.unet import UnetGenerator
+
+_KINDS: dict[str, type[ResnetGenerator] | type[CompactGenerator] | type[UnetGenerator]] = {
+    "compact": CompactGenerator,
+    "resnet": ResnetGenerator,
+    "unet": UnetGenerator,
+}
+
+
+def build_generator(config: NetConfig) -> Generator:
+    """The generator a config describes, freshly made; call its `initialise()` to draw weights as it wants them."""
+    return _KINDS[config.kind](config)

@@ -1,0 +1,68 @@
+"""Our own small generator: 2.7 GMAC at 256², no checkerboard by construction, colours kept, calm under shifts.
+
+Three choices set it apart from the ResNet generator:
+
+- **Only residual branches are normalised.** A norm on the trunk takes each channel's mean away, and with it the
+  picture's absolute colour, which later layers then have to guess: results drift in colour from image to image.
+  Here the trunk, from pixels to pixels, carries colour through; the branches at a quarter of the size still
+  normalise, which is where the style is learnt. The full-size stages without norms are also cheap to stream.
+- **Down** is a low-pass filter after the non-linearity, then a convolution on the smaller grid (Zhang 2019), and
+  **up** is linear interpolation, then a convolution: no stage sees the phase of a stride or of a transposed
+  kernel, so a shifted picture gives a shifted result and no period-2 or period-4 grid can appear (Odena 2016).
+- **No skip from input pixels to output pixels**: started from the identity, cycle and identity losses (both L1,
+  with a cusp there) never leave it.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from imgcycle.config import NetConfig
+from imgcycle.nets.layers import Generator, conv, initialise
+from imgcycle.nets.resnet import ResidualBlock
+from imgcycle.nets.stages import Activation, Blur, Conv, Head, Stage, Upsample
+
+
+class CompactGenerator(Generator):
+    """`depth` residual blocks of `4 × width` channels at a quarter of the size (width 16, 6 blocks)."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w, c = config.width, config.channels
+        self.walkable = config.norm != "batch"
+        self.head = conv(c, w, 5)
+        self.down = nn.ModuleList([conv(w, 2 * w, 3), conv(2 * w, 4 * w, 3)])
+        self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
+        self.up = nn.ModuleList([conv(4 * w, 2 * w, 3), conv(2 * w, w, 3)])
+        self.tail = conv(w, c, 5)
+
+    def chain(self) -> list[Stage]:
+        """Head; blur and convolution twice; blocks; interpolation and convolution twice; tail."""
+        chain: list[Stage] = [Conv(self.head.weight, self.head.bias, pad=2, mode="reflect"), Activation()]
+        for down in self.down:
+            assert isinstance(down, nn.Conv2d)
+            chain += [Blur(), Conv(down.weight, down.bias, pad=1, mode="reflect"), Activation()]
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, ResidualBlock)
+            chain += block.chain(f"block{index}")
+        for up in self.up:
+            assert isinstance(up, nn.Conv2d)
+            chain += [Upsample(), Conv(up.weight, up.bias, pad=1, mode="reflect"), Activation()]
+        return [*chain, Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head()]
+
+    def initialise(self) -> None:
+        """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
+
+        With N(0, 0.02) the trunk's colours would enter the blocks a hundred times weaker than the branches.
+        """
+        initialise(self, "kaiming")
+        for block in self.blocks:
+            assert isinstance(block, ResidualBlock)
+            if isinstance(block.norm2.weight, nn.Parameter):
+                nn.init.constant_(block.norm2.weight, 0.5)
+        nn.init.normal_(self.tail.weight, 0.0, 0.02)
+
+    def feature_taps(self) -> tuple[int, ...]:
+        """As for the ResNet generator: pixels, both smaller grids, an early and a late block."""
+        blocks = [8 + 7 * n - 1 for n in range(1, len(self.blocks) + 1)]
+        return (-1, 3, 6, blocks[0], blocks[min(4, len(blocks) - 1)])

@@ -1,0 +1,102 @@
+"""Small parts shared by the nets: the base of all generators, norms as modules, initialisation of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.config import NormKind, WeightInit
+from imgcycle.nets.stages import Norm, Stage, run
+
+
+class Generator(nn.Module):
+    """A net from images to images of the same size; float NCHW RGB in [-1, 1] in and out.
+
+    Subclasses give `chain()`; sides must be multiples of `stride` and at least `min_size`, which the engine's
+    padding sees to.
+    """
+
+    stride: int = 4
+    min_size: int = 8
+    walkable: bool = True
+    """False where a norm uses statistics of the batch: such a net is run whole."""
+
+    def chain(self) -> list[Stage]:
+        """The net as an ordered list of stages."""
+        raise NotImplementedError
+
+    def stages(self) -> list[Stage] | None:
+        """The chain, or None for a net that cannot be walked strip by strip."""
+        return self.chain() if self.walkable else None
+
+    def feature_taps(self) -> tuple[int, ...]:
+        """Five places in the chain (-1 is the input) whose planes a contrastive loss compares."""
+        raise NotImplementedError
+
+    def initialise(self) -> None:
+        """Draw the weights the way this net was made for: N(0, 0.02), as the paper does under norms."""
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate `x`."""
+        return run(self.chain(), x)[0]
+
+    def encode(self, x: Tensor, taps: Sequence[int]) -> list[Tensor]:
+        """The planes at `taps`, computing no further than the last of them."""
+        return run(self.chain()[: max(taps) + 1], x, taps)[1]
+
+
+def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A convolution that holds parameters only; padding is the stage's business."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
+
+
+def norm_module(kind: NormKind, channels: int) -> nn.Module:
+    """The module holding a norm's parameters: none, an affine pair, or batch statistics as well."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.InstanceNorm2d(channels, affine=kind == "affine")
+
+
+def norm_stage(module: nn.Module) -> Norm:
+    """The stage for a module of `norm_module`."""
+    if isinstance(module, nn.BatchNorm2d):
+        return Norm("batch", running=module)
+    assert isinstance(module, nn.InstanceNorm2d)
+    return Norm("instance", module.weight, module.bias, module.eps)
+
+
+def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) -> None:
+    """Draw all weights anew: convolutions and linear layers by `kind`, biases 0, affine norms N(1, gain)/0.
+
+    The reference's four ways (`init_weights`): normal N(0, gain), xavier, kaiming (fan-in), orthogonal.
+    Draws from torch's global generator.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            if kind == "normal":
+                nn.init.normal_(module.weight, 0.0, gain)
+            elif kind == "xavier":
+                nn.init.xavier_normal_(module.weight, gain)
+            elif kind == "kaiming":
+                nn.init.kaiming_normal_(module.weight, a=0, mode="fan_in")
+            else:
+                nn.init.orthogonal_(module.weight, gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.weight is not None:
+            nn.init.normal_(module.weight, 1.0, gain)
+            nn.init.zeros_(module.bias)
+
+
+def parameter_count(net: nn.Module) -> int:
+    """Number of learnt values."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Where a net's first parameter lives (the CPU for a net without any)."""
+    first = next(net.parameters(), None)
+    return torch.device("cpu") if first is None else first.device

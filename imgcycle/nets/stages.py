@@ -1,0 +1,224 @@
+"""A generator described as an ordered list of stages, and the one function that runs such a list.
+
+`Generator.forward(x)` *is* `run(chain, x)`, so the description cannot drift from the net. Whatever must walk a
+net another way (row strips, folding of norms, export, counting of multiply-adds) reads the same list.
+
+Between two norms every stage is local: Conv, ConvTranspose, Upsample and Blur look at a few rows around, the
+rest at single pixels. Only a Norm looks at the whole plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PadMode = Literal["zero", "reflect", "replicate"]
+INPUT = "input"
+"""The slot that always holds the net's own input."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv:
+    """Convolution over `pad` rows and columns of `mode` padding; weight (out, in/groups, k, k)."""
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: int = 1
+    pad: int = 0
+    mode: PadMode = "zero"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConvTranspose:
+    """Transposed convolution; weight (in, out, k, k)."""
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: int = 2
+    pad: int = 1
+    output_pad: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample:
+    """Doubling of both sides: `nearest`, or `linear` (half-pixel centres, edges replicated)."""
+
+    mode: Literal["nearest", "linear"] = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """Per-channel low-pass with the separable kernel taps⊗taps / (Σtaps)², then every `stride`-th pixel.
+
+    Richard Zhang, Making Convolutional Networks Shift-Invariant Again, ICML 2019.
+    """
+
+    taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    stride: int = 2
+    mode: PadMode = "reflect"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Norm:
+    """Normalisation over H×W of each channel: `instance` by the image's own moments, `batch` by the batch's or
+    the running ones (`running` is then the module that keeps them)."""
+
+    kind: Literal["instance", "batch"] = "instance"
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    eps: float = 1e-5
+    running: torch.nn.BatchNorm2d | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """ReLU, or LeakyReLU when `slope` is above 0."""
+
+    slope: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep the present planes under a name, for a later Add."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add what a Save kept (or the net's input) to the present planes."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last squashing to [-1, 1]."""
+
+
+Stage = Conv | ConvTranspose | Upsample | Blur | Norm | Activation | Save | Add | Head
+
+
+def run(chain: Sequence[Stage], x: Tensor, taps: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
+    """Run a chain over `x` (NCHW); returns the last planes, and the planes right after each stage in `taps`.
+
+    A tap of -1 is the input itself.
+    """
+    slots: dict[str, Tensor] = {INPUT: x}
+    wanted = set(taps)
+    found: dict[int, Tensor] = {-1: x} if -1 in wanted else {}
+    for index, stage in enumerate(chain):
+        x = step(stage, x, slots)
+        if index in wanted:
+            found[index] = x
+    return x, [found[t] for t in taps]
+
+
+def step(stage: Stage, x: Tensor, slots: dict[str, Tensor]) -> Tensor:  # noqa: PLR0911 - one return a stage
+    """Run one stage; `slots` is read by Add and written by Save."""
+    match stage:
+        case Conv():
+            x, pad = pad_planes(x, stage.pad, stage.mode)
+            return F.conv2d(x, stage.weight, stage.bias, stage.stride, pad)
+        case Norm():
+            return _normalise(stage, x)
+        case Activation():
+            return F.leaky_relu(x, stage.slope) if stage.slope else F.relu(x)
+        case Blur():
+            return blur(x, stage.taps, stage.stride, stage.mode)
+        case Upsample():
+            return upsample(x, stage.mode)
+        case ConvTranspose():
+            return F.conv_transpose2d(x, stage.weight, stage.bias, stage.stride, stage.pad, stage.output_pad)
+        case Save():
+            slots[stage.slot] = x
+            return x
+        case Add():
+            return x + slots[stage.slot]
+        case Head():
+            return torch.tanh(x)
+
+
+def pad_planes(x: Tensor, pad: int, mode: PadMode) -> tuple[Tensor, int]:
+    """Pad by reflection or replication; zero padding is handed on to the convolution as the second value.
+
+    Autocast would widen the planes to float32 for a reflection and the next convolution narrow them again,
+    so it is switched off around it: copying values needs no precision.
+    """
+    if mode == "zero" or pad == 0:
+        return x, pad
+    with torch.autocast(x.device.type, enabled=False):
+        return F.pad(x, (pad, pad, pad, pad), mode), 0
+
+
+def upsample(x: Tensor, mode: Literal["nearest", "linear"]) -> Tensor:
+    """Double both sides of NCHW planes."""
+    if mode == "nearest":
+        return F.interpolate(x, scale_factor=2, mode="nearest")
+    with torch.autocast(x.device.type, enabled=False):
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tensor:
+    """Low-pass each channel with taps⊗taps normalised to sum 1, keeping every `stride`-th pixel.
+
+    Padding as in Zhang's BlurPool: (k − 1)/2 rounded down before, rounded up after.
+    """
+    line = torch.tensor(taps, dtype=torch.float32, device=x.device)
+    kernel = torch.outer(line, line)
+    kernel = (kernel / kernel.sum()).to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    before, after = (len(taps) - 1) // 2, len(taps) // 2
+    with torch.autocast(x.device.type, enabled=False):
+        padded = F.pad(x, (before, after, before, after), "constant" if mode == "zero" else mode)
+        return F.conv2d(padded, kernel, stride=stride, groups=x.shape[1])
+
+
+def _normalise(norm: Norm, x: Tensor) -> Tensor:
+    if norm.running is not None:
+        return norm.running(x)  # type: ignore[no-any-return]
+    # A group per channel is the instance norm, in a kernel several times faster on the CPU.
+    with torch.autocast(x.device.type, enabled=False):
+        weight = None if norm.weight is None else norm.weight.to(x.dtype)
+        bias = None if norm.bias is None else norm.bias.to(x.dtype)
+        return F.group_norm(x, x.shape[1], weight, bias, norm.eps)
+
+
+def parameters_of(chain: Sequence[Stage]) -> list[Tensor]:
+    """Every parameter a chain refers to, in order, repetitions included."""
+    found: list[Tensor] = []
+    for stage in chain:
+        if isinstance(stage, Norm) and stage.running is not None:
+            found += list(stage.running.parameters())
+        elif isinstance(stage, Conv | ConvTranspose | Norm):
+            found += [p for p in (stage.weight, stage.bias) if p is not None]
+    return found
+
+
+def multiply_adds(chain: Sequence[Stage], height: int, width: int) -> int:
+    """Multiply-adds of all convolutions of a chain on one image of `height` × `width` pixels.
+
+    Transposed convolutions are counted at their input size (each input pixel meets each weight once).
+    """
+    total = 0
+    for stage in chain:
+        match stage:
+            case Conv():
+                k = stage.weight.shape[-1]
+                height = (height + 2 * stage.pad - k) // stage.stride + 1
+                width = (width + 2 * stage.pad - k) // stage.stride + 1
+                total += stage.weight.numel() * height * width
+            case ConvTranspose():
+                total += stage.weight.numel() * height * width
+                height, width = height * stage.stride, width * stage.stride
+            case Upsample():
+                height, width = height * 2, width * 2
+            case Blur():
+                height, width = -(-height // stage.stride), -(-width // stage.stride)
+            case _:
+                pass
+    return total

@@ -1,0 +1,76 @@
+"""The U-Net generator of pix2pix: halvings to a single pixel, doublings back, concatenating skips.
+
+Isola et al., CVPR 2017, appendix 6.1.1. Its skips stay alive to the end, so it cannot be walked in strips.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.config import NetConfig
+from imgcycle.nets.layers import Generator, norm_module, norm_stage
+from imgcycle.nets.stages import step
+
+
+class Level(nn.Module):
+    """One halving and its doubling, with everything deeper in between."""
+
+    def __init__(self, config: NetConfig, outer: int, inner: int, deeper: Level | None, outermost: bool, drop: bool):
+        super().__init__()
+        bias = config.norm != "batch"
+        innermost = deeper is None
+        self.outermost = outermost
+        self.drop = drop
+        self.down = nn.Conv2d(outer, inner, 4, 2, 1, bias=bias)
+        self.down_norm = None if outermost or innermost else norm_module(config.norm, inner)
+        self.deeper = deeper
+        self.up = nn.ConvTranspose2d(
+            inner if innermost else 2 * inner, outer, 4, 2, 1, bias=True if outermost else bias
+        )
+        self.up_norm = None if outermost else norm_module(config.norm, outer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated."""
+        # The reference's in-place LeakyReLU changes the skip as well: it is the activated planes that travel.
+        x = x if self.outermost else nn.functional.leaky_relu(x, 0.2)
+        hidden = self.down(x)
+        if self.down_norm is not None:
+            hidden = step(norm_stage(self.down_norm), hidden, {})
+        if self.deeper is not None:
+            hidden = self.deeper(hidden)
+        hidden = self.up(nn.functional.relu(hidden))
+        if self.outermost:
+            return torch.tanh(hidden)
+        assert self.up_norm is not None
+        hidden = step(norm_stage(self.up_norm), hidden, {})
+        if self.drop:
+            hidden = nn.functional.dropout(hidden, 0.5, self.training)
+        return torch.cat([x, hidden], 1)
+
+
+class UnetGenerator(Generator):
+    """`depth` halvings (8 for 256², 7 for 128²), dropout on the middle levels; sides are multiples of 2^depth."""
+
+    walkable = False
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w = config.width
+        self.stride = self.min_size = 2**config.depth
+        level = Level(config, 8 * w, 8 * w, None, outermost=False, drop=False)
+        for _ in range(config.depth - 5):
+            level = Level(config, 8 * w, 8 * w, level, outermost=False, drop=True)
+        for outer in (4 * w, 2 * w, w):
+            level = Level(config, outer, 2 * outer, level, outermost=False, drop=False)
+        self.outer = Level(config, config.channels, w, level, outermost=True, drop=False)
+
+    def stages(self) -> None:
+        """None: the concatenating skips leave nothing to walk."""
+        return
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate `x`, whole."""
+        return cast(Tensor, self.outer(x))
