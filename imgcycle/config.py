@@ -161,7 +161,6 @@ class TrainConfig(JsonConfig):
     nce_patches: int = 256
     nce_width: int = 256
     flip_equivariance: bool = False
-    shift_equivariance: float = 0.0
 
     lr: float = 2e-4
     lr_critic: float | None = None

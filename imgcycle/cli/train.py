@@ -1,0 +1,118 @@
+"""`imgcycle train`: every option of a run, turned into a TrainConfig."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from imgcycle.config import CriticKind, CycleMode, GanMode, Precision, SchedulePolicy, WeightInit
+
+MethodName = Literal["cyclegan", "cut", "fastcut"]
+NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
+
+NETS, LOSSES, DESCENT, RHYTHM, MACHINE = "Nets", "Losses", "Optimisation", "Saving and looking", "Machine"
+
+
+def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
+def train(
+    a: Annotated[
+        Path | None, typer.Argument(help="Folder of images of the first look (A).", show_default=False)
+    ] = None,
+    b: Annotated[
+        Path | None, typer.Argument(help="Folder of images of the second look (B).", show_default=False)
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder.  [default: ./<A>2<B>]")] = None,
+    method: Annotated[
+        MethodName | None, typer.Option(help="cyclegan learns both ways; cut and fastcut only A to B, faster.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length in steps: constant for half, then linear to 0.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Length in epochs, half of them decaying.  [default: 200]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
+    start_from: Annotated[Path | None, typer.Option(help="Begin with the weights of a file or another run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON file of settings; options given here win.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The published settings: resnet9, width 64, 286/256, no EMA.")
+    ] = False,
+    size: Annotated[int | None, _option(help="Shorter side images are scaled to.  [286]", panel=NETS)] = None,
+    crop: Annotated[int | None, _option(help="Side of the square cut from them.  [256]", panel=NETS)] = None,
+    net: Annotated[NetName | None, _option(help="Generator.  [compact]", panel=NETS)] = None,
+    width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
+    critic: Annotated[
+        CriticKind | None, _option(help="Critic: 70×70 patches, any depth, single pixels.  [basic]", panel=NETS)
+    ] = None,
+    critic_layers: Annotated[int | None, _option(help="Depth of --critic nlayers.  [3]", panel=NETS)] = None,
+    critic_width: Annotated[int | None, _option(help="Channels of the critic's first stage.  [64]", panel=NETS)] = None,
+    weight_init: Annotated[WeightInit | None, _option(help="First weights.  [each net's own]", panel=NETS)] = None,
+    gan: Annotated[GanMode | None, _option(help="Adversarial loss.  [lsgan]", panel=LOSSES)] = None,
+    no_gan: Annotated[bool, _option("--no-gan", help="No adversarial loss.", panel=LOSSES)] = False,
+    cycle: Annotated[CycleMode | None, _option(help="Which ways round must lead home.  [both]", panel=LOSSES)] = None,
+    lambda_cycle: Annotated[float | None, _option(help="Weight of the cycle loss.  [10]", panel=LOSSES)] = None,
+    lambda_identity: Annotated[
+        float | None, _option(help="Weight of the identity loss, × lambda-cycle.  [0.5]", panel=LOSSES)
+    ] = None,
+    lambda_nce: Annotated[
+        float | None, _option(help="Weight of the contrastive loss.  [cut 1, fastcut 10]", panel=LOSSES)
+    ] = None,
+    nce_patches: Annotated[
+        int | None, _option(help="Patches compared an image and layer.  [256]", panel=LOSSES)
+    ] = None,
+    nce_width: Annotated[int | None, _option(help="Width of the contrastive heads.  [256]", panel=LOSSES)] = None,
+    pool: Annotated[int | None, _option(help="Made images kept for the critics.  [50; cut 0]", panel=LOSSES)] = None,
+    batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1]", panel=DESCENT)] = None,
+    lr: Annotated[float | None, _option(help="Learning rate.  [0.0002]", panel=DESCENT)] = None,
+    lr_critic: Annotated[float | None, _option(help="The critics' own.  [as --lr]", panel=DESCENT)] = None,
+    schedule: Annotated[
+        SchedulePolicy | None, _option(help="How the learning rate falls.  [linear]", panel=DESCENT)
+    ] = None,
+    ema: Annotated[
+        float | None, _option(help="Decay of the averaged weights; 0 is off.  [0.999]", panel=DESCENT)
+    ] = None,
+    grad_clip: Annotated[float | None, _option(help="Largest norm of a gradient.  [off]", panel=DESCENT)] = None,
+    val_a: Annotated[Path | None, _option(help="Validation images of A.", panel=RHYTHM)] = None,
+    val_b: Annotated[Path | None, _option(help="Validation images of B.", panel=RHYTHM)] = None,
+    val_every: Annotated[int | None, _option(help="Steps between validations.  [2000]", panel=RHYTHM)] = None,
+    sample_every: Annotated[int | None, _option(help="Steps between sample grids.  [500]", panel=RHYTHM)] = None,
+    save_every: Annotated[int | None, _option(help="Steps between saves.  [500]", panel=RHYTHM)] = None,
+    licence: Annotated[
+        str, _option("--licence", "--license", help="Licence of the pictures, for the card.", panel=RHYTHM)
+    ] = "",
+    device: Annotated[str | None, _option(help="auto, cpu, cuda, cuda:1, mps.  [auto]", panel=MACHINE)] = None,
+    precision: Annotated[
+        Precision | None, _option(help="Compute type; auto goes by the hardware.  [auto]", panel=MACHINE)
+    ] = None,
+    jobs: Annotated[int, _option("-j", "--jobs", help="Threads that decode images.  [2]", panel=MACHINE)] = 2,
+    seed: Annotated[int | None, _option(help="Seed of everything random.  [0]", panel=MACHINE)] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+) -> None:
+    """Learn to turn images like those in A into images like those in B (and back), without pairs."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    from imgcycle.cli.train_config import build_config, read_settings, shown_command
+    from imgcycle.cli.train_view import train_listener
+    from imgcycle.errors import Interrupted, UsageError
+    from imgcycle.training.loop import Surroundings
+    from imgcycle.training.loop import train as run_training
+
+    if output is None and (a is None or b is None):
+        raise UsageError("two folders of images are needed", "imgcycle train A/ B/")
+    run = output or Path(f"{_name(a or Path())}2{_name(b or Path())}")
+    stored = read_settings(run / "config.json") if resume else read_settings(config) if config else None
+    settings = build_config(given, stored)
+    around = Surroundings(workers=jobs, command=shown_command(), licence=licence)
+    with train_listener(quiet=quiet, json_lines=json_lines) as listener:
+        ended = run_training(
+            settings, run, resume=resume, start_from=start_from, surroundings=around, listener=listener
+        )
+    if ended.interrupted:
+        raise Interrupted(f"stopped at step {ended.step} of {ended.steps}, saved in {run}", "go on with --resume")
+
+
+def _name(folder: Path) -> str:
+    """What to call a domain: its folder's name, or the one above for the likes of `photo/train`."""
+    resolved = folder.resolve()
+    return resolved.parent.name if resolved.name.lower() in ("train", "images", "a", "b") else resolved.name

@@ -1,0 +1,117 @@
+"""From the options of `imgcycle train` to a TrainConfig: which setting wins over which."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.errors import UsageError
+
+PLAIN = frozenset(
+    {
+        "weight_init",
+        "gan",
+        "cycle",
+        "lambda_cycle",
+        "lambda_identity",
+        "lambda_nce",
+        "nce_patches",
+        "nce_width",
+        "pool",
+        "batch",
+        "lr",
+        "lr_critic",
+        "schedule",
+        "ema",
+        "grad_clip",
+        "val_every",
+        "sample_every",
+        "save_every",
+        "device",
+        "precision",
+        "seed",
+        "steps",
+        "size",
+        "crop",
+    }  # fmt: skip
+)
+"""Options that are a field of TrainConfig under the same name."""
+
+
+def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
+    """The config from, in rising order: general defaults, the method's, --paper, `stored`, options given.
+
+    `given` holds only what stood on the command line; `stored` a run's or a `--config` file's settings.
+    """
+    from imgcycle.methods.registry import method_class
+
+    stored = stored or {}
+    method = given.get("method") or stored.get("method", "cyclegan")
+    merged: dict[str, Any] = {**method_class(method).defaults}
+    if given.get("paper"):
+        merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": "normal" if method == "cyclegan" else "xavier"}
+    merged |= {**stored, "method": method}
+    merged |= {name: given[name] for name in PLAIN & given.keys()}
+    merged["net"] = _net(given, merged.get("net"))
+    merged["critic"] = _critic(given, merged.get("critic", {}))
+    merged |= _sizes(given, stored)
+    if "epochs" in given:
+        merged["epochs"], merged["epochs_decay"] = given["epochs"] - given["epochs"] // 2, given["epochs"] // 2
+    if given.get("no_gan"):
+        merged["use_gan"] = False
+    merged |= {name: str(Path(given[name]).resolve()) for name in ("a", "b", "val_a", "val_b") if name in given}
+    if "a" not in merged or "b" not in merged:
+        raise UsageError("two folders of images are needed", "imgcycle train A/ B/")
+    return TrainConfig.from_dict(merged)
+
+
+def _net(given: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
+    if stored is not None and "net" not in given:
+        changes = {"width": given["width"]} if "width" in given else {}
+        return {**stored, **changes}
+    name = given.get("net") or ("resnet9" if given.get("paper") else "compact")
+    return NetConfig.named(name, given.get("width")).to_dict()
+
+
+def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    options = (("kind", "critic"), ("layers", "critic_layers"), ("width", "critic_width"))
+    return CriticConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
+
+
+def _sizes(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, int]:
+    """Load size and crop: one of them alone brings the other along, in the paper's proportion 286 to 256."""
+    known = {**stored, **given}
+    if "size" in known and "crop" not in known:
+        return {"crop": round(known["size"] * 256 / 286)}
+    if "crop" in known and "size" not in known:
+        return {"size": round(known["crop"] * 286 / 256)}
+    return {}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a `--config` file, or in a run's `config.json`; UsageError when there are none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return dict(values.get("config", values))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} cannot be read as settings: {error}", "give a JSON file") from error
+
+
+def shown_command() -> str:
+    """The command line as a card may show it: the data folder by its variable, no other absolute paths."""
+    data = os.environ.get("IMGCYCLE_DATA", "")
+    words = ["imgcycle"]
+    for word in sys.argv[1:]:
+        path = Path(word)
+        if data and word.startswith(data):
+            words.append("$IMGCYCLE_DATA" + word[len(data) :])
+        elif path.is_absolute():
+            words.append(shlex.quote("/".join(path.parts[-2:])))
+        elif word != "--resume":
+            words.append(shlex.quote(word))
+    return " ".join(words)

@@ -1,0 +1,74 @@
+"""Random numbers of training, in one home: every one is a pure function of what it is for.
+
+A sample is a function of (seed, domain, epoch, index), a step's dice of (seed, step, rank). Nothing keeps a
+random state between steps, so there is none to save, to lose in a crash, or to spoil by prefetching.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def dice(seed: int, *purpose: str | int) -> np.random.Generator:
+    """A NumPy generator that depends on the seed and the purpose alone."""
+    words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in purpose]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *words])))
+
+
+def step_seed(seed: int, step: int, rank: int, generation: int) -> int:
+    """The seed of torch's own generator during one step on one rank.
+
+    `generation` counts rollbacks: without it a rolled-back run would walk into the same NaN again.
+    """
+    return int(dice(seed, "step", step, rank, generation).integers(2**63))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which part of an image a sample is: position as fractions of the free play, mirrored or not."""
+
+    top: float
+    left: float
+    flip: bool
+
+
+def placement(seed: int, domain: str, epoch: int, index: int) -> Placement:
+    """The placement of one sample."""
+    top, left, flip = dice(seed, "placement", domain, epoch, index).random(3)
+    return Placement(float(top), float(left), bool(flip < 0.5))
+
+
+@dataclass(frozen=True)
+class UnpairedOrder:
+    """Who meets whom: domain A is walked in a new order each epoch, domain B is drawn uniformly.
+
+    An epoch is max(|A|, |B|) items long (rounded up to whole batches over all ranks).
+    """
+
+    count_a: int
+    count_b: int
+    seed: int
+
+    @property
+    def epoch_length(self) -> int:
+        """Items of one epoch."""
+        return max(self.count_a, self.count_b)
+
+    def pair(self, epoch: int, item: int, generation: int = 0) -> tuple[int, int]:
+        """Indices into A and B of an item; items past the epoch's end wrap around."""
+        item %= self.epoch_length
+        order = self._order(epoch)
+        b = int(dice(self.seed, "partner", epoch, item, generation).integers(self.count_b))
+        return int(order[item]) % self.count_a, b
+
+    def _order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        if _LATEST.get("key") != (self, epoch):
+            _LATEST.update(key=(self, epoch), order=dice(self.seed, "order", epoch).permutation(self.epoch_length))
+        return _LATEST["order"]  # type: ignore[return-value]
+
+
+_LATEST: dict[str, object] = {}
+"""The latest epoch's order, so that a step does not shuffle a thousand numbers for one of them."""

@@ -1,0 +1,96 @@
+"""The contract of a training method: which nets, in which phases, with which losses.
+
+The loop alone owns autocast, scaler, backward, clipping, optimizers, averaging over ranks, EMA, rollback and
+saving. A method is one file: its nets, and its losses beside their formulas.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.nets.layers import Generator
+
+Losses = dict[str, Tensor]
+"""Terms by name, each a float32 scalar already multiplied by its weight: their sum is what is descended."""
+
+
+@dataclass
+class Batch:
+    """One step's images, float32 NCHW in [-1, 1], and what phases make of them for later phases (`made`)."""
+
+    a: Tensor
+    b: Tensor
+    made: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Phase(nn.Module):
+    """One backward pass: the losses of the nets it updates.
+
+    Only the updated nets are registered as submodules (under their names): wrapped for several devices, a phase
+    then averages the gradients of those and of no others. The nets it merely uses stay in `others`.
+    """
+
+    def __init__(self, name: str, updates: Mapping[str, nn.Module], others: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.name = name
+        self.updates = tuple(updates)
+        self.nets = nn.ModuleDict(updates)
+        self.others = _Unregistered(dict(others))
+
+    def net(self, name: str) -> nn.Module:
+        """An updated or a used net."""
+        return self.nets[name] if name in self.nets else self.others.nets[name]
+
+    def forward(self, batch: Batch) -> Losses:
+        """The phase's loss terms for one batch."""
+        raise NotImplementedError
+
+
+@dataclass
+class _Unregistered:
+    """Hides modules from `nn.Module`'s registration."""
+
+    nets: dict[str, nn.Module]
+
+
+class Method(ABC):
+    """A training method on one config; holds its nets and whatever must survive a restart beside them."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Fields of TrainConfig that this method sets differently from the general defaults."""
+    directions: ClassVar[tuple[str, ...]] = ("A2B", "B2A")
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def nets(self) -> dict[str, nn.Module]:
+        """All nets by name; generators under their direction."""
+
+    @abstractmethod
+    def phases(self) -> list[Phase]:
+        """The phases of one step, in order."""
+
+    def generators(self) -> dict[str, Generator]:
+        """The nets that translate, by direction."""
+        nets = self.nets()
+        return {d: net for d in self.directions if isinstance(net := nets.get(d), Generator)}
+
+    def learning_rate(self, phase: Phase) -> float:
+        """The initial learning rate of a phase."""
+        if phase.name.startswith("critic") and self.config.lr_critic is not None:
+            return self.config.lr_critic
+        return self.config.lr
+
+    def state(self) -> dict[str, Any]:
+        """What beside the nets must be saved (image pools); tensors and plain values only."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - most methods have nothing to take back
+        """Take back what `state()` gave."""

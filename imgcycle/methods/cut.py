@@ -1,0 +1,168 @@
+"""CUT and FastCUT: one-way translation that keeps content by contrast between patches.
+
+Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Translation, ECCV 2020
+(arXiv 2007.15651). Objective, eq. 4:
+
+    CUT      GAN + λ·½·(PatchNCE(a, G(a)) + PatchNCE(b, G(b))),  λ = 1
+    FastCUT  GAN + λ·PatchNCE(a, G(a)),  λ = 10, inputs mirrored half the time (flip equivariance)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss
+from imgcycle.methods.base import Batch, Losses, Method, Phase
+from imgcycle.nets.build import build_generator
+from imgcycle.nets.critics import build_critic
+from imgcycle.nets.layers import Generator, initialise
+from imgcycle.nets.stages import run
+
+
+class PatchHeads(nn.Module):
+    """For each tapped layer a two-layer perceptron from its channels to `width` values of length 1."""
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            [nn.Sequential(nn.Linear(c, width), nn.ReLU(), nn.Linear(width, width)) for c in channels]
+        )
+
+    def forward(self, planes: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
+        """NCHW planes and for each the chosen positions (P,) of H·W → (N, P, width), float32."""
+        projected = []
+        for head, plane, place in zip(self.heads, planes, places, strict=True):
+            chosen = plane.flatten(2)[:, :, place].transpose(1, 2)
+            projected.append(F.normalize(head(chosen).float(), dim=-1))
+        return projected
+
+
+def patch_nce(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    """InfoNCE over the patches of each image (eq. 3): −log exp(q·k⁺/τ) / Σ exp(q·k/τ), mean.
+
+    (N, P, C) each, rows of length 1, float32. Keys carry no gradient; negatives come from the same image.
+    """
+    logits = query.float() @ key.detach().float().transpose(1, 2) / temperature
+    target = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[0], -1)
+    return F.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+
+class CriticPhase(Phase):
+    """The critic first: real images of B against fresh translations, no pool."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        super().__init__("critic", {"critic_B": nets["critic_B"]}, {"A2B": nets["A2B"]})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """The term critic_B; mirrors the batch for FastCUT, for the generator's phase as well."""
+        if self.config.flip_equivariance:
+            batch.made["mirrored"] = torch.rand(()) < 0.5
+            if batch.made["mirrored"]:
+                batch.a, batch.b = batch.a.flip(-1), batch.b.flip(-1)
+        with torch.no_grad():
+            made = self.net("A2B")(batch.a)
+        batched = self.config.critic.norm != "batch"
+        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), batch.b, made, batched)}
+
+
+class GeneratorPhase(Phase):
+    """Generator and heads: fool the critic, and keep each patch closer to its source than to any other."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        super().__init__("generator", {n: nets[n] for n in ("A2B", "heads")}, {"critic_B": nets["critic_B"]})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A2B, nce_A, and nce_B (the identity of CUT)."""
+        config = self.config
+        generator = cast(Generator, self.net("A2B"))
+        taps = generator.feature_taps()
+        source = torch.cat([batch.a, batch.b]) if config.nce_identity else batch.a
+        made, keys = run(generator.chain(), source, taps)
+        queries = generator.encode(made, taps)
+        if config.flip_equivariance and batch.made["mirrored"]:
+            keys = [k.flip(-1) for k in keys]
+            queries = [q.flip(-1) for q in queries]
+        fake = made[: len(batch.a)]
+        batch.made["B"] = fake.detach()
+        places = [torch.randperm(k.shape[2] * k.shape[3], device=k.device)[: config.nce_patches] for k in keys]
+        heads = self.net("heads")
+        with torch.no_grad():
+            key_rows = heads(keys, places)
+        pairs = list(zip(heads(queries, places), key_rows, strict=True))
+        share = config.lambda_nce / len(pairs)
+        losses = {"gan_A2B": gan_loss(config.gan, self.net("critic_B")(fake), True)}
+        if not config.nce_identity:
+            losses["nce_A"] = share * self._sum(pairs, slice(None))
+            return losses
+        half = len(batch.a)
+        losses["nce_A"] = 0.5 * share * self._sum(pairs, slice(None, half))
+        losses["nce_B"] = 0.5 * share * self._sum(pairs, slice(half, None))
+        return losses
+
+    def _sum(self, pairs: list[tuple[Tensor, Tensor]], images: slice) -> Tensor:
+        terms = [patch_nce(q[images], k[images], self.config.nce_temperature) for q, k in pairs]
+        return torch.stack(terms).sum()
+
+
+class Cut(Method):
+    """The one-way method, A→B."""
+
+    directions = ("A2B",)
+    defaults: ClassVar[Mapping[str, Any]] = {"epochs": 200, "epochs_decay": 200, "pool": 0}
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        generator = build_generator(config.net)
+        if generator.stages() is None:
+            raise UsageError(f"CUT needs a generator with stages, not a {config.net.kind}", "--net compact or resnet9")
+        critic = build_critic(config.critic, config.net.channels)
+        heads = PatchHeads(tapped_channels(generator), config.nce_width)
+        kind = config.weight_init or "xavier"
+        if config.weight_init is None:
+            generator.initialise()
+        else:
+            initialise(generator, kind, config.init_gain)
+        for net in (critic, heads):
+            initialise(net, kind, config.init_gain)
+        self._nets: dict[str, nn.Module] = {"A2B": generator, "critic_B": critic, "heads": heads}
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B, critic_B, heads."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Critic first, then generator and heads, as in the reference."""
+        return [CriticPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]
+
+
+class FastCut(Cut):
+    """No identity, ten times the weight, mirrored inputs: half the work."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "epochs": 150,
+        "epochs_decay": 50,
+        "pool": 0,
+        "lambda_nce": 10.0,
+        "nce_identity": False,
+        "flip_equivariance": True,
+    }
+
+
+def tapped_channels(generator: Generator) -> list[int]:
+    """Channel counts at a generator's feature taps, from a pass over a tiny blank image.
+
+    The reference learns them from the first batch and builds its heads then; asking the net itself makes the
+    heads part of it from the start, so that saving, resuming and wrapping for several devices need no exception.
+    """
+    blank = torch.zeros(1, 3, 2 * generator.min_size, 2 * generator.min_size)
+    with torch.no_grad():
+        return [plane.shape[1] for plane in generator.encode(blank, generator.feature_taps())]

@@ -1,0 +1,130 @@
+"""CycleGAN: two generators, two critics, and the demand that there and back is home.
+
+Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
+ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section 5.2:
+
+    L = GAN(A2B, D_B) + GAN(B2A, D_A)
+      + λ·(‖B2A(A2B(a)) − a‖₁ + ‖A2B(B2A(b)) − b‖₁)
+      + λ·λ_idt·(‖A2B(b) − b‖₁ + ‖B2A(a) − a‖₁)
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss
+from imgcycle.methods.base import Batch, Losses, Method, Phase
+from imgcycle.methods.pool import ImagePool
+from imgcycle.nets.build import build_generator
+from imgcycle.nets.critics import build_critic
+from imgcycle.nets.layers import device_of, initialise
+
+
+class GeneratorPhase(Phase):
+    """Both generators at once, critics fixed; leaves `fake_a` and `fake_b` for the critics."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        generators = {name: nets[name] for name in ("A2B", "B2A")}
+        super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A2B, gan_B2A, cycle_A, cycle_B, identity_A, identity_B, those that are switched on."""
+        config, losses = self.config, Losses()
+        identity = config.lambda_cycle * config.lambda_identity
+        fake_b, same_b = self._translate("A2B", batch.a, batch.b if identity else None)
+        fake_a, same_a = self._translate("B2A", batch.b, batch.a if identity else None)
+        batch.made = {"B": fake_b.detach(), "A": fake_a.detach()}
+        if config.use_gan:
+            losses["gan_A2B"] = gan_loss(config.gan, self.net("critic_B")(fake_b), True)
+            losses["gan_B2A"] = gan_loss(config.gan, self.net("critic_A")(fake_a), True)
+        if config.cycle in ("both", "forward"):
+            losses["cycle_A"] = config.lambda_cycle * _l1(self.net("B2A")(fake_b), batch.a)
+        if config.cycle in ("both", "backward"):
+            losses["cycle_B"] = config.lambda_cycle * _l1(self.net("A2B")(fake_a), batch.b)
+        if same_b is not None and same_a is not None:
+            losses["identity_B"] = identity * _l1(same_b, batch.b)
+            losses["identity_A"] = identity * _l1(same_a, batch.a)
+        return losses
+
+    def _translate(self, direction: str, source: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The source translated, and the target passed through unchanged as far as the net can; as one batch."""
+        net = self.net(direction)
+        if target is None:
+            return net(source), None
+        if self.config.net.norm == "batch":  # statistics of the batch must not mix the two
+            return net(source), net(target)
+        made, same = net(torch.cat([source, target])).split([len(source), len(target)])
+        return made, same
+
+
+class CriticPhase(Phase):
+    """Both critics in one optimizer; what they call made comes out of the pools."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
+        super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {})
+        self.config = config
+        self.pools = pools
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms critic_A and critic_B."""
+        losses = Losses()
+        for domain, real in (("A", batch.a), ("B", batch.b)):
+            made = self.pools[domain].query(batch.made[domain])
+            critic = self.net(f"critic_{domain}")
+            batched = self.config.critic.norm != "batch"
+            losses[f"critic_{domain}"] = critic_loss(self.config.gan, critic, real, made, batched)
+        return losses
+
+
+class CycleGan(Method):
+    """The two-way method."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if not config.use_gan and config.cycle == "none":
+            raise UsageError("neither a GAN nor a cycle loss is left", "there would be nothing to learn")
+        self._nets: dict[str, nn.Module] = {}
+        for direction in self.directions:
+            net = build_generator(config.net)
+            if config.weight_init is None:
+                net.initialise()
+            else:
+                initialise(net, config.weight_init, config.init_gain)
+            self._nets[direction] = net
+        for domain in ("A", "B") if config.use_gan else ():
+            critic = build_critic(config.critic, config.net.channels)
+            initialise(critic, config.weight_init or "normal", config.init_gain)
+            self._nets[f"critic_{domain}"] = critic
+        self._pools = {domain: ImagePool(config.pool) for domain in ("A", "B")}
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B, B2A, and unless the GAN is off critic_A and critic_B."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Generators first, then critics, as in the reference."""
+        phases: list[Phase] = [GeneratorPhase(self.config, self._nets)]
+        if self.config.use_gan:
+            phases.append(CriticPhase(self.config, self._nets, self._pools))
+        return phases
+
+    def state(self) -> dict[str, Any]:
+        """The pools."""
+        return {"pools": {domain: pool.state() for domain, pool in self._pools.items()}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Fill the pools again."""
+        device = device_of(self._nets["A2B"])
+        for domain, images in cast(dict[str, list[Tensor]], state["pools"]).items():
+            self._pools[domain].load_state(images, device)
+
+
+def _l1(made: Tensor, target: Tensor) -> Tensor:
+    return F.l1_loss(made.float(), target)

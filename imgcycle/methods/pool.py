@@ -1,0 +1,43 @@
+"""The image pool: critics see a history of made images, not only the latest (Shrivastava et al., CVPR 2017)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class ImagePool:
+    """Up to `size` made images; 0 hands every image straight through.
+
+    Fills first; then, for each image by itself, with probability ½ a random old one is handed out and the new
+    one takes its place. Draws from torch's CPU generator, which the loop seeds anew each step.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.images: list[Tensor] = []
+
+    def query(self, made: Tensor) -> Tensor:
+        """Exchange a batch (NCHW) for one of the same size, some of it older; detached."""
+        if self.size == 0:
+            return made.detach()
+        handed = []
+        for image in made.detach():
+            if len(self.images) < self.size:
+                self.images.append(image.clone())
+                handed.append(image)
+            elif torch.rand(()).item() < 0.5:
+                place = int(torch.randint(self.size, ()).item())
+                handed.append(self.images[place])
+                self.images[place] = image.clone()
+            else:
+                handed.append(image)
+        return torch.stack(handed)
+
+    def state(self) -> list[Tensor]:
+        """The images, oldest place first, on the CPU."""
+        return [image.cpu() for image in self.images]
+
+    def load_state(self, images: list[Tensor], device: torch.device) -> None:
+        """Take back what `state()` gave."""
+        self.images = [image.to(device) for image in images]

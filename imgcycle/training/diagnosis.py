@@ -1,0 +1,92 @@
+"""Plain words for what commonly goes wrong, from the same few pictures again and again.
+
+The findings are those users report for years before they know what they see: colours inverted, output equal to
+input, all outputs alike, a critic that has won.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+PATIENCE = 3
+"""Probes in a row that must agree before a finding is spoken of."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is measured on fixed pictures of one direction.
+
+    `luma` is the correlation of input and output luminance; `change` their mean absolute difference in 8-bit
+    levels; `variety` how far the outputs differ from one another, as a share of how far the inputs do.
+    """
+
+    luma: float
+    change: float
+    variety: float
+
+
+def probe(source: Tensor, made: Tensor) -> Probe:
+    """Measure a batch (float NCHW in [-1, 1], at least two images) against its translation."""
+    source, made = source.float(), made.float()
+    weights = torch.tensor([0.299, 0.587, 0.114], device=source.device).view(1, 3, 1, 1)
+    x = (source * weights).sum(1).flatten(1)
+    y = (made * weights).sum(1).flatten(1)
+    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+    luma = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)).clamp_min(1e-6)
+    change = (source - made).abs().mean() * 127.5
+    variety = _spread(made) / _spread(source).clamp_min(1e-6)
+    return Probe(float(luma.mean()), float(change), float(variety))
+
+
+def _spread(images: Tensor) -> Tensor:
+    return (images - images.roll(1, 0)).abs().mean()
+
+
+@dataclass
+class Diagnosis:
+    """Remembers how often in a row each finding held, and speaks of it once until it passes."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def look(self, probes: Mapping[str, Probe], losses: Mapping[str, float], gan: str) -> Iterator[tuple[str, str]]:
+        """Yield (finding, advice) for what has now held for `PATIENCE` probes."""
+        checks: list[tuple[str, bool, str, str]] = []
+        for direction, p in probes.items():
+            checks += [
+                (
+                    f"inverted {direction}",
+                    p.luma < -0.2,
+                    f"{direction} is inverting colours: dark turns light (luma correlation {p.luma:.2f})",
+                    "it rarely recovers: start again with another --seed, or a larger --lambda-identity",
+                ),
+                (
+                    f"identity {direction}",
+                    p.change < 1.0,
+                    f"{direction} gives its input back (mean change {p.change:.1f} of 255 levels)",
+                    "lower --lambda-identity or --lambda-cycle, or check that the two folders differ in look",
+                ),
+                (
+                    f"collapse {direction}",
+                    p.variety < 0.15,
+                    f"{direction} gives nearly the same picture for every input (variety {p.variety:.2f})",
+                    "stop; lower --lr, or use more varied images",
+                ),
+            ]
+        for name, value in losses.items():
+            if name.startswith("critic") and gan in ("lsgan", "vanilla"):
+                checks.append(
+                    (
+                        f"won {name}",
+                        value < 0.01,
+                        f"{name} tells real from made without error (loss {value:.4f}): nothing is left to learn from",
+                        "lower the critic's learning rate, use a narrower or shallower --critic, or more images",
+                    )
+                )
+        for key, holds, finding, advice in checks:
+            self.counts[key] = self.counts.get(key, 0) + 1 if holds else 0
+            if self.counts[key] == PATIENCE:
+                yield finding, advice

@@ -1,0 +1,95 @@
+"""Several devices, one process each: a thin skin over torch.distributed that is nothing when alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from imgcycle.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all of a run."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process saves, logs and speaks."""
+        return self.rank == 0
+
+    def wrap(self, phase: nn.Module) -> nn.Module:
+        """A phase whose gradients are averaged over all ranks."""
+        if self.size == 1:
+            return phase
+        return nn.parallel.DistributedDataParallel(phase)
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is up on any rank."""
+        if self.size == 1:
+            return flag
+        value = torch.tensor(float(flag), device=device)
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return bool(value.item() > 0)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value on rank 0, in order; an empty list elsewhere."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] | None = [None] * self.size if self.leads else None
+        dist.gather_object(value, found)
+        return found or []
+
+    def share(self, figure: float, device: torch.device) -> float:
+        """Rank 0's figure, everywhere."""
+        if self.size == 1:
+            return figure
+        value = torch.tensor(figure, device=device, dtype=torch.float32)
+        dist.broadcast(value, 0)
+        return float(value)
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def join_world(device: torch.device) -> tuple[World, torch.device]:
+    """Join the processes torchrun started (its environment says so), else be alone.
+
+    nccl on CUDA, each rank on its own device; gloo on the CPU.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+        return World(), device
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device.type == "cuda":
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=10))
+    return World(dist.get_rank(), dist.get_world_size()), device
+
+
+def leave_world(world: World) -> None:
+    """Take down the process group."""
+    if world.size > 1 and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def explain(error: RuntimeError, world: World) -> TrainingError | None:
+    """A clear line for the error a collective raises when another rank is gone, None for any other error."""
+    words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "gloo", "Timed out")
+    if world.size > 1 and any(word in str(error) for word in words):
+        return TrainingError(
+            f"another of the {world.size} processes stopped, so rank {world.rank} stops too",
+            "see its message above; continue with --resume",
+        )
+    return None

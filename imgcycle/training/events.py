@@ -1,0 +1,101 @@
+"""What a training run says while it runs; bars, JSON lines and log files are listeners to these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run is about to take its first step (or its first one after a resume)."""
+
+    run: Path
+    step: int
+    steps: int
+    steps_per_epoch: int
+    images_a: int
+    images_b: int
+    device: str
+    precision: str
+    threads: int
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Means of the losses since the last such event; rate in steps a second, `waiting` the share spent on data."""
+
+    step: int
+    steps: int
+    epoch: int
+    losses: Mapping[str, float]
+    lr: float
+    rate: float
+    seconds_left: float
+    waiting: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The state and the weights of `step` are on disk."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A grid of fixed images was written."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is nearer."""
+
+    step: int
+    kid: Mapping[str, float]
+    best: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """Something looks wrong: what is seen, and what to do about it."""
+
+    step: int
+    finding: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Losses or weights stopped being finite at `step`; training goes on from `to` with new dice."""
+
+    step: int
+    to: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A plain remark: an unreadable file left out, a difference from the machine the run began on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run ended: complete, or interrupted after saving."""
+
+    step: int
+    steps: int
+    seconds: float
+    interrupted: bool
+
+
+Event = Started | Progress | Saved | Sampled | Validated | Diagnosed | RolledBack | Noted | Finished
+Listener = Callable[[Event], None]

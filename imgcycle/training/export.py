@@ -1,0 +1,92 @@
+"""From a run to weights that can be used, and from weights to a new run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from imgcycle import __version__
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.nets.layers import Generator
+from imgcycle.training.state import RunFolder
+from imgcycle.weights.native import fill, inspect_weights, save_weights
+
+
+class Exporter:
+    """Writes `weights/` of a run folder, each file with a card."""
+
+    def __init__(self, folder: RunFolder, config: TrainConfig, count_a: int, count_b: int) -> None:
+        self.folder, self.config = folder, config
+        self.counts = {"A": count_a, "B": count_b}
+        self.command = ""
+        self.licence = ""
+
+    def export(
+        self, generators: Mapping[str, Generator], nets: Mapping[str, nn.Module], step: int, best: Mapping[str, float]
+    ) -> None:
+        """All generators, and beside them everything else that was learnt (`critics.safetensors`)."""
+        for direction, net in generators.items():
+            figures = {"best_kid_x1000": best[direction]} if direction in best else {}
+            path = self.folder.weights / f"{direction}.safetensors"
+            save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, figures))
+        others = nn.ModuleDict({name: net for name, net in nets.items() if name not in generators})
+        if len(others):
+            path = self.folder.weights / "critics.safetensors"
+            save_weights(path, others, self.config.critic.to_dict(), self._card("critics", step, {}))
+
+    def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
+        """A generator at its best validation figure so far."""
+        path = self.folder.weights / "best" / f"{direction}.safetensors"
+        save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, {"kid_x1000": kid}))
+
+    def _card(self, direction: str, step: int, figures: Mapping[str, float]) -> dict[str, Any]:
+        config = self.config
+        return {
+            "direction": direction,
+            "method": config.method,
+            "data": {
+                domain: {"folder": _shown_folder(root), "images": self.counts[domain]}
+                for domain, root in (("A", config.a), ("B", config.b))
+            },
+            "steps": step,
+            "batch": config.batch,
+            "trained_size": config.size,
+            "licence": self.licence,
+            "figures": dict(figures),
+            "command": self.command,
+            "version": __version__,
+        }
+
+
+def _shown_folder(root: str) -> str:
+    """The last two names of a folder: enough to know it by, without telling where somebody keeps things."""
+    return "/".join(Path(root).parts[-2:])
+
+
+def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, AveragedModel]) -> None:
+    """Fill a new run's nets from a weights file (its direction says which net) or from all of a run's weights.
+
+    UsageError when the architecture differs or nothing fits.
+    """
+    if source.is_dir():
+        files = {d: source / "weights" / f"{d}.safetensors" for d in ("A2B", "B2A") if d in nets}
+        found = {direction: path for direction, path in files.items() if path.is_file()}
+        critics = source / "weights" / "critics.safetensors"
+    else:
+        found = {str(inspect_weights(source).card.get("direction", "A2B")): source}
+        critics = source.parent / "none"
+    found = {direction: path for direction, path in found.items() if direction in nets}
+    if not found:
+        raise UsageError(f"{source} holds no weights to start from", "give a .safetensors file or a run folder")
+    for direction, path in found.items():
+        fill(nets[direction], path)
+        if direction in averages:
+            averages[direction].module.load_state_dict(nets[direction].state_dict())
+    others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})
+    if critics.is_file() and len(others):
+        fill(others, critics)

@@ -1,0 +1,33 @@
+"""SIGINT and SIGTERM as a wish to stop, granted between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that is set by the first SIGINT or SIGTERM; a second one raises KeyboardInterrupt.
+
+    Outside the main thread no handler can be installed: the event then stays unset.
+    """
+    asked = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,236 @@
+"""One run: everything the loop calls between steps, from opening the folder to the last line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imgcycle.config import TrainConfig
+from imgcycle.data.batches import Prefetcher, UnpairedBatches
+from imgcycle.data.folders import ImageFolder
+from imgcycle.device import default_memory, hardware_facts, precision_name, resolve_precision
+from imgcycle.errors import TrainingError, UsageError
+from imgcycle.training.diagnosis import Diagnosis, probe
+from imgcycle.training.distributed import World
+from imgcycle.training.events import (
+    Diagnosed,
+    Finished,
+    Listener,
+    Noted,
+    Progress,
+    RolledBack,
+    Sampled,
+    Saved,
+    Started,
+    Validated,
+)
+from imgcycle.training.export import Exporter, start_from_weights
+from imgcycle.training.pictures import FixedImages
+from imgcycle.training.schedule import Schedule
+from imgcycle.training.session import Session, fused_adam, memory_format
+from imgcycle.training.state import RunFolder, continued
+from imgcycle.training.validation import Validation
+
+MAX_ROLLBACKS = 4
+
+
+class Run:
+    """A run in progress; `step` counts finished steps."""
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, device: torch.device, world: World, say: Listener):
+        self.config, self.folder, self.device, self.world, self.say = config, folder, device, world, say
+        self.dtype = resolve_precision(config.precision, device)
+        cache = default_memory() // 4
+        self.a, self.b = (
+            ImageFolder(Path(root), config.size, cache_bytes=cache, on_unreadable=self._unreadable)
+            for root in (config.a, config.b)
+        )
+        self.step = 0
+        self.fresh = True
+        self.rollbacks = 0
+        self.best: dict[str, float] = {}
+        self.figure = 0.0
+        self.means: Mapping[str, float] = {}
+
+    @classmethod
+    def open(
+        cls,
+        config: TrainConfig,
+        root: Path,
+        resume: bool,
+        start_from: Path | None,
+        device: torch.device,
+        world: World,
+        workers: int,
+        say: Listener,
+    ) -> Run:
+        """Begin a new run or open one to continue; UsageError when the folder says otherwise."""
+        folder = RunFolder(root)
+        content: dict[str, Any] = {}
+        if folder.exists() and not resume:
+            raise UsageError(f"{root} is a run already", "continue it with --resume, or choose another -o")
+        if resume:
+            stored, facts, content = folder.read_config()
+            config = continued(stored, config)
+            if facts.get("precision") in ("fp32", "bf16", "fp16"):
+                config = config.replace(precision=facts["precision"])
+            if isinstance(facts.get("threads"), int):
+                torch.set_num_threads(facts["threads"])
+        run = cls(config, folder, device, world, say)
+        run._build(workers)
+        facts_now = run._facts()
+        if resume:
+            for name, value in facts_now.items():
+                if facts.get(name) != value:
+                    say(
+                        Noted(
+                            f"{name} was {facts.get(name)!r} when the run began and is {value!r} now: "
+                            "it goes on, but not bit for bit"
+                        )
+                    )
+            run._load()
+            if world.leads:
+                folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
+        else:
+            if start_from is not None:
+                start_from_weights(start_from, run.session.nets, run.session.averages)
+            if world.leads:
+                folder.create(config, facts_now)
+        world.barrier()
+        return run
+
+    def _build(self, workers: int) -> None:
+        config, world = self.config, self.world
+        batches = UnpairedBatches(
+            self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size
+        )
+        self.steps_per_epoch = batches.steps_per_epoch
+        self.schedule = Schedule(config, self.steps_per_epoch)
+        self.session = Session(config, self.device, self.dtype, world)
+        self.exporter = Exporter(self.folder, config, len(self.a), len(self.b))
+        self.validation = Validation.of(config, self.device) if config.val_a is not None and world.leads else None
+        self.fixed = FixedImages(self.a, self.b, config.crop, self.device)
+        self.diagnosis = Diagnosis()
+        self.prefetcher = Prefetcher(batches, self.device, workers, self.schedule.total)
+        self._clock = (time.perf_counter(), 0.0, self.step)
+
+    def _facts(self) -> dict[str, Any]:
+        layout = "channels_last" if memory_format(self.device) == torch.channels_last else "contiguous"
+        return {
+            **asdict(hardware_facts(self.device, self.dtype)),
+            "memory_format": layout,
+            "optimizer": "adam, fused" if fused_adam(self.device) else "adam",
+            "world": self.world.size,
+            "images_a": self.a.digest(),
+            "images_b": self.b.digest(),
+        }
+
+    def _load(self) -> None:
+        self.step, state = self.folder.newest_state()
+        self.best = self.session.load_state(state, self.schedule)
+        self.fresh = False
+        if self.world.leads:
+            self.folder.clean(self.step)
+
+    def _unreadable(self, path: Path, reason: str) -> None:
+        self.say(Noted(f"{path} cannot be read and is left out: {reason}"))
+
+    def start(self) -> None:
+        """Announce the run and start its clock."""
+        self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
+        self.say(
+            Started(
+                self.folder.root, self.step, self.schedule.total, self.steps_per_epoch, len(self.a), len(self.b),
+                str(self.device), precision_name(self.dtype), torch.get_num_threads(), not self.fresh,
+            )
+        )  # fmt: skip
+
+    def report(self) -> None:
+        """Log and announce the means of the losses since the last report."""
+        self.means = self.session.take_means()
+        self.figure = sum(value for name, value in self.means.items() if not name.startswith("critic"))
+        if not self.world.leads:
+            return
+        lr = self.config.lr * self.schedule.factor(self.step - 1)
+        self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": lr})
+        now, waited, step = time.perf_counter(), self.prefetcher.waited, self.step
+        seconds = max(1e-9, now - self._clock[0])
+        rate = (step - self._clock[2]) / seconds
+        waiting = (waited - self._clock[1]) / seconds
+        self._clock = (now, waited, step)
+        left = (self.schedule.total - step) / max(rate, 1e-9)
+        epoch = (step - 1) // self.steps_per_epoch + 1
+        self.say(Progress(step, self.schedule.total, epoch, self.means, lr, rate, left, waiting))
+
+    def probe(self) -> None:
+        """Look at fixed pictures for the known ways to go wrong."""
+        if not self.world.leads:
+            return
+        made = self.fixed.translate(self.session.method.generators(), self.dtype)
+        probes = {d: probe(self.fixed.sources[d], images) for d, images in made.items()}
+        self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
+        for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
+            self.folder.log({"step": self.step, "finding": finding})
+            self.say(Diagnosed(self.step, finding, advice))
+
+    def sample(self) -> None:
+        """Write the grid of fixed images."""
+        if self.world.leads:
+            path = self.folder.samples / f"step-{self.step}.png"
+            self.fixed.grid(self.session.translators(), self.dtype, path)
+            self.say(Sampled(self.step, path))
+
+    def validate(self) -> None:
+        """Measure the validation images, and keep the weights of a direction that was never nearer."""
+        if self.validation is None:
+            return
+        translators = self.session.translators()
+        figures = self.validation.measure(translators, self.dtype)
+        self.folder.log({"step": self.step, "kid": figures})
+        for direction, figure in figures.items():
+            if figure < self.best.get(direction, float("inf")):
+                self.best[direction] = figure
+                self.exporter.export_best(direction, translators[direction], self.step, figure)
+        self.figure = sum(figures.values())
+        self.say(Validated(self.step, figures, dict(self.best)))
+
+    def end_epoch(self) -> None:
+        """Give plateau the epoch's figure; all ranks take rank 0's, so that they keep one learning rate."""
+        if self.config.schedule == "plateau":
+            self.schedule.epoch_ended(self.world.share(self.figure, self.device))
+
+    def save(self) -> None:
+        """Write the state and the weights of this step."""
+        state = self.session.state(self.step, self.schedule, self.best)
+        if self.world.leads:
+            path = self.folder.save_state(self.step, state)
+            self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
+            self.say(Saved(self.step, path))
+        self.world.barrier()
+
+    def roll_back(self) -> None:
+        """Go back to the last saved state, with other dice and half the learning rate."""
+        self.rollbacks += 1
+        if self.rollbacks > MAX_ROLLBACKS:
+            raise TrainingError(
+                f"the run diverges near step {self.step} again and again",
+                "start again with a lower --lr, --grad-clip 1, or --precision fp32",
+            )
+        failed, generation = self.step, self.session.generation
+        self.world.barrier()
+        self._load()
+        self.session.generation = generation + 1
+        self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
+        self.say(RolledBack(failed, self.step, "losses or weights were no longer finite"))
+
+    def finish(self, seconds: float, *, interrupted: bool) -> Finished:
+        """Stop the workers and say so."""
+        self.prefetcher.close()
+        event = Finished(self.step, self.schedule.total, seconds, interrupted)
+        self.say(event)
+        return event

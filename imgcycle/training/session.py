@@ -1,0 +1,155 @@
+"""What a run holds in memory: nets, optimizers, scalers, EMA, schedule; one step of it; all of it as a state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from imgcycle.config import TrainConfig
+from imgcycle.methods.base import Batch, Phase
+from imgcycle.methods.registry import build_method
+from imgcycle.nets.layers import Generator
+from imgcycle.training.distributed import World
+from imgcycle.training.schedule import Schedule
+
+
+@dataclass
+class Descent:
+    """A phase with what descends it."""
+
+    phase: Phase
+    forward: Callable[[Batch], dict[str, Tensor]]
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    lr: float
+
+
+class Session:
+    """The live half of a run; `train` drives it.
+
+    `generation` counts rollbacks: each gives the steps that follow other dice and half the learning rate.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device, dtype: torch.dtype, world: World) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.dtype, self.world = config, device, dtype, world
+        self.method = build_method(config)
+        self.nets = self.method.nets()
+        for net in self.nets.values():
+            net.to(device).to(memory_format=memory_format(device)).train()  # type: ignore[call-overload]
+        self.descents = [self._descend(phase) for phase in self.method.phases()]
+        self.averages: dict[str, AveragedModel] = {}
+        if config.ema:
+            for direction, net in self.method.generators().items():
+                decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+                average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
+                self.averages[direction] = average.eval()
+        self.generation = 0
+        self.sums: dict[str, Tensor] = {}
+        self.counted = 0
+        self.finite = torch.ones((), dtype=torch.bool, device=device)
+
+    def _descend(self, phase: Phase) -> Descent:
+        for net in self.nets.values():
+            net.requires_grad_(True)
+        lr = self.method.learning_rate(phase)
+        betas = (self.config.beta1, self.config.beta2)
+        optimizer = torch.optim.Adam(phase.parameters(), lr, betas, fused=fused_adam(self.device))
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr)
+
+    def step(self, batch: Batch, factor: float) -> None:
+        """All phases once; losses are summed on the device, nothing waits for it."""
+        factor *= 0.5**self.generation
+        for descent in self.descents:
+            for name, net in self.nets.items():
+                net.requires_grad_(name in descent.phase.updates)
+            for group in descent.optimizer.param_groups:
+                group["lr"] = descent.lr * factor
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                losses = descent.forward(batch)
+            total = torch.stack(list(losses.values())).sum()
+            descent.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            if self.config.grad_clip is not None:
+                descent.scaler.unscale_(descent.optimizer)
+                nn.utils.clip_grad_norm_(descent.phase.parameters(), self.config.grad_clip)
+            descent.scaler.step(descent.optimizer)
+            descent.scaler.update()
+            descent.optimizer.zero_grad(set_to_none=True)
+            self.finite &= torch.isfinite(total.detach())
+            for name, value in losses.items():
+                seen = self.sums.get(name)
+                self.sums[name] = value.detach().clone() if seen is None else seen + value.detach()
+        for direction, average in self.averages.items():
+            average.update_parameters(self.nets[direction])
+        self.counted += 1
+
+    def take_means(self) -> dict[str, float]:
+        """Mean of each loss since the last call; waits for the device."""
+        means = {name: float(value) / max(1, self.counted) for name, value in self.sums.items()}
+        self.sums, self.counted = {}, 0
+        return means
+
+    def sound(self) -> bool:
+        """Whether all losses so far and all weights are finite; waits for the device."""
+        weights = all(bool(torch.isfinite(p).all()) for net in self.nets.values() for p in net.parameters())
+        return bool(self.finite) and weights
+
+    def translators(self) -> dict[str, Generator]:
+        """The generators to look at and to keep: the averages where there are any."""
+        if not self.averages:
+            return self.method.generators()
+        return {direction: average.module for direction, average in self.averages.items()}  # type: ignore[misc]
+
+    def state(self, step: int, schedule: Schedule, best: dict[str, float]) -> dict[str, Any]:
+        """Everything that decides the steps to come; tensors and plain values only.
+
+        A collective call: every rank's part of the method's state is gathered on rank 0.
+        """
+        return {
+            "schema": 1,
+            "step": step,
+            "generation": self.generation,
+            "nets": {name: net.state_dict() for name, net in self.nets.items()},
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
+            "optimizers": {d.phase.name: d.optimizer.state_dict() for d in self.descents},
+            "scalers": {d.phase.name: d.scaler.state_dict() for d in self.descents},
+            "schedule": schedule.state(),
+            "method": self.world.gather(self.method.state()),
+            "sums": {name: value.cpu() for name, value in self.sums.items()},
+            "counted": self.counted,
+            "best": best,
+        }
+
+    def load_state(self, state: dict[str, Any], schedule: Schedule) -> dict[str, float]:
+        """Take back what `state()` gave; returns the best figures so far."""
+        for name, net in self.nets.items():
+            net.load_state_dict(state["nets"][name])
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])
+        for descent in self.descents:
+            descent.optimizer.load_state_dict(state["optimizers"][descent.phase.name])
+            descent.scaler.load_state_dict(state["scalers"][descent.phase.name])
+        schedule.load_state(state["schedule"])
+        self.method.load_state(state["method"][self.world.rank % len(state["method"])])
+        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+        self.counted = state["counted"]
+        self.generation = state["generation"]
+        self.finite.fill_(True)
+        return {name: float(value) for name, value in state["best"].items() if math.isfinite(value)}
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """channels_last where tensor cores want it; on the CPU a whole training step is slower with it (measured)."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def fused_adam(device: torch.device) -> bool:
+    """Whether Adam runs as one kernel."""
+    return device.type in ("cpu", "cuda")

@@ -1,0 +1,55 @@
+"""How near translated validation images come to the real ones of their target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imgcycle.config import TrainConfig
+from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.folders import ImageFolder
+from imgcycle.metrics.features import FeatureNet
+from imgcycle.metrics.kid import kernel_distance
+from imgcycle.nets.layers import Generator
+
+
+class Validation:
+    """KID × 1000 on VGG19 features of `--val-a` and `--val-b`, each translated towards the other."""
+
+    def __init__(self, a: ImageFolder, b: ImageFolder, crop: int, device: torch.device) -> None:
+        self.device, self.crop = device, crop
+        self.folders = {"A": a, "B": b}
+        self.net = FeatureNet(device)
+        self.features = {domain: self.net.features(self._images(domain)) for domain in ("A", "B")}
+
+    @classmethod
+    def of(cls, config: TrainConfig, device: torch.device) -> Validation:
+        """The validation a config asks for; MissingExtra without the `metrics` extra."""
+        side = config.size
+        a, b = (ImageFolder(Path(str(root)), side, cache_bytes=2**28) for root in (config.val_a, config.val_b))
+        return cls(a, b, side, device)
+
+    def measure(self, nets: Mapping[str, Generator], dtype: torch.dtype) -> dict[str, float]:
+        """KID × 1000 by direction."""
+        figures = {}
+        for direction, net in nets.items():
+            source, target = direction[0], direction[-1]
+            made = self.net.features(self._translated(net, source, dtype))
+            figures[direction] = round(1000 * kernel_distance(made, self.features[target]), 3)
+        return figures
+
+    def _images(self, domain: str) -> Iterator[Tensor]:
+        folder = self.folders[domain]
+        for index in range(len(folder)):
+            yield to_unit(stack([folder.centre(index, self.crop)])).to(self.device)
+
+    def _translated(self, net: Generator, domain: str, dtype: torch.dtype) -> Iterator[Tensor]:
+        training = net.training
+        net.eval()
+        for image in self._images(domain):
+            with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+                yield net(image).float()
+        net.train(training)
