@@ -6,6 +6,7 @@ the metadata of a weights file, and compared field by field when a run is resume
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import types
@@ -56,7 +57,11 @@ def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one r
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _as_type(next(a for a in args if a is not type(None)), value, where)
+        kinds = [a for a in args if a is not type(None)]
+        for kind in kinds[:-1]:
+            with contextlib.suppress(UsageError):
+                return _as_type(kind, value, where)
+        return _as_type(kinds[-1], value, where)
     if origin is Literal:
         if value in args:
             return value

@@ -1,0 +1,91 @@
+"""The command `imgcycle`: which commands there are, and how an error becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from imgcycle.cli.convert import convert
+from imgcycle.cli.models import models
+from imgcycle.cli.train import train
+from imgcycle.errors import ImgcycleError
+
+app = typer.Typer(
+    name="imgcycle",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn photographs into paintings, summer into winter, with styles learnt without paired examples.",
+)
+app.command()(convert)
+app.command()(train)
+app.add_typer(models, name="models")
+
+INTERRUPTED = 130
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from imgcycle import __version__
+
+        typer.echo(f"imgcycle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code; the entry point of the installed script."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" in words:
+        os.environ["IMGCYCLE_DEBUG"] = "1"
+    raise SystemExit(run(words))
+
+
+def run(words: list[str]) -> int:
+    """Run the command line and return its exit code; every error takes one line on stderr."""
+    try:
+        # Typer returns the code of an Exit, and None after a command that just ended.
+        code = app(words, prog_name="imgcycle", standalone_mode=False)
+    except BrokenPipeError:
+        # The reader of our output has gone; so do we, as every filter does, without Python's last words on it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("IMGCYCLE_DEBUG") and not isinstance(error, KeyboardInterrupt):
+            raise
+        line, code = explained(error)
+        if line:
+            sys.stderr.write(f"imgcycle: {line}\n")
+    return code if isinstance(code, int) else 0
+
+
+def explained(error: BaseException) -> tuple[str, int]:
+    """The line and the exit code of an error; anything unforeseen is said to be that, with where to see more."""
+    if isinstance(error, ImgcycleError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted", INTERRUPTED
+    # Typer's parser may be its own or an installed one, so its errors are known by what they can do.
+    if hasattr(error, "format_message"):
+        return _usage(error), 2
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (see more with --debug)", 1
+
+
+def _usage(error: BaseException) -> str:
+    """One line for a mistake on the command line: the parser's own words, and where to read on."""
+    message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
+    command = getattr(getattr(error, "ctx", None), "command_path", "imgcycle")
+    return f"{message.rstrip('.')} ({command} --help)" if message else ""

@@ -1,0 +1,210 @@
+"""One console with three listeners: bars on a terminal, plain lines elsewhere, JSON lines on request.
+
+stdout carries data or JSON alone; everything for people goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted, Planned
+
+if TYPE_CHECKING:
+    from imgcycle.jobs.tasks import Row, Summary
+
+SCHEMA = 1
+_PLAIN_EVERY = 10.0
+"""Seconds between progress lines where no bar can be drawn."""
+
+
+class Listener(Protocol):
+    """Hears every event of a conversion, in order."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+
+@contextmanager
+def listening(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Listener]:
+    """The listener that fits the options and where stderr leads."""
+    if json_lines:
+        yield JsonListener(verbose)
+    elif sys.stderr.isatty() and not quiet:
+        with BarListener(verbose) as listener:
+            yield listener
+    else:
+        yield PlainListener(quiet, verbose)
+
+
+def say(text: str) -> None:
+    """One line for a person, on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def emit(text: str) -> None:
+    """One line of data, on stdout."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def emit_json(values: dict[str, Any]) -> None:
+    """One JSON object on a line of its own; undecodable bytes of file names stay as escapes."""
+    emit(json.dumps(values))
+
+
+class JsonListener:
+    """A JSON line per input on stdout, a summary last; with `verbose`, JSON progress lines on stderr."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.verbose = verbose
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Finished):
+            emit_json({"schema": SCHEMA, **event.row.to_dict()})
+            if self.verbose:
+                self._progress({"position": event.position, "total": event.total})
+        elif isinstance(event, Ended):
+            emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
+        elif self.verbose and isinstance(event, Estimated):
+            self._progress({"seconds_left": round(event.seconds, 1)})
+        elif self.verbose and isinstance(event, Noted):
+            self._progress({"note": event.text})
+        elif self.verbose and isinstance(event, Planned):
+            self._progress({"total": event.total, "convert": event.convert, "notes": list(event.notes)})
+
+    def _progress(self, values: dict[str, Any]) -> None:
+        say(json.dumps({"schema": SCHEMA, "progress": values}))
+
+
+class PlainListener:
+    """Lines: what failed as it fails, how far it is every ten seconds, a summary last."""
+
+    def __init__(self, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self._said = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        for line in self._lines(event):
+            say(line)
+
+    def _lines(self, event: Event) -> list[str]:
+        if isinstance(event, Finished):
+            if event.row.status == "failed":
+                return [row_line(event.row)]
+            if self.verbose:
+                return [row_line(event.row)]
+            now = time.monotonic()
+            if not self.quiet and now - self._said >= _PLAIN_EVERY:
+                self._said = now
+                return [f"{event.position} of {event.total}"]
+            return []
+        return [] if self.quiet else event_lines(event)
+
+
+class BarListener:
+    """A bar with the time left, and lines above it."""
+
+    def __init__(self, verbose: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.verbose = verbose
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+        )
+        self._bar = self.progress.add_task("converting", total=None, visible=False)
+
+    def __enter__(self) -> BarListener:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Planned):
+            self.progress.update(self._bar, total=event.total, visible=event.convert > 0)
+        if isinstance(event, Finished):
+            self.progress.update(self._bar, completed=event.position)
+            if event.row.status == "failed":
+                self._print(row_line(event.row), "red")
+            elif self.verbose:
+                self._print(row_line(event.row))
+            return
+        if isinstance(event, Ended):
+            self.progress.update(self._bar, visible=False)
+        for line in event_lines(event):
+            self._print(line)
+
+    def _print(self, line: str, style: str = "") -> None:
+        from rich.text import Text
+
+        self.console.print(Text(line, style=style))
+
+
+def event_lines(event: Event) -> list[str]:
+    """What a person is told of an event that is not about one picture."""
+    if isinstance(event, Planned):
+        return list(event.notes)
+    if isinstance(event, Noted):
+        return [event.text]
+    if isinstance(event, Estimated):
+        return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]
+    if isinstance(event, Ended):
+        return [summary_line(event.summary)]
+    return []
+
+
+def row_line(row: Row) -> str:
+    """One picture on one line."""
+    from imgcycle.media.paths import shown
+
+    if row.status == "failed":
+        return f"{shown(row.input)}: {row.error}"
+    if row.status == "done":
+        return f"{shown(row.input)} → {shown(row.output)} ({row.width}×{row.height}, {row.seconds:.2f} s)"
+    return f"{shown(row.output)} {row.status}" + (f": {row.error}" if row.error else "")
+
+
+def summary_line(summary: Summary) -> str:
+    """What became of everything."""
+    parts = [
+        f"{count} {word}"
+        for count, word in (
+            (summary.done, "converted"),
+            (summary.skipped, "converted before"),
+            (summary.kept, "kept"),
+            (summary.failed, "failed"),
+        )
+        if count
+    ]
+    if not parts:
+        return "nothing to convert"
+    return f"{', '.join(parts)} in {duration(summary.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

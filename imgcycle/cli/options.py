@@ -1,0 +1,90 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+WHERE, LOOK, MACHINE, SAYING = "Where to", "How it looks", "Machine", "What is said"
+
+
+class DirectionName(StrEnum):
+    """The two ways through a run folder or a two-way file."""
+
+    A2B = "A2B"
+    B2A = "B2A"
+
+
+class PrecisionName(StrEnum):
+    """Compute types."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+StyleOption = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        "--style",
+        metavar="STYLE",
+        help="A style's name, a weights file, or a run folder of train.",
+        show_default=False,
+    ),
+]
+DirectionOption = Annotated[
+    DirectionName, typer.Option("--direction", help="Which way through a run folder.", rich_help_panel=LOOK)
+]
+WorkSizeOption = Annotated[
+    str,
+    typer.Option(
+        "--work-size",
+        metavar="N|full|auto",
+        help="√(width × height) at which the style is applied; auto is the style's own, full every pixel.",
+        rich_help_panel=LOOK,
+    ),
+]
+DetailOption = Annotated[
+    float | None,
+    typer.Option(
+        "--detail",
+        metavar="0..1",
+        help="Share of the photograph's fine detail in the result.  [default: the style's own]",
+        show_default=False,
+        rich_help_panel=LOOK,
+    ),
+]
+StrengthOption = Annotated[
+    float,
+    typer.Option("--strength", metavar="0..1", help="0 gives the input back, 1 the style.", rich_help_panel=LOOK),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:n]|mps", help="Where to compute.", rich_help_panel=MACHINE)
+]
+PrecisionOption = Annotated[
+    PrecisionName, typer.Option("--precision", help="Compute type; auto goes by the hardware.", rich_help_panel=MACHINE)
+]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "-j", "--jobs", min=1, max=64, help="Threads that read, and as many that write.", rich_help_panel=MACHINE
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=SAYING)]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=SAYING)]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=SAYING)]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=SAYING)]
+
+
+def parse_work_size(text: str) -> int | str:
+    """A number of pixels, `full` or `auto`; BadParameter else."""
+    if text in ("full", "auto"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor full nor auto", param_hint="--work-size") from None

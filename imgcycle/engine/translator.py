@@ -1,0 +1,115 @@
+"""A net made ready to translate pictures: on its device, in its precision, for any size."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.engine.padding import pad_to, padded_size
+from imgcycle.nets.layers import Generator
+from imgcycle.nets.stages import Conv, Stage, run
+from imgcycle.nets.unet import UnetGenerator
+
+WORK_SIZE = 512
+DETAIL = 0.5
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is known of the weights beside the net: name, SHA-256 of the file, and how they want to be used.
+
+    `work_size` is √(width × height) in pixels at which the style looks as it should; `detail` 0..1 the share of a
+    photograph's own fine detail to lay over the enlarged result.
+    """
+
+    name: str = ""
+    digest: str = ""
+    work_size: int = WORK_SIZE
+    detail: float = DETAIL
+
+
+class Translator:
+    """Callable on float32 NCHW RGB in [-1, 1] of any size; gives the same shape, float32, on the input's device.
+
+    In 16 bits the whole net is converted: autocast would cast around every reflection, at the same error and
+    slower. The last convolution and the squashing stay in float32, so that results have more than the 256 levels
+    that bfloat16 tells apart near ±1.
+    """
+
+    def __init__(
+        self, net: Generator, device: torch.device, dtype: torch.dtype = torch.float32, style: Style | None = None
+    ) -> None:
+        self.style = style or Style()
+        self.device = device
+        self.dtype = dtype
+        self.stride, self.min_size = net.stride, net.min_size
+        # Narrow nets, and 16-bit ones, run faster with channels last on the CPU (36 against 51 ms at 256²).
+        self.memory_format = torch.channels_last
+        self._source = net
+        self.net = self._prepared(net, dtype)
+        self._exact: Translator | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Translate a batch."""
+        with torch.inference_mode():
+            return self.whole(x)
+
+    def whole(self, x: Tensor) -> Tensor:
+        """The path that runs the net on the whole picture at once; strips would stand beside it."""
+        height, width = x.shape[2:]
+        wanted = padded_size(height, width, self.stride, self.min_size)
+        planes = pad_to(x.to(self.device, torch.float32), *wanted)
+        planes = planes.to(self.dtype, memory_format=self.memory_format)
+        found = self._run(planes)
+        return found[:, :, :height, :width].to(x.device, torch.float32)
+
+    def exact(self) -> Translator:
+        """The same translator in float32: what pictures with more than 8 bits are translated with."""
+        if self.dtype == torch.float32:
+            return self
+        if self._exact is None:
+            self._exact = Translator(self._source, self.device, torch.float32, self.style)
+        return self._exact
+
+    def _prepared(self, net: Generator, dtype: torch.dtype) -> Generator:
+        ready = copy.deepcopy(net).eval().requires_grad_(False).to(self.device, dtype)
+        ready = cast(Generator, cast(Any, ready).to(memory_format=self.memory_format))
+        if dtype != torch.float32:
+            if isinstance(ready, UnetGenerator):
+                ready.outer.up.float().register_forward_pre_hook(_widen)
+            else:
+                _last_convolution(ready).data = _last_convolution(ready).data.float()
+                bias = _tail(ready)[0]
+                assert isinstance(bias, Conv)
+                if bias.bias is not None:
+                    bias.bias.data = bias.bias.data.float()
+        return ready
+
+    def _run(self, planes: Tensor) -> Tensor:
+        if self.dtype == torch.float32 or isinstance(self.net, UnetGenerator):
+            return cast(Tensor, self.net(planes))
+        chain = self.net.chain()
+        split = len(chain) - len(_tail(self.net))
+        hidden, _ = run(chain[:split], planes)
+        return run(chain[split:], hidden.float())[0]
+
+
+def _tail(net: Generator) -> list[Stage]:
+    """The stages from the last convolution on."""
+    chain = net.chain()
+    last = max(n for n, stage in enumerate(chain) if isinstance(stage, Conv))
+    return chain[last:]
+
+
+def _last_convolution(net: Generator) -> Tensor:
+    stage = _tail(net)[0]
+    assert isinstance(stage, Conv)
+    return stage.weight
+
+
+def _widen(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.float() for x in inputs)

@@ -1,0 +1,52 @@
+"""What a conversion says while it runs; bars, lines and JSON are listeners to these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgcycle.jobs.tasks import Row, Summary
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan stands; `notes` are single lines on what is left alone or was renamed."""
+
+    total: int
+    convert: int
+    skipped: int
+    kept: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Noted:
+    """One line that a user should see now."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One task is over; `position` counts from 1 in the order of the plan."""
+
+    row: Row
+    position: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """After the first few pictures: seconds that the rest will take, at megapixels a second so far."""
+
+    seconds: float
+    megapixels_per_second: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """All tasks are over."""
+
+    summary: Summary
+
+
+Event = Planned | Noted | Finished | Estimated | Ended

@@ -1,0 +1,55 @@
+"""What a conversion is made of: tasks go in, rows come out, both plain data that can cross a process border."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imgcycle.config import ConvertOptions, JsonConfig
+
+Status = Literal["done", "skipped", "kept", "failed"]
+Verdict = Literal["convert", "skip", "keep"]
+
+
+@dataclass(frozen=True)
+class Task(JsonConfig):
+    """One picture to convert, or to leave alone for a reason that the plan found."""
+
+    input: str
+    output: str
+    options: ConvertOptions
+    verdict: Verdict = "convert"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row(JsonConfig):
+    """What became of one task; `width` and `height` are the result's, 0 where none was made.
+
+    `seconds` counts the work on this picture alone, `error` is one line.
+    """
+
+    input: str
+    output: str
+    status: Status
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary(JsonConfig):
+    """Counts over all rows, wall seconds, and megapixels converted."""
+
+    done: int = 0
+    skipped: int = 0
+    kept: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    megapixels: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything is done or was done before, 1 when something failed or was kept."""
+        return 1 if self.failed or self.kept else 0

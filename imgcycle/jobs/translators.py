@@ -1,0 +1,53 @@
+"""From the name of a style to a translator on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imgcycle.device import resolve_device, resolve_precision
+from imgcycle.engine.translator import DETAIL, WORK_SIZE, Style, Translator
+from imgcycle.errors import WeightsError
+from imgcycle.weights.find import Direction, FoundStyle, find_style
+from imgcycle.weights.native import digest, load_generator
+
+
+def load_translator(
+    style: str, direction: Direction = "A2B", device: str = "auto", precision: str = "auto"
+) -> Translator:
+    """Find a style (a name, a weights file, a run folder), read it and make it ready.
+
+    Raises UnknownStyle, WeightsError for a damaged file or one whose digest is not the index's, UsageError for a
+    device or precision that is not there.
+    """
+    return open_style(find_style(style, direction), device, precision)
+
+
+def open_style(found: FoundStyle, device: str = "auto", precision: str = "auto") -> Translator:
+    """The same for a style that was found already."""
+    place = resolve_device(device)
+    dtype = resolve_precision(precision, place)
+    if found.is_foreign:
+        raise WeightsError(f"{found.path} is another program's checkpoint, which this version cannot read")
+    seen = digest(found.path) if found.path.is_file() else ""
+    if found.digest and seen != found.digest:
+        raise WeightsError(f"{found.path} is not the file its index describes", "imgcycle models verify")
+    net, about = load_generator(found.path)
+    return Translator(net, place, dtype, described(found, about.card, seen))
+
+
+def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:
+    """What the index says of a style, else its card, else the defaults."""
+    entry = found.entry
+    work_size = (entry.work_size if entry else None) or _number(card.get("work_size"), 16, 65536)
+    detail = entry.detail if entry and entry.detail is not None else _number(card.get("detail"), 0, 1)
+    return Style(
+        found.label,
+        seen,
+        int(work_size) if work_size else WORK_SIZE,
+        DETAIL if detail is None else float(detail),
+    )
+
+
+def _number(value: Any, low: float, high: float) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    return float(value) if good else None

@@ -1,0 +1,83 @@
+"""The image formats imgcycle reads and writes, the names they go by, and what each can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format: Pillow's name for it, its suffixes (the usual one first), and what it can hold."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    writable: bool = True
+    alpha: bool = True
+    deep: bool = False
+    """True where 16 bits a channel can be written."""
+    lossless: bool = False
+    animated: bool = False
+
+
+JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False)
+PNG = Format("PNG", (".png", ".apng"), deep=True, lossless=True, animated=True)
+WEBP = Format("WEBP", (".webp",), animated=True)
+TIFF = Format("TIFF", (".tif", ".tiff"), deep=True, lossless=True)
+AVIF = Format("AVIF", (".avif",))
+BMP = Format("BMP", (".bmp", ".dib"), alpha=False, lossless=True)
+GIF = Format("GIF", (".gif",), animated=True)
+HEIF = Format("HEIF", (".heic", ".heif", ".hif"), writable=False)
+JPEG2000 = Format("JPEG2000", (".jp2", ".j2k", ".jpf"), writable=False)
+PPM = Format("PPM", (".ppm", ".pgm", ".pnm"), writable=False, alpha=False)
+MPO = Format("MPO", (".mpo",), writable=False, alpha=False)
+
+FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, TIFF, AVIF, BMP, GIF, HEIF, JPEG2000, PPM, MPO)
+CHOICES: dict[str, Format] = {"png": PNG, "jpg": JPEG, "webp": WEBP, "tiff": TIFF, "avif": AVIF}
+"""What `--format` accepts beside `same`."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STILL_SUFFIXES = frozenset(s for f in FORMATS for s in f.suffixes)
+CLIP_SUFFIXES = _words(".mp4 .m4v .mov .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .3gp .flv .ogv .mxf .vob .insv")
+RAW_SUFFIXES = _words(
+    ".dng .nef .nrw .cr2 .cr3 .crw .arw .srf .sr2 .orf .rw2 .raf .pef .srw .3fr .erf .kdc .dcr .mrw .x3f .iiq .rwl"
+    " .raw .fff .mef .mos"
+)
+
+
+def by_name(name: str) -> Format:
+    """The format Pillow calls `name`; KeyError for one imgcycle does not read."""
+    return next((f for f in FORMATS if f.name == name), None) or _missing(name)
+
+
+def by_suffix(path: PurePath | str) -> Format | None:
+    """The format a file name's suffix stands for, in any case; None when it stands for no image."""
+    suffix = PurePath(path).suffix.lower()
+    return next((f for f in FORMATS if suffix in f.suffixes), None)
+
+
+def written_as(source: Format) -> Format:
+    """The format that `same` means for a source: itself, or for what imgcycle only reads the nearest it writes.
+
+    HEIC, MPO and PPM-like photographs come out as JPEG (PPM as PNG, since it is lossless, JPEG 2000 as PNG).
+    """
+    if source.writable:
+        return source
+    return PNG if source in (PPM, JPEG2000) else JPEG
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether the first 16 bytes of a file without a telling suffix are those of a format read here."""
+    return (
+        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM"))
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"hevc"))
+    )
+
+
+def _missing(name: str) -> Format:
+    raise KeyError(name)

@@ -1,0 +1,301 @@
+"""Which files go in, and where each result goes: walking, naming, clashes. Nothing here opens a picture."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Literal
+
+from imgcycle.errors import UsageError
+from imgcycle.media.files import PARTIAL
+from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES, looks_like_image
+
+OnClash = Literal["rename", "refuse"]
+STATE_FOLDER = ".imgcycle"
+"""What imgcycle notes for itself in an output folder; never walked into."""
+
+_JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
+_JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file; `folder` is the folder the user named that it was found in, or None when named itself."""
+
+    path: Path
+    folder: Path | None = None
+
+    @property
+    def place(self) -> PurePath:
+        """Its path inside `folder`; only its name when it was named itself."""
+        return self.path.relative_to(self.folder) if self.folder else PurePath(self.path.name)
+
+
+@dataclass
+class Gathered:
+    """What a set of arguments names: pictures in order, and what was left alone."""
+
+    sources: list[Source] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    clips: list[Path] = field(default_factory=list)
+    raws: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One input and the output planned for it; `renamed` when a clash made it keep its full name."""
+
+    source: Source
+    output: Path
+    renamed: bool = False
+
+
+def kind_of(path: PurePath) -> Literal["still", "clip", "raw", "unknown"]:
+    """What a file is by its suffix."""
+    suffix = path.suffix.lower()
+    if suffix in STILL_SUFFIXES:
+        return "still"
+    if suffix in CLIP_SUFFIXES:
+        return "clip"
+    return "raw" if suffix in RAW_SUFFIXES else "unknown"
+
+
+def gather(
+    arguments: Sequence[str],
+    recursive: bool = True,
+    leave_out: Sequence[Path] = (),
+    with_raw: bool = False,
+) -> Gathered:
+    """The pictures behind files, folders and globs, each once, in order of naming.
+
+    Folders are walked, `leave_out` (an output folder inside them) excepted. A name that does not exist and matches
+    nothing raises UsageError. `with_raw` takes RAW files as pictures.
+    """
+    found = Gathered()
+    seen: set[Path] = set()
+    excluded = {path.resolve() for path in leave_out}
+    for argument in arguments:
+        for path in _expanded(argument):
+            if path.is_dir():
+                found.folders.append(path)
+                for candidate in walk(path, recursive, excluded):
+                    _sort_in(found, candidate, path, seen, with_raw)
+            else:
+                _sort_in(found, path, None, seen, with_raw)
+    return found
+
+
+def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], with_raw: bool) -> None:
+    key = path.parent.resolve() / path.name
+    if key in seen:
+        return
+    kind = kind_of(path)
+    if kind == "raw" and with_raw:
+        kind = "still"
+    if kind == "unknown" and folder is not None and not (path.suffix == "" and _sniffs(path)):
+        return
+    seen.add(key)
+    if kind == "clip":
+        found.clips.append(path)
+    elif kind == "raw":
+        found.raws.append(path)
+    else:
+        found.sources.append(Source(path, folder))
+
+
+def _expanded(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.exists():
+        return [path]
+    if glob.has_magic(argument):
+        matches = [Path(p) for p in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207 - keeps `..` as typed
+        if matches:
+            return matches
+        raise UsageError(f"nothing matches {shown(argument)}")
+    if path.is_symlink():
+        raise UsageError(f"{shown(path)} is a link to nothing")
+    raise UsageError(f"there is no {shown(path)}", "check the name, or quote it when it holds spaces")
+
+
+def walk(folder: Path, recursive: bool = True, leave_out: Iterable[Path] = ()) -> Iterator[Path]:
+    """All files below a folder that are not junk, sorted by name, files before subfolders.
+
+    Hidden folders, folders of operating systems, and resolved folders in `leave_out` are passed over; linked
+    folders are not followed, since they may lead back.
+    """
+    excluded = set(leave_out)
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive
+            and not name.startswith(".")
+            and name.lower() not in _JUNK_FOLDERS
+            and (here / name).resolve() not in excluded
+        )
+        for name in sorted(files):
+            if not is_junk(name):
+                yield here / name
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file of this name is an operating system's or our own by-product."""
+    return name.startswith(("._", PARTIAL)) or name.lower() in _JUNK_FILES
+
+
+def _sniffs(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return looks_like_image(file.read(16))
+    except OSError:
+        return False
+
+
+def names_folder(output: str) -> bool:
+    """Whether `-o` means a folder: it is one, ends in a slash, or has no image suffix."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir() or kind_of(Path(output)) != "still"
+
+
+def output_root(folder: Path, style: str) -> Path:
+    """Where the results of a folder go by default: a sibling called after both."""
+    name = folder.name or folder.resolve().name
+    if not name or name == "..":
+        folder = folder.resolve()
+        name = folder.name
+    if not name:
+        raise UsageError(f"{shown(folder)} has no folder beside it", "say where to with -o")
+    parent = folder.parent if folder.name else folder.resolve().parent
+    return parent / f"{name}-{style}"
+
+
+def assign(
+    sources: Sequence[Source],
+    output: str | None,
+    style: str,
+    suffix_for: Callable[[Source], str],
+    template: str | None = None,
+    on_clash: OnClash = "rename",
+) -> list[Assignment]:
+    """An output for every input, all different, none of them an input.
+
+    `suffix_for` gives the suffix (with its dot) of a source's result. `template` may use {dir} (the place in the
+    tree, ending in a slash, or empty), {stem}, {style}, {ext}. Raises UsageError where an output is an input, and
+    for any clash when `on_clash` is `refuse`; else the later of two keeps its full name (`a.png.jpg`).
+    """
+    taken: dict[str, Path] = {}
+    several = len({source.folder for source in sources if source.folder}) > 1
+    planned = []
+    for source in sources:
+        suffix = suffix_for(source)
+        if output is not None and not names_folder(output):
+            if len(sources) > 1:
+                raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
+            target = Path(output)
+        else:
+            target = _target(source, output, style, suffix, template, several)
+        choice = Assignment(source, target)
+        if _key(target) in taken:
+            if on_clash == "refuse":
+                raise UsageError(
+                    f"{shown(source.path)} and {shown(taken[_key(target)])} would both become {shown(target)}",
+                    "rename one, or use --name",
+                )
+            choice = replace(choice, output=_free(target, source, suffix, taken), renamed=True)
+        taken[_key(choice.output)] = source.path
+        planned.append(choice)
+    _refuse_inputs(planned)
+    return planned
+
+
+def _target(source: Source, output: str | None, style: str, suffix: str, template: str | None, several: bool) -> Path:
+    inner = source.place.parent
+    if output is not None:
+        root = Path(output)
+        if several and source.folder:
+            root /= source.folder.name or source.folder.resolve().name
+        default = "{dir}{stem}{ext}"
+    elif source.folder is not None:
+        root, default = output_root(source.folder, style), "{dir}{stem}{ext}"
+    else:
+        root, default = source.path.parent, "{dir}{stem}-{style}{ext}"
+    place = "" if inner == PurePath() else f"{inner}{os.sep}"
+    name = filled(template or default, {"dir": place, "stem": source.path.stem, "style": style, "ext": suffix})
+    target = root / name
+    if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+        raise UsageError(f"--name leads out of the output folder: {shown(name)}")
+    return target
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    """A template with {name} replaced; other braces, and unknown names, raise UsageError."""
+    try:
+        name = template.format_map(values)
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        known = ", ".join(f"{{{key}}}" for key in values)
+        raise UsageError(f"--name {template!r} cannot be filled in", f"it may use {known}") from error
+    if not PurePath(name).name or "\0" in name:
+        raise UsageError(f"--name {template!r} gives no file name")
+    return name
+
+
+def _free(target: Path, source: Source, suffix: str, taken: dict[str, Path]) -> Path:
+    full = target.with_name(source.path.name + suffix)
+    number = 2
+    while _key(full) in taken:
+        full = target.with_name(f"{source.path.name}.{number}{suffix}")
+        number += 1
+    return full
+
+
+def _refuse_inputs(planned: Sequence[Assignment]) -> None:
+    inputs = {_key(_located(a.source.path)) for a in planned}
+    files = set()
+    for assignment in planned:
+        facts = _facts(assignment.source.path)
+        if facts:
+            files.add(facts)
+    for assignment in planned:
+        # The same file can have two names (a link, another spelling of the case): then only its number tells.
+        if _key(_located(assignment.output)) in inputs or _facts(assignment.output) in files:
+            raise UsageError(
+                f"{shown(assignment.output)} is itself an input and is never written over",
+                "choose another -o or --name",
+            )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names lead to one file, by way of links, spellings or `..`, even through folders yet to be made."""
+    facts = _facts(one)
+    return _key(_located(one)) == _key(_located(other)) or (facts is not None and facts == _facts(other))
+
+
+def _located(path: Path) -> Path:
+    return path.parent.resolve() / path.name
+
+
+def _facts(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def _key(path: Path) -> str:
+    """What two names share when this system's usual file system takes them for one."""
+    text = os.path.normpath(path)
+    return text if sys.platform == "linux" else unicodedata.normalize("NFC", text).casefold()
+
+
+def shown(path: PurePath | str) -> str:
+    """A path for one line of text: control characters and undecodable bytes escaped."""
+    text = str(path)
+    if text.isprintable() and text == text.strip():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,0 +1,303 @@
+"""One picture: from bytes to pixels and metadata. Writing is the business of `media/encoding.py`.
+
+Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes what it does faster
+(JPEG) or deeper (16-bit PNG and TIFF, which Pillow silently makes 8-bit).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from imgcycle.errors import InputError
+from imgcycle.media import colour, containers, exif, formats
+from imgcycle.media.formats import Format
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+MAX_PIXELS = 300_000_000
+"""Pictures above this are refused unless asked for: a small file can claim to be enormous."""
+
+_BROKEN = (OSError, ValueError, SyntaxError, NotImplementedError, EOFError, struct.error, Image.DecompressionBombError)
+_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
+_MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
+"""Named here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
+_READ = tuple(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO))
+_PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT")
+_TIFF_TEXTS = (270, 271, 272, 305, 306, 315, 33432)
+"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture says of itself: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
+
+    `chunks` are PNG's own statements on colour. Empty bytes mean there is none.
+    """
+
+    exif: bytes = b""
+    icc: bytes = b""
+    xmp: bytes = b""
+    dpi: int = 0
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class JpegCoding:
+    """How a JPEG was made: quality on libjpeg's scale (1..100, nearest), subsampling as in `420`."""
+
+    quality: int
+    subsampling: str
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """A decoded picture, upright.
+
+    pixels (H, W, 3) RGB, uint8 or uint16, full range, in the colours of `metadata.icc` (sRGB when empty);
+    alpha (H, W) of the same type, or None; `grey` tells that the source had a single channel.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    grey: bool = False
+    format: Format = formats.PNG
+    metadata: Metadata = Metadata()
+    coding: JpegCoding | None = None
+    lossless: bool = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    def with_pixels(self, pixels: Pixels) -> Still:
+        """The same picture with other pixels of the same shape and type."""
+        return replace(self, pixels=pixels)
+
+
+def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
+    """Decode one picture (of an animation, the first frame); InputError says in one line what is wrong."""
+    if not data:
+        raise InputError("an empty file")
+    try:
+        image = open_image(data, max_pixels)
+        return _decoded(image, data)
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError("too large for the memory") from error
+    except _BROKEN as error:
+        raise InputError(_plain(error)) from error
+
+
+def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Pillow's view of the header, its size checked before any pixel is decoded."""
+    # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
+    names: tuple[str, ...] = _READ
+    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
+        import pi_heif
+
+        pi_heif.register_heif_opener(thumbnails=False)
+        names = ("HEIF", "AVIF")
+    image = Image.open(io.BytesIO(data), formats=names)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise InputError(
+            f"{width}×{height} is {width * height / 1e6:.0f} megapixels", f"raise --max-pixels {max_pixels}"
+        )
+    if width < 1 or height < 1:
+        raise InputError("a picture without pixels")
+    return image
+
+
+def _decoded(image: Image.Image, data: bytes) -> Still:
+    format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
+    coding = _jpeg_coding(image) if format_ is formats.JPEG else None
+    if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
+        still = _fast_jpeg(image, data)
+    elif format_ in (formats.PNG, formats.TIFF) and _is_deep(image, data):
+        still = _deep(image, data)
+    else:
+        still = None
+    if still is None:
+        still = _by_pillow(image)
+    lossless = format_.lossless or (format_ is formats.WEBP and b"VP8L" in data[:64])
+    metadata = _metadata(image, data)
+    turned = oriented(still, _orientation(image, metadata))
+    return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
+
+
+def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if found is None or found.shape[:2] != (image.height, image.width):
+        return None
+    return Still(cast(Pixels, cv2.cvtColor(found, cv2.COLOR_BGR2RGB)), grey=image.mode == "L")
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    if image.format == "PNG":
+        return data[24] == 16
+    bits = getattr(image, "tag_v2", {}).get(258, (8,))
+    return bool(max(bits) == 16)
+
+
+def _deep(image: Image.Image, data: bytes) -> Still | None:
+    """16-bit pixels by OpenCV; None when it cannot, or finds another size."""
+    if image.format == "PNG":
+        image.load()  # Pillow decides: it raises on what is damaged
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if found is None or found.dtype != np.uint16 or found.shape[:2] != (image.height, image.width):
+        return None
+    grey = found.ndim == 2 or image.mode in ("L", "LA", *_DEEP_MODES)
+    if found.ndim == 2:
+        found = found[..., None]
+    planes = cast(npt.NDArray[np.uint16], found)
+    alpha = np.ascontiguousarray(planes[..., 3]) if planes.shape[2] == 4 else None
+    pixels = np.repeat(planes[..., :1], 3, 2) if planes.shape[2] < 3 else np.ascontiguousarray(planes[..., 2::-1])
+    key = image.info.get("transparency")
+    if key is not None and alpha is None and image.format == "PNG":
+        alpha = np.where((pixels == np.asarray(key, np.uint16)).all(2), 0, 65535).astype(np.uint16)
+    return Still(pixels, alpha, grey)
+
+
+def _by_pillow(image: Image.Image) -> Still:
+    image.load()
+    mode = image.mode
+    if mode in _DEEP_MODES:
+        values = np.asarray(image)
+        wide = np.clip(values, 0, 65535).astype(np.uint16)
+        return Still(np.repeat(wide[..., None], 3, 2), grey=True)
+    if mode == "F":
+        raise InputError("floating-point pixels, which imgcycle does not know how to show")
+    if mode == "CMYK":
+        return Still(np.asarray(colour.cmyk_to_srgb(image)))
+    has_alpha = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    grey = mode in ("1", "L", "LA", "La")
+    both = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    if not has_alpha:
+        return Still(both, grey=grey)
+    return Still(np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3]), grey)
+
+
+def oriented(still: Still, orientation: int) -> Still:
+    """The picture turned and mirrored as its EXIF orientation (1 to 8) says."""
+    turn = _TURNS.get(orientation)
+    if turn is None:
+        return still
+    alpha = None if still.alpha is None else cast(Pixels, turn(still.alpha))
+    return replace(still, pixels=cast(Pixels, turn(still.pixels)), alpha=alpha)
+
+
+_TURNS: dict[int, Any] = {
+    2: lambda a: cv2.flip(a, 1),
+    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
+    4: lambda a: cv2.flip(a, 0),
+    5: cv2.transpose,
+    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda a: cv2.transpose(cv2.rotate(a, cv2.ROTATE_180)),
+    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+
+def _orientation(image: Image.Image, metadata: Metadata) -> int:
+    # HEIF and AVIF readers turn the picture themselves, by the container's own property.
+    if image.format in ("HEIF", "AVIF"):
+        return 1
+    if image.format == "TIFF":
+        value = getattr(image, "tag_v2", {}).get(274, 1)
+        return value if isinstance(value, int) else 1
+    return exif.orientation(metadata.exif)
+
+
+def _metadata(image: Image.Image, data: bytes) -> Metadata:
+    info = image.info
+    block = info.get("exif") or b""
+    if image.format == "TIFF":
+        block = _tiff_exif(image)
+    elif not block and image.format == "PNG" and "Raw profile type exif" in info:
+        block = image.getexif().tobytes()
+    icc = info.get("icc_profile") or b""
+    if image.mode == "CMYK" or (icc and not colour.fits_rgb(icc)):
+        icc = b""  # the pixels have left that space
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    chunks = containers.png_chunks(data, _PNG_COLOUR[:4]) if image.format == "PNG" and not icc else ()
+    return Metadata(
+        bytes(block).removeprefix(b"Exif\0\0"),
+        bytes(icc),
+        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        _dpi(info.get("dpi")),
+        chunks,
+    )
+
+
+def _tiff_exif(image: Image.Image) -> bytes:
+    found = image.getexif()
+    texts = {tag: str(found[tag]) for tag in _TIFF_TEXTS if tag in found}
+    directories = {tag: dict(found.get_ifd(tag)) for tag in (exif.EXIF_IFD, exif.GPS_IFD) if tag in found}
+    return exif.composed(texts, cast(Any, directories)) if texts or directories else b""
+
+
+def _dpi(value: object) -> int:
+    try:
+        first = round(float(cast(Any, value)[0]))
+    except (TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError):
+        return 0
+    return first if 1 < first < 65536 else 0
+
+
+def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
+    tables = getattr(image, "quantization", None)
+    layers = getattr(image, "layer", None)
+    if not tables or 0 not in tables or not layers:
+        return None
+    total = sum(tables[0])
+    quality = min(range(1, 101), key=lambda q: (abs(_table_sum(q) - total), -q))
+    subsampling = "444"
+    if len(layers) >= 3:
+        (h, v), (ch, cv) = layers[0][1:3], layers[1][1:3]
+        ratio = (h // max(ch, 1), v // max(cv, 1))
+        subsampling = {(2, 2): "420", (2, 1): "422", (1, 2): "440", (4, 1): "411"}.get(ratio, "444")
+    return JpegCoding(quality, subsampling)
+
+
+_LUMINANCE = (
+    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62"
+    " 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
+)
+_BASE = [int(n) for n in _LUMINANCE.split()]
+"""ITU T.81, table K.1: the luminance table at quality 50."""
+
+
+def _table_sum(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _BASE)
+
+
+def _plain(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image that imgcycle can read"
+    text = " ".join(str(error).split())
+    return f"cannot be decoded: {text}" if text else f"cannot be decoded ({type(error).__name__})"

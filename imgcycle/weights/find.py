@@ -1,0 +1,118 @@
+"""From what a user calls a style to the file that holds it: a path, a run folder of `train`, or a name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from imgcycle.errors import UnknownStyle, WeightsError
+from imgcycle.weights.index import INDEX, IndexEntry, read_index
+
+Direction = Literal["A2B", "B2A"]
+NATIVE = ".safetensors"
+FOREIGN = (".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True)
+class FoundStyle:
+    """A style and where it lies. `label` goes into names of outputs; `entry` is there for styles of an index.
+
+    `digest` is the SHA-256 an index states, empty when only the file can tell.
+    """
+
+    label: str
+    path: Path
+    entry: IndexEntry | None = None
+
+    @property
+    def digest(self) -> str:
+        """The file's SHA-256 as stated by the index, or empty."""
+        return self.entry.sha256 if self.entry else ""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the file is another program's checkpoint, to be read by an importer."""
+        return self.path.suffix.lower() in FOREIGN
+
+
+def homes() -> list[Path]:
+    """The folders that may hold an index, first one first: the user's, the checkout's, the installed copy's."""
+    import platformdirs
+
+    user = os.environ.get("IMGCYCLE_HOME") or platformdirs.user_data_dir("imgcycle")
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "pretrained"
+    return [Path(user).expanduser(), checkout, package / "pretrained"]
+
+
+def known_styles() -> dict[str, FoundStyle]:
+    """Every style known by name; the first home that names one wins."""
+    found: dict[str, FoundStyle] = {}
+    for home in homes():
+        for name, entry in read_index(home).items():
+            found.setdefault(name, FoundStyle(name, entry.path, entry))
+    return found
+
+
+def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
+    """The file behind a style. UnknownStyle lists the known ones, nearest first; WeightsError when a known one's
+    file is not there."""
+    path = Path(style).expanduser()
+    if path.is_dir() and _looks_like_path(style, path):
+        return _in_run(path, direction)
+    if path.suffix.lower() in (NATIVE, *FOREIGN):
+        if not path.is_file():
+            raise UnknownStyle(f"there is no weights file {style}")
+        return FoundStyle(_label(path), path)
+    known = known_styles()
+    if style in known:
+        found = known[style]
+        if not found.path.is_file():
+            raise WeightsError(f"the weights of {style} are not at {found.path}", f"imgcycle models get {style}")
+        return found
+    if path.is_dir():
+        return _in_run(path, direction)
+    raise UnknownStyle(f"no style is called {style!r}", _suggestion(style, sorted(known)))
+
+
+def _looks_like_path(style: str, path: Path) -> bool:
+    # A folder that happens to be called `monet` must not hide the style; a run folder is one by what it holds.
+    return os.sep in style or "/" in style or (path / "weights").is_dir()
+
+
+def _in_run(run: Path, direction: Direction) -> FoundStyle:
+    for place in (run / "weights" / "best", run / "weights"):
+        path = place / f"{direction}{NATIVE}"
+        if path.is_file():
+            return FoundStyle(_label(path), path)
+    there = sorted(p.stem for p in (run / "weights").glob(f"*2*{NATIVE}"))
+    if there:
+        raise UnknownStyle(f"{run} holds no {direction}", f"it was trained for {', '.join(there)}")
+    raise UnknownStyle(f"{run} is a folder without weights", "a run folder of `imgcycle train` is meant")
+
+
+def _label(path: Path) -> str:
+    """A short name for outputs: the file's own, or the run's for the A2B.safetensors inside a run folder."""
+    if path.stem not in ("A2B", "B2A"):
+        return path.stem
+    folder = path.resolve().parent
+    while folder.name in ("weights", "best"):
+        folder = folder.parent
+    name = folder.name or "style"
+    return name if path.stem == "A2B" else f"{name}-back"
+
+
+def _suggestion(style: str, known: list[str]) -> str:
+    if not known:
+        return f"none is installed; name a {NATIVE} file or a run folder of `imgcycle train`"
+    near = difflib.get_close_matches(style, known, len(known), 0.4)
+    ordered = [*near, *(name for name in known if name not in near)]
+    return f"known: {', '.join(ordered)}"
+
+
+def index_paths() -> list[Path]:
+    """Where an index may lie, for messages."""
+    return [home / INDEX for home in homes()]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from imgcycle.cli.app import run
+from tests.media.pictures import encoded, scene
+from tests.styles import save_style
+
+HEAVY = ("torch", "cv2", "numpy", "PIL")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
+    save_style(tmp_path / "tiny.safetensors", work_size=32)
+    (tmp_path / "photos").mkdir()
+    for n in range(3):
+        (tmp_path / "photos" / f"{n}.jpg").write_bytes(encoded(scene(seed=n)))
+    return tmp_path
+
+
+def test_help_is_light_and_quick(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.py"
+    empty.write_text(
+        "import typer\napp = typer.Typer()\n"
+        "@app.command()\ndef one() -> None:\n    pass\n@app.command()\ndef two() -> None:\n    pass\n"
+        "@app.command()\ndef three() -> None:\n    pass\napp()\n"
+    )
+    check = (
+        "import sys\nfrom imgcycle.cli.app import run\nrun(['--help'])\n"
+        f"sys.stderr.write(' '.join(n for n in {HEAVY!r} if n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "convert" in done.stdout
+
+    def seconds(*command: str) -> float:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, *command], capture_output=True, check=True)
+        return time.perf_counter() - begun
+
+    pairs = [(seconds("-m", "imgcycle", "--help"), seconds(str(empty), "--help")) for _ in range(4)]
+    # The least of a few is what the programs cost; tests/benchmarks takes the median of ten on a quiet machine.
+    ours, theirs = (min(p[n] for p in pairs) for n in (0, 1))
+    assert ours <= 1.3 * theirs, f"{ours:.3f} s against {theirs:.3f} s"
+    assert statistics.median(p[0] for p in pairs) < 5
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        (["convert", "photos", "--to", "nobody"], 2, "no style is called"),
+        (["convert", "photos"], 2, "--to"),
+        (["convert", "nowhere", "--to", "tiny.safetensors"], 2, "there is no nowhere"),
+        (["convert", "photos/0.jpg", "--to", "tiny.safetensors", "-o", "photos/0.jpg"], 2, "never written over"),
+        (["convert", "photos", "--to", "tiny.safetensors", "--detail", "2"], 2, "between 0 and 1"),
+        (["convert", "photos", "--to", "tiny.safetensors", "--work-size", "huge"], 2, "neither a number"),
+        (["convert", "photos", "--to", "tiny.safetensors", "--device", "toaster"], 2, "no device"),
+        (["convert", "photos", "--to", "photos/0.safetensors"], 2, "no weights file"),
+        (["nonsense"], 2, "nonsense"),
+        (["convert", "photos", "--nonsense"], 2, "--nonsense"),
+        (["models", "info", "photos/0.jpg"], 1, "no recipe"),
+    ],
+)
+def test_every_mistake_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, part: str
+) -> None:
+    assert run(words) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert part in said.err
+    assert sorted(p.name for p in folder.iterdir()) == ["photos", "tiny.safetensors"]
+
+
+def test_convert_says_json_and_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "photos" / "bad.jpg").write_bytes(b"bad")
+    words = ["convert", "photos", "--to", "tiny.safetensors", "--json"]
+    assert run(words) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["schema"] for line in lines} == {1}
+    assert [line.get("status") for line in lines] == ["done", "done", "done", "failed", None]
+    assert set(lines[0]) == {"schema", "input", "output", "status", "width", "height", "seconds", "error"}
+    assert set(lines[-1]["summary"]) == {"done", "skipped", "kept", "failed", "seconds", "megapixels"}
+    (folder / "photos" / "bad.jpg").unlink()
+    assert run(words) == 0
+    assert '"skipped"' in capsys.readouterr().out
+    result = folder / "photos-tiny" / "0.jpg"
+    assert run(["models", "info", str(result), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["style"] == "tiny"
+
+
+def test_plain_lines_and_dry_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", "photos", "--style", "tiny.safetensors", "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == f"photos/0.jpg → photos-tiny{os.sep}0.jpg"
+    assert not (folder / "photos-tiny").exists()
+    assert run(["convert", "photos", "--to", "tiny.safetensors"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("3 converted in")
+    assert run(["convert", "photos", "--to", "tiny.safetensors", "-q", "--work-size", "full"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_an_empty_folder_is_no_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "empty").mkdir()
+    assert run(["convert", "empty", "--to", "tiny.safetensors"]) == 0
+    assert "nothing to convert" in capsys.readouterr().err
+
+
+def test_models_list_path_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from imgcycle.weights.native import digest
+
+    home = folder / "home"
+    home.mkdir()
+    path = save_style(home / "monet.safetensors")
+    text = f'file = "monet.safetensors"\nsha256 = "{digest(path)}"\nlicence = "CC0-1.0"\ndata = "noise"\n'
+    (home / "index.toml").write_text(f"schema = 1\n[style.monet]\n{text}")
+    assert run(["models"]) == 0
+    assert "monet" in capsys.readouterr().out
+    assert run(["models", "path", "monet"]) == 0
+    assert capsys.readouterr().out.strip() == str(path)
+    assert run(["models", "verify", "monet"]) == 0
+    path.write_bytes(path.read_bytes()[:-4])
+    assert run(["models", "verify", "monet"]) == 1
+    assert "not the file" in capsys.readouterr().out

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcycle.errors import InputError
+from imgcycle.media import exif, formats, xmp
+from imgcycle.media.encoding import encode_still
+from imgcycle.media.stills import read_still
+from tests.media.pictures import decoded, encoded, exif_block, scene, srgb_profile
+
+
+def test_jpeg_keeps_quality_subsampling_and_pixels() -> None:
+    data = encoded(scene(), quality=97, subsampling="4:2:0")
+    still = read_still(data)
+    assert still.coding is not None
+    assert (still.coding.quality, still.coding.subsampling) == (97, "420")
+    assert np.array_equal(still.pixels, decoded(data))
+    again = read_still(encode_still(still, formats.JPEG))
+    assert again.coding == still.coding
+    assert np.abs(again.pixels.astype(int) - still.pixels).mean() < 1.5
+
+
+def test_a_poor_jpeg_is_written_at_92() -> None:
+    again = read_still(encode_still(read_still(encoded(scene(), quality=40)), formats.JPEG))
+    assert again.coding is not None
+    assert again.coding.quality == 92
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_and_reset(orientation: int) -> None:
+    data = encoded(scene(), exif=exif_block(orientation))
+    still = read_still(data)
+    with Image.open(io.BytesIO(data)) as image:
+        from PIL import ImageOps
+
+        upright = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(still.pixels, upright)
+    written = Image.open(io.BytesIO(encode_still(still, formats.JPEG)))
+    found = written.getexif()
+    assert found[0x0112] == 1
+    assert (found.get_ifd(0x8769)[0xA002], found.get_ifd(0x8769)[0xA003]) == still.size
+    assert found[0x010F] == "Maker"
+    assert found.get_ifd(0x8769)[0x927C] == b"MAKERNOTE" * 4
+
+
+def test_the_thumbnail_goes_and_the_place_goes_when_asked() -> None:
+    block = exif_block(6, thumbnail=True).removeprefix(b"Exif\0\0")
+    true = exif.made_true(block, 40, 56)
+    assert b"\xff\xd8\xff" in block
+    assert b"\xff\xd8\xff" not in true
+    found = Image.Exif()
+    found.load(true)
+    assert found.get_ifd(0x8825)[2] == (48.0, 12.0, 30.0)
+    without = Image.Exif()
+    without.load(exif.made_true(block, 40, 56, keep_gps=False))
+    assert 0x8825 not in without
+    assert without[0x0132] == "2024:05:06 07:08:09"
+
+
+def test_a_damaged_exif_block_is_dropped() -> None:
+    assert exif.made_true(b"II*\0\xff\xff\xff\xff", 4, 4) == b""
+    assert exif.orientation(b"") == 1
+
+
+def test_profile_and_recipe_travel_through_jpeg_and_png() -> None:
+    still = read_still(encoded(scene(), icc_profile=srgb_profile(), exif=exif_block(), dpi=(300, 300)))
+    for target in (formats.JPEG, formats.PNG):
+        image = Image.open(io.BytesIO(encode_still(still, target, recipe={"style": "é"})))
+        image.load()
+        assert image.info["icc_profile"] == srgb_profile()
+        packet = image.info["xmp"]
+        assert xmp.recipe_of(packet if isinstance(packet, bytes) else packet.encode()) == {"style": "é"}
+        assert image.getexif()[0x010F] == "Maker"
+        assert round(image.info["dpi"][0]) == 300
+
+
+@pytest.mark.parametrize("shape", [(40, 56), (40, 56, 3), (40, 56, 4)])
+def test_png_in_8_bits_comes_back_identical(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    still = read_still(encoded(pixels, "PNG"))
+    assert np.array_equal(decoded(encode_still(still, formats.PNG)), pixels)
+
+
+def test_png_in_16_bits_comes_back_identical() -> None:
+    import cv2
+
+    pixels = np.random.default_rng(1).integers(0, 65536, (40, 56, 4), np.uint16)
+    for planes in (pixels, pixels[..., :3], pixels[..., 0]):
+        data = cv2.imencode(".png", planes)[1].tobytes()
+        still = read_still(data)
+        assert still.pixels.dtype == np.uint16
+        again = cv2.imdecode(np.frombuffer(encode_still(still, formats.PNG), np.uint8), cv2.IMREAD_UNCHANGED)
+        assert again is not None
+        assert np.array_equal(again, planes)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nothing of the kind",
+        encoded(scene())[:600],
+        encoded(scene(), "PNG")[:900],
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    ],
+    ids=["empty", "text", "jpeg cut", "png cut", "png zero", "postscript"],
+)
+def test_what_is_no_picture_is_said_in_one_line(data: bytes) -> None:
+    with pytest.raises(InputError) as caught:
+        read_still(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_too_many_pixels_are_refused_before_decoding() -> None:
+    with pytest.raises(InputError, match="max-pixels"):
+        read_still(encoded(scene()), max_pixels=1000)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imgcycle.errors import UnknownStyle, WeightsError
+from imgcycle.jobs.translators import load_translator
+from imgcycle.weights import find
+from imgcycle.weights.find import find_style, known_styles
+from imgcycle.weights.index import read_index
+from imgcycle.weights.native import digest
+from tests.styles import save_style
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path))
+    monkeypatch.setattr(find, "homes", lambda: [tmp_path])
+    return tmp_path
+
+
+def write_index(home: Path, name: str = "monet", **values: object) -> None:
+    path = save_style(home / f"{name}.safetensors")
+    fields = {"file": path.name, "sha256": digest(path), "licence": "CC0-1.0", "data": "noise"} | values
+    lines = [f"{k} = {v!r}" if not isinstance(v, str) else f'{k} = "{v}"' for k, v in fields.items()]
+    index = home / "index.toml"
+    before = index.read_text() if index.exists() else "schema = 1\n"
+    index.write_text(before + f"[style.{name}]\n" + "\n".join(lines) + "\n")
+
+
+def test_a_name_leads_to_the_file_and_its_ways(home: Path) -> None:
+    write_index(home, work_size=300, detail=0.25)
+    found = find_style("monet")
+    assert found.path == home / "monet.safetensors"
+    assert load_translator("monet").style == type(load_translator("monet").style)(
+        "monet", digest(found.path), 300, 0.25
+    )
+
+
+def test_unknown_styles_name_the_known_ones_nearest_first(home: Path) -> None:
+    for name in ("winter", "vangogh", "monet"):
+        write_index(home, name)
+    with pytest.raises(UnknownStyle, match="known: monet, vangogh, winter") as caught:
+        find_style("monnet")
+    assert caught.value.exit_code == 2
+
+
+def test_a_changed_file_is_not_trusted(home: Path) -> None:
+    write_index(home)
+    save_style(home / "monet.safetensors", seed=1)
+    with pytest.raises(WeightsError, match="not the file"):
+        load_translator("monet")
+    (home / "monet.safetensors").unlink()
+    with pytest.raises(WeightsError, match="are not at"):
+        find_style("monet")
+
+
+def test_run_folders_prefer_their_best(tmp_path: Path) -> None:
+    run = tmp_path / "photo2monet"
+    for place in ("weights", "weights/best"):
+        (run / place).mkdir(parents=True, exist_ok=True)
+    save_style(run / "weights" / "A2B.safetensors")
+    assert find_style(str(run)).path == run / "weights" / "A2B.safetensors"
+    assert find_style(str(run)).label == "photo2monet"
+    best = save_style(run / "weights" / "best" / "A2B.safetensors")
+    assert find_style(str(run)).path == best
+    assert find_style(str(best)).label == "photo2monet"
+    with pytest.raises(UnknownStyle, match="A2B"):
+        find_style(str(run), "B2A")
+    with pytest.raises(UnknownStyle):
+        find_style(str(tmp_path))
+
+
+def test_the_first_home_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_index(tmp_path / name, data=name)
+    monkeypatch.setattr(find, "homes", lambda: [tmp_path / "one", tmp_path / "two", tmp_path / "none"])
+    entry = known_styles()["monet"].entry
+    assert entry is not None
+    assert entry.data == "one"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schema = 2",
+        "not toml",
+        'schema = 1\n[style.a]\nfile = "x"',
+        'schema = 1\n[style.a]\nfile = "../x"\nsha256=""\nlicence=""\ndata=""',
+        'schema = 1\n[style.a]\nfile = "x"\nsha256=""\nlicence=""\ndata=""\nwork_size="big"',
+        'schema = 1\n[style.a]\nfile = "x"\nsha256=""\nlicence=""\ndata=""\nfrom="?"',
+    ],
+)
+def test_a_damaged_index_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.toml").write_text(text)
+    with pytest.raises(WeightsError):
+        read_index(tmp_path)
+
+
+def test_the_card_speaks_where_no_index_does(tmp_path: Path) -> None:
+    path = save_style(tmp_path / "own.safetensors", work_size=400, detail=0.1)
+    style = load_translator(str(path)).style
+    assert (style.name, style.work_size, style.detail) == ("own", 400, 0.1)
+    odd = save_style(tmp_path / "odd.safetensors", work_size="large", detail=7)
+    assert load_translator(str(odd)).style.work_size == 512
