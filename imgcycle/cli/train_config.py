@@ -38,7 +38,7 @@ PLAIN = frozenset(
         "steps",
         "size",
         "crop",
-    }  # fmt: skip
+    }
 )
 """Options that are a field of TrainConfig under the same name."""
 

@@ -6,7 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.config import GanMode
+from imgcycle.config import GanMode, TrainConfig, WeightInit
+from imgcycle.errors import UsageError
+from imgcycle.nets.critics import Critic, build_critic
+from imgcycle.nets.layers import initialise
+
+
+def make_critic(config: TrainConfig, preferred: WeightInit) -> Critic:
+    """A critic with fresh weights; UsageError when the crops are too small for it to judge."""
+    critic = build_critic(config.critic, config.net.channels)
+    if config.crop < critic.min_size:
+        raise UsageError(
+            f"a crop of {config.crop} pixels is too small for this critic, which needs {critic.min_size}",
+            "raise --crop, or lower --critic-layers",
+        )
+    initialise(critic, config.weight_init or preferred, config.init_gain)
+    return critic
 
 
 def gan_loss(mode: GanMode, logits: Tensor, real: bool) -> Tensor:

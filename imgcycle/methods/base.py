@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
-from imgcycle.nets.layers import Generator
+from imgcycle.nets.build import build_generator
+from imgcycle.nets.layers import Generator, initialise
 
 Losses = dict[str, Tensor]
 """Terms by name, each a float32 scalar already multiplied by its weight: their sum is what is descended."""
@@ -94,3 +95,13 @@ class Method(ABC):
 
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - most methods have nothing to take back
         """Take back what `state()` gave."""
+
+
+def make_generator(config: TrainConfig) -> Generator:
+    """A generator with fresh weights, drawn as asked or else in the net's own way."""
+    net = build_generator(config.net)
+    if config.weight_init is None:
+        net.initialise()
+    else:
+        initialise(net, config.weight_init, config.init_gain)
+    return net

@@ -18,10 +18,8 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss
-from imgcycle.methods.base import Batch, Losses, Method, Phase
-from imgcycle.nets.build import build_generator
-from imgcycle.nets.critics import build_critic
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.nets.layers import Generator, initialise
 from imgcycle.nets.stages import run
 
@@ -121,18 +119,12 @@ class Cut(Method):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
-        generator = build_generator(config.net)
+        generator = make_generator(config)
         if generator.stages() is None:
             raise UsageError(f"CUT needs a generator with stages, not a {config.net.kind}", "--net compact or resnet9")
-        critic = build_critic(config.critic, config.net.channels)
+        critic = make_critic(config, "xavier")
         heads = PatchHeads(tapped_channels(generator), config.nce_width)
-        kind = config.weight_init or "xavier"
-        if config.weight_init is None:
-            generator.initialise()
-        else:
-            initialise(generator, kind, config.init_gain)
-        for net in (critic, heads):
-            initialise(net, kind, config.init_gain)
+        initialise(heads, config.weight_init or "xavier", config.init_gain)
         self._nets: dict[str, nn.Module] = {"A2B": generator, "critic_B": critic, "heads": heads}
 
     def nets(self) -> dict[str, nn.Module]:

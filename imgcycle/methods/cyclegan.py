@@ -18,12 +18,10 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss
-from imgcycle.methods.base import Batch, Losses, Method, Phase
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.pool import ImagePool
-from imgcycle.nets.build import build_generator
-from imgcycle.nets.critics import build_critic
-from imgcycle.nets.layers import device_of, initialise
+from imgcycle.nets.layers import device_of
 
 
 class GeneratorPhase(Phase):
@@ -92,16 +90,9 @@ class CycleGan(Method):
             raise UsageError("neither a GAN nor a cycle loss is left", "there would be nothing to learn")
         self._nets: dict[str, nn.Module] = {}
         for direction in self.directions:
-            net = build_generator(config.net)
-            if config.weight_init is None:
-                net.initialise()
-            else:
-                initialise(net, config.weight_init, config.init_gain)
-            self._nets[direction] = net
+            self._nets[direction] = make_generator(config)
         for domain in ("A", "B") if config.use_gan else ():
-            critic = build_critic(config.critic, config.net.channels)
-            initialise(critic, config.weight_init or "normal", config.init_gain)
-            self._nets[f"critic_{domain}"] = critic
+            self._nets[f"critic_{domain}"] = make_critic(config, "normal")
         self._pools = {domain: ImagePool(config.pool) for domain in ("A", "B")}
 
     def nets(self) -> dict[str, nn.Module]:

@@ -40,7 +40,16 @@ def save_weights(path: Path, net: nn.Module, config: dict[str, Any], card: dict[
     tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
     metadata = {"format": FORMAT, "config": json.dumps(config), "card": json.dumps(card)}
     with atomic_write(path) as file:
-        file.write(safetensors.torch.save(tensors, metadata))
+        file.write(_in_order(safetensors.torch.save(tensors, metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its header's keys sorted: the library writes metadata in a random order each time, and
+    the same weights must have the same digest."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start on a multiple of 8
+    return len(header).to_bytes(8, "little") + header + content[8 + size :]
 
 
 def inspect_weights(path: Path) -> WeightsFile:

@@ -1,0 +1,120 @@
+"""Training folders: any mix of files, unreadable ones named, too few refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgcycle.data.batches import Prefetcher, UnpairedBatches, to_unit
+from imgcycle.data.folders import ImageFolder, read_scaled
+from imgcycle.data.sampling import Placement
+from imgcycle.errors import UsageError
+
+
+def fill(folder: Path, count: int = 3, size: tuple[int, int] = (40, 40)) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(folder.name))
+    for n in range(count):
+        pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n}.png")
+    return folder
+
+
+def test_any_mode_and_size_becomes_rgb_with_the_shorter_side_scaled(tmp_path: Path) -> None:
+    for name, mode, size in (("a.png", "RGBA", (60, 90)), ("b.jpg", "L", (33, 31)), ("c.gif", "P", (80, 20))):
+        Image.new(mode, size).save(tmp_path / name)
+    folder = ImageFolder(tmp_path, 32)
+    assert [folder.image(n).shape for n in range(3)] == [(48, 32, 3), (32, 34, 3), (32, 128, 3)]
+
+
+def test_pictures_already_of_the_right_size_are_not_touched(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    with Image.open(tmp_path / "0.png") as image:
+        assert np.array_equal(read_scaled(tmp_path / "0.png", 40), np.asarray(image))
+
+
+def test_orientation_is_applied(tmp_path: Path) -> None:
+    image = Image.new("RGB", (40, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert read_scaled(tmp_path / "turned.jpg", 20).shape == (40, 20, 3)
+
+
+def test_crops_reach_both_edges_and_mirror(tmp_path: Path) -> None:
+    folder = ImageFolder(fill(tmp_path / "x"), 40)
+    whole = folder.image(0)
+    assert np.array_equal(folder.crop(0, 32, Placement(0, 0, False)), whole[:32, :32])
+    last = folder.crop(0, 32, Placement(0.999999, 0.999999, True))
+    assert np.array_equal(last, whole[8:, 8:][:, ::-1])
+    assert np.array_equal(folder.crop(0, 32, Placement(0, 0, True), flip=False), whole[:32, :32])
+    assert np.array_equal(folder.centre(0, 32), whole[4:36, 4:36])
+
+
+def test_unreadable_files_are_reported_once_and_left_out(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    (tmp_path / "notes.txt").write_text("passed over")
+    (tmp_path / ".hidden.png").write_bytes(b"junk")
+    seen: list[str] = []
+    folder = ImageFolder(tmp_path, 32, on_unreadable=lambda path, _: seen.append(path.name))
+    assert seen == ["broken.jpg"]
+    assert len(folder) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_an_empty_or_one_image_folder_is_refused(tmp_path: Path, count: int) -> None:
+    fill(tmp_path / "few", count)
+    with pytest.raises(UsageError, match="one image" if count else "no image"):
+        ImageFolder(tmp_path / "few", 32)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no folder"):
+        ImageFolder(tmp_path / "gone", 32)
+
+
+def test_the_cache_keeps_to_its_budget_and_changes_nothing(tmp_path: Path) -> None:
+    fill(tmp_path / "x", 4)
+    kept = ImageFolder(tmp_path / "x", 40, cache_bytes=2 * 40 * 40 * 3)
+    plain = ImageFolder(tmp_path / "x", 40)
+    for _ in range(2):
+        for n in range(4):
+            assert np.array_equal(kept.image(n), plain.image(n))
+    assert len(kept._cache) == 2
+    assert not plain._cache
+
+
+def batches(root: Path, rank: int = 0, world: int = 1) -> UnpairedBatches:
+    a, b = ImageFolder(fill(root / "a", 5), 40), ImageFolder(fill(root / "bb", 3), 40)
+    return UnpairedBatches(a, b, seed=1, batch=1, crop=32, rank=rank, world=world)
+
+
+def test_a_batch_is_a_function_of_its_step(tmp_path: Path) -> None:
+    source = batches(tmp_path)
+    later = source.load(7)
+    prefetcher = Prefetcher(source, torch.device("cpu"), 3, stop=20)
+    for step in (0, 1, 7, 8):
+        a, b = prefetcher.get(step)
+        expected = source.load(step)
+        assert torch.equal(a, to_unit(expected[0]))
+        assert torch.equal(b, to_unit(expected[1]))
+    assert torch.equal(later[0], source.load(7)[0])
+    prefetcher.close()
+
+
+def test_ranks_share_an_epoch_without_overlap(tmp_path: Path) -> None:
+    alone, first, second = batches(tmp_path), batches(tmp_path, 0, 2), batches(tmp_path, 1, 2)
+    assert first.steps_per_epoch == second.steps_per_epoch == 3
+    assert alone.steps_per_epoch == 5
+    seen = [source.load(step)[0] for step in range(2) for source in (first, second)]
+    for step, image in enumerate(seen):
+        assert torch.equal(image, alone.load(step)[0])
+
+
+def test_values_run_from_minus_one_to_one() -> None:
+    assert to_unit(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]

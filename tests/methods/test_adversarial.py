@@ -1,0 +1,72 @@
+"""The adversarial losses against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from imgcycle.config import CriticConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss, gradient_penalty, make_critic
+from tests.methods.toys import Brightness, tiny_config
+
+LOGITS = torch.tensor([[0.5, -1.0]])
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+@pytest.mark.parametrize(
+    ("mode", "real", "expected"),
+    [
+        ("lsgan", True, (0.25 + 4.0) / 2),
+        ("lsgan", False, (0.25 + 1.0) / 2),
+        ("vanilla", True, (softplus(-0.5) + softplus(1.0)) / 2),
+        ("vanilla", False, (softplus(0.5) + softplus(-1.0)) / 2),
+        ("wgangp", True, 0.25),
+        ("wgangp", False, -0.25),
+    ],
+)
+def test_losses_by_hand(mode: str, real: bool, expected: float) -> None:
+    assert float(gan_loss(mode, LOGITS, real)) == pytest.approx(expected, abs=1e-6)  # type: ignore[arg-type]
+
+
+def test_losses_are_float32_whatever_the_logits_are() -> None:
+    assert gan_loss("lsgan", LOGITS.bfloat16(), True).dtype == torch.float32
+
+
+def test_the_penalty_of_a_linear_critic_is_known() -> None:
+    """D(x) = g·mean(x) over n values has gradient norm g/√n everywhere."""
+    critic = Brightness(6.0)
+    real, made = torch.randn(2, 3, 2, 2), torch.randn(2, 3, 2, 2)
+    penalty = gradient_penalty(critic, real, made)
+    assert float(penalty.detach()) == pytest.approx((6.0 / math.sqrt(12) - 1) ** 2, rel=1e-5)
+    penalty.backward()
+    slope = 2 * (6.0 / math.sqrt(12) - 1) / math.sqrt(12)
+    assert critic.gain.grad is not None
+    assert float(critic.gain.grad) == pytest.approx(slope, rel=1e-5)
+
+
+def test_the_critic_loss_halves_both_sides_and_adds_the_penalty_ten_times() -> None:
+    critic = Brightness(1.0)
+    real, made = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), -0.25)
+    assert float(critic_loss("lsgan", critic, real, made, True).detach()) == pytest.approx(0.5 * (0.25 + 0.0625))
+    plain = 0.5 * (-0.5 - 0.25)
+    penalty = (1 / math.sqrt(12) - 1) ** 2
+    assert float(critic_loss("wgangp", critic, real, made, True).detach()) == pytest.approx(plain + 10 * penalty)
+
+
+def test_one_batch_or_two_give_the_same_loss() -> None:
+    torch.manual_seed(0)
+    critic = make_critic(tiny_config(), "normal")
+    real, made = torch.randn(1, 3, 32, 32), torch.randn(1, 3, 32, 32)
+    together, apart = (critic_loss("lsgan", critic, real, made, batched) for batched in (True, False))
+    assert torch.allclose(together, apart, atol=1e-6)
+
+
+def test_a_crop_too_small_for_the_critic_is_refused() -> None:
+    with pytest.raises(UsageError, match="too small for this critic"):
+        make_critic(tiny_config(critic=CriticConfig("nlayers", 4, 4)), "normal")

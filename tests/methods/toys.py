@@ -1,0 +1,47 @@
+"""Tiny stand-ins whose outputs can be worked out by hand."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+
+
+class Scale(nn.Module):
+    """Multiplies by one learnt number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+class Brightness(nn.Module):
+    """A critic whose logit is gain × the mean of the picture."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(gain))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gain * x.mean((1, 2, 3), keepdim=True)
+
+
+def tiny_config(**changes: object) -> TrainConfig:
+    """A run that takes milliseconds a step."""
+    base: dict[str, object] = {
+        "a": "A",
+        "b": "B",
+        "net": NetConfig("compact", 4, 1, "affine"),
+        "critic": CriticConfig("nlayers", 8, 2),
+        "size": 32,
+        "crop": 32,
+        "nce_width": 16,
+        "nce_patches": 32,
+        "precision": "fp32",
+        "device": "cpu",
+    }
+    return TrainConfig(**{**base, **changes})  # type: ignore[arg-type]

@@ -1,0 +1,231 @@
+"""The loop: runs that resume bit for bit, learn toy worlds, survive NaN, and refuse nonsense."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.data.batches import to_unit
+from imgcycle.data.folders import ImageFolder
+from imgcycle.errors import TrainingError, UsageError
+from imgcycle.training import events
+from imgcycle.training.loop import train
+from imgcycle.training.session import Session
+from imgcycle.training.state import RunFolder
+from imgcycle.weights.native import inspect_weights, load_generator
+from tests.training.toys import final_state, same, texture_world, toy_config
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "cut", "fastcut"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_stopped_by_a_signal_and_resumed_equals_one_straight_through(
+    tmp_path: Path, method: str, precision: str
+) -> None:
+    more: dict[str, Any] = {"flip_equivariance": True, "nce_identity": False} if method == "fastcut" else {}
+    config = toy_config(tmp_path, method=method, precision=precision, **more)
+    train(config, tmp_path / "straight")
+
+    def stop_after_the_first_save(event: events.Event) -> None:
+        if isinstance(event, events.Saved) and event.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first = train(config, tmp_path / "halves", listener=stop_after_the_first_save)
+    assert first.interrupted
+    assert 4 < first.step < 12
+    heard: list[events.Event] = []
+    second = train(config, tmp_path / "halves", resume=True, listener=heard.append)
+    assert not second.interrupted
+    assert not [e for e in heard if isinstance(e, events.Noted)]
+    assert same(final_state(tmp_path / "straight"), final_state(tmp_path / "halves"))
+    weights = [(tmp_path / run / "weights/A2B.safetensors").read_bytes() for run in ("straight", "halves")]
+    assert weights[0] == weights[1]
+
+
+def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        train(toy_config(tmp_path, seed=seed, steps=4), tmp_path / name)
+    assert same(final_state(tmp_path / "one"), final_state(tmp_path / "two"))
+    assert not same(final_state(tmp_path / "one")["nets"], final_state(tmp_path / "three")["nets"])
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    train(toy_config(tmp_path), tmp_path / "run")
+    run = tmp_path / "run"
+    assert sorted(p.name for p in (run / "state").iterdir()) == ["step-12.pt", "step-8.pt"]
+    assert sorted(p.name for p in (run / "weights").iterdir()) == [
+        "A2B.safetensors",
+        "B2A.safetensors",
+        "critics.safetensors",
+    ]
+    assert (run / "samples/step-12.png").is_file()
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 12
+    assert {"gan_A2B", "cycle_A", "critic_B", "lr"} <= rows[-1].keys()
+    net, about = load_generator(run / "weights/A2B.safetensors")
+    assert about.card["direction"] == "A2B"
+    assert about.card["steps"] == 12
+    average = final_state(run)["averages"]["A2B"]
+    assert all(torch.equal(t, average[f"module.{name}"]) for name, t in net.state_dict().items())
+
+
+def test_steps_may_change_on_resume_and_metrics_are_cut_to_the_state(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(toy_config(tmp_path, steps=8), run)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 99, "gan_A2B": 1}\n{"step": 1')
+    longer = train(toy_config(tmp_path, steps=10), run, resume=True)
+    assert longer.step == 10
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [8, 10]
+    assert RunFolder(run).read_config()[0].steps == 10
+
+
+def test_a_run_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"is a run already.*--resume"):
+        train(toy_config(tmp_path, steps=1), tmp_path / "run")
+
+
+def test_resuming_with_other_settings_names_them(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"lr was 0\.0002 and is now 0\.1"):
+        train(toy_config(tmp_path, steps=1, lr=0.1), tmp_path / "run", resume=True)
+
+
+def test_a_damaged_newest_state_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    config = toy_config(tmp_path)
+    train(config, tmp_path / "straight")
+    train(config, tmp_path / "run")
+    newest = tmp_path / "run/state/step-12.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    train(config, tmp_path / "run", resume=True)
+    assert same(final_state(tmp_path / "straight"), final_state(tmp_path / "run"))
+
+
+def test_a_run_without_a_readable_state_says_so(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "run")
+    for path in (tmp_path / "run/state").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(TrainingError, match="no readable state"):
+        train(toy_config(tmp_path, steps=1), tmp_path / "run", resume=True)
+
+
+def test_other_pictures_or_another_machine_are_named_and_the_run_goes_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(toy_config(tmp_path, steps=4), run)
+    (tmp_path / "red/0.png").unlink()
+    stored = json.loads((run / "config.json").read_text())
+    stored["facts"]["torch"] = "1.0"
+    (run / "config.json").write_text(json.dumps(stored))
+    heard: list[events.Event] = []
+    train(toy_config(tmp_path, steps=6), run, resume=True, listener=heard.append)
+    notes = " ".join(e.text for e in heard if isinstance(e, events.Noted))
+    assert "torch was '1.0'" in notes
+    assert "images_a was" in notes
+    assert "images_b" not in notes
+
+
+def test_a_nan_rolls_back_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, poisoned = Session.step, []
+
+    def poisonous(self: Session, *args: Any) -> None:
+        step(self, *args)
+        if self.generation == 0 and len(poisoned) < 1 and self.counted == 6:
+            poisoned.append(1)
+            with torch.no_grad():
+                next(self.nets["A2B"].parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(Session, "step", poisonous)
+    heard: list[events.Event] = []
+    ended = train(toy_config(tmp_path), tmp_path / "run", listener=heard.append)
+    assert ended.step == 12
+    back = [e for e in heard if isinstance(e, events.RolledBack)]
+    assert [(e.step, e.to) for e in back] == [(8, 4)]
+    state = final_state(tmp_path / "run")
+    assert state["generation"] == 1
+    assert all(torch.isfinite(t).all() for t in state["nets"]["A2B"].values())
+
+
+def test_a_run_that_always_diverges_ends_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "sound", lambda _: False)
+    with pytest.raises(TrainingError, match=r"diverges.*--lr"):
+        train(toy_config(tmp_path), tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "cut"])
+def test_three_hundred_steps_learn_a_world_of_two_textures(tmp_path: Path, method: str) -> None:
+    red, blue = texture_world(tmp_path, count=12)
+    config = toy_config(
+        tmp_path, method=method, steps=300, save_every=300, net=NetConfig("compact", 8, 2, "affine"),
+        critic=CriticConfig("nlayers", 16, 2), lr=1e-3, nce_identity=False,
+    )  # fmt: skip
+    train(config, tmp_path / "run")
+    net, _ = load_generator(tmp_path / "run/weights/A2B.safetensors")
+    folder = ImageFolder(red, 40)
+    source = to_unit(torch.from_numpy(np.stack([folder.image(n) for n in range(6)])).permute(0, 3, 1, 2))
+    with torch.inference_mode():
+        made = net(source)
+    colour = ((made.mean((0, 2, 3)) + 1) * 127.5).numpy()
+    target = np.mean([ImageFolder(blue, 40).image(n).mean((0, 1)) for n in range(6)], 0)
+    assert np.abs(colour - target).max() < 30, f"{colour} is not {target}"
+    assert colour[2] > colour[0] + 40
+    light = torch.stack([source.mean(1).flatten(), made.mean(1).flatten()])
+    assert float(torch.corrcoef(light)[0, 1]) > 0.6, "the blotches stay where they were"
+
+
+def test_cycle_alone_learns_to_come_back_without_a_critic(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, steps=100, save_every=100, use_gan=False, lambda_identity=0.0, lr=1e-3)
+    train(config, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    losses = [row["cycle_A"] for row in rows if "cycle_A" in row]
+    assert losses[-1] < 0.7 * losses[0]
+    assert not any(name.startswith(("critic", "gan")) for row in rows for name in row)
+
+
+def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=3), tmp_path / "first")
+    start = tmp_path / "first/weights/A2B.safetensors"
+    for source in (tmp_path / "first", start):
+        run = tmp_path / f"from-{source.name}"
+        listened: list[bytes] = []
+
+        def first_weights(event: events.Event, run: Path = run, into: list[bytes] = listened) -> None:
+            if isinstance(event, events.Saved) and event.step == 0:
+                into.append((run / "weights/A2B.safetensors").read_bytes())
+
+        train(toy_config(tmp_path, steps=1, seed=5), run, start_from=source, listener=first_weights)
+        started, _ = load_generator(start)
+        (run / "copy.safetensors").write_bytes(listened[0])
+        copied, _ = load_generator(run / "copy.safetensors")
+        assert all(torch.equal(a, b) for a, b in zip(started.parameters(), copied.parameters(), strict=True))
+
+
+def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "first")
+    with pytest.raises(UsageError, match="does not fit"):
+        train(
+            toy_config(tmp_path, steps=1, net=NetConfig("resnet", 4, 1)),
+            tmp_path / "second",
+            start_from=tmp_path / "first",
+        )
+    assert inspect_weights(tmp_path / "first/weights/B2A.safetensors").card["direction"] == "B2A"
+
+
+@pytest.mark.parametrize("gan", ["vanilla", "wgangp"])
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_other_losses_and_clipping_train(tmp_path: Path, gan: str, clip: float | None) -> None:
+    assert train(toy_config(tmp_path, steps=2, gan=gan, grad_clip=clip), tmp_path / "run").step == 2
+
+
+def test_plateau_lowers_the_rate_only_after_patience(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, schedule="plateau", steps=None, epochs=2, epochs_decay=0)
+    assert train(config, tmp_path / "run").step == 16
+    assert final_state(tmp_path / "run")["schedule"]["factor"] == 1.0
