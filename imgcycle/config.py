@@ -15,8 +15,10 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 
 from imgcycle.errors import UsageError
 
-GeneratorKind = Literal["compact", "resnet", "unet"]
+GeneratorKind = Literal["compact", "resnet", "unet", "unit"]
 NormKind = Literal["instance", "affine", "batch"]
+DownKind = Literal["strided", "reflected", "blur"]
+UpKind = Literal["transposed", "nearest", "linear"]
 CriticKind = Literal["basic", "nlayers", "pixel"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
@@ -84,8 +86,10 @@ def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one r
 class NetConfig(JsonConfig):
     """A generator's architecture: enough to build it with no flags.
 
-    `depth` counts residual blocks (resnet, compact) or downsamplings (unet); `width` is the channel count of
-    the first stage.
+    `depth` counts residual blocks (resnet, compact; unit: of either half) or downsamplings (unet); `width` is the
+    channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
+    zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
+    after `nearest` or `linear` interpolation.
     """
 
     kind: GeneratorKind = "compact"
@@ -93,8 +97,14 @@ class NetConfig(JsonConfig):
     depth: int = 6
     norm: NormKind = "instance"
     channels: int = 3
+    down: DownKind = "strided"
+    up: UpKind = "transposed"
 
     def __post_init__(self) -> None:
+        if self.kind != "resnet" and (self.down, self.up) != ("strided", "transposed"):
+            raise UsageError(f"a {self.kind} generator has its own ways down and up", "only a resnet's can be chosen")
+        if self.kind == "unit" and self.norm != "instance":
+            raise UsageError(f"a unit generator with {self.norm} norms", "its encoder has instance norms")
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
         low = 5 if self.kind == "unet" else 1

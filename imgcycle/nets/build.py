@@ -7,11 +7,13 @@ from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.resnet import ResnetGenerator
 from imgcycle.nets.unet import UnetGenerator
+from imgcycle.nets.vae import UnitGenerator
 
-_KINDS: dict[str, type[ResnetGenerator] | type[CompactGenerator] | type[UnetGenerator]] = {
+_KINDS: dict[str, type[ResnetGenerator] | type[CompactGenerator] | type[UnetGenerator] | type[UnitGenerator]] = {
     "compact": CompactGenerator,
     "resnet": ResnetGenerator,
     "unet": UnetGenerator,
+    "unit": UnitGenerator,
 }
 
 

@@ -60,10 +60,23 @@ def norm_module(kind: NormKind, channels: int) -> nn.Module:
     return nn.InstanceNorm2d(channels, affine=kind == "affine")
 
 
+class LayerNorm(nn.Module):
+    """UNIT's norm over a whole image: holds a factor (drawn uniformly from [0, 1)) and an offset per channel."""
+
+    eps = 1e-5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
 def norm_stage(module: nn.Module) -> Norm:
-    """The stage for a module of `norm_module`."""
+    """The stage for a module of `norm_module`, or for a LayerNorm."""
     if isinstance(module, nn.BatchNorm2d):
         return Norm("batch", running=module)
+    if isinstance(module, LayerNorm):
+        return Norm("layer", module.weight, module.bias, module.eps, unbiased=True)
     assert isinstance(module, nn.InstanceNorm2d)
     return Norm("instance", module.weight, module.bias, module.eps)
 

@@ -65,14 +65,19 @@ class Blur:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:
-    """Normalisation over H×W of each channel: `instance` by the image's own moments, `batch` by the batch's or
-    the running ones (`running` is then the module that keeps them)."""
+    """Normalisation, then a factor and an offset for each channel.
 
-    kind: Literal["instance", "batch"] = "instance"
+    `instance` goes by the moments over H×W of each channel, `layer` by those over C×H×W of each image, `batch` by
+    the batch's or the running ones (`running` is then the module that keeps them). `unbiased` (layer norms alone)
+    is how UNIT counts: (x − mean) / (std + eps), with n − 1 in the variance and eps outside the root.
+    """
+
+    kind: Literal["instance", "layer", "batch"] = "instance"
     weight: Tensor | None = None
     bias: Tensor | None = None
     eps: float = 1e-5
     running: torch.nn.BatchNorm2d | None = None
+    unbiased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +186,26 @@ def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tens
 def _normalise(norm: Norm, x: Tensor) -> Tensor:
     if norm.running is not None:
         return norm.running(x)  # type: ignore[no-any-return]
+    if norm.kind == "layer":
+        return _normalise_layer(norm, x)
     # A group per channel is the instance norm, in a kernel several times faster on the CPU.
     with torch.autocast(x.device.type, enabled=False):
         weight = None if norm.weight is None else norm.weight.to(x.dtype)
         bias = None if norm.bias is None else norm.bias.to(x.dtype)
         return F.group_norm(x, x.shape[1], weight, bias, norm.eps)
+
+
+def _normalise_layer(norm: Norm, x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        weight = None if norm.weight is None else norm.weight.to(x.dtype)
+        bias = None if norm.bias is None else norm.bias.to(x.dtype)
+        if not norm.unbiased:
+            return F.group_norm(x, 1, weight, bias, norm.eps)
+        # The moments of a whole image are summed in float32: 16 bits would lose most of a million values.
+        std, mean = torch.std_mean(x.float(), (1, 2, 3), correction=1, keepdim=True)
+        x = ((x - mean) / (std + norm.eps)).to(x.dtype)
+        x = x if weight is None else x * weight.view(1, -1, 1, 1)
+        return x if bias is None else x + bias.view(1, -1, 1, 1)
 
 
 def parameters_of(chain: Sequence[Stage]) -> list[Tensor]:
