@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from imgcycle.cli.options import MACHINE, DebugOption, JsonOption, QuietOption
 from imgcycle.config import CriticKind, CycleMode, GanMode, Precision, SchedulePolicy, WeightInit
 
 MethodName = Literal["cyclegan", "cut", "fastcut"]
 NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
 
-NETS, LOSSES, DESCENT, RHYTHM, MACHINE = "Nets", "Losses", "Optimisation", "Saving and looking", "Machine"
+NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
 
 
 def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
@@ -87,8 +88,9 @@ def train(
     ] = None,
     jobs: Annotated[int, _option("-j", "--jobs", help="Threads that decode images.  [2]", panel=MACHINE)] = 2,
     seed: Annotated[int | None, _option(help="Seed of everything random.  [0]", panel=MACHINE)] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
-    json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+    quiet: QuietOption = False,
+    json_lines: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Learn to turn images like those in A into images like those in B (and back), without pairs."""
     given = {name: value for name, value in locals().items() if value is not None}

@@ -1,0 +1,118 @@
+"""The options of `imgcycle train`: what wins over what, and what a card shows of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgcycle.cli.app import run
+from imgcycle.cli.train_config import build_config, read_settings, shown_command
+from imgcycle.cli.train_view import duration, in_words
+from imgcycle.errors import UsageError
+from imgcycle.training import events
+from tests.training.toys import texture_world
+
+FOLDERS = {"a": Path("/data/x/train"), "b": Path("/data/y/train")}
+
+
+def test_defaults_are_the_papers_losses_on_the_compact_net() -> None:
+    config = build_config(FOLDERS)
+    assert (config.method, config.net.kind, config.size, config.crop, config.batch) == (
+        "cyclegan",
+        "compact",
+        286,
+        256,
+        1,
+    )
+    assert (config.lambda_cycle, config.lambda_identity, config.pool, config.lr) == (10.0, 0.5, 50, 2e-4)
+    assert (config.epochs, config.epochs_decay, config.steps) == (100, 100, None)
+
+
+def test_paper_is_the_published_setting() -> None:
+    config = build_config({**FOLDERS, "paper": True})
+    assert (config.net.kind, config.net.depth, config.net.width, config.ema) == ("resnet", 9, 64, 0.0)
+    assert (config.size, config.crop, config.weight_init) == (286, 256, "normal")
+    assert build_config({**FOLDERS, "paper": True, "net": "resnet6"}).net.depth == 6
+
+
+def test_methods_bring_their_own_defaults_and_options_win() -> None:
+    fast = build_config({**FOLDERS, "method": "fastcut"})
+    assert (fast.lambda_nce, fast.nce_identity, fast.flip_equivariance, fast.epochs) == (10.0, False, True, 150)
+    assert build_config({**FOLDERS, "method": "fastcut", "lambda_nce": 3.0}).lambda_nce == 3.0
+
+
+def test_a_settings_file_stands_below_options(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"lr": 0.01, "pool": 7, "net": {"kind": "resnet", "depth": 6}}))
+    config = build_config({**FOLDERS, "lr": 0.5}, read_settings(file))
+    assert (config.lr, config.pool, config.net.kind, config.net.depth) == (0.5, 7, "resnet", 6)
+
+
+def test_size_and_crop_bring_each_other_along() -> None:
+    assert build_config({**FOLDERS, "crop": 128}).size == 143
+    assert build_config({**FOLDERS, "size": 143}).crop == 128
+
+
+@pytest.mark.parametrize("content", ["nonsense", "[1]", '{"colour": "red"}'])
+def test_a_settings_file_that_makes_no_sense_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(content)
+    with pytest.raises(UsageError):
+        build_config(FOLDERS, read_settings(file))
+
+
+def test_two_folders_are_needed() -> None:
+    with pytest.raises(UsageError, match="two folders"):
+        build_config({"a": Path("x")})
+
+
+def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGCYCLE_DATA", "/secret/place")
+    words = ["imgcycle", "train", "/secret/place/photo/train", "/home/me/my pictures/b", "-o", "run", "--resume"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert shown_command() == "imgcycle train $IMGCYCLE_DATA/photo/train 'my pictures/b' -o run"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train"], "two folders of images are needed"),
+        (["train", "nowhere", "elsewhere"], "is no folder"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--steps", "0"], "0 steps"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--crop", "300", "--size", "200"], "below the crop"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--device", "cuda:9"], "no cuda:9"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--net", "resnet10"], "resnet10"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--resume"], "cannot be read as settings"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--val-a", "{red}"], "only one validation folder"),
+    ],
+)
+def test_mistakes_take_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    red, blue = texture_world(tmp_path)
+    code = run([w.format(red=red, blue=blue, run=tmp_path / "run") for w in words])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tiny_run_from_the_command_line_speaks_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    red, blue = texture_world(tmp_path)
+    words = "--width 4 --critic nlayers --critic-layers 2 --critic-width 8 --size 40 --crop 32 --steps 2 --json"
+    assert run(["train", str(red), str(blue), "-o", str(tmp_path / "run"), *words.split()]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(row["schema"] == 1 for row in rows)
+    assert [row["event"] for row in rows] == ["saved", "started", "progress", "sampled", "saved", "finished"]
+    assert rows[2]["losses"].keys() >= {"gan_A2B", "cycle_A", "identity_A", "critic_A"}
+
+
+def test_events_in_words() -> None:
+    assert duration(59.6) == "1 min 00 s"
+    assert duration(7501) == "2 h 05 min"
+    diagnosed = in_words(events.Diagnosed(5, "A2B is inverting colours", "start again"))
+    assert diagnosed == "look: A2B is inverting colours. Start again."
