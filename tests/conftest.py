@@ -1,7 +1,27 @@
-"""What every test relies on: one torch thread, so that bytes do not depend on how busy the machine is."""
+"""What every test relies on: one torch thread, no network, and skips that count as failures where it matters."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+
+import pytest
 import torch
 
+# Bytes must not depend on how busy the machine is.
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With IMGCYCLE_STRICT set, a test that was skipped for any other reason than CUDA has failed."""
+    del item, call
+    report = yield
+    if report.skipped and os.environ.get("IMGCYCLE_STRICT"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if "CUDA" not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipped where nothing may be: {reason}"
+    return report

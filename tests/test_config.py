@@ -49,7 +49,7 @@ def test_options_of_convert_are_checked() -> None:
     assert ConvertOptions.from_dict({"work_size": "full"}).work_size == "full"
     for bad in ({"strength": 1.5}, {"detail": -0.1}, {"work_size": 3}, {"quality": 0}):
         with pytest.raises(UsageError):
-            ConvertOptions(**bad)  # type: ignore[arg-type]
+            ConvertOptions(**bad)
 
 
 @pytest.mark.parametrize(("text", "size"), [("512M", 2**29), ("4g", 2**32), ("1.5 GiB", 3 * 2**29), ("100", 100)])

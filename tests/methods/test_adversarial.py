@@ -44,7 +44,7 @@ def test_the_penalty_of_a_linear_critic_is_known() -> None:
     real, made = torch.randn(2, 3, 2, 2), torch.randn(2, 3, 2, 2)
     penalty = gradient_penalty(critic, real, made)
     assert float(penalty.detach()) == pytest.approx((6.0 / math.sqrt(12) - 1) ** 2, rel=1e-5)
-    penalty.backward()
+    penalty.backward()  # type: ignore[no-untyped-call]
     slope = 2 * (6.0 / math.sqrt(12) - 1) / math.sqrt(12)
     assert critic.gain.grad is not None
     assert float(critic.gain.grad) == pytest.approx(slope, rel=1e-5)

@@ -28,10 +28,10 @@ def test_info_nce_and_its_gradient_equal_the_float64_reference() -> None:
     rows = torch.nn.functional.normalize(torch.randn(2, 2, 7, 5, dtype=torch.float64), dim=-1)
     exact = rows[0].clone().requires_grad_()
     expected = reference_nce(exact, rows[1], 0.07)
-    expected.backward()
+    expected.backward()  # type: ignore[no-untyped-call]
     query, key = rows[0].float().requires_grad_(), rows[1].float().requires_grad_()
     loss = patch_nce(query, key, 0.07)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert query.grad is not None
     assert exact.grad is not None

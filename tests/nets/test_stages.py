@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, blur, run, step, upsample
+from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, Stage, blur, run, step, upsample
 
 
 def test_instance_norm_is_the_textbook_one_with_biased_variance() -> None:
@@ -37,7 +37,7 @@ def test_upsampling_doubles_with_half_pixel_centres() -> None:
 def test_saves_and_adds_use_slots_and_the_input_is_one() -> None:
     x = torch.randn(1, 1, 4, 4)
     weight = torch.full((1, 1, 1, 1), -2.0)
-    chain = [Save("kept"), Conv(weight, None), Activation(0.1), Add("kept"), Add("input")]
+    chain: list[Stage] = [Save("kept"), Conv(weight, None), Activation(0.1), Add("kept"), Add("input")]
     expected = F.leaky_relu(-2 * x, 0.1) + 2 * x
     assert torch.allclose(run(chain, x)[0], expected)
 

@@ -134,7 +134,8 @@ def test_other_pictures_or_another_machine_are_named_and_the_run_goes_on(tmp_pat
 
 
 def test_a_nan_rolls_back_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step, poisoned = Session.step, []
+    step = Session.step
+    poisoned: list[int] = []
 
     def poisonous(self: Session, *args: Any) -> None:
         step(self, *args)

@@ -105,7 +105,7 @@ def test_two_ranks_keep_equal_weights_and_resume(world: tuple[Path, Path], tmp_p
 
 def test_a_killed_rank_ends_the_other_with_a_clear_line(world: tuple[Path, Path], tmp_path: Path) -> None:
     together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    words = [*world, "-o", tmp_path / "run", *SMALL, "--steps", "100000", "--save-every", "20"]
+    words: list[str | Path] = [*world, "-o", tmp_path / "run", *SMALL, "--steps", "100000", "--save-every", "20"]
     ranks = [TrainingProcess(*words, env={**together, "RANK": str(n), "LOCAL_RANK": str(n)}) for n in (0, 1)]
     ranks[0].wait_for("saved step 20")
     ranks[1].end(signal.SIGKILL)
