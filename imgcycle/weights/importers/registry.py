@@ -1,0 +1,122 @@
+"""Every layout known, and the way from a foreign file to a generator.
+
+A new layout is one file with a `Layout` in it, and one line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from imgcycle.config import NetConfig
+from imgcycle.errors import UsageError, WeightsError
+from imgcycle.nets.build import build_generator
+from imgcycle.nets.layers import Generator
+from imgcycle.weights.importers.checkpoint import read_checkpoint
+from imgcycle.weights.importers.cut import CUT
+from imgcycle.weights.importers.layout import Asked, Converted, Direction, Layout, State
+from imgcycle.weights.importers.learning_collection import LEARNING_COLLECTION
+from imgcycle.weights.importers.mmagic import MMAGIC
+from imgcycle.weights.importers.official import OFFICIAL
+from imgcycle.weights.importers.pytorch_gan import PYTORCH_GAN
+from imgcycle.weights.importers.renamed import RENAMED, near_miss
+from imgcycle.weights.importers.search import choose, search, what_else
+from imgcycle.weights.importers.unet import UNET
+from imgcycle.weights.importers.unit import UNIT
+from imgcycle.weights.native import digest, save_weights
+
+NAMED: tuple[Layout, ...] = (OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION)
+"""Layouts told by names; only when none of them is in a file, shapes alone are tried."""
+_BRANCHES = 20
+_KNOWN = "known are ResNet, U-Net, CUT and UNIT generators of CycleGAN's kind, official or re-implemented"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a foreign file turned out to be.
+
+    `recognised` is one line for the user; `direction` None for a file that has only one way; `notes` what was
+    assumed or left out.
+    """
+
+    path: Path
+    layout: str
+    recognised: str
+    config: NetConfig
+    direction: Direction | None
+    notes: tuple[str, ...]
+
+
+def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generator, Imported]:
+    """Read another program's checkpoint: a generator in float32 and eval mode, and what was recognised.
+
+    The architecture is read from names, order and shapes of the tensors. `direction` chooses in a file with two
+    ways. WeightsError, one line, for everything that is no generator known here.
+    """
+    state = read_checkpoint(path)
+    found = search(state, NAMED) or search(state, (RENAMED,))
+    if not found:
+        raise WeightsError(f"{path} holds {what_else(state) or _unknown(state)}", _KNOWN)
+    try:
+        chosen, notes = choose(found, direction)
+        made = chosen.layout.convert(chosen.state, Asked(direction, path.name))
+        net = _build(made)
+    except UsageError as error:
+        raise WeightsError(f"{path}: {error.message}", error.hint) from error
+    two_ways = len(found) > 1 or chosen.layout is UNIT
+    return net, Imported(
+        path,
+        chosen.layout.name,
+        f"{made.description} ({chosen.layout.name})",
+        made.config,
+        direction if two_ways else None,
+        (*notes, *made.notes),
+    )
+
+
+def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -> Imported:
+    """Read a foreign checkpoint and write it as a weights file of ours, whose card says where it came from."""
+    net, about = import_checkpoint(path, direction)
+    card = {
+        "method": about.recognised,
+        "source": path.name,
+        "source_sha256": digest(path),
+        "notes": list(about.notes),
+        **({"direction": about.direction} if about.direction else {}),
+    }
+    save_weights(output, net, about.config.to_dict(), card)
+    return about
+
+
+def _unknown(state: State) -> str:
+    """Words for tensors that are no generator: how near they come to one, or how they begin."""
+    reason = next((why for why in map(near_miss, _parts(state)) if why), "")
+    if reason:
+        return f"nearly a ResNet generator, but {reason}"
+    name, tensor = next(iter(state.items()))
+    return f"no generator known here: {len(state)} tensors, first {name} {tuple(tensor.shape)}"
+
+
+def _parts(state: State) -> list[State]:
+    """The state itself, and the branches one step below."""
+    firsts = list(dict.fromkeys(name.partition(".")[0] for name in state))[:_BRANCHES]
+    inner = [{n.partition(".")[2]: t for n, t in state.items() if n.startswith(f"{first}.")} for first in firsts]
+    return [state, *inner]
+
+
+def _build(made: Converted) -> Generator:
+    """The net with its tensors; shapes are compared before it takes memory, values looked at before it is used."""
+    with torch.device("meta"):
+        net = build_generator(made.config)
+    wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
+    given = {name: tuple(t.shape) for name, t in made.tensors.items()}
+    if wanted != given:
+        name = next(n for n in sorted(wanted.keys() | given.keys()) if wanted.get(n) != given.get(n))
+        raise WeightsError(f"{name} is {given.get(name)}, where {made.description} has {wanted.get(name)}")
+    tensors = {n: t if n.endswith("num_batches_tracked") else t.float().contiguous() for n, t in made.tensors.items()}
+    if not all(bool(torch.isfinite(t).all()) for t in tensors.values()):
+        raise WeightsError("it holds values that are not finite", "its training broke; take an earlier checkpoint")
+    net.load_state_dict(tensors, assign=True)
+    return net.eval()

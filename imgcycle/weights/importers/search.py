@@ -1,0 +1,115 @@
+"""Where in a checkpoint the generators are, which of them is meant, and what else a file may hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from imgcycle.errors import WeightsError
+from imgcycle.weights.importers.layout import Direction, Layout, State
+
+_FEWEST = 10
+"""No generator has fewer tensors; smaller branches are not looked into."""
+_FORWARD = {"", "a", "ab", "a2b", "atob", "x", "xy", "x2y", "xtoy", "1"}
+_BACKWARD = {"b", "ba", "b2a", "btoa", "y", "yx", "y2x", "ytox", "2", "f"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A generator in a checkpoint: under which name, in which layout."""
+
+    prefix: str
+    layout: Layout
+    state: State
+
+    @property
+    def is_average(self) -> bool:
+        """Whether the name says that these are averaged weights, the ones made for use."""
+        return "ema" in re.split(r"[._]", self.prefix.lower())
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that the name tells: `netG_A`, `G_AB`, `genA2B`, `G` and `F` of the paper; or None."""
+        words = [w for w in self.prefix.lower().split(".") if w not in ("state_dict", "model", "ema", "params")]
+        if not words:
+            return None
+        core = re.sub(r"[^a-z0-9]", "", words[-1])
+        tail = re.sub(r"^(net|model)?(generator|gen|g)", "", core)
+        if tail in _FORWARD and (tail != core or core in ("ab", "a2b", "atob")):
+            return "A2B"
+        return "B2A" if tail in _BACKWARD and (tail != core or len(core) > 1 or core == "f") else None
+
+
+def search(state: State, layouts: Sequence[Layout]) -> list[Found]:
+    """The generators of a checkpoint in any of the layouts, in its order; inside one, no other is looked for."""
+    found: list[Found] = []
+    left = [("", state)]
+    while left:
+        prefix, here = left.pop()
+        layout = next((each for each in layouts if each.matches(here)), None)
+        if layout is not None:
+            found.append(Found(prefix, layout, here))
+        else:
+            left += reversed(list(_branches(prefix, here)))
+    return found
+
+
+def _branches(prefix: str, state: State) -> Iterator[tuple[str, State]]:
+    inner: dict[str, State] = {}
+    for name, tensor in state.items():
+        first, dot, rest = name.partition(".")
+        if dot:
+            inner.setdefault(first, {})[rest] = tensor
+    for first, branch in inner.items():
+        if len(branch) >= _FEWEST:
+            yield (f"{prefix}.{first}" if prefix else first), branch
+
+
+def choose(found: list[Found], direction: Direction) -> tuple[Found, tuple[str, ...]]:
+    """The generator for a direction, and what is to be said about the choice.
+
+    Averaged weights win over others. Names tell the direction where they follow a custom; MMagic names the domain
+    that is painted, the second of its two for A2B; else the first one is taken for A2B.
+    """
+    averaged = [each for each in found if each.is_average]
+    if averaged and len(averaged) < len(found):
+        chosen, notes = choose(averaged, direction)
+        return chosen, (*notes, "the averaged weights are taken")
+    if len(found) == 1:
+        return found[0], ()
+    told = [each for each in found if each.direction == direction]
+    if len(told) == 1:
+        return told[0], (f"{told[0].prefix} is taken for {direction}",)
+    if any(each.direction for each in found) and not told:
+        names = ", ".join(each.prefix for each in found)
+        raise WeightsError(f"it holds no generator for {direction}, but {names}", "see --direction")
+    by_target = found[0].prefix.rpartition(".")[0].endswith(("generators", "generators_ema"))
+    second = (direction == "B2A") != by_target
+    chosen = told[0] if told else found[int(second)]
+    others = ", ".join(each.prefix for each in found if each is not chosen)
+    return chosen, (f"{chosen.prefix or 'the first'} is taken for {direction}, beside {others}",)
+
+
+def what_else(state: State) -> str:
+    """What a file without a generator holds, as far as its names and shapes tell; empty when they do not."""
+    kernels = [t for t in state.values() if t.dim() == 4]
+    words = {word for name in state for word in name.split(".")}
+    if words & {"exp_avg", "exp_avg_sq", "momentum_buffer"}:
+        return "an optimizer's state, not a net"
+    if {"head", "tail", "conv1"} <= words:
+        return "a training state of imgcycle; name its run folder instead"
+    if kernels and _is_critic(kernels):
+        return "a critic (a discriminator), which judges pictures and makes none"
+    if any(name.split(".")[0].startswith("mlp_") for name in state):
+        return "CUT's projection heads (netF), not its generator"
+    if {"enc", "dec"} <= words:
+        return "an encoder and a decoder, but not the two sides of a UNIT checkpoint"
+    return "" if state else "no tensors"
+
+
+def _is_critic(kernels: list[Tensor]) -> bool:
+    # A PatchGAN ends in one channel of logits, from a kernel no larger than its others; a grey generator in 7×7.
+    return kernels[-1].shape[0] == 1 and kernels[-1].shape[-1] <= 4 and kernels[0].shape[-1] <= 4
