@@ -222,15 +222,25 @@ class ConvertOptions(JsonConfig):
 
     `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
     the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
-    enlarged result; None takes the card's. `strength` 0..1 blends from the input to the result.
+    enlarged result; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
+    takes over only the change of lightness, `compare` puts the input at the left of the result. `strip` says which
+    metadata go (`all` or `gps`), `raw` what a camera's RAW file stands for: its embedded preview, or its sensor
+    data developed. Pictures of more than `max_pixels` are refused.
     """
 
     work_size: int | Literal["auto", "full"] = "auto"
     detail: float | None = None
     strength: float = 1.0
+    keep_colour: bool = False
+    compare: bool = False
     quality: int | None = None
+    strip: Literal["none", "all", "gps"] = "none"
+    raw: Literal["none", "preview", "develop"] = "none"
+    max_pixels: int = 300_000_000
 
     def __post_init__(self) -> None:
+        if self.max_pixels < 1:
+            raise UsageError(f"--max-pixels is {self.max_pixels}", "at least 1")
         if isinstance(self.work_size, int) and self.work_size < 16:
             raise UsageError(f"a work size of {self.work_size}", "at least 16, or auto, or full")
         for name, value in (("detail", self.detail), ("strength", self.strength)):

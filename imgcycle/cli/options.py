@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,6 +16,40 @@ class DirectionName(StrEnum):
 
     A2B = "A2B"
     B2A = "B2A"
+
+
+class ClashName(StrEnum):
+    """What to do with two inputs that would land on one output."""
+
+    rename = "rename"
+    refuse = "refuse"
+
+
+class FormatName(StrEnum):
+    """Output formats."""
+
+    same = "same"
+    png = "png"
+    jpg = "jpg"
+    webp = "webp"
+    tiff = "tiff"
+    avif = "avif"
+
+
+class StripName(StrEnum):
+    """Which metadata go."""
+
+    none = "none"
+    all = "all"
+    gps = "gps"
+
+
+class RawName(StrEnum):
+    """What a RAW file stands for."""
+
+    none = "none"
+    preview = "preview"
+    develop = "develop"
 
 
 class PrecisionName(StrEnum):
@@ -88,3 +123,14 @@ def parse_work_size(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is neither a number nor full nor auto", param_hint="--work-size") from None
+
+
+def completed(words: Sequence[str]) -> list[str]:
+    """The command line with the value that a bare `--strip` leaves out: all."""
+    found = list(words)
+    end = found.index("--") if "--" in found else len(found)
+    for n in range(end):
+        after = found[n + 1] if n + 1 < end else ""
+        if found[n] == "--strip" and after not in tuple(StripName):
+            found[n] = "--strip=all"
+    return found

@@ -6,7 +6,7 @@ The first and the last run in threads while the net works on another picture; on
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,50 @@ import numpy as np
 from imgcycle import __version__
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
-from imgcycle.engine.fullsize import Floats
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.media import formats
+from imgcycle.media import colour, formats
+from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.encoding import encode_still
-from imgcycle.media.stills import Still, read_still
+from imgcycle.media.formats import Format
+from imgcycle.media.paths import kind_of
+from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
+from imgcycle.media.stills import Still
+
+_MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
+"""The options that a result depends on."""
+
+
+@dataclass(eq=False)
+class Frame:
+    """One still of a picture, ready for the net.
+
+    `pixels` are the still's with transparent holes filled; `small` is their reduction, (h, w, 3) in [0, 1], in the
+    picture's own colours.
+    """
+
+    still: Still
+    pixels: Pixels
+    small: Floats
 
 
 @dataclass(eq=False)
 class Prepared:
-    """A picture ready for the net: `small` is (h, w, 3) in [0, 1] in the picture's own colours."""
+    """A picture ready for the net: its frames (one, unless it is an animation), and the digest of its file."""
 
-    still: Still
-    small: Floats
+    picture: Still | Animation
+    frames: list[Frame]
     digest: str
+
+    @property
+    def format(self) -> Format:
+        """What the file was."""
+        return self.frames[0].still.format
+
+    def size(self, options: ConvertOptions) -> tuple[int, int]:
+        """Width and height of the result."""
+        width, height = self.frames[0].still.size
+        return (2 * width, height) if options.compare else (width, height)
 
 
 def load_bytes(path: Path) -> bytes:
@@ -40,32 +69,80 @@ def load_bytes(path: Path) -> bytes:
         raise InputError(error.strerror or str(error)) from error
 
 
-def prepare(data: bytes, options: ConvertOptions, style: Style) -> Prepared:
-    """Decode, and reduce to the work size."""
-    still = read_still(data)
+def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Prepared:
+    """Decode, fill holes, and reduce to the work size; `name` tells RAW files from TIFF, which they look like."""
+    picture: Still | Animation
+    if kind_of(Path(name)) == "raw" and options.raw != "none":
+        from imgcycle.media.raw import read_raw
+
+        picture = read_raw(data, options.raw, options.max_pixels)
+    else:
+        picture = read_picture(data, options.max_pixels)
+    stills = picture.frames if isinstance(picture, Animation) else (picture,)
+    frames = [_frame(still, options, style) for still in stills]
+    return Prepared(picture, frames, hashlib.sha256(data).hexdigest())
+
+
+def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
+    pixels = still.pixels if still.alpha is None else without_holes(still.pixels, still.alpha)
     work_size = style.work_size if options.work_size == "auto" else options.work_size
-    height, width = still.pixels.shape[:2]
-    small = fullsize.to_unit(fullsize.reduced(still.pixels, fullsize.work_shape(height, width, work_size)))
-    return Prepared(still, small, hashlib.sha256(data).hexdigest())
+    shape = fullsize.work_shape(pixels.shape[0], pixels.shape[1], work_size)
+    return Frame(still, pixels, fullsize.to_unit(fullsize.reduced(pixels, shape)))
 
 
-def translate(prepared: Prepared, options: ConvertOptions, translator: Translator) -> Floats:
-    """The net's result at work size, in [0, 1]; the picture itself at strength 0."""
+def translate(prepared: Prepared, options: ConvertOptions, translator: Translator) -> list[Floats]:
+    """The net's result for each frame, at work size, in [0, 1], in the picture's own colours."""
     if options.strength == 0:
-        return prepared.small
-    exact = prepared.still.pixels.dtype == np.uint16
-    net = translator.exact() if exact else translator
-    return fullsize.from_tensor(net(fullsize.to_tensor(prepared.small)))
+        return [frame.small for frame in prepared.frames]
+    return [_translated(frame, options, translator) for frame in prepared.frames]
 
 
-def finish(prepared: Prepared, result: Floats, options: ConvertOptions, style: Style, target: formats.Format) -> bytes:
+def _translated(frame: Frame, options: ConvertOptions, translator: Translator) -> Floats:
+    # More than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
+    net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
+    own = frame.small
+    space = colour.transform(frame.still.metadata.icc)
+    seen = own if space is None else space.to_srgb(own)
+    result = fullsize.from_tensor(net(fullsize.to_tensor(seen)))
+    if options.keep_colour:
+        result = fullsize.with_colours_of(seen, result)
+    if space is None:
+        return result
+    # What the way there and back loses of the photograph is given back: a net that changes nothing changes nothing.
+    return own + (space.from_srgb(result) - space.from_srgb(seen))
+
+
+def finish(prepared: Prepared, results: list[Floats], options: ConvertOptions, style: Style, target: Format) -> bytes:
     """Restore the full size and encode, with the recipe in the metadata."""
     detail = style.detail if options.detail is None else options.detail
-    pixels = prepared.still.pixels
-    if options.strength > 0:
-        pixels = fullsize.restored(pixels, prepared.small, result, detail, options.strength)
+    stills = [_restored(frame, result, options, detail) for frame, result in zip(prepared.frames, results, strict=True)]
     recipe = recipe_for(style, options) | {"input": prepared.digest}
-    return encode_still(prepared.still.with_pixels(pixels), target, options.quality, recipe)
+    if isinstance(prepared.picture, Animation) and target.animated:
+        whole = replace(prepared.picture, frames=tuple(stills))
+        return encode_animation(whole, target, options.quality, recipe, options.strip)
+    return encode_still(stills[0], target, options.quality, recipe, options.strip)
+
+
+def _restored(frame: Frame, result: Floats, options: ConvertOptions, detail: float) -> Still:
+    still = frame.still
+    if options.strength > 0:
+        pixels = fullsize.restored(frame.pixels, frame.small, result, detail, options.strength)
+        if still.alpha is not None:
+            # What cannot be seen stays as it was.
+            hidden = still.alpha == 0
+            pixels[hidden] = still.pixels[hidden]
+        still = still.with_pixels(pixels)
+    return _beside(frame.still, still) if options.compare else still
+
+
+def _beside(before: Still, after: Still) -> Still:
+    alpha = None if before.alpha is None else side_by_side(before.alpha, before.alpha)
+    return replace(after, pixels=side_by_side(before.pixels, after.pixels), alpha=alpha)
+
+
+def target_format(name: str, prepared: Prepared) -> Format:
+    """The format a result is written in: its name's, else its source's, else the nearest that can be written."""
+    return formats.written_as(formats.by_suffix(name) or prepared.format)
 
 
 def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:
@@ -73,12 +150,13 @@ def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:
 
     Options are resolved, so that a changed default shows as a changed recipe.
     """
-    resolved = options.to_dict()
+    values = options.to_dict()
     if options.work_size == "auto":
-        resolved["work_size"] = style.work_size
+        values["work_size"] = style.work_size
     if options.detail is None:
-        resolved["detail"] = style.detail
-    return {"style": style.name, "weights": style.digest, "options": resolved, "version": __version__}
+        values["detail"] = style.detail
+    making = {key: values[key] for key in _MAKING}
+    return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
 
 
 def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:

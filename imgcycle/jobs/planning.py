@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style
-from imgcycle.errors import ImgcycleError
+from imgcycle.errors import OutputError, UsageError
+from imgcycle.jobs.ledger import Ledger, Record, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
 from imgcycle.jobs.tasks import Task, Verdict
 from imgcycle.media import formats, paths, xmp
-from imgcycle.media.paths import Assignment, Source
-from imgcycle.media.stills import open_image
+from imgcycle.media.paths import Assignment, OnClash, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
+_GROWTH = 1.5
+"""Results are larger than their sources where these were compressed harder; a guess for the check of free disk."""
 
 
 @dataclass(frozen=True)
 class ConvertRequest:
-    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`."""
+    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
+
+    `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
+    that many inputs spread over the whole, `limit` the first ones.
+    """
 
     inputs: tuple[str, ...]
     output: str | None = None
     options: ConvertOptions = field(default_factory=ConvertOptions)
     recursive: bool = True
     overwrite: bool = False
+    update: bool = False
+    format: str = "same"
+    name: str | None = None
+    on_clash: OnClash = "rename"
+    sample: int | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,79 +51,189 @@ class Plan:
     tasks: tuple[Task, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def to_convert(self) -> list[Task]:
+        """The tasks that mean work."""
+        return [task for task in self.tasks if task.verdict == "convert"]
+
 
 def plan(request: ConvertRequest, style: Style) -> Plan:
     """Find the inputs, give each an output, look at what is there already. UsageError when any of it cannot be."""
+    if request.format != "same" and request.format not in formats.CHOICES:
+        raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
     leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
-    found = paths.gather(request.inputs, request.recursive, leave_out)
-    sources = [s for s in found.sources if s.folder is None or not _is_ours(s.path)]
-    assigned = paths.assign(sources, request.output, style.name, _suffix)
-    tasks = tuple(_task(a, request, style) for a in assigned)
-    return Plan(tasks, tuple(_notes(found, assigned)))
+    with_raw = request.options.raw != "none"
+    found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
+    sources = [s for s in found.sources if s.folder is None or read_recipe(s.path) is None]
+    ours = len(found.sources) - len(sources)
+    # Every input gets its output before any is chosen: a sample must go where the whole would.
+    assigned = paths.assign(
+        sources, request.output, style.name, lambda s: _suffix(s, request.format), request.name, request.on_clash
+    )
+    assigned = chosen(assigned, request.sample, request.limit)
+    ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
+    wanted = recipe_for(style, request.options)
+    tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
+    return Plan(tasks, tuple(_notes(found, ours, assigned, tasks)))
 
 
-def _suffix(source: Source) -> str:
+def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) -> list[Assignment]:
+    """`sample` of them, evenly spread from the first to the last, then at most `limit`."""
+    if sample is not None and sample < len(assigned):
+        last = len(assigned) - 1
+        at = sorted({round(n * last / max(1, sample - 1)) for n in range(sample)})
+        assigned = [assigned[n] for n in at]
+    return assigned if limit is None else assigned[:limit]
+
+
+def check_disk(plan: Plan) -> None:
+    """Raise OutputError when the results would surely not fit; judged from the sizes of the inputs."""
+    needed: dict[Path, int] = {}
+    for task in plan.to_convert:
+        try:
+            size = Path(task.input).stat().st_size
+        except OSError:
+            continue
+        root = _existing(Path(task.root))
+        needed[root] = needed.get(root, 0) + round(size * _GROWTH)
+    for root, size in needed.items():
+        free = shutil.disk_usage(root).free
+        if size > free:
+            raise OutputError(
+                f"about {size / 1e9:.1f} GB will be written to {paths.shown(root)}, where {free / 1e9:.1f} GB are free",
+                "free some, or choose another -o",
+            )
+
+
+def _existing(path: Path) -> Path:
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _suffix(source: Source, wanted: str) -> str:
     known = formats.by_suffix(source.path)
+    if wanted != "same":
+        target = formats.CHOICES[wanted]
+        return source.path.suffix if known is target else target.suffixes[0]
+    if paths.kind_of(source.path) == "raw":
+        return formats.JPEG.suffixes[0]
     if known is None or known.writable:
         return source.path.suffix
     return formats.written_as(known).suffixes[0]
 
 
-def _task(assigned: Assignment, request: ConvertRequest, style: Style) -> Task:
-    verdict, reason = _verdict(assigned, request, style)
-    return Task(str(assigned.source.path), str(assigned.output), request.options, verdict, reason)
+def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger) -> Task:
+    verdict, reason = _verdict(assigned, request, wanted, ledger)
+    return Task(
+        os.fspath(assigned.source.path),
+        os.fspath(assigned.output),
+        os.fspath(assigned.root),
+        request.options,
+        verdict,
+        reason,
+    )
 
 
-def _verdict(assigned: Assignment, request: ConvertRequest, style: Style) -> tuple[Verdict, str]:
-    if request.overwrite or not assigned.output.exists():
+def _verdict(
+    assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger
+) -> tuple[Verdict, str]:
+    output = assigned.output
+    if not os.path.lexists(output):
         return "convert", ""
-    recipe = read_recipe(assigned.output)
+    if output.is_dir():
+        return "keep", "it is a folder"
+    if request.overwrite:
+        return "convert", "replaced"
+    try:
+        return _judged(*_history(assigned, ledger), request.update, wanted)
+    except OSError as error:
+        return "keep", f"it cannot be read: {error.strerror}"
+
+
+def _judged(
+    untouched: bool, same_input: bool, recipe: dict[str, Any] | None, update: bool, wanted: dict[str, Any]
+) -> tuple[Verdict, str]:
+    """Only what is surely ours and untouched may be redone when asked to update; all else is the user's."""
     if recipe is None:
-        return "keep", "it is there already and was not written by imgcycle (--overwrite replaces it)"
-    if same_making(recipe, recipe_for(style, request.options)):
+        return "keep", "imgcycle did not write it (--overwrite replaces it)"
+    if not untouched:
+        return "keep", "it was edited since (--overwrite replaces it)"
+    if same_input and same_making(recipe, wanted):
         return "skip", "converted before"
-    return "keep", "it was made with other weights or options (--overwrite replaces it)"
+    if update:
+        return "convert", "redone"
+    why = "made with other weights or options" if same_input else "made before its input changed"
+    return "keep", f"it was {why} (--update redoes it)"
 
 
-def read_recipe(path: Path) -> dict[str, object] | None:
+def _history(assigned: Assignment, ledger: Ledger) -> tuple[bool, bool, dict[str, Any] | None]:
+    """Whether an existing output is untouched, made from the input as it is now, and its recipe (None: not ours)."""
+    source, output = assigned.source.path, assigned.output
+    record = ledger.get(output)
+    if record is not None:
+        return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
+    recipe = read_recipe(output)
+    if recipe is None:
+        return False, False, None
+    # The line was lost, or the file brought here: a result bears its source's time as long as nobody touched it.
+    untouched = output.stat().st_mtime_ns == source.stat().st_mtime_ns
+    return untouched, recipe.get("input") == file_digest(source), recipe
+
+
+def _recipe_of(record: Record) -> dict[str, Any]:
+    import json
+
+    return {"weights": record.weights, "options": json.loads(record.options)}
+
+
+def _same_input(source: Path, record: Record) -> bool:
+    facts = source.stat()
+    if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
+        return True
+    return facts.st_size == record.input_size and file_digest(source) == record.input_digest
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
     """The recipe in a picture's metadata; None when it has none or cannot be read."""
     try:
-        if not _marked(path):
-            return None
-        packet = open_image(path.read_bytes()).info.get("xmp")
-    except (OSError, ValueError, SyntaxError, ImgcycleError):
+        return xmp.recipe_in(path.read_bytes()) if _marked(path) else None
+    except OSError:
         return None
-    return xmp.recipe_of(packet.encode() if isinstance(packet, str) else packet) if packet else None
 
 
 def _marked(path: Path) -> bool:
     """Whether a recipe's namespace stands near the start or the end, where every format written here has it."""
+    mark = xmp.RECIPE.encode()
     with path.open("rb") as file:
         head = file.read(_HEAD)
-        if xmp.RECIPE.encode() in head:
+        if mark in head:
             return True
         size = file.seek(0, 2)
-        file.seek(max(len(head) - len(xmp.RECIPE), size - _TAIL))
-        return xmp.RECIPE.encode() in file.read()
+        file.seek(max(0, len(head) - len(mark), size - _TAIL))
+        return mark in file.read()
 
 
-def _is_ours(path: Path) -> bool:
-    return read_recipe(path) is not None
-
-
-def _notes(found: paths.Gathered, assigned: Sequence[Assignment]) -> list[str]:
+def _notes(found: paths.Gathered, ours: int, assigned: Sequence[Assignment], tasks: Sequence[Task]) -> list[str]:
     notes = []
     if found.clips:
-        notes.append(f"{_count(len(found.clips), 'video clip')} left alone")
+        notes.append(f"{_count(len(found.clips), 'video clip')} left alone (imgcycle video converts clips)")
     if found.raws:
-        notes.append(f"{_count(len(found.raws), 'RAW file')} left alone")
+        notes.append(f"{_count(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
+    if ours:
+        notes.append(f"{_count(ours, 'earlier result')} of imgcycle left out of the inputs")
     renamed = [a for a in assigned if a.renamed]
     if renamed:
         first = renamed[0]
         notes.append(
-            f"{_count(len(renamed), 'output')} would have had the name of another and kept the full name:"
+            f"{_count(len(renamed), 'output')} kept the full name, another having the short one:"
             f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
         )
+    kept: dict[str, int] = {}
+    for task in tasks:
+        if task.verdict == "keep":
+            kept[task.reason] = kept.get(task.reason, 0) + 1
+    notes += [f"{_count(number, 'output')} kept: {reason}" for reason, number in kept.items()]
     return notes
 
 

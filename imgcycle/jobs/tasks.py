@@ -13,10 +13,14 @@ Verdict = Literal["convert", "skip", "keep"]
 
 @dataclass(frozen=True)
 class Task(JsonConfig):
-    """One picture to convert, or to leave alone for a reason that the plan found."""
+    """One picture to convert, or to leave alone for a reason that the plan found.
+
+    `root` is the folder whose ledger tells of the output.
+    """
 
     input: str
     output: str
+    root: str
     options: ConvertOptions
     verdict: Verdict = "convert"
     reason: str = ""

@@ -21,6 +21,11 @@ def fits_rgb(icc: bytes) -> bool:
     return icc[16:20] == b"RGB "
 
 
+def fits_grey(icc: bytes) -> bool:
+    """Whether a profile describes single-channel pixels."""
+    return icc[16:20] == b"GRAY"
+
+
 def is_srgb(icc: bytes) -> bool:
     """Whether a profile is plain sRGB, going by the name every sRGB profile bears; no profile counts as sRGB."""
     return not icc or any(word in icc for word in _SRGB_WORDS)

@@ -74,6 +74,18 @@ def png_with(
     return data[:end] + b"".join(extra) + data[end:]
 
 
+def gif_with(data: bytes, xmp: bytes) -> bytes:
+    """GIF bytes with an XMP packet as an application extension (XMP Specification part 3, section 1.1.2).
+
+    The packet is not split into blocks; the 258 bytes after it lead any reader that expects blocks to their end.
+    """
+    if not xmp or b"\0" in xmp:
+        return data
+    end = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    return data[:end] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[end:]
+
+
 def png_chunks(data: bytes, kinds: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
     """The chunks of certain kinds that stand before the pixels, in order."""
     found, at = [], len(PNG_SIGNATURE)

@@ -48,10 +48,14 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One input and the output planned for it; `renamed` when a clash made it keep its full name."""
+    """One input and the output planned for it; `renamed` when a clash made it keep its full name.
+
+    `root` is the output folder that the user named or that a whole tree goes to, else the output's own.
+    """
 
     source: Source
     output: Path
+    root: Path
     renamed: bool = False
 
 
@@ -196,10 +200,10 @@ def assign(
         if output is not None and not names_folder(output):
             if len(sources) > 1:
                 raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
-            target = Path(output)
+            target, root = Path(output), Path(output).parent
         else:
-            target = _target(source, output, style, suffix, template, several)
-        choice = Assignment(source, target)
+            target, root = _target(source, output, style, suffix, template, several)
+        choice = Assignment(source, target, root)
         if _key(target) in taken:
             if on_clash == "refuse":
                 raise UsageError(
@@ -213,13 +217,15 @@ def assign(
     return planned
 
 
-def _target(source: Source, output: str | None, style: str, suffix: str, template: str | None, several: bool) -> Path:
+def _target(
+    source: Source, output: str | None, style: str, suffix: str, template: str | None, several: bool
+) -> tuple[Path, Path]:
+    """The output and its root."""
     inner = source.place.parent
     if output is not None:
-        root = Path(output)
+        root, default = Path(output), "{dir}{stem}{ext}"
         if several and source.folder:
-            root /= source.folder.name or source.folder.resolve().name
-        default = "{dir}{stem}{ext}"
+            inner = PurePath(source.folder.name or source.folder.resolve().name) / inner
     elif source.folder is not None:
         root, default = output_root(source.folder, style), "{dir}{stem}{ext}"
     else:
@@ -229,7 +235,7 @@ def _target(source: Source, output: str | None, style: str, suffix: str, templat
     target = root / name
     if ".." in PurePath(name).parts or PurePath(name).is_absolute():
         raise UsageError(f"--name leads out of the output folder: {shown(name)}")
-    return target
+    return target, root
 
 
 def filled(template: str, values: dict[str, str]) -> str:

@@ -31,8 +31,7 @@ from PIL import (
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, exif, formats
 from imgcycle.media.formats import Format
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+from imgcycle.media.pixels import Pixels
 
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
@@ -144,7 +143,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     if still is None:
         still = _by_pillow(image)
     lossless = format_.lossless or (format_ is formats.WEBP and b"VP8L" in data[:64])
-    metadata = _metadata(image, data)
+    metadata = _metadata(image, data, still.grey)
     turned = oriented(still, _orientation(image, metadata))
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
 
@@ -223,8 +222,8 @@ _TURNS: dict[int, Any] = {
 
 
 def _orientation(image: Image.Image, metadata: Metadata) -> int:
-    # HEIF and AVIF readers turn the picture themselves, by the container's own property.
-    if image.format in ("HEIF", "AVIF"):
+    # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
+    if image.format == "HEIF":
         return 1
     if image.format == "TIFF":
         value = getattr(image, "tag_v2", {}).get(274, 1)
@@ -232,7 +231,7 @@ def _orientation(image: Image.Image, metadata: Metadata) -> int:
     return exif.orientation(metadata.exif)
 
 
-def _metadata(image: Image.Image, data: bytes) -> Metadata:
+def _metadata(image: Image.Image, data: bytes, grey: bool) -> Metadata:
     info = image.info
     block = info.get("exif") or b""
     if image.format == "TIFF":
@@ -240,7 +239,7 @@ def _metadata(image: Image.Image, data: bytes) -> Metadata:
     elif not block and image.format == "PNG" and "Raw profile type exif" in info:
         block = image.getexif().tobytes()
     icc = info.get("icc_profile") or b""
-    if image.mode == "CMYK" or (icc and not colour.fits_rgb(icc)):
+    if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
         icc = b""  # the pixels have left that space
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     chunks = containers.png_chunks(data, _PNG_COLOUR[:4]) if image.format == "PNG" and not icc else ()

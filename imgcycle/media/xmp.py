@@ -95,6 +95,18 @@ def recipe_of(packet: bytes) -> dict[str, Any] | None:
     return None
 
 
+def recipe_in(data: bytes) -> dict[str, Any] | None:
+    """The recipe in the bytes of a whole file: every format imgcycle writes holds its packet uncompressed."""
+    at = data.find(RECIPE.encode())
+    if at < 0:
+        return None
+    for tag in (b"x:xmpmeta", b"rdf:RDF"):
+        start, end = data.rfind(b"<" + tag, 0, at), data.find(b"</" + tag + b">", at)
+        if start >= 0 and end >= 0:
+            return recipe_of(data[start : end + len(tag) + 3])
+    return None
+
+
 def _parsed(packet: bytes) -> ElementTree.Element | None:
     # Entities have no place in XMP, and a few nested ones can fill the memory.
     if not packet or b"<!" in packet:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 import imgcycle
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError, UsageError
+from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.convert import convert_all, convert_image, convert_one
 from imgcycle.jobs.events import Ended, Finished
 from imgcycle.jobs.planning import ConvertRequest, plan, read_recipe
@@ -52,7 +53,9 @@ def test_one_image_at_its_own_size_with_its_recipe(tmp_path: Path, translator: T
     assert np.abs(found.pixels.astype(int) - read_still(source.read_bytes()).pixels).mean() > 5
     recipe = read_recipe(target)
     assert recipe is not None
-    assert recipe["options"] == ConvertOptions(work_size=32, detail=0.2).to_dict()
+    assert recipe["options"]["work_size"] == 32
+    assert recipe["options"]["detail"] == 0.2
+    assert recipe["input"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert recipe["weights"] == "d" * 64
     assert target.stat().st_mtime == 10**9
     assert read_recipe(source) is None
@@ -138,13 +141,16 @@ def test_tasks_and_rows_are_plain_data(tmp_path: Path, translator: Translator) -
     assert read_still(Path(rows[0].output).read_bytes()).size == (56, 40)
 
 
-def test_an_unwritable_output_is_a_row(tmp_path: Path, translator: Translator) -> None:
+def test_an_unwritable_output_is_said(tmp_path: Path, translator: Translator) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(encoded(scene(), "PNG"))
     (tmp_path / "out").write_bytes(b"a file where a folder should be")
-    rows, summary = run(ConvertRequest((str(source),), str(tmp_path / "out") + "/b"), translator)
-    assert summary.failed == 1
-    assert "cannot be written" in (rows[0].error or "")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run(ConvertRequest((str(source),), str(tmp_path / "out") + "/b"), translator)
+    (tmp_path / "good" / "a.png").mkdir(parents=True)
+    rows, summary = run(ConvertRequest((str(source),), str(tmp_path / "good")), translator)
+    assert summary.kept == 1
+    assert rows[0].error == "it is a folder"
 
 
 def test_stopping_early_leaves_whole_files_alone(tmp_path: Path, translator: Translator) -> None:
@@ -154,7 +160,7 @@ def test_stopping_early_leaves_whole_files_alone(tmp_path: Path, translator: Tra
         if isinstance(event, Finished):
             break
     events.close()  # type: ignore[attr-defined]
-    written = [p for p in (tmp_path / "photos-tiny").rglob("*") if p.is_file()]
+    written = [p for p in (tmp_path / "photos-tiny").glob("d*/*") if p.is_file()]
     assert 1 <= len(written) < 8
     for path in written:
         assert read_still(path.read_bytes()).pixels.size

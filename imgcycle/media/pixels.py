@@ -1,0 +1,78 @@
+"""Arrays of pixels: their type, and what is done to them whatever file they came from."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Floats = npt.NDArray[np.float32]
+
+_FILL_SIZE = 512
+
+
+def eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """16-bit values rounded to 8 bits (257 steps each); 8-bit ones as they are."""
+    if pixels.dtype == np.uint8:
+        return cast(npt.NDArray[np.uint8], pixels)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def is_grey(pixels: Pixels) -> bool:
+    """Whether the three channels are equal everywhere."""
+    return bool(np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
+
+
+def laid_on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
+    """Pixels composed over white, for formats without transparency."""
+    if alpha is None:
+        return pixels
+    most = np.iinfo(pixels.dtype).max
+    share = alpha[..., None].astype(np.float32) / most
+    mixed = np.rint(pixels * share + most * (1 - share))
+    return mixed.astype(np.uint8) if most == 255 else mixed.astype(np.uint16)
+
+
+def side_by_side(left: Pixels, right: Pixels) -> Pixels:
+    """Two arrays of the same height and type as one."""
+    return cast(Pixels, np.hstack([left, right]))
+
+
+def without_holes(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """Pixels whose wholly transparent places took on the colours around them.
+
+    What editors leave there (mostly black) would otherwise bleed into the edge when a picture is reduced, and take
+    part in a net's moments. Pull and push over a pyramid: holes take the mean of the nearest known surroundings.
+    """
+    known = alpha > 0
+    if known.all() or not known.any():
+        return pixels
+    height, width = known.shape
+    scale = min(1.0, _FILL_SIZE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    # Multiplied before it is averaged: transparent values must not count.
+    colour = cv2.resize((pixels * known[..., None]).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    filled = _pushed(cast(Floats, colour), cast(Floats, weight))
+    full = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    most = np.iinfo(pixels.dtype).max
+    return np.where(known[..., None], pixels, np.clip(np.rint(full), 0, most).astype(pixels.dtype))
+
+
+def _pushed(colour: Floats, weight: Floats) -> Floats:
+    """Weighted colours (already multiplied) normalised, holes filled from the next coarser level."""
+    height, width = weight.shape
+    here = colour / np.maximum(weight, 1e-6)[..., None]
+    if height == width == 1 or bool((weight > 1e-3).all()):
+        return cast(Floats, here)
+    size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
+    coarse = _pushed(
+        cast(Floats, cv2.resize(colour, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], 3)),
+        cast(Floats, cv2.resize(weight, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0])),
+    )
+    below = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3)
+    share = np.minimum(weight, 1)[..., None]
+    return cast(Floats, here * share + below * (1 - share))
