@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +10,13 @@ import typer
 from imgcycle.cli import options as o
 
 models = typer.Typer(
-    help="The styles known here: list, info, path, verify.",
+    help="The styles known here, and how to make more known: list, info, path, verify, add, import, remove.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
+Direction = Annotated[
+    o.DirectionName, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
+]
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A style, a weights file, a run folder, or a result.")]
 
 
@@ -46,7 +50,6 @@ def list_styles(json_lines: o.JsonOption = False) -> None:
 def info(name: Name, json_lines: o.JsonOption = False) -> None:
     """The card of a style, or the recipe inside a result."""
     import json
-    from pathlib import Path
 
     from imgcycle.cli.console import emit, emit_json
     from imgcycle.errors import InputError
@@ -62,18 +65,24 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
             raise InputError(f"{name} holds no recipe: imgcycle did not make it, or its metadata were taken out")
         facts = dict(recipe)
     else:
-        from imgcycle.weights.native import inspect_weights
-
         found = find_style(name)
-        about = inspect_weights(found.path)
         facts = {"name": found.label, "path": str(found.path)}
-        facts |= _facts(name) if found.entry else {}
-        facts |= {"net": about.config, "card": about.card}
+        if found.is_foreign:
+            from imgcycle.weights.importers import import_checkpoint
+
+            _, imported = import_checkpoint(found.path)
+            facts |= {"recognised": imported.recognised, "net": imported.config.to_dict(), "notes": imported.notes}
+        else:
+            from imgcycle.weights.native import inspect_weights
+
+            about = inspect_weights(found.path)
+            facts |= _facts(name) if found.entry else {}
+            facts |= {"net": about.config, "card": about.card}
     if json_lines:
         emit_json({"schema": 1, **facts})
         return
     for key, value in facts.items():
-        emit(f"{key}: {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")
+        emit(f"{key}: {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else value}")
 
 
 @models.command()
@@ -112,6 +121,54 @@ def verify(
             bad += 1
     if bad:
         raise typer.Exit(1)
+
+
+@models.command("import")
+def import_weights(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint of another program (.pth, .pt, …).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The weights file to write (.safetensors).")
+    ],
+    direction: Direction = o.DirectionName.A2B,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
+) -> None:
+    """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
+    from imgcycle.cli.console import say
+    from imgcycle.errors import UsageError
+    from imgcycle.weights.find import NATIVE
+    from imgcycle.weights.importers import convert_checkpoint
+
+    if output.suffix.lower() != NATIVE:
+        raise UsageError(f"{output} should end in {NATIVE}")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} is there already", "--overwrite replaces it")
+    about = convert_checkpoint(source, output, direction.value)
+    for line in (f"recognised as {about.recognised}", *about.notes, f"written to {output}"):
+        say(line)
+
+
+@models.command()
+def add(
+    source: Annotated[str, typer.Argument(metavar="WEIGHTS|RUN", help="A weights file of any program, a run folder.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What --to will call it.")],
+    direction: Direction = o.DirectionName.A2B,
+) -> None:
+    """Keep weights under a name, so that --to NAME finds them."""
+    from imgcycle.cli.console import say
+    from imgcycle.weights.own import add_style
+
+    entry, notes = add_style(source, name, direction.value)
+    for line in (*notes, f"{name} is kept at {entry.path}: imgcycle convert PHOTOS --to {name}"):
+        say(line)
+
+
+@models.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of your own.")]) -> None:
+    """Forget a style that was added, and delete its weights."""
+    from imgcycle.cli.console import say
+    from imgcycle.weights.own import remove_style
+
+    say(f"{remove_style(name)} is deleted")
 
 
 def _facts(name: str) -> dict[str, object]:

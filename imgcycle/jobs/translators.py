@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Style, Translator
 from imgcycle.errors import WeightsError
 from imgcycle.weights.find import Direction, FoundStyle, find_style
 from imgcycle.weights.native import digest, load_generator
+
+if TYPE_CHECKING:
+    import torch
 
 
 def load_translator(
@@ -27,12 +30,23 @@ def open_style(found: FoundStyle, device: str = "auto", precision: str = "auto")
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
     if found.is_foreign:
-        raise WeightsError(f"{found.path} is another program's checkpoint, which this version cannot read")
+        return _open_foreign(found, place, dtype)
     seen = digest(found.path) if found.path.is_file() else ""
     if found.digest and seen != found.digest:
         raise WeightsError(f"{found.path} is not the file its index describes", "imgcycle models verify")
     net, about = load_generator(found.path)
     return Translator(net, place, dtype, described(found, about.card, seen))
+
+
+def _open_foreign(found: FoundStyle, place: torch.device, dtype: torch.dtype) -> Translator:
+    from imgcycle.weights.importers import import_checkpoint
+
+    net, about = import_checkpoint(found.path, found.direction)
+    # Two ways out of one file are two styles: their results must not be taken for one another's.
+    way = f":{about.direction}" if about.direction else ""
+    origin = "; ".join((f"{found.path.name} is recognised as {about.recognised}", *about.notes))
+    label = f"{found.label}-back" if about.direction == "B2A" else found.label
+    return Translator(net, place, dtype, Style(label, digest(found.path) + way, origin=origin))
 
 
 def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:

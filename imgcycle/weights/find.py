@@ -13,19 +13,22 @@ from imgcycle.weights.index import INDEX, IndexEntry, read_index
 
 Direction = Literal["A2B", "B2A"]
 NATIVE = ".safetensors"
-FOREIGN = (".pth", ".pt", ".ckpt")
+FOREIGN = (".pth", ".pt", ".ckpt", ".tar")
+"""What other programs call their checkpoints; `.pth.tar` is a custom, and no tar file."""
 
 
 @dataclass(frozen=True)
 class FoundStyle:
     """A style and where it lies. `label` goes into names of outputs; `entry` is there for styles of an index.
 
-    `digest` is the SHA-256 an index states, empty when only the file can tell.
+    `digest` is the SHA-256 an index states, empty when only the file can tell. `direction` is the way wanted
+    through a file that holds two.
     """
 
     label: str
     path: Path
     entry: IndexEntry | None = None
+    direction: Direction = "A2B"
 
     @property
     def digest(self) -> str:
@@ -66,7 +69,7 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     if path.suffix.lower() in (NATIVE, *FOREIGN):
         if not path.is_file():
             raise UnknownStyle(f"there is no weights file {style}")
-        return FoundStyle(_label(path), path)
+        return FoundStyle(_label(path), path, direction=direction)
     known = known_styles()
     if style in known:
         found = known[style]

@@ -58,13 +58,25 @@ def inspect_weights(path: Path) -> WeightsFile:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
-            raise WeightsError(f"{path} is a safetensors file, but not one of imgcycle's")
+            raise WeightsError(
+                f"{path} is a safetensors file, but not one of imgcycle's", "imgcycle models import may know it"
+            )
         config, card = json.loads(metadata["config"]), json.loads(metadata.get("card", "{}"))
         if not isinstance(config, dict) or not isinstance(card, dict):
             raise TypeError("config and card are objects")
         return WeightsFile(path, config, card)
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a safetensors file is one of imgcycle's; one that cannot be read counts as ours, for reading it says
+    what is wrong."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (OSError, safetensors.SafetensorError):
+        return True
 
 
 def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
