@@ -91,7 +91,7 @@ def duration(seconds: float) -> str:
 def _rich_listener() -> Iterator[Callable[[Event], None]]:
     from rich.console import Console, Group
     from rich.live import Live
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
     from rich.table import Table
     from rich.text import Text
 
@@ -100,7 +100,7 @@ def _rich_listener() -> Iterator[Callable[[Event], None]]:
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("[bold]{task.fields[run]}"), BarColumn(None), TaskProgressColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"), TextColumn("{task.fields[pace]}"),
+        MofNCompleteColumn(), TextColumn("{task.fields[pace]}"),
         console=console, expand=True,
     )  # fmt: skip
     task = bar.add_task("", total=None, run="", pace="first steps …", start=True)

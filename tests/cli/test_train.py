@@ -10,7 +10,7 @@ import pytest
 
 from imgcycle.cli.app import run
 from imgcycle.cli.train_config import build_config, read_settings, shown_command
-from imgcycle.cli.train_view import duration, in_words
+from imgcycle.cli.train_view import duration, in_words, train_listener
 from imgcycle.errors import UsageError
 from imgcycle.training import events
 from tests.training.toys import texture_world
@@ -116,3 +116,18 @@ def test_events_in_words() -> None:
     assert duration(7501) == "2 h 05 min"
     diagnosed = in_words(events.Diagnosed(5, "A2B is inverting colours", "start again"))
     assert diagnosed == "look: A2B is inverting colours. Start again."
+
+
+def test_the_panel_on_a_terminal_shows_pace_losses_and_findings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    with train_listener(quiet=False, json_lines=False) as listen:
+        listen(events.Started(Path("x/a2b"), 0, 200, 10, 8, 9, "cpu", "fp32", 1, False))
+        listen(events.Progress(50, 200, 5, {"cycle_A": 1.25}, 2e-4, 2.5, 60.0, 0.07))
+        listen(events.Diagnosed(50, "A2B is inverting colours", "start again"))
+        listen(events.Finished(200, 200, 80.0, False))
+    shown = capsys.readouterr().err
+    for part in ("a2b", "50/200", "25%", "2.50 steps/s", "1 min 00 s left", "data 7%", "cycle_A", "1.250", "inverting"):
+        assert part in shown, shown
