@@ -74,7 +74,8 @@ def plan(request: ConvertRequest, style: Style) -> Plan:
     ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
     wanted = recipe_for(style, request.options)
     tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
-    return Plan(tasks, tuple(_notes(found, ours, assigned, tasks)))
+    recognised = [style.origin] if style.origin else []
+    return Plan(tasks, (*recognised, *_notes(found, ours, assigned, tasks)))
 
 
 def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) -> list[Assignment]:
