@@ -98,6 +98,8 @@ def encode_animation(
     data = out.getvalue()
     if target is formats.GIF:
         return containers.gif_with(data, metadata.xmp)
+    if target is formats.WEBP and any(frame.alpha is not None for frame in animation.frames):
+        return containers.webp_with_alpha(data)
     if target is formats.PNG:
         return containers.png_with(data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
     return data

@@ -86,6 +86,13 @@ def gif_with(data: bytes, xmp: bytes) -> bytes:
     return data[:end] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[end:]
 
 
+def webp_with_alpha(data: bytes) -> bytes:
+    """WebP bytes whose header admits to transparency: libwebp forgets it when a clear margin was cut off a frame."""
+    if data[12:16] != b"VP8X":
+        return data
+    return data[:20] + bytes([data[20] | 0x10]) + data[21:]
+
+
 def png_chunks(data: bytes, kinds: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
     """The chunks of certain kinds that stand before the pixels, in order."""
     found, at = [], len(PNG_SIGNATURE)

@@ -142,7 +142,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         still = None
     if still is None:
         still = _by_pillow(image)
-    lossless = format_.lossless or (format_ is formats.WEBP and b"VP8L" in data[:64])
+    lossless = format_.lossless or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = _metadata(image, data, still.grey)
     turned = oriented(still, _orientation(image, metadata))
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
@@ -257,6 +257,11 @@ def _tiff_exif(image: Image.Image) -> bytes:
     texts = {tag: str(found[tag]) for tag in _TIFF_TEXTS if tag in found}
     directories = {tag: dict(found.get_ifd(tag)) for tag in (exif.EXIF_IFD, exif.GPS_IFD) if tag in found}
     return exif.composed(texts, cast(Any, directories)) if texts or directories else b""
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    lossless, lossy = data.find(b"VP8L", 12), data.find(b"VP8 ", 12)
+    return lossless >= 0 and (lossy < 0 or lossless < lossy)
 
 
 def _dpi(value: object) -> int:
