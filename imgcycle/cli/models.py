@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgcycle.cli import options as o
+
+if TYPE_CHECKING:
+    from imgcycle.weights.find import FoundStyle
 
 models = typer.Typer(
     help="The styles known here, and how to make more known: list, info, path, verify, add, import, remove.",
@@ -104,7 +107,7 @@ def verify(
     from imgcycle.cli.console import emit
     from imgcycle.errors import ImgcycleError
     from imgcycle.weights.find import find_style, known_styles
-    from imgcycle.weights.native import digest, load_generator
+    from imgcycle.weights.native import digest
 
     bad = 0
     for name in names or sorted(known_styles()):
@@ -114,7 +117,7 @@ def verify(
                 emit(f"{name}: not the file its index describes ({found.path})")
                 bad += 1
                 continue
-            load_generator(found.path)
+            _read(found)
             emit(f"{name}: sound")
         except ImgcycleError as error:
             emit(f"{name}: {error}")
@@ -169,6 +172,16 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of 
     from imgcycle.weights.own import remove_style
 
     say(f"{remove_style(name)} is deleted")
+
+
+def _read(found: FoundStyle) -> None:
+    from imgcycle.weights.importers import import_checkpoint
+    from imgcycle.weights.native import load_generator
+
+    if found.is_foreign:
+        import_checkpoint(found.path)
+    else:
+        load_generator(found.path)
 
 
 def _facts(name: str) -> dict[str, object]:

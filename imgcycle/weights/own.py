@@ -93,6 +93,8 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
     said: dict[str, Any] = {
         key: card[key] for key, kind in _KEPT.items() if isinstance(card.get(key), kind) and card[key] != ""
     }
+    if said.get("direction") in ("A2B", "B2A"):
+        del said["direction"]  # says nothing outside the run it comes from
     licence, data = (_words(card.get(key)) for key in ("licence", "data"))
     if found.entry is not None:
         licence, data = found.entry.licence, found.entry.data

@@ -59,3 +59,4 @@ def test_add_then_info_then_remove(capsys: pytest.CaptureFixture[str]) -> None:
 def test_info_on_a_foreign_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "info", "net_G.pth"]) == 0
     assert "recognised: ResNet generator" in capsys.readouterr().out
+    assert run(["models", "verify", "net_G.pth"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ def read_checkpoint(path: Path) -> State:
         tree = torch.load(path, map_location="cpu", weights_only=True)
     # What PyTorch makes of a hostile file is as open as what is in it.
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path} cannot be read as weights: {first}", "download or copy it again") from error
+        # Its advice on files it will not open is how to open them all the same; ours is not.
+        refused = isinstance(error, pickle.UnpicklingError) or not str(error).strip()
+        why = "PyTorch refuses it" if refused else str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path} cannot be read as weights: {why}", "download or copy it again") from error
     return flatten(tree)
 
 
@@ -62,8 +65,10 @@ def flatten(tree: Any) -> State:
                 state[name] = value.detach()
         elif isinstance(value, dict | list | tuple) and id(value) not in seen and len(path) < _DEEPEST:
             seen.add(id(value))
-            items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-            left += [((*path, *_words(key)), inner) for key, inner in reversed(items)]
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            # Logs of millions of numbers are passed over here, not looked at one by one.
+            inner = [(key, each) for key, each in items if isinstance(each, Tensor | dict | list | tuple)]
+            left += [((*path, *_words(key)), each) for key, each in reversed(inner)]
     return state
 
 

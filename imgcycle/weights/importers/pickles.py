@@ -171,15 +171,15 @@ def check_pickle(path: Path) -> None:
     """Refuse what PyTorch must not be given: WeightsError names the function, the size, or the damage."""
     paper = _Paper()
     try:
-        with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                _check_zip(path, paper)
-            else:
-                _check_plain(file, paper)
-    except WeightsError:
-        raise
+        file = path.open("rb")
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        with file:
+            if file.read(4) == b"PK\x03\x04":
+                _check_zip(file, paper)
+            else:
+                _check_plain(file, paper)
     except _Damaged as error:
         raise WeightsError(f"{path} is refused: {error}") from error
     # A hostile file can upset the parsers in any way; whatever they raise, it is damaged.
@@ -191,12 +191,12 @@ def check_pickle(path: Path) -> None:
         raise WeightsError(f"{path} would import {', '.join(names[:3])}{more}, so it is not opened", _RESAVE)
 
 
-def _check_zip(path: Path, paper: _Paper) -> None:
-    with zipfile.ZipFile(path) as archive:
+def _check_zip(file: IO[bytes], paper: _Paper) -> None:
+    with zipfile.ZipFile(file) as archive:
         records = {info.filename: info for info in archive.infolist()}
         if len(records) != len(archive.infolist()) or any(r.compress_type for r in records.values()):
             raise _Damaged("PyTorch does not write such archives (compressed, or a name twice)")
-        if sum(r.file_size for r in records.values()) > path.stat().st_size:
+        if sum(r.file_size for r in records.values()) > file.seek(0, io.SEEK_END):
             raise _Damaged("its records claim more bytes than the file has")
         pickles = [name for name in records if name.endswith("/data.pkl")]
         if any(name.endswith("/constants.pkl") for name in records):

@@ -81,6 +81,7 @@ def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -
     net, about = import_checkpoint(path, direction)
     card = {
         "method": about.recognised,
+        "data": f"not stated in {path.name}",
         "source": path.name,
         "source_sha256": digest(path),
         "notes": list(about.notes),
