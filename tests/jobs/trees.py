@@ -36,15 +36,15 @@ def picture(kind: str, seed: int) -> tuple[bytes, str]:  # noqa: PLR0911 - one r
         frames = [Image.fromarray(np.roll(pixels, n, 0)) for n in range(3)]
         frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=[50, 70, 90], loop=0)
         return out.getvalue(), ".gif"
-    format_, suffix, options = {
+    ways: dict[str, tuple[str, str, dict[str, Any]]] = {
         "jpeg": ("JPEG", ".jpg", {}),
         "png": ("PNG", ".png", {}),
         "webp": ("WEBP", ".webp", {"lossless": True}),
         "avif": ("AVIF", ".avif", {"speed": 9}),
         "bmp": ("BMP", ".bmp", {}),
-    }[kind]
-    kwargs: dict[str, Any] = options
-    return encoded(pixels, format_, **kwargs), suffix
+    }
+    format_, suffix, options = ways[kind]
+    return encoded(pixels, format_, **options), suffix
 
 
 KINDS = ["jpeg", "png", "rgba", "png16", "tiff16", "grey", "turned", "gif", "webp", "avif", "bmp"]
