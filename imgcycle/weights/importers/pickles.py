@@ -193,6 +193,8 @@ def check_pickle(path: Path) -> None:
 
 def _check_zip(file: IO[bytes], paper: _Paper) -> None:
     with zipfile.ZipFile(file) as archive:
+        if _directory_of(file) != archive.start_dir:
+            raise _Damaged("its directory is not where PyTorch would look for it")
         records = {info.filename: info for info in archive.infolist()}
         if len(records) != len(archive.infolist()) or any(r.compress_type for r in records.values()):
             raise _Damaged("PyTorch does not write such archives (compressed, or a name twice)")
@@ -211,6 +213,26 @@ def _check_zip(file: IO[bytes], paper: _Paper) -> None:
             if record is None or claimed > record.file_size:
                 there = 0 if record is None else record.file_size
                 raise _Damaged(f"block {key} claims {claimed:,} bytes and has {there:,}")
+
+
+def _directory_of(file: IO[bytes]) -> int:
+    """Where the last bytes of a zip archive say that its directory begins.
+
+    Python forgives an archive that was moved inside its file and PyTorch does not: only when both see one
+    directory do the sizes found here hold there.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(size - 98, 0))
+    tail = file.read().rjust(98, b"\0")
+    start = int.from_bytes(tail[-6:-2], "little")
+    if tail[-22:-18] != b"PK\x05\x06" or tail[-2:] != b"\0\0":
+        raise _Damaged("bytes follow the end of the archive")
+    if tail[-42:-38] == b"PK\x06\x07":
+        # The form for more than 4 GB, which PyTorch always writes: the end's end points to the end proper.
+        long = int.from_bytes(tail[-50:-42], "little")
+        right = tail[:4] == b"PK\x06\x06" and int.from_bytes(tail[-34:-26], "little") == size - 98
+        return long if right and start in (long, 0xFFFFFFFF) else -1
+    return start
 
 
 def _check_plain(file: IO[bytes], paper: _Paper) -> None:

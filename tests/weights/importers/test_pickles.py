@@ -89,6 +89,21 @@ def test_no_file_and_no_checkpoint(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path / "c.safetensors")
 
 
+def test_archives_that_two_readers_would_see_differently_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save(plain.Resnet(1).state_dict(), path)
+    check_pickle(path)
+    content = path.read_bytes()
+    path.write_bytes(b"PK\x03\x04" + content)
+    assert "not where PyTorch would look" in refusal(path)
+    path.write_bytes(content[:-2] + b"\x04\x00more")
+    assert "bytes follow the end" in refusal(path)
+    moved = bytearray(content)
+    moved[-34] ^= 1
+    path.write_bytes(moved)
+    assert "not where PyTorch would look" in refusal(path)
+
+
 def test_torchscript_is_called_by_its_name(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
         archive.writestr("script/data.pkl", b"")
