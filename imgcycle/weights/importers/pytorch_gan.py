@@ -10,7 +10,7 @@ from imgcycle.weights.importers.resnets import assemble
 
 
 def _matches(state: State) -> bool:
-    named = fits(r"model\.\d+(\.block\.[156])?", state)
+    named = fits(r"model\.\d+(\.block\.\d+)?", state)
     return named and "model.1.weight" in state and any(".block." in name for name in state)
 
 

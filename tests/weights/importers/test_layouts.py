@@ -154,7 +154,8 @@ def test_unit(tmp_path: Path) -> None:
     a, b = plain.UnitSide(), plain.UnitSide()
     lively(a, 1)
     lively(b, 2)
-    path = save(tmp_path / "gen_00500000.pt", {"a": a.state_dict(), "b": b.state_dict()})
+    old = {f"enc.model.0.norm.{leaf}": torch.rand(4) for leaf in ("running_mean", "running_var")}
+    path = save(tmp_path / "gen_00500000.pt", {"a": a.state_dict() | old, "b": b.state_dict() | old})
     about = compared(path, lambda x: b.dec(a.enc(x)), direction="A2B")
     assert about.config == NetConfig("unit", 4, 4)
     compared(path, lambda x: a.dec(b.enc(x)), direction="B2A")
@@ -166,6 +167,14 @@ def test_pytorch_gan(tmp_path: Path) -> None:
     about = compared(save(tmp_path / "G_AB_40.pth", theirs.state_dict()), theirs)
     assert about.layout == "PyTorch-GAN"
     assert about.config.up == "nearest"
+
+
+@pytest.mark.parametrize("norm", ["affine", "batch"])
+def test_pytorch_gan_with_other_norms(tmp_path: Path, norm: str) -> None:
+    theirs = lively(plain.Resnet(2, row="block", up="nearest", norm=norm, bias=True))
+    about = compared(save(tmp_path / "G_AB_40.pth", theirs.state_dict()), theirs)
+    assert about.layout == "PyTorch-GAN"
+    assert about.config.norm == norm
 
 
 def test_a_lesson_that_reflects_every_edge(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_critics_are_called_critics(tmp_path: Path) -> None:
     assert "a critic" in refusal(save(tmp_path / "pixel.pth", state))
 
 
+def test_the_critics_of_unit_and_cut_too(tmp_path: Path) -> None:
+    rows = {f"cnns.{s}.{n}.conv.weight": torch.rand(8, 3 if n == 0 else 8, 4, 4) for s in (0, 1, 2) for n in range(4)}
+    rows |= {f"cnns.{s}.4.weight": torch.rand(1, 8, 1, 1) for s in (0, 1, 2)}
+    assert "a critic" in refusal(save(tmp_path / "dis_00500000.pt", {"a": rows, "b": rows}))
+    blurred = {f"model.{n}.weight": torch.rand(8, 3 if n == 0 else 8, 4, 4) for n in (0, 3, 7, 11)}
+    blurred |= {"model.2.filt": torch.rand(8, 1, 3, 3), "model.14.weight": torch.rand(1, 8, 4, 4)}
+    assert "a critic" in refusal(save(tmp_path / "latest_net_D.pth", blurred))
+
+
 def test_optimizers_are_called_optimizers(tmp_path: Path) -> None:
     net = plain.Resnet(1)
     optimizer = torch.optim.Adam(net.parameters())
