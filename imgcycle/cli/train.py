@@ -97,8 +97,8 @@ def train(
     from imgcycle.cli.train_config import build_config, read_settings, shown_command
     from imgcycle.cli.train_view import train_listener
     from imgcycle.errors import Interrupted, UsageError
-    from imgcycle.training.loop import Surroundings
     from imgcycle.training.loop import train as run_training
+    from imgcycle.training.run import Surroundings
 
     if output is None and (a is None or b is None):
         raise UsageError("two folders of images are needed", "imgcycle train A/ B/")

@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from imgcycle.data.sampling import Placement
 from imgcycle.errors import InputError, UsageError
+from imgcycle.media import colour
+from imgcycle.media.paths import kind_of, walk
+from imgcycle.media.pixels import eight_bit, laid_on_white
+from imgcycle.media.stills import open_image, read_still
 
 Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".ppm", ".jp2"])
@@ -39,16 +43,14 @@ class ImageFolder:
         self._budget = cache_bytes
         self._cache: dict[int, Pixels] = {}
         self._lock = threading.Lock()
+        self._report = on_unreadable
+        self._bad: set[int] = set()
         self.paths: list[Path] = []
-        for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
-            if any(part.startswith(".") for part in path.relative_to(root).parts):
-                continue
+        for path in sorted(p for p in walk(root) if kind_of(p) == "still"):
             try:
-                with Image.open(path) as image:
-                    image.verify()
-            except (OSError, ValueError, SyntaxError, NotImplementedError, Image.DecompressionBombError) as error:
-                if on_unreadable is not None:
-                    on_unreadable(path, str(error))
+                open_image(path.read_bytes())
+            except (OSError, InputError) as error:
+                self._leave_out(path, str(error))
                 continue
             self.paths.append(path)
         if len(self.paths) < 2:
@@ -70,12 +72,29 @@ class ImageFolder:
         kept = self._cache.get(index)
         if kept is not None:
             return kept
-        pixels = read_scaled(self.paths[index], self.size)
+        try:
+            pixels = read_scaled(self.paths[index], self.size)
+        except InputError as error:
+            return self._next_best(index, error)
         with self._lock:
             if self._budget >= pixels.nbytes and index not in self._cache:
                 self._budget -= pixels.nbytes
                 self._cache[index] = pixels
         return pixels
+
+    def _next_best(self, index: int, error: InputError) -> Pixels:
+        """What stands in for an image whose header was sound and whose pixels are not: its successor, always."""
+        with self._lock:
+            if index not in self._bad:
+                self._bad.add(index)
+                self._leave_out(self.paths[index], str(error))
+            if len(self._bad) == len(self.paths):
+                raise InputError(f"no image of {self.root} can be read any more") from error
+        return self.image((index + 1) % len(self.paths))
+
+    def _leave_out(self, path: Path, reason: str) -> None:
+        if self._report is not None:
+            self._report(path, reason)
 
     def crop(self, index: int, side: int, where: Placement, flip: bool = True) -> Pixels:
         """A `side` × `side` part of an image."""
@@ -91,12 +110,18 @@ class ImageFolder:
 
 
 def read_scaled(path: Path, size: int) -> Pixels:
-    """Decode to HWC uint8 RGB, upright, the shorter side scaled to `size`; InputError when it cannot be read."""
+    """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`; InputError
+    when it cannot be read."""
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, NotImplementedError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "remove it from the folder and resume") from error
+        still = read_still(path.read_bytes())
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    pixels = laid_on_white(still.pixels, still.alpha)
+    space = colour.transform(still.metadata.icc)
+    if space is not None:
+        unit = pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
+        pixels = np.rint(space.to_srgb(unit).clip(0, 1) * 255).astype(np.uint8)
+    upright = Image.fromarray(eight_bit(pixels))
     short = min(upright.size)
     if short != size:
         width, height = (max(size, round(side * size / short)) for side in upright.size)

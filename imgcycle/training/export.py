@@ -20,11 +20,12 @@ from imgcycle.weights.native import fill, inspect_weights, save_weights
 class Exporter:
     """Writes `weights/` of a run folder, each file with a card."""
 
-    def __init__(self, folder: RunFolder, config: TrainConfig, count_a: int, count_b: int) -> None:
+    def __init__(
+        self, folder: RunFolder, config: TrainConfig, count_a: int, count_b: int, command: str, licence: str
+    ) -> None:
         self.folder, self.config = folder, config
         self.counts = {"A": count_a, "B": count_b}
-        self.command = ""
-        self.licence = ""
+        self.command, self.licence = command, licence
 
     def export(
         self, generators: Mapping[str, Generator], nets: Mapping[str, nn.Module], step: int, best: Mapping[str, float]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,24 +14,12 @@ from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.interrupts import stop_signals
-from imgcycle.training.run import Run
+from imgcycle.training.run import Run, Surroundings
 
 LOG_EVERY = 50
 PROBE_EVERY = 200
 ASK_EVERY = 10
 """On several GPUs, steps between two agreements on stopping: each makes every device wait for the others."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a run is given beside its config: nothing here changes the weights that come out.
-
-    `workers` threads make batches; `command` and `licence` (of the training pictures) go onto the cards.
-    """
-
-    workers: int = 2
-    command: str = ""
-    licence: str = ""
 
 
 def train(
@@ -54,8 +41,7 @@ def train(
     around = surroundings or Surroundings()
     say: Listener = listener if listener is not None and world.leads else lambda _: None
     try:
-        run = Run.open(config, folder, resume, start_from, device, world, around.workers, say)
-        run.exporter.command, run.exporter.licence = around.command, around.licence
+        run = Run.open(config, folder, resume, start_from, device, world, around, say)
         return _loop(run, world, device)
     except RuntimeError as error:
         explained = explain(error, world)
@@ -69,8 +55,6 @@ def train(
 def _loop(run: Run, world: World, device: torch.device) -> Finished:
     config, total = run.config, run.schedule.total
     began = time.perf_counter()
-    if run.fresh:
-        run.save()  # step 0: a run killed before its first save can still be resumed
     run.start()
     with stop_signals() as stop:
         while run.step < total:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,18 @@ from imgcycle.training.validation import Validation
 MAX_ROLLBACKS = 4
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run is given beside its config: nothing here changes the weights that come out.
+
+    `workers` threads make batches; `command` and `licence` (of the training pictures) go onto the cards.
+    """
+
+    workers: int = 2
+    command: str = ""
+    licence: str = ""
+
+
 class Run:
     """A run in progress; `step` counts finished steps."""
 
@@ -66,7 +78,7 @@ class Run:
         start_from: Path | None,
         device: torch.device,
         world: World,
-        workers: int,
+        around: Surroundings,
         say: Listener,
     ) -> Run:
         """Begin a new run or open one to continue; UsageError when the folder says otherwise."""
@@ -82,7 +94,7 @@ class Run:
             if isinstance(facts.get("threads"), int):
                 torch.set_num_threads(facts["threads"])
         run = cls(config, folder, device, world, say)
-        run._build(workers)
+        run._build(around)
         facts_now = run._facts()
         if resume:
             for name, value in facts_now.items():
@@ -99,12 +111,19 @@ class Run:
         else:
             if start_from is not None:
                 start_from_weights(start_from, run.session.nets, run.session.averages)
-            if world.leads:
-                folder.create(config, facts_now)
-        world.barrier()
+            run.begin(facts_now)
         return run
 
-    def _build(self, workers: int) -> None:
+    def begin(self, facts: dict[str, Any]) -> None:
+        """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
+        if self.world.leads:
+            self.folder.prepare()
+        self.save()
+        if self.world.leads:
+            self.folder.create(self.config, facts)
+        self.world.barrier()
+
+    def _build(self, around: Surroundings) -> None:
         config, world = self.config, self.world
         batches = UnpairedBatches(
             self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size
@@ -112,11 +131,11 @@ class Run:
         self.steps_per_epoch = batches.steps_per_epoch
         self.schedule = Schedule(config, self.steps_per_epoch)
         self.session = Session(config, self.device, self.dtype, world)
-        self.exporter = Exporter(self.folder, config, len(self.a), len(self.b))
+        self.exporter = Exporter(self.folder, config, len(self.a), len(self.b), around.command, around.licence)
         self.validation = Validation.of(config, self.device) if config.val_a is not None and world.leads else None
         self.fixed = FixedImages(self.a, self.b, config.crop, self.device)
         self.diagnosis = Diagnosis()
-        self.prefetcher = Prefetcher(batches, self.device, workers, self.schedule.total)
+        self.prefetcher = Prefetcher(batches, self.device, around.workers, self.schedule.total)
         self._clock = (time.perf_counter(), 0.0, self.step)
 
     def _facts(self) -> dict[str, Any]:

@@ -43,10 +43,17 @@ class RunFolder:
         """Whether a run began here."""
         return (self.root / "config.json").is_file()
 
-    def create(self, config: TrainConfig, facts: dict[str, Any]) -> None:
-        """Begin a run: write `config.json`."""
+    def prepare(self) -> None:
+        """Make the folders of a new run, empty of what one that died at birth may have left."""
         for folder in (self.states, self.weights, self.samples):
             folder.mkdir(parents=True, exist_ok=True)
+        for _, old in self._saved():
+            old.unlink()
+        self.metrics.unlink(missing_ok=True)
+        self.clean(0)
+
+    def create(self, config: TrainConfig, facts: dict[str, Any]) -> None:
+        """Write `config.json`: from now on there is a run, which is why its first state is saved before."""
         content = {"schema": 1, "config": config.to_dict(), "facts": facts}
         write_text(self.root / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 

@@ -59,11 +59,31 @@ def test_unreadable_files_are_reported_once_and_left_out(tmp_path: Path) -> None
     fill(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     (tmp_path / "notes.txt").write_text("passed over")
-    (tmp_path / ".hidden.png").write_bytes(b"junk")
+    (tmp_path / "._2.png").write_bytes(b"junk")
     seen: list[str] = []
     folder = ImageFolder(tmp_path, 32, on_unreadable=lambda path, _: seen.append(path.name))
     assert seen == ["broken.jpg"]
     assert len(folder) == 3
+
+
+def test_a_picture_whose_pixels_end_early_is_reported_once_and_its_successor_stands_in(tmp_path: Path) -> None:
+    fill(tmp_path / "x")
+    cut = tmp_path / "x/1.png"
+    cut.write_bytes(cut.read_bytes()[:-1500])
+    seen: list[str] = []
+    folder = ImageFolder(tmp_path / "x", 40, on_unreadable=lambda path, _: seen.append(path.name))
+    for _ in range(3):
+        assert np.array_equal(folder.image(1), folder.image(2))
+    assert seen == ["1.png"]
+
+
+def test_sixteen_bits_are_read_as_what_they_show(tmp_path: Path) -> None:
+    import cv2
+
+    grey = np.linspace(0, 65535, 40 * 40).reshape(40, 40).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+    found = read_scaled(tmp_path / "deep.png", 40)
+    assert np.abs(found[..., 0] - grey / 257).max() <= 0.5
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -100,6 +100,15 @@ def test_resuming_with_other_settings_names_them(tmp_path: Path) -> None:
         train(toy_config(tmp_path, steps=1, lr=0.1), tmp_path / "run", resume=True)
 
 
+def test_a_run_that_died_at_birth_is_no_run_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    config = toy_config(tmp_path)
+    train(config.replace(seed=9), tmp_path / "run")
+    (tmp_path / "run/config.json").unlink()
+    train(config, tmp_path / "run")
+    train(config, tmp_path / "straight")
+    assert same(final_state(tmp_path / "straight"), final_state(tmp_path / "run"))
+
+
 def test_a_damaged_newest_state_falls_back_to_the_one_before(tmp_path: Path) -> None:
     config = toy_config(tmp_path)
     train(config, tmp_path / "straight")
