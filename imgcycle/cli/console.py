@@ -69,7 +69,7 @@ class JsonListener:
         if isinstance(event, Finished):
             emit_json({"schema": SCHEMA, **event.row.to_dict()})
             if self.verbose:
-                self._progress({"position": event.position, "total": event.total})
+                self._progress({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         elif isinstance(event, Ended):
             emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
         elif self.verbose and isinstance(event, Estimated):
@@ -114,19 +114,19 @@ class BarListener:
 
     def __init__(self, verbose: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.verbose = verbose
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[position]}/{task.fields[total_count]}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
         )
-        self._bar = self.progress.add_task("converting", total=None, visible=False)
+        self._bar = self.progress.add_task("converting", total=1.0, visible=False, position=0, total_count=0)
 
     def __enter__(self) -> BarListener:
         self.progress.start()
@@ -138,9 +138,9 @@ class BarListener:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Planned):
-            self.progress.update(self._bar, total=event.total, visible=event.convert > 0)
+            self.progress.update(self._bar, total_count=event.total, visible=event.convert > 0)
         if isinstance(event, Finished):
-            self.progress.update(self._bar, completed=event.position)
+            self.progress.update(self._bar, completed=event.share, position=event.position)
             if event.row.status == "failed":
                 self._print(row_line(event.row), "red")
             elif self.verbose:

@@ -93,7 +93,7 @@ def convert_all(plan: Plan, translator: Translator, jobs: int = 2, fail_fast: bo
     begun = time.perf_counter()
     count = [t.verdict for t in tasks].count
     yield Planned(len(tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    tally = _Tally(len(tasks), count("convert"), begun, fail_fast)
+    tally = _Tally(tasks, begun, fail_fast)
     if plan.to_convert:
         check_disk(plan)
         roots = {Path(t.root) for t in plan.to_convert}
@@ -114,8 +114,11 @@ def convert_all(plan: Plan, translator: Translator, jobs: int = 2, fail_fast: bo
 class _Tally:
     """Counts rows, and decides when going on makes no sense."""
 
-    def __init__(self, total: int, convert: int, begun: float, fail_fast: bool) -> None:
-        self.total, self.convert, self.begun, self.fail_fast = total, convert, begun, fail_fast
+    def __init__(self, tasks: Sequence[Task], begun: float, fail_fast: bool) -> None:
+        self.total, self.begun, self.fail_fast = len(tasks), begun, fail_fast
+        self.weights = [_weight(task) for task in tasks]
+        self.whole, self.passed = sum(self.weights), 0
+        self.left = sum(weight > 0 for weight in self.weights)
         self.counts: dict[Status, int] = {"done": 0, "skipped": 0, "kept": 0, "failed": 0}
         self.megapixels = 0.0
         self.position = 0
@@ -123,19 +126,22 @@ class _Tally:
         self._cause: tuple[str | None, int] = (None, 0)
 
     def add(self, row: Row) -> Iterator[Event]:
+        weight = self.weights[self.position]
         self.counts[row.status] += 1
         self.position += 1
+        self.passed += weight
+        self.left -= weight > 0
         self.megapixels += row.width * row.height / 1e6
-        yield Finished(row, self.position, self.total)
+        share = self.passed / self.whole if self.whole else 1.0
+        yield Finished(row, self.position, self.total, share)
         worked = self.counts["done"] + self.counts["failed"]
-        left = self.convert - worked
-        if worked == _ESTIMATE_AFTER and row.status in ("done", "failed") and left > 0:
+        if worked == _ESTIMATE_AFTER and row.status in ("done", "failed") and self.left:
             elapsed = time.perf_counter() - self.begun
-            yield Estimated(elapsed / worked * left, self.megapixels / elapsed)
+            yield Estimated(elapsed * (1 - share) / share, self.megapixels / elapsed)
         note = self._reason_to_stop(row)
-        if note and left > 0:
+        if note and self.left:
             self.over = True
-            yield Noted(f"{note}: stopped with {left} to go")
+            yield Noted(f"{note}: stopped with {self.left} to go")
 
     def _reason_to_stop(self, row: Row) -> str:
         if row.status == "done":
@@ -153,6 +159,16 @@ class _Tally:
     def summary(self) -> Summary:
         seconds = time.perf_counter() - self.begun
         return Summary(**self.counts, seconds=round(seconds, 3), megapixels=round(self.megapixels, 3))
+
+
+def _weight(task: Task) -> int:
+    """Bytes to work through for a task, at least one; none for what is left alone."""
+    if task.verdict != "convert":
+        return 0
+    try:
+        return max(1, Path(task.input).stat().st_size)
+    except OSError:
+        return 1
 
 
 @dataclass

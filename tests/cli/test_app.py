@@ -135,3 +135,12 @@ def test_models_list_path_verify(folder: Path, capsys: pytest.CaptureFixture[str
     path.write_bytes(path.read_bytes()[:-4])
     assert run(["models", "verify", "monet"]) == 1
     assert "not the file" in capsys.readouterr().out
+
+
+def test_the_list_of_commands_says_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    from imgcycle.cli.app import COMMANDS, loaded
+
+    for name, said in COMMANDS.items():
+        assert loaded(name).help.splitlines()[0] == said
+        assert run([name, "--help"]) == 0
+        assert f"imgcycle {name}" in capsys.readouterr().out
