@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -83,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in words:
         os.environ["IMGCYCLE_DEBUG"] = "1"
+    else:
+        # What a library finds odd about a file is not for the user of a command; what stops it is an error.
+        warnings.simplefilter("ignore")
     # Beside other busy processes, threads that spin while they wait make a net several times slower (30 s against
     # 15 s for 180 small pictures); it has to be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

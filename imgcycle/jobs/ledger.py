@@ -139,12 +139,15 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
 @contextlib.contextmanager
 def locked(file: IO[bytes]) -> Iterator[None]:
     """Hold an open file for ourselves, where the system has such locks."""
-    _flock(file, "LOCK_EX")
+    # Some network file systems have no locks: there a line may be lost, and its result's recipe stands in for it.
+    with contextlib.suppress(OSError):
+        _flock(file, "LOCK_EX")
     try:
         yield
     finally:
         file.flush()
-        _flock(file, "LOCK_UN")
+        with contextlib.suppress(OSError):
+            _flock(file, "LOCK_UN")
 
 
 def _taken_alone(file: IO[bytes]) -> bool:
@@ -155,7 +158,8 @@ def _taken_alone(file: IO[bytes]) -> bool:
 
 
 def _shared(file: IO[bytes]) -> None:
-    _flock(file, "LOCK_SH")
+    with contextlib.suppress(OSError):
+        _flock(file, "LOCK_SH")
 
 
 def _flock(file: IO[bytes], *flags: str) -> bool:

@@ -23,7 +23,7 @@ from imgcycle.media.encoding import encode_still
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
-from imgcycle.media.stills import Still
+from imgcycle.media.stills import Still, measure
 
 _MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
 """The options that a result depends on."""
@@ -67,6 +67,18 @@ def load_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
+
+
+def footprint(data: bytes, name: str, options: ConvertOptions) -> int:
+    """Bytes a picture will take from decoding to writing, judged from its header; InputError when it has none.
+
+    The source, the result and an encoder's copy, in 8 or 16 bits; when the net sees every pixel, three float
+    pictures more (its own planes are the engine's business).
+    """
+    if kind_of(Path(name)) == "raw" and options.raw != "none":
+        return 40 * len(data)
+    pixels, deep = measure(data, options.max_pixels)
+    return pixels * ((20 if deep else 10) + (36 if options.work_size == "full" else 0))
 
 
 def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Prepared:

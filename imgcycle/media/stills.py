@@ -6,8 +6,10 @@ Pillow decides whether bytes are an image and reads headers and most pixels; Ope
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -97,17 +99,8 @@ class Still:
 
 def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
     """Decode one picture (of an animation, the first frame); InputError says in one line what is wrong."""
-    if not data:
-        raise InputError("an empty file")
-    try:
-        image = open_image(data, max_pixels)
-        return _decoded(image, data)
-    except InputError:
-        raise
-    except MemoryError as error:
-        raise InputError("too large for the memory") from error
-    except _BROKEN as error:
-        raise InputError(_plain(error)) from error
+    with _in_one_line(data):
+        return _decoded(open_image(data, max_pixels), data)
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -129,6 +122,30 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if width < 1 or height < 1:
         raise InputError("a picture without pixels")
     return image
+
+
+def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, bool]:
+    """Pixels of all frames, and whether they may have 16 bits, from the header alone; InputError when it has none."""
+    with _in_one_line(data):
+        image = open_image(data, max_pixels)
+        frames = int(getattr(image, "n_frames", 1)) if image.format in ("GIF", "PNG", "WEBP") else 1
+        deep = image.format in ("PNG", "TIFF") and _is_deep(image, data)
+        return image.width * image.height * frames, deep
+
+
+@contextlib.contextmanager
+def _in_one_line(data: bytes) -> Iterator[None]:
+    """Whatever a decoder raises on bytes from anywhere, as an InputError."""
+    if not data:
+        raise InputError("an empty file")
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError("too large for the memory") from error
+    except _BROKEN as error:
+        raise InputError(_plain(error)) from error
 
 
 def _decoded(image: Image.Image, data: bytes) -> Still:

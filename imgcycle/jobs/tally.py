@@ -1,0 +1,77 @@
+"""The count of a conversion: how far it is, how long it will take, and when going on makes no sense."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from imgcycle.jobs.events import Estimated, Event, Finished, Noted
+from imgcycle.jobs.tasks import Row, Status, Summary, Task
+
+_ESTIMATE_AFTER = 3
+_SAME_FAILURES = 20
+
+
+class Tally:
+    """Counts rows, and decides when going on makes no sense."""
+
+    def __init__(self, tasks: Sequence[Task], begun: float, fail_fast: bool) -> None:
+        self.total, self.begun, self.fail_fast = len(tasks), begun, fail_fast
+        self.weights = [_weight(task) for task in tasks]
+        self.whole, self.passed = sum(self.weights), 0
+        self.left = sum(weight > 0 for weight in self.weights)
+        self.counts: dict[Status, int] = {"done": 0, "skipped": 0, "kept": 0, "failed": 0}
+        self.megapixels = 0.0
+        self.position = 0
+        self.over = False
+        self._cause: tuple[str | None, int] = (None, 0)
+
+    def add(self, row: Row) -> Iterator[Event]:
+        """Count a row; the events that follow from it."""
+        weight = self.weights[self.position]
+        self.counts[row.status] += 1
+        self.position += 1
+        self.passed += weight
+        self.left -= weight > 0
+        self.megapixels += row.width * row.height / 1e6
+        share = self.passed / self.whole if self.whole else 1.0
+        yield Finished(row, self.position, self.total, share)
+        worked = self.counts["done"] + self.counts["failed"]
+        if worked == _ESTIMATE_AFTER and row.status in ("done", "failed") and self.left:
+            elapsed = time.perf_counter() - self.begun
+            yield Estimated(elapsed * (1 - share) / share, self.megapixels / elapsed)
+        note = self._reason_to_stop(row)
+        if note and self.left:
+            self.over = True
+            yield Noted(f"{note}: stopped with {self.left} to go")
+
+    def _reason_to_stop(self, row: Row) -> str:
+        if row.status == "done":
+            self._cause = (None, 0)
+        if row.status != "failed":
+            return ""
+        cause, times = self._cause
+        self._cause = (row.error, times + 1 if cause == row.error else 1)
+        if self.fail_fast:
+            return "a failure"
+        if row.error and os.strerror(errno.ENOSPC) in row.error:
+            return "the disk is full"
+        return f"{_SAME_FAILURES} failures in a row with one cause" if self._cause[1] >= _SAME_FAILURES else ""
+
+    def summary(self) -> Summary:
+        """Everything counted so far."""
+        seconds = time.perf_counter() - self.begun
+        return Summary(**self.counts, seconds=round(seconds, 3), megapixels=round(self.megapixels, 3))
+
+
+def _weight(task: Task) -> int:
+    """Bytes to work through for a task, at least one; none for what is left alone."""
+    if task.verdict != "convert":
+        return 0
+    try:
+        return max(1, Path(task.input).stat().st_size)
+    except OSError:
+        return 1
