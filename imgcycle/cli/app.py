@@ -44,6 +44,11 @@ def loaded(name: str) -> Any:
         alone.command(name)(found)
         command = typer.main.get_command(alone)
     command.name = name
+    for each in (command, *getattr(command, "commands", {}).values()):
+        for parameter in each.params:
+            # To rich a word in brackets is markup, and vanishes; here it is a default or a choice.
+            if getattr(parameter, "help", None):
+                parameter.help = parameter.help.replace("[", "\\[")
     return command
 
 

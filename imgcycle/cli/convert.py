@@ -56,9 +56,16 @@ def convert(
         bool, _option("--overwrite", help="Replace whatever is there (never an input).", panel=o.WHERE)
     ] = False,
     dry_run: Annotated[bool, _option("--dry-run", help="Print the plan and touch nothing.", panel=o.WHERE)] = False,
-    recursive: Annotated[bool, _option("-r/ ", "--recursive/--no-recursive", help="Walk subfolders.", panel=CHOICE)] = (
-        True
-    ),
+    recursive: Annotated[
+        bool,
+        _option(
+            "--recursive/--no-recursive",
+            "-r/ ",
+            help="Walk subfolders.  [default: yes]",
+            panel=CHOICE,
+            show_default=False,
+        ),
+    ] = (True),
     files_from: Annotated[
         str | None,
         _option("--files-from", help="Read inputs from a file, one a line; - for stdin.", panel=CHOICE, metavar="FILE"),

@@ -144,3 +144,9 @@ def test_the_list_of_commands_says_what_they_say(capsys: pytest.CaptureFixture[s
         assert loaded(name).help.splitlines()[0] == said
         assert run([name, "--help"]) == 0
         assert f"imgcycle {name}" in capsys.readouterr().out
+
+
+def test_brackets_in_help_are_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(["convert", "--help"]) == 0
+    assert "[default: the style's own]" in capsys.readouterr().out
