@@ -38,6 +38,7 @@ class Session:
 
     def __init__(self, config: TrainConfig, device: torch.device, dtype: torch.dtype, world: World) -> None:
         torch.manual_seed(config.seed)
+        torch.backends.cudnn.benchmark = True  # all crops have one size: the fastest kernels are found once
         self.config, self.device, self.dtype, self.world = config, device, dtype, world
         self.method = build_method(config)
         self.nets = self.method.nets()
