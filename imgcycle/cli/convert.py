@@ -121,12 +121,14 @@ def convert(
     debug: o.DebugOption = False,
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
+    import contextlib
+
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
     from imgcycle.jobs.planning import ConvertRequest, plan
     from imgcycle.jobs.translators import load_translator
 
-    del debug  # read by main(), which shows the traceback
     chosen = ConvertOptions.from_dict(
         {
             "work_size": o.parse_work_size(work_size),
@@ -149,7 +151,8 @@ def convert(
     streams = STREAM in named or output == STREAM
     if streams:
         _check_streams(request, json_lines, dry_run)
-    with ending_well():
+    # --debug is read by main() as well, which shows tracebacks.
+    with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
         translator = load_translator(style, direction.value, device, precision.value)
         if streams:
             _convert_stream(request, translator)

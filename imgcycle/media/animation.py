@@ -14,7 +14,7 @@ from imgcycle.media import containers, formats
 from imgcycle.media.encoding import as_image, truthful
 from imgcycle.media.formats import Format
 from imgcycle.media.palettes import paletted
-from imgcycle.media.stills import MAX_PIXELS, Still, open_image, read_still
+from imgcycle.media.stills import MAX_PIXELS, Still, in_one_line, open_image, read_still
 
 _SHORTEST = 10
 _ANIMATED = ("GIF", "WEBP", "PNG")
@@ -37,7 +37,7 @@ def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation
     first = read_still(data, max_pixels)
     if first.format.name not in _ANIMATED:
         return first
-    try:
+    with in_one_line(data):
         image = open_image(data, max_pixels)
         count = int(getattr(image, "n_frames", 1))
         if count < 2:
@@ -63,10 +63,6 @@ def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation
                 )
             )
             durations.append(max(_SHORTEST, round(float(frame.info.get("duration", 100) or 100))))
-    except InputError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise InputError(f"a frame cannot be decoded: {' '.join(str(error).split())}") from error
     loop = image.info.get("loop")
     return Animation(tuple(frames), tuple(durations), loop if isinstance(loop, int) else None)
 

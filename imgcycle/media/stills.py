@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -31,14 +30,13 @@ from PIL import (
 )
 
 from imgcycle.errors import InputError
-from imgcycle.media import colour, containers, exif, formats
+from imgcycle.media import colour, containers, exif, formats, heif
 from imgcycle.media.formats import Format
 from imgcycle.media.pixels import Pixels
 
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
 
-_BROKEN = (OSError, ValueError, SyntaxError, NotImplementedError, EOFError, struct.error, Image.DecompressionBombError)
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
 _MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
@@ -99,7 +97,7 @@ class Still:
 
 def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
     """Decode one picture (of an animation, the first frame); InputError says in one line what is wrong."""
-    with _in_one_line(data):
+    with in_one_line(data):
         return _decoded(open_image(data, max_pixels), data)
 
 
@@ -108,10 +106,9 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     names: tuple[str, ...] = _READ
-    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
-        import pi_heif
-
-        pi_heif.register_heif_opener(thumbnails=False)
+    if heif.is_heif(data):
+        heif.check_heif(data)
+        heif.open_heif_plugin()
         names = ("HEIF", "AVIF")
     image = Image.open(io.BytesIO(data), formats=names)
     width, height = image.size
@@ -126,7 +123,7 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, bool]:
     """Pixels of all frames, and whether they may have 16 bits, from the header alone; InputError when it has none."""
-    with _in_one_line(data):
+    with in_one_line(data):
         image = open_image(data, max_pixels)
         frames = int(getattr(image, "n_frames", 1)) if image.format in ("GIF", "PNG", "WEBP") else 1
         deep = image.format in ("PNG", "TIFF") and _is_deep(image, data)
@@ -134,8 +131,12 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, bool]:
 
 
 @contextlib.contextmanager
-def _in_one_line(data: bytes) -> Iterator[None]:
-    """Whatever a decoder raises on bytes from anywhere, as an InputError."""
+def in_one_line(data: bytes) -> Iterator[None]:
+    """Whatever a decoder raises on bytes from anywhere, as an InputError.
+
+    That is anything: beside OSError and ValueError, damaged files have made Pillow's plugins raise IndexError,
+    RuntimeError, KeyError, struct.error, NotImplementedError.
+    """
     if not data:
         raise InputError("an empty file")
     try:
@@ -144,7 +145,7 @@ def _in_one_line(data: bytes) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError("too large for the memory") from error
-    except _BROKEN as error:
+    except Exception as error:
         raise InputError(_plain(error)) from error
 
 

@@ -56,6 +56,13 @@ def test_a_broken_heic_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_list_of_items_that_crashes_the_decoder_is_refused(tmp_path: Path) -> None:
+    data = heic(smooth(), tmp_path, exif_block().removeprefix(b"Exif\0\0"))
+    at = data.index(b"Exif")
+    with pytest.raises(InputError, match="list of items"):
+        read_still(data[: at + 3] + b"\xe2" + data[at + 4 :])
+
+
 def dng(width: int = 64, height: int = 48) -> bytes:
     """A minimal linear-response Bayer DNG, 16 bits, uncompressed."""
     y, x = np.mgrid[0:height, 0:width]

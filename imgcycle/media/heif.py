@@ -1,0 +1,53 @@
+"""HEIC files looked over before they reach their decoder, which ends the whole process on some damaged ones."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from imgcycle.errors import InputError
+
+
+def open_heif_plugin() -> None:
+    """Teach Pillow HEIC; pi_heif is imported when the first such file comes."""
+    import pi_heif
+
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+def is_heif(data: bytes) -> bool:
+    """Whether bytes are in this container, AVIF excepted, which Pillow reads itself."""
+    return data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis")
+
+
+def check_heif(data: bytes) -> None:
+    """Raise InputError for a file whose item list cannot be right.
+
+    pi_heif turns item types and content types into strings without asking whether they are any (ISO/IEC 14496-12,
+    section 8.11.6), and crashes on those that are not UTF-8.
+    """
+    for kind, meta in _boxes(data, 0, len(data)):
+        if kind != b"meta":
+            continue
+        for inner, items in _boxes(data, meta.start + 4, meta.stop):
+            if inner != b"iinf":
+                continue
+            skip = 6 if data[items.start] == 0 else 8
+            for _, entry in _boxes(data, items.start + skip, items.stop):
+                body = data[entry.start + 8 : entry.stop]
+                if not body.isascii():
+                    raise InputError("cannot be decoded: its list of items is damaged")
+
+
+def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
+    """The boxes between two offsets: kind, and where the content lies. Stops at the first that cannot be."""
+    while start + 8 <= stop:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        head = 8
+        if size == 1 and start + 16 <= stop:
+            size, head = struct.unpack_from(">Q", data, start + 8)[0], 16
+        end = stop if size == 0 else start + size
+        if end > stop or end < start + head:
+            return
+        yield kind, range(start + head, end)
+        start = end
