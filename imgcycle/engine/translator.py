@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from imgcycle.engine.ends import RowSink, RowSource
 from imgcycle.engine.padding import pad_to, padded_size
+from imgcycle.engine.plan import StripPlan, make_plan
+from imgcycle.engine.strips import Listener, is_out_of_memory, stream
+from imgcycle.engine.whole import run_whole
 from imgcycle.nets.layers import Generator
-from imgcycle.nets.stages import Conv, Stage, run
+from imgcycle.nets.stages import Conv, Stage
 from imgcycle.nets.unet import UnetGenerator
 
 WORK_SIZE = 512
@@ -71,13 +76,58 @@ class Translator:
             return self.whole(x)
 
     def whole(self, x: Tensor) -> Tensor:
-        """The path that runs the net on the whole picture at once; strips would stand beside it."""
+        """The path that runs the net on whole pictures at once, a batch if need be; `translate_rows` is the other."""
         height, width = x.shape[2:]
         wanted = padded_size(height, width, self.stride, self.min_size)
         planes = pad_to(x.to(self.device, torch.float32), *wanted)
         planes = planes.to(self.dtype, memory_format=self.memory_format)
         found = self._run(planes)
         return found[:, :, :height, :width].to(x.device, torch.float32)
+
+    def plan(
+        self,
+        height: int,
+        width: int,
+        memory: int,
+        *,
+        held: int = 0,
+        planes: torch.dtype | None = None,
+        mode: Literal["auto", "whole", "strips"] = "auto",
+    ) -> StripPlan:
+        """How a picture would be done in `memory` bytes, of which `held` are taken already (`make_plan`)."""
+        return make_plan(
+            self.net, height, width, memory, self.dtype, held=held, planes=planes, mode=mode, device=self.device.type
+        )
+
+    def translate_rows(
+        self,
+        source: RowSource,
+        sink: RowSink,
+        plan: StripPlan,
+        listener: Listener | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Translate one picture as planned for its size, from rows to rows; spill files lie in `folder`.
+
+        A plan of `whole` reads all rows, and turns to strips when the device has no room after all.
+        """
+        chain = self.net.stages()
+        if plan.mode == "whole":
+            if self._whole_rows(source, sink, retry=chain is not None):
+                return
+            plan = self.plan(source.height, source.width, 2 * plan.whole_bytes, mode="strips")
+        assert chain is not None
+        stream(chain, plan, source, sink, listener, folder)
+
+    def _whole_rows(self, source: RowSource, sink: RowSink, retry: bool) -> bool:
+        try:
+            found = self(source.read_rows(0, source.height))
+        except (RuntimeError, MemoryError) as error:
+            if not (retry and is_out_of_memory(error)):
+                raise
+            return False
+        sink.write_rows(0, found)
+        return True
 
     def exact(self) -> Translator:
         """The same translator in float32: what pictures with more than 8 bits are translated with."""
@@ -102,12 +152,8 @@ class Translator:
         return ready
 
     def _run(self, planes: Tensor) -> Tensor:
-        if self.dtype == torch.float32 or isinstance(self.net, UnetGenerator):
-            return cast(Tensor, self.net(planes))
-        chain = self.net.chain()
-        split = len(chain) - len(_tail(self.net))
-        hidden, _ = run(chain[:split], planes)
-        return run(chain[split:], hidden.float())[0]
+        chain = self.net.stages()
+        return cast(Tensor, self.net(planes)) if chain is None else run_whole(chain, planes)
 
 
 def _tail(net: Generator) -> list[Stage]:

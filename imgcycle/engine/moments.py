@@ -1,0 +1,179 @@
+"""The moments of a norm: gathered strip by strip, merged, turned into a factor and an offset, frozen, folded.
+
+Two sets of values are joined by
+
+    M2 = M2_a + M2_b + (mean_b − mean_a)² · n_a n_b / (n_a + n_b)
+
+with M2 the sum of squared distances from the mean: Chan, Golub and LeVeque, Updating formulae and a pairwise
+algorithm for computing sample variances, 1979, equation 2.1. The middle term is the variance *between* the strips,
+without which no strip-wise norm is the whole image's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgcycle.nets.stages import Conv, ConvTranspose, Norm, Stage, step
+
+_FLAT = 2.0**-19
+"""A plane whose standard deviation is this share of its mean is flat: the rest is what float32 rounds."""
+_PIECE = 2**19
+"""Values reduced at a time: a piece and its squares stay in the cache, and float32 sums of a piece stay exact."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Count of values per channel, their mean and the sum of their squared distances from it (float64, CPU, (C,))."""
+
+    count: int
+    mean: Tensor
+    m2: Tensor
+
+    @classmethod
+    def empty(cls, channels: int) -> Moments:
+        """The moments of no values at all."""
+        return cls(0, torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64))
+
+    @classmethod
+    def of(cls, x: Tensor) -> Moments:
+        """The moments of one picture's planes, (1, C, h, w), of any float type.
+
+        Each piece is reduced in float32 around its own mean, so nothing cancels; the pieces are merged in float64.
+        """
+        channels = x.shape[1]
+        values = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        found = cls.empty(channels)
+        rows = max(1, _PIECE // channels)
+        for first in range(0, len(values), rows):
+            piece = values[first : first + rows]
+            wide = piece if piece.dtype == torch.float64 else piece.float()
+            mean = wide.mean(0)
+            around = wide - mean
+            # The rounded mean is not quite the mean; what it misses is known, and put right.
+            missed = around.mean(0).double()
+            m2 = around.square_().sum(0).double() - len(piece) * missed**2
+            found = found.merged(cls(len(piece), (mean.double() + missed).cpu(), m2.clamp_(min=0).cpu()))
+        return found
+
+    def merged(self, other: Moments) -> Moments:
+        """The moments of both sets of values together."""
+        if not self.count or not other.count:
+            return other if other.count else self
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        mean = self.mean + apart * (other.count / count)
+        return Moments(count, mean, self.m2 + other.m2 + apart**2 * (self.count * other.count / count))
+
+    def pooled(self) -> Moments:
+        """All channels taken as one set of values, as a layer norm sees them; (1,)."""
+        mean = self.mean.mean()
+        m2 = self.m2.sum() + self.count * (self.mean - mean).square().sum()
+        return Moments(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Three tensors that any weights file can hold."""
+        return {"count": torch.tensor(self.count), "mean": self.mean.clone(), "m2": self.m2.clone()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Moments:
+        """What `to_tensors` gave."""
+        return cls(int(tensors["count"]), tensors["mean"].double().cpu(), tensors["m2"].double().cpu())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """What a norm amounts to once its moments are known: x · scale + shift, (C,) of float64, or as `to` made them."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Affine:
+        """The same on a device, for planes of `dtype`: in float32 at least, as a norm's own kernel computes."""
+        wide = torch.promote_types(dtype, torch.float32)
+        return Affine(self.scale.to(device, wide), self.shift.to(device, wide))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply to NCHW planes; computed in the type of the factor, returned in the type of `x`."""
+        if x.dtype.itemsize == 2:
+            # One pass without a wide copy: widened, multiplied, added and rounded in registers, to the same bits.
+            zero, one = torch.zeros_like(self.scale), torch.ones_like(self.scale)
+            return F.batch_norm(x, zero, one, self.scale, self.shift, eps=0.0)
+        scale, shift = self.scale.view(1, -1, 1, 1), self.shift.view(1, -1, 1, 1)
+        return torch.addcmul(shift, x.to(scale.dtype), scale).to(x.dtype)
+
+
+def affine_of(norm: Norm, moments: Moments) -> Affine:
+    """The factor and offset of a norm under known moments.
+
+    Instance: (x − mean) / √(variance + eps), the variance biased. Layer: the same over all channels, or
+    (x − mean) / (std + eps) with n − 1 in the variance where the norm is `unbiased`. Then the norm's own pair.
+    A flat plane comes out as exactly the offset: the square root would blow its rounding up 316 times a norm, and
+    a picture of one colour would end in noise.
+    Raises ValueError for a batch norm, whose moments are not a picture's.
+    """
+    if norm.kind == "batch" or norm.running is not None:
+        raise ValueError("a batch norm's moments are not one picture's")
+    known = moments.pooled() if norm.kind == "layer" else moments
+    if norm.kind == "layer" and norm.unbiased:
+        deviation = (known.m2 / max(1, known.count - 1)).sqrt()
+        scale = 1 / (deviation + norm.eps)
+    else:
+        scale = 1 / (known.m2 / max(1, known.count) + norm.eps).sqrt()
+    scale = torch.where(known.m2 <= known.count * (_FLAT * known.mean) ** 2, 0.0, scale)
+    shift = -known.mean * scale
+    scale, shift = scale.expand_as(moments.mean), shift.expand_as(moments.mean)
+    if norm.weight is not None:
+        weight = norm.weight.detach().double().cpu()
+        scale, shift = scale * weight, shift * weight
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double().cpu()
+    return Affine(scale.contiguous(), shift.contiguous())
+
+
+def folded(conv: Conv | ConvTranspose, affine: Affine) -> Conv | ConvTranspose:
+    """The convolution that gives at once what the convolution and then the affine map give."""
+    shape = (-1, 1, 1, 1) if isinstance(conv, Conv) else (1, -1, 1, 1)
+    scale, shift = (t.to(conv.weight.device, torch.float64) for t in (affine.scale, affine.shift))
+    weight = conv.weight.detach().double() * scale.view(shape)
+    bias = shift if conv.bias is None else conv.bias.detach().double() * scale + shift
+    # Widening lays the numbers out anew; kernels are chosen by the layout that the net had.
+    kept = torch.empty_like(conv.weight.detach()).copy_(weight)
+    return replace(conv, weight=kept, bias=bias.to(conv.weight.dtype))
+
+
+def measured(chain: Sequence[Stage], x: Tensor) -> list[Moments]:
+    """The moments at each norm of a chain when it is run over `x` (1, C, H, W) as a whole, in order."""
+    slots = {"input": x}
+    found = []
+    with torch.inference_mode():
+        for stage in chain:
+            if isinstance(stage, Norm):
+                found.append(Moments.of(x))
+            x = step(stage, x, slots)
+    return found
+
+
+def frozen(chain: Sequence[Stage], moments: Sequence[Moments]) -> list[Stage]:
+    """The chain without its norms: under moments that no longer change each folds into the convolution before it.
+
+    Raises ValueError when the numbers differ, or when a norm does not follow a convolution.
+    """
+    wanted = sum(isinstance(stage, Norm) for stage in chain)
+    if wanted != len(moments):
+        raise ValueError(f"{len(moments)} moments for {wanted} norms")
+    given = iter(moments)
+    out: list[Stage] = []
+    for stage in chain:
+        if not isinstance(stage, Norm):
+            out.append(stage)
+            continue
+        before = out[-1] if out else None
+        if not isinstance(before, Conv | ConvTranspose):
+            raise ValueError("a norm that follows no convolution cannot be folded")
+        out[-1] = folded(before, affine_of(stage, next(given)))
+    return out

@@ -1,0 +1,189 @@
+"""A band of rows through one local stage: which rows it needs, and what it makes of them.
+
+Rows are counted from the top of the whole plane. A stage pads only where the picture ends; a band's own edges get
+true neighbouring rows, so that a band's result is the whole image's, up to the noise of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgcycle.nets.stages import (
+    Activation,
+    Blur,
+    Conv,
+    ConvTranspose,
+    Head,
+    PadMode,
+    Stage,
+    Upsample,
+    step,
+    upsample,
+)
+
+Span = tuple[int, int]
+"""Rows from the first to before the second."""
+Window = Callable[[int, int], list[Tensor]]
+"""Gives the rows lo..hi of a plane as consecutive pieces, (1, C, h, W) each."""
+
+
+def shape_after(stage: Stage, channels: int, height: int, width: int) -> tuple[int, int, int]:
+    """Channels, height and width of the planes after a stage."""
+    match stage:
+        case Conv():
+            kernel = stage.weight.shape[-1]
+            sides = [(side + 2 * stage.pad - kernel) // stage.stride + 1 for side in (height, width)]
+            return stage.weight.shape[0], sides[0], sides[1]
+        case ConvTranspose():
+            kernel = stage.weight.shape[-1]
+            grown = kernel - 2 * stage.pad + stage.output_pad
+            return stage.weight.shape[1], (height - 1) * stage.stride + grown, (width - 1) * stage.stride + grown
+        case Upsample():
+            return channels, 2 * height, 2 * width
+        case Blur():
+            # Padding before and after sums up to one less than the taps.
+            return channels, (height - 1) // stage.stride + 1, (width - 1) // stage.stride + 1
+        case _:
+            return channels, height, width
+
+
+def rows_needed(stage: Stage, lo: int, hi: int) -> Span:
+    """The rows of its input that a stage looks at for rows lo..hi of its output, beyond the picture's ends too."""
+    match stage:
+        case Conv():
+            first = lo * stage.stride - stage.pad
+            return first, (hi - 1) * stage.stride - stage.pad + stage.weight.shape[-1]
+        case Blur():
+            first = lo * stage.stride - (len(stage.taps) - 1) // 2
+            return first, first + (hi - 1 - lo) * stage.stride + len(stage.taps)
+        case ConvTranspose():
+            # Input row i reaches the output rows i·stride − pad … + kernel − 1.
+            reach = stage.weight.shape[-1] - 1
+            return -((reach - lo - stage.pad) // stage.stride), (hi - 1 + stage.pad) // stage.stride + 1
+        case Upsample(mode="nearest"):
+            return lo // 2, (hi - 1) // 2 + 1
+        case Upsample():
+            return (lo + 1) // 2 - 1, hi // 2 + 1
+        case _:
+            return lo, hi
+
+
+def rows_read(stage: Stage, lo: int, hi: int, height: int) -> Span:
+    """The rows that are there of those a stage needs, with those that a reflection beyond the ends shows again."""
+    first, last = rows_needed(stage, lo, hi)
+    lowest, highest = first, last
+    if isinstance(stage, Conv | Blur) and stage.mode == "reflect":
+        if last > height:
+            lowest = min(first, 2 * (height - 1) - (last - 1))
+        if first < 0:
+            highest = max(last, 1 - first)
+    # The last rows of a transposed convolution may be reached by no row at all: one is read all the same.
+    return min(max(lowest, 0), height - 1), min(highest, height)
+
+
+def multiply_adds_per_row(stage: Stage, height: int, out_height: int, out_width: int, width: int) -> float:
+    """Multiply-adds of a convolution for each row of its output (a transposed one's at its input's size)."""
+    if isinstance(stage, Conv):
+        return float(stage.weight.numel() * out_width)
+    if isinstance(stage, ConvTranspose):
+        return stage.weight.numel() * width * height / out_height
+    return 0.0
+
+
+def computed(stage: Stage, window: Window, height: int, span: Span) -> Tensor:
+    """Rows `span` of a stage's output from the rows of its input, a plane `height` rows high.
+
+    Add has two inputs, and Norm and Save are no matter of rows: ValueError for these.
+    """
+    lo, hi = span
+    first, last = rows_read(stage, lo, hi, height)
+    x = window(first, last)
+    match stage:
+        case Conv():
+            mode: PadMode = stage.mode if stage.pad else "zero"
+            sides = 0 if mode == "zero" else stage.pad
+            rows = _bordered(stage, x, first, height, span, (sides, sides), mode)
+            return F.conv2d(rows.to(stage.weight.dtype), stage.weight, stage.bias, stage.stride, (0, stage.pad - sides))
+        case Blur():
+            before, after = (len(stage.taps) - 1) // 2, len(stage.taps) // 2
+            return _blurred(_bordered(stage, x, first, height, span, (before, after), stage.mode), stage)
+        case ConvTranspose():
+            grown = F.conv_transpose2d(
+                joined(x).to(stage.weight.dtype),
+                stage.weight,
+                stage.bias,
+                stage.stride,
+                (0, stage.pad),
+                (stage.output_pad, stage.output_pad),
+            )
+            at = first * stage.stride - stage.pad
+            return grown[:, :, lo - at : hi - at]
+        case Upsample():
+            grown = upsample(joined(x), stage.mode)
+            return grown[:, :, lo - 2 * first : hi - 2 * first]
+        case Activation() | Head():
+            return step(stage, joined(x), {})
+        case _:
+            raise ValueError(f"{type(stage).__name__} is no matter of one plane's rows")
+
+
+def in_place(stage: Stage, x: Tensor) -> Tensor:
+    """An Activation or a Head that overwrites its input."""
+    if isinstance(stage, Activation):
+        return F.leaky_relu_(x, stage.slope) if stage.slope else x.relu_()
+    return x.tanh_()
+
+
+def joined(pieces: list[Tensor], pads: tuple[int, int, int, int] = (0, 0, 0, 0), mode: PadMode = "zero") -> Tensor:
+    """Consecutive pieces as one, padded by (left, right, top, bottom), in a single copy.
+
+    The width is padded first and whole rows are then mirrored, which is what padding both at once does.
+    """
+    left, right, top, bottom = pads
+    if len(pieces) == 1 and not any(pads):
+        return pieces[0]
+    rows, width = sum(p.shape[2] for p in pieces), pieces[0].shape[3]
+    like = pieces[0]
+    shape = (1, top + rows + bottom, left + width + right, like.shape[1])
+    out = torch.empty(shape, dtype=like.dtype, device=like.device).permute(0, 3, 1, 2)
+    at = top
+    for piece in pieces:
+        out[:, :, at : at + piece.shape[2], left : left + width] = piece
+        at += piece.shape[2]
+    if mode == "zero":
+        out[:, :, :, :left] = 0
+        out[:, :, :, left + width :] = 0
+        out[:, :, :top] = 0
+        out[:, :, top + rows :] = 0
+        return out
+    for n in range(left):
+        out[..., n] = out[..., left if mode == "replicate" else 2 * left - n]
+    for n in range(right):
+        out[..., left + width + n] = out[..., left + width - 1 - (0 if mode == "replicate" else n + 1)]
+    for n in range(top):
+        out[:, :, n] = out[:, :, top if mode == "replicate" else 2 * top - n]
+    for n in range(bottom):
+        out[:, :, top + rows + n] = out[:, :, top + rows - 1 - (0 if mode == "replicate" else n + 1)]
+    return out
+
+
+def _bordered(
+    stage: Conv | Blur, x: list[Tensor], first: int, height: int, span: Span, sides: tuple[int, int], mode: PadMode
+) -> Tensor:
+    """Exactly the rows that a stage needs for `span`, with borders, from the pieces that begin at row `first`."""
+    start, end = rows_needed(stage, *span)
+    top, bottom = max(0, -start), max(0, end - height)
+    rows = joined(x, (*sides, top, bottom), mode)
+    extra = max(start, 0) - first
+    return rows[:, :, extra : extra + end - start]
+
+
+def _blurred(x: Tensor, blur: Blur) -> Tensor:
+    line = torch.tensor(blur.taps, dtype=torch.float32, device=x.device)
+    kernel = torch.outer(line, line)
+    kernel = (kernel / kernel.sum()).to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    return F.conv2d(x, kernel, stride=blur.stride, groups=x.shape[1])
