@@ -51,7 +51,10 @@ def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation
         for n, frame in enumerate(ImageSequence.Iterator(image)):
             if n < start:
                 continue
-            both = np.asarray(frame.convert("RGBA"))
+            # A GIF frame may reach beyond the canvas, and Pillow then enlarges it; viewers show the canvas.
+            if frame.width * frame.height > max_pixels:
+                raise InputError(f"a frame of {frame.width}×{frame.height}", f"raise --max-pixels {max_pixels}")
+            both = np.asarray(frame.convert("RGBA").crop((0, 0, width, height)))
             alpha = np.ascontiguousarray(both[..., 3])
             frames.append(
                 Still(

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -31,6 +30,7 @@ from PIL import (
 
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, exif, formats, heif
+from imgcycle.media.deep import is_deep, read_deep
 from imgcycle.media.formats import Format
 from imgcycle.media.pixels import Pixels
 
@@ -126,7 +126,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, bool]:
     with in_one_line(data):
         image = open_image(data, max_pixels)
         frames = int(getattr(image, "n_frames", 1)) if image.format in ("GIF", "PNG", "WEBP") else 1
-        deep = image.format in ("PNG", "TIFF") and _is_deep(image, data)
+        deep = image.format in ("PNG", "TIFF") and is_deep(image, data)
         return image.width * image.height * frames, deep
 
 
@@ -154,8 +154,8 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     coding = _jpeg_coding(image) if format_ is formats.JPEG else None
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
         still = _fast_jpeg(image, data)
-    elif format_ in (formats.PNG, formats.TIFF) and _is_deep(image, data):
-        still = _deep(image, data)
+    elif format_ in (formats.PNG, formats.TIFF) and is_deep(image, data):
+        still = Still(*read_deep(image, data))
     else:
         still = None
     if still is None:
@@ -172,32 +172,6 @@ def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
     if found is None or found.shape[:2] != (image.height, image.width):
         return None
     return Still(cast(Pixels, cv2.cvtColor(found, cv2.COLOR_BGR2RGB)), grey=image.mode == "L")
-
-
-def _is_deep(image: Image.Image, data: bytes) -> bool:
-    if image.format == "PNG":
-        return data[24] == 16
-    bits = getattr(image, "tag_v2", {}).get(258, (8,))
-    return bool(max(bits) == 16)
-
-
-def _deep(image: Image.Image, data: bytes) -> Still | None:
-    """16-bit pixels by OpenCV; None when it cannot, or finds another size."""
-    if image.format == "PNG":
-        image.load()  # Pillow decides: it raises on what is damaged
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if found is None or found.dtype != np.uint16 or found.shape[:2] != (image.height, image.width):
-        return None
-    grey = found.ndim == 2 or image.mode in ("L", "LA", *_DEEP_MODES)
-    if found.ndim == 2:
-        found = found[..., None]
-    planes = cast(npt.NDArray[np.uint16], found)
-    alpha = np.ascontiguousarray(planes[..., 3]) if planes.shape[2] == 4 else None
-    pixels = np.repeat(planes[..., :1], 3, 2) if planes.shape[2] < 3 else np.ascontiguousarray(planes[..., 2::-1])
-    key = image.info.get("transparency")
-    if key is not None and alpha is None and image.format == "PNG":
-        alpha = np.where((pixels == np.asarray(key, np.uint16)).all(2), 0, 65535).astype(np.uint16)
-    return Still(pixels, alpha, grey)
 
 
 def _by_pillow(image: Image.Image) -> Still:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,3 +120,63 @@ def test_what_is_no_picture_is_said_in_one_line(data: bytes) -> None:
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(InputError, match="max-pixels"):
         read_still(encoded(scene()), max_pixels=1000)
+
+
+TIFFS: dict[str, dict[str, Any]] = {
+    "rgb": {"photometric": "rgb"},
+    "planes": {"photometric": "rgb", "planarconfig": "separate"},
+    "big endian": {"photometric": "rgb", "byteorder": ">"},
+    "bigtiff": {"photometric": "rgb", "bigtiff": True},
+    "tiles": {"photometric": "rgb", "tile": (16, 16)},
+    "deflate": {"photometric": "rgb", "compression": "zlib", "predictor": True},
+    "alpha": {"photometric": "rgb", "extrasamples": ["unassalpha"]},
+    "premultiplied": {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+    "grey": {"photometric": "minisblack"},
+    "white is zero": {"photometric": "miniswhite"},
+}
+
+
+@pytest.mark.parametrize("layout", list(TIFFS))
+def test_16_bit_tiffs_of_every_layout(layout: str) -> None:
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 65536, (40, 56, 3), np.uint16)
+    alpha = rng.integers(1, 65536, (40, 56, 1), np.uint16)
+    options = TIFFS[layout]
+    wanted, stored = rgb, rgb
+    if "grey" in layout or "white" in layout:
+        wanted = np.repeat(rgb[..., :1], 3, 2)
+        stored = 65535 - rgb[..., 0] if "white" in layout else rgb[..., 0]
+    if layout == "planes":
+        stored = np.ascontiguousarray(rgb.transpose(2, 0, 1))
+    elif "extrasamples" in options:
+        colours = stored if stored.ndim == 3 else stored[..., None]
+        if layout == "premultiplied":
+            colours = np.rint(colours * (alpha / 65535)).astype(np.uint16)
+        stored = np.dstack([colours, alpha])
+    out = io.BytesIO()
+    tifffile.imwrite(out, stored, **options)
+    still = read_still(out.getvalue())
+    assert still.grey == ("grey" in layout or "white" in layout)
+    if layout == "premultiplied":
+        seen = alpha[..., 0] > 8000
+        assert np.abs(still.pixels[seen].astype(int) - wanted[seen]).max() <= 8
+    else:
+        assert np.array_equal(still.pixels, wanted)
+    assert (still.alpha is None) == ("extrasamples" not in options)
+    if still.alpha is not None:
+        assert np.array_equal(still.alpha, alpha[..., 0])
+    again = read_still(encode_still(still, formats.TIFF))
+    assert np.array_equal(again.pixels, still.pixels)
+    with tifffile.TiffFile(io.BytesIO(encode_still(still, formats.TIFF))) as file:
+        planes = np.asarray(file.pages[0].asarray()).reshape(40, 56, -1)
+    assert np.array_equal(planes[..., 0], still.pixels[..., 0])
+
+
+def test_lzw_in_16_bits_is_read_by_opencv() -> None:
+    import cv2
+
+    pixels = np.random.default_rng(0).integers(0, 65536, (40, 56, 3), np.uint16)
+    data = cv2.imencode(".tif", pixels, [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes()
+    assert np.array_equal(read_still(data).pixels, pixels[..., ::-1])
