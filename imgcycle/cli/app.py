@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -92,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         # What a library finds odd about a file is not for the user of a command; what stops it is an error.
         warnings.simplefilter("ignore")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that the terminal's encoding has no letters for is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Beside other busy processes, threads that spin while they wait make a net several times slower (30 s against
     # 15 s for 180 small pictures); it has to be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
