@@ -27,10 +27,13 @@ STRIP_BYTES = 24 * 2**20
 wide nets alike (`tests/benchmarks/strips.py`)."""
 WHOLE_BYTES = 128 * 2**20
 """On a CPU, a picture that needs more than this is faster in strips even where it would fit whole."""
-_SCRATCH = 24 * 2**20
+_LOOSE = 3
+"""What strips take for each byte alive: the C library keeps blocks of that size for later. Forced to give them back it
+keeps to what is alive, and everything takes 1.7 times as long."""
+_SCRATCH = 16 * 2**20
 """What kernels and moments take beside the planes."""
-_LEAST_ROWS = 4
-"""Rows of a strip below which memory is not squeezed: calls would cost more than arithmetic."""
+_GOOD_ROWS = 4
+"""Rows of a strip below which calls cost more than arithmetic: fewer only where memory forces it."""
 _OPTIONAL = 6
 """Planes above the smallest size that may be kept or computed again: all 2⁶ ways are looked at."""
 
@@ -148,7 +151,7 @@ def make_plan(
     if mode == "whole" or (mode == "auto" and fits):
         return base
     kept_type = planes or dtype
-    least = _spilled_least(nodes, size)
+    least = _spilled(nodes, size)
     if mode == "auto" and room < least and whole <= room:
         return base
     if room < least:
@@ -156,7 +159,7 @@ def make_plan(
             f"{width} × {height} pixels need more than the {_size(memory)} allowed",
             f"--memory {-(-(held + min(least, whole)) // 2**20)}M is the least that would do",
         )
-    return _best(base, nodes, room, least, size, kept_type)
+    return _best(base, nodes, room, size, kept_type)
 
 
 def least_memory(net: Generator, height: int, width: int, dtype: torch.dtype = torch.float32, channels: int = 3) -> int:
@@ -169,7 +172,7 @@ def least_memory(net: Generator, height: int, width: int, dtype: torch.dtype = t
     if chain is None:
         return 0
     nodes = trace(chain, channels, tall, wide)
-    return min(_spilled_least(nodes, dtype.itemsize), whole_bytes(chain, channels, tall, wide, dtype.itemsize))
+    return min(_spilled(nodes, dtype.itemsize), whole_bytes(chain, channels, tall, wide, dtype.itemsize))
 
 
 def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, size: int) -> int:
@@ -192,19 +195,23 @@ def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, 
     return most * size + _SCRATCH
 
 
-def _spilled_least(nodes: tuple[Node, ...], size: int) -> int:
+def _spilled(nodes: tuple[Node, ...], size: int, rows: int = 1) -> int:
+    """What strips of `rows` rows take when all kept planes are on disk."""
     passes = cut(nodes, _mandatory(nodes))
     schedules = [Schedule(nodes, p) for p in passes]
-    return max(s.strip_bytes(min(_LEAST_ROWS, s.height), size) for s in schedules) + _SCRATCH
+    return _resident(max(s.strip_bytes(min(rows, s.height), size) for s in schedules))
 
 
-def _best(
-    base: StripPlan, nodes: tuple[Node, ...], room: int, least: int, size: int, kept_type: torch.dtype
-) -> StripPlan:
+def _resident(strip: int) -> int:
+    """Memory taken for strips of which `strip` bytes are alive at once."""
+    return _LOOSE * strip + _SCRATCH
+
+
+def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_type: torch.dtype) -> StripPlan:
     """The fewest multiply-adds among the ways that keep all in memory; else the least kept, partly on disk."""
     must = _mandatory(nodes)
     may = sorted(set(goals(nodes)[:-1]) - must)[:_OPTIONAL]
-    strips = min(max(STRIP_BYTES + _SCRATCH, least), room)
+    strips = min(max(_resident(STRIP_BYTES), _spilled(nodes, size, _GOOD_ROWS)), room)
     ways = []
     for chosen in itertools.chain.from_iterable(itertools.combinations(may, k) for k in range(len(may) + 1)):
         kept = must | set(chosen)
@@ -217,7 +224,7 @@ def _best(
     _, cost, _, kept, passes, buffers = min(ways, key=lambda way: way[:3])
     buffers = _some_spilled(buffers, room - strips)
     schedules = [Schedule(nodes, p) for p in passes]
-    rows = [_rows_within(schedule, size, strips - _SCRATCH) for schedule in schedules]
+    rows = [_rows_within(schedule, size, (strips - _SCRATCH) // _LOOSE) for schedule in schedules]
     taken = max(s.strip_bytes(n, size) for s, n in zip(schedules, rows, strict=True))
     return replace(
         base,
@@ -225,7 +232,7 @@ def _best(
         kept=tuple(sorted(kept)),
         buffers=tuple(buffers),
         rows=tuple(rows),
-        strip_bytes=taken + _SCRATCH,
+        strip_bytes=_resident(taken),
         multiply_adds=cost,
     )
 
