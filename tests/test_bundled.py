@@ -1,0 +1,63 @@
+"""The bundled styles: the files their index describes, and pictures that are neither noise nor the input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcycle.cli.app import run
+from imgcycle.nets.stages import multiply_adds
+from imgcycle.weights.index import read_index
+from imgcycle.weights.native import digest, load_generator
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+STYLES = read_index(PRETRAINED)
+SAMPLES = sorted((PRETRAINED / "samples").glob("*.jpg"))
+
+
+@pytest.mark.parametrize("name", sorted(STYLES))
+def test_each_is_the_file_its_index_describes_and_says_how_it_was_made(name: str) -> None:
+    entry = STYLES[name]
+    assert digest(entry.path) == entry.sha256
+    net, about = load_generator(entry.path)
+    assert about.card["command"].startswith("imgcycle train $IMGCYCLE_DATA/")
+    assert about.card["steps"] > 0
+    assert about.card["licence"]
+    assert entry.path.stat().st_size < 6_000_000
+    assert (PRETRAINED / "cards" / f"{name}.md").is_file()
+    stages = net.stages()
+    assert stages is not None
+    assert multiply_adds(stages, 256, 256) < 3e9
+
+
+def test_the_wheel_ships_every_bundled_file_by_name() -> None:
+    project = (PRETRAINED.parent / "pyproject.toml").read_text("utf-8")
+    for name in ["index.toml", *(entry.path.name for entry in STYLES.values())]:
+        assert f'"pretrained/{name}" = "imgcycle/pretrained/{name}"' in project
+
+
+def test_monet_paints_the_samples(tmp_path: Path) -> None:
+    """Changed by more than six levels on average, the light where it was, nothing like noise."""
+    assert run(["convert", str(PRETRAINED / "samples"), "--to", "monet", "-o", f"{tmp_path}/out/", "--json"]) == 0
+    assert len(SAMPLES) >= 3
+    for source in SAMPLES:
+        before, after = (
+            np.asarray(Image.open(p).convert("RGB"), np.float32) for p in (source, tmp_path / "out" / source.name)
+        )
+        assert before.shape == after.shape
+        assert np.abs(before - after).mean() > 6
+        light = [(pixels @ np.array([0.299, 0.587, 0.114], np.float32)).ravel() for pixels in (before, after)]
+        assert np.corrcoef(light[0], light[1])[0, 1] > 0.6
+        roughness = [np.abs(np.diff(pixels, axis=1)).mean() for pixels in (before, after)]
+        assert roughness[1] < 2 * roughness[0] + 4
+
+
+def test_models_list_them(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path))
+    assert run(["models", "list", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["name"] for row in rows if row["present"]} >= set(STYLES)
