@@ -30,7 +30,7 @@ WHOLE_BYTES = 128 * 2**20
 _LOOSE = 3
 """What strips take for each byte alive: the C library keeps blocks of that size for later. Forced to give them back it
 keeps to what is alive, and everything takes 1.7 times as long."""
-_SCRATCH = 16 * 2**20
+_SCRATCH = 32 * 2**20
 """What kernels and moments take beside the planes."""
 _GOOD_ROWS = 4
 """Rows of a strip below which calls cost more than arithmetic: fewer only where memory forces it."""
