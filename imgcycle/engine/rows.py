@@ -23,6 +23,7 @@ from imgcycle.nets.stages import (
     Upsample,
     step,
     upsample,
+    widened,
 )
 
 Span = tuple[int, int]
@@ -132,10 +133,10 @@ def computed(stage: Stage, window: Window, height: int, span: Span) -> Tensor:
 
 
 def in_place(stage: Stage, x: Tensor) -> Tensor:
-    """An Activation or a Head that overwrites its input."""
+    """An Activation or a Head that overwrites its input (a Head's, once it is wide enough)."""
     if isinstance(stage, Activation):
         return F.leaky_relu_(x, stage.slope) if stage.slope else x.relu_()
-    return x.tanh_()
+    return widened(x).tanh_()
 
 
 def joined(pieces: list[Tensor], pads: tuple[int, int, int, int] = (0, 0, 0, 0), mode: PadMode = "zero") -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from imgcycle.engine.moments import Moments, affine_of
@@ -49,6 +50,21 @@ def last_uses(chain: Sequence[Stage]) -> dict[str, int]:
 
 
 def normalised(norm: Norm, x: Tensor) -> Tensor:
-    """Each picture of a batch normalised by moments gathered in float64."""
-    each = [affine_of(norm, Moments.of(one)).to(x.device, x.dtype)(one) for one in torch.tensor_split(x, len(x))]
+    """Each picture of a batch normalised by moments that are exact for its type.
+
+    In 32 bits they are gathered in float64, as strips do. For 16 bits torch's batch norm of one picture, which takes
+    the mean before it squares, already errs less than its result is rounded, in a quarter of the time.
+    """
+    one = _by_kernel if x.dtype.itemsize == 2 and norm.kind == "instance" else _by_moments
+    each = [one(norm, picture) for picture in torch.tensor_split(x, len(x))]
     return each[0] if len(each) == 1 else torch.cat(each)
+
+
+def _by_moments(norm: Norm, x: Tensor) -> Tensor:
+    return affine_of(norm, Moments.of(x)).to(x.device, x.dtype)(x)
+
+
+def _by_kernel(norm: Norm, x: Tensor) -> Tensor:
+    weight = None if norm.weight is None else norm.weight.float()
+    bias = None if norm.bias is None else norm.bias.float()
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=norm.eps)

@@ -103,7 +103,7 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last squashing to [-1, 1]."""
+    """The last squashing to [-1, 1], in float32 at least: near ±1 bfloat16 tells only 256 levels apart."""
 
 
 Stage = Conv | ConvTranspose | Upsample | Blur | Norm | Activation | Save | Add | Head
@@ -146,7 +146,12 @@ def step(stage: Stage, x: Tensor, slots: dict[str, Tensor]) -> Tensor:  # noqa: 
         case Add():
             return x + slots[stage.slot]
         case Head():
-            return torch.tanh(x)
+            return torch.tanh(widened(x))
+
+
+def widened(x: Tensor) -> Tensor:
+    """Planes in float32, wider ones as they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def pad_planes(x: Tensor, pad: int, mode: PadMode) -> tuple[Tensor, int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
 from imgcycle.nets.layers import Generator, norm_module, norm_stage
-from imgcycle.nets.stages import step
+from imgcycle.nets.stages import step, widened
 
 
 class Level(nn.Module):
@@ -43,7 +43,7 @@ class Level(nn.Module):
             hidden = self.deeper(hidden)
         hidden = self.up(nn.functional.relu(hidden))
         if self.outermost:
-            return torch.tanh(hidden)
+            return torch.tanh(widened(hidden))
         assert self.up_norm is not None
         hidden = step(norm_stage(self.up_norm), hidden, {})
         if self.drop:
