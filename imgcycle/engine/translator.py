@@ -52,7 +52,7 @@ class Translator:
 
     In 16 bits the whole net is converted: autocast would cast around every reflection, at the same error and
     slower. Only the squashing at the end is in float32 (`Head`), which leaves a last convolution in bfloat16 at most
-    a fifth of an 8-bit level from one in float32, in a sixth less time for the whole net.
+    a fifth of an 8-bit level from one in float32.
     """
 
     def __init__(
