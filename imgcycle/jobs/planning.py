@@ -218,7 +218,7 @@ def _marked(path: Path) -> bool:
 def _notes(found: paths.Gathered, ours: int, assigned: Sequence[Assignment], tasks: Sequence[Task]) -> list[str]:
     notes = []
     if found.clips:
-        notes.append(f"{_count(len(found.clips), 'video clip')} left alone (imgcycle video converts clips)")
+        notes.append(f"{_count(len(found.clips), 'video clip')} left alone (convert takes pictures)")
     if found.raws:
         notes.append(f"{_count(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
     if ours:
