@@ -118,9 +118,10 @@ class Run:
         """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
         if self.world.leads:
             self.folder.prepare()
-        self.save()
+        path = self._write()
         if self.world.leads:
             self.folder.create(self.config, facts)
+            self.say(Saved(self.step, path))
         self.world.barrier()
 
     def _build(self, around: Surroundings) -> None:
@@ -224,13 +225,19 @@ class Run:
             self.schedule.epoch_ended(self.world.share(self.figure, self.device))
 
     def save(self) -> None:
-        """Write the state and the weights of this step."""
-        state = self.session.state(self.step, self.schedule, self.best)
+        """Write the state and the weights of this step, and say so."""
+        path = self._write()
         if self.world.leads:
-            path = self.folder.save_state(self.step, state)
-            self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
             self.say(Saved(self.step, path))
         self.world.barrier()
+
+    def _write(self) -> Path:
+        state = self.session.state(self.step, self.schedule, self.best)
+        if not self.world.leads:
+            return self.folder.states
+        path = self.folder.save_state(self.step, state)
+        self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
+        return path
 
     def roll_back(self) -> None:
         """Go back to the last saved state, with other dice and half the learning rate."""
