@@ -26,7 +26,6 @@ SchedulePolicy = Literal["linear", "cosine", "step", "plateau"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
-GAN_MODES: tuple[GanMode, ...] = get_args(GanMode)
 
 
 class JsonConfig:

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,13 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_help_is_light_and_quick(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.py"
-    empty.write_text(
-        "import typer\napp = typer.Typer()\n"
-        "@app.command()\ndef one() -> None:\n    pass\n@app.command()\ndef two() -> None:\n    pass\n"
-        "@app.command()\ndef three() -> None:\n    pass\napp()\n"
-    )
+def test_help_imports_nothing_heavy() -> None:
+    """What it costs in seconds is measured by tests/benchmarks/help.py; this is why it costs so little."""
     check = (
         "import sys\nfrom imgcycle.cli.app import run\nrun(['--help'])\n"
         f"sys.stderr.write(' '.join(n for n in {HEAVY!r} if n in sys.modules))"
@@ -43,17 +36,6 @@ def test_help_is_light_and_quick(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "convert" in done.stdout
-
-    def seconds(*command: str) -> float:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, *command], capture_output=True, check=True)
-        return time.perf_counter() - begun
-
-    pairs = [(seconds("-m", "imgcycle", "--help"), seconds(str(empty), "--help")) for _ in range(4)]
-    # The least of a few is what the programs cost; tests/benchmarks takes the median of ten on a quiet machine.
-    ours, theirs = (min(p[n] for p in pairs) for n in (0, 1))
-    assert ours <= 1.3 * theirs, f"{ours:.3f} s against {theirs:.3f} s"
-    assert statistics.median(p[0] for p in pairs) < 5
 
 
 @pytest.mark.parametrize(
