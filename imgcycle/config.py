@@ -15,14 +15,16 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 
 from imgcycle.errors import UsageError
 
-GeneratorKind = Literal["compact", "resnet", "unet", "unit"]
+GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017"]
 NormKind = Literal["instance", "affine", "batch"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "linear"]
-CriticKind = Literal["basic", "nlayers", "pixel"]
+CriticKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
-SchedulePolicy = Literal["linear", "cosine", "step", "plateau"]
+SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
+Variant = Literal["2017", "2018"]
+Way = Literal["A2B", "B2A"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
@@ -85,10 +87,11 @@ def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one r
 class NetConfig(JsonConfig):
     """A generator's architecture: enough to build it with no flags.
 
-    `depth` counts residual blocks (resnet, compact; unit: of either half) or downsamplings (unet); `width` is the
-    channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
+    `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width`
+    is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
     zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
-    after `nearest` or `linear` interpolation.
+    after `nearest` or `linear` interpolation. `live` is for a unet alone: its norms take each picture's own moments
+    and its dropout stays on at test, as pix2pix translates.
     """
 
     kind: GeneratorKind = "compact"
@@ -98,12 +101,15 @@ class NetConfig(JsonConfig):
     channels: int = 3
     down: DownKind = "strided"
     up: UpKind = "transposed"
+    live: bool = False
 
     def __post_init__(self) -> None:
         if self.kind != "resnet" and (self.down, self.up) != ("strided", "transposed"):
             raise UsageError(f"a {self.kind} generator has its own ways down and up", "only a resnet's can be chosen")
-        if self.kind == "unit" and self.norm != "instance":
-            raise UsageError(f"a unit generator with {self.norm} norms", "its encoder has instance norms")
+        if self.kind in ("unit", "unit2017") and self.norm != "instance":
+            raise UsageError(f"a {self.kind} generator with {self.norm} norms", "its encoder has instance norms")
+        if self.live and self.kind != "unet":
+            raise UsageError(f"a {self.kind} generator that is live at test", "only a unet can be")
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
         low = 5 if self.kind == "unet" else 1
@@ -127,18 +133,25 @@ class NetConfig(JsonConfig):
 
 @dataclass(frozen=True)
 class CriticConfig(JsonConfig):
-    """A PatchGAN critic: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels."""
+    """A PatchGAN critic: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
+
+    UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
+    `scales` sizes, each half of the one before.
+    """
 
     kind: CriticKind = "basic"
     width: int = 64
     layers: int = 3
     norm: NormKind = "instance"
+    scales: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a critic's width is {self.width}", "choose between 1 and 1024 channels")
         if not 1 <= self.layers <= 8:
             raise UsageError(f"a critic of {self.layers} layers", "choose between 1 and 8")
+        if not 1 <= self.scales <= (5 if self.kind == "multiscale" else 1):
+            raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5")
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,8 @@ class TrainConfig(JsonConfig):
 
     Lengths are `steps` when given, else `epochs` constant + `epochs_decay` decaying ones. Weights of losses
     follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
-    each net and method was made for.
+    each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
+    `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder.
     """
 
     a: str
@@ -155,6 +169,9 @@ class TrainConfig(JsonConfig):
     method: str = "cyclegan"
     net: NetConfig = field(default_factory=lambda: NetConfig.named("compact"))
     critic: CriticConfig = field(default_factory=CriticConfig)
+    variant: Variant | None = None
+    direction: Way = "A2B"
+    shared_blocks: int = 1
     weight_init: WeightInit | None = None
     init_gain: float = 0.02
 
@@ -166,8 +183,13 @@ class TrainConfig(JsonConfig):
     gan: GanMode = "lsgan"
     use_gan: bool = True
     cycle: CycleMode = "both"
+    lambda_gan: float = 1.0
     lambda_cycle: float = 10.0
     lambda_identity: float = 0.5
+    lambda_reconstruction: float = 100.0
+    lambda_kl: float = 0.1
+    lambda_vgg: float = 0.0
+    lambda_l1: float = 100.0
     pool: int = 50
     lambda_nce: float = 1.0
     nce_identity: bool = True
@@ -180,6 +202,7 @@ class TrainConfig(JsonConfig):
     lr_critic: float | None = None
     beta1: float = 0.5
     beta2: float = 0.999
+    weight_decay: float = 0.0
     schedule: SchedulePolicy = "linear"
     steps: int | None = None
     epochs: int = 100
@@ -205,6 +228,8 @@ class TrainConfig(JsonConfig):
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
+            (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
+            (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
             (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),

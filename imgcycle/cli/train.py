@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from imgcycle.cli.options import MACHINE, DebugOption, JsonOption, QuietOption
-from imgcycle.config import CriticKind, CycleMode, GanMode, Precision, SchedulePolicy, WeightInit
+from imgcycle.config import CriticKind, CycleMode, GanMode, Precision, SchedulePolicy, Variant, Way, WeightInit
 
-MethodName = Literal["cyclegan", "cut", "fastcut"]
+MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix"]
 NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
 
 NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
@@ -25,12 +25,18 @@ def train(
         Path | None, typer.Argument(help="Folder of images of the first look (A).", show_default=False)
     ] = None,
     b: Annotated[
-        Path | None, typer.Argument(help="Folder of images of the second look (B).", show_default=False)
+        Path | None,
+        typer.Argument(help="Folder of images of the second look (B); none for A|B files.", show_default=False),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder.  [default: ./<A>2<B>]")] = None,
     method: Annotated[
-        MethodName | None, typer.Option(help="cyclegan learns both ways; cut and fastcut only A to B, faster.")
+        MethodName | None,
+        typer.Option(
+            help="cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs."
+        ),
     ] = None,
+    variant: Annotated[Variant | None, typer.Option(help="unit: as published, or the rewrite.  [2017]")] = None,
+    direction: Annotated[Way | None, typer.Option(help="pix2pix: which way to learn.  [A2B]")] = None,
     steps: Annotated[int | None, typer.Option(help="Length in steps: constant for half, then linear to 0.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length in epochs, half of them decaying.  [default: 200]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
@@ -44,18 +50,42 @@ def train(
     net: Annotated[NetName | None, _option(help="Generator.  [compact]", panel=NETS)] = None,
     width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
     critic: Annotated[
-        CriticKind | None, _option(help="Critic: 70×70 patches, any depth, single pixels.  [basic]", panel=NETS)
+        CriticKind | None,
+        _option(help="Critic: 70×70 patches, any depth, single pixels; UNIT's two.  [basic]", panel=NETS),
     ] = None,
-    critic_layers: Annotated[int | None, _option(help="Depth of --critic nlayers.  [3]", panel=NETS)] = None,
+    critic_layers: Annotated[
+        int | None, _option(help="Depth of the critic, but for basic and pixel.  [3; unit 5, 2018 4]", panel=NETS)
+    ] = None,
+    critic_scales: Annotated[int | None, _option(help="Sizes a multiscale critic looks at.  [3]", panel=NETS)] = None,
+    shared_blocks: Annotated[
+        int | None, _option(help="Residual blocks shared on either side of UNIT's latent.  [1; 2018 0]", panel=NETS)
+    ] = None,
     critic_width: Annotated[int | None, _option(help="Channels of the critic's first stage.  [64]", panel=NETS)] = None,
     weight_init: Annotated[WeightInit | None, _option(help="First weights.  [each net's own]", panel=NETS)] = None,
-    gan: Annotated[GanMode | None, _option(help="Adversarial loss.  [lsgan]", panel=LOSSES)] = None,
+    gan: Annotated[
+        GanMode | None, _option(help="Adversarial loss.  [lsgan; unit, pix2pix vanilla]", panel=LOSSES)
+    ] = None,
+    lambda_gan: Annotated[
+        float | None, _option(help="Weight of the adversarial loss.  [1; unit 10]", panel=LOSSES)
+    ] = None,
     no_gan: Annotated[bool, _option("--no-gan", help="No adversarial loss.", panel=LOSSES)] = False,
     cycle: Annotated[CycleMode | None, _option(help="Which ways round must lead home.  [both]", panel=LOSSES)] = None,
-    lambda_cycle: Annotated[float | None, _option(help="Weight of the cycle loss.  [10]", panel=LOSSES)] = None,
-    lambda_identity: Annotated[
-        float | None, _option(help="Weight of the identity loss, × lambda-cycle.  [0.5]", panel=LOSSES)
+    lambda_cycle: Annotated[
+        float | None, _option(help="Weight of the cycle loss.  [10; unit 100]", panel=LOSSES)
     ] = None,
+    lambda_identity: Annotated[
+        float | None, _option(help="Weight of cyclegan's identity loss, × lambda-cycle.  [0.5]", panel=LOSSES)
+    ] = None,
+    lambda_reconstruction: Annotated[
+        float | None, _option(help="Weight of UNIT's autoencoders.  [100; 2018 10]", panel=LOSSES)
+    ] = None,
+    lambda_kl: Annotated[
+        float | None, _option(help="Weight of UNIT's KL terms.  [0.1; 2018 0.01]", panel=LOSSES)
+    ] = None,
+    lambda_vgg: Annotated[
+        float | None, _option(help="Weight of UNIT's perceptual loss (metrics extra).  [0]", panel=LOSSES)
+    ] = None,
+    lambda_l1: Annotated[float | None, _option(help="Weight of pix2pix's L1 loss.  [100]", panel=LOSSES)] = None,
     lambda_nce: Annotated[
         float | None, _option(help="Weight of the contrastive loss.  [cut 1, fastcut 10]", panel=LOSSES)
     ] = None,
@@ -63,12 +93,15 @@ def train(
         int | None, _option(help="Patches compared an image and layer.  [256]", panel=LOSSES)
     ] = None,
     nce_width: Annotated[int | None, _option(help="Width of the contrastive heads.  [256]", panel=LOSSES)] = None,
-    pool: Annotated[int | None, _option(help="Made images kept for the critics.  [50; cut 0]", panel=LOSSES)] = None,
+    pool: Annotated[int | None, _option(help="Made images kept for cyclegan's critics.  [50]", panel=LOSSES)] = None,
     batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1]", panel=DESCENT)] = None,
-    lr: Annotated[float | None, _option(help="Learning rate.  [0.0002]", panel=DESCENT)] = None,
+    lr: Annotated[float | None, _option(help="Learning rate.  [0.0002; unit 0.0001]", panel=DESCENT)] = None,
     lr_critic: Annotated[float | None, _option(help="The critics' own.  [as --lr]", panel=DESCENT)] = None,
     schedule: Annotated[
-        SchedulePolicy | None, _option(help="How the learning rate falls.  [linear]", panel=DESCENT)
+        SchedulePolicy | None, _option(help="How the learning rate falls.  [linear; unit constant]", panel=DESCENT)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, _option(help="Pull of weights to 0.  [0; unit 0.0001]", panel=DESCENT)
     ] = None,
     ema: Annotated[
         float | None, _option(help="Decay of the averaged weights; 0 is off.  [0.999]", panel=DESCENT)
@@ -92,17 +125,18 @@ def train(
     json_lines: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Learn to turn images like those in A into images like those in B (and back), without pairs."""
+    """Learn to turn images like those in A into images like those in B (and back), without pairs.
+
+    pix2pix alone learns from pairs: equal names in A and B, or A|B side by side in the files of one folder.
+    """
     given = {name: value for name, value in locals().items() if value is not None}
-    from imgcycle.cli.train_config import build_config, read_settings, shown_command
+    from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
     from imgcycle.cli.train_view import train_listener
-    from imgcycle.errors import Interrupted, UsageError
+    from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
     from imgcycle.training.run import Surroundings
 
-    if output is None and (a is None or b is None):
-        raise UsageError("two folders of images are needed", "imgcycle train A/ B/")
-    run = output or Path(f"{_name(a or Path())}2{_name(b or Path())}")
+    run = output or run_folder(a, b, method)
     stored = read_settings(run / "config.json") if resume else read_settings(config) if config else None
     settings = build_config(given, stored)
     around = Surroundings(workers=jobs, command=shown_command(), licence=licence)
@@ -112,9 +146,3 @@ def train(
         )
     if ended.interrupted:
         raise Interrupted(f"stopped at step {ended.step} of {ended.steps}, saved in {run}", "go on with --resume")
-
-
-def _name(folder: Path) -> str:
-    """What to call a domain: its folder's name, or the one above for the likes of `photo/train`."""
-    resolved = folder.resolve()
-    return resolved.parent.name if resolved.name.lower() in ("train", "images", "a", "b") else resolved.name

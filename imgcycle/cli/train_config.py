@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from imgcycle.errors import UsageError
 
 PLAIN = frozenset(
     {
+        "variant",
+        "direction",
+        "shared_blocks",
         "weight_init",
         "gan",
         "cycle",
+        "lambda_gan",
         "lambda_cycle",
         "lambda_identity",
+        "lambda_reconstruction",
+        "lambda_kl",
+        "lambda_vgg",
+        "lambda_l1",
         "lambda_nce",
         "nce_patches",
         "nce_width",
@@ -26,6 +35,7 @@ PLAIN = frozenset(
         "batch",
         "lr",
         "lr_critic",
+        "weight_decay",
         "schedule",
         "ema",
         "grad_clip",
@@ -41,6 +51,7 @@ PLAIN = frozenset(
     }
 )
 """Options that are a field of TrainConfig under the same name."""
+PUBLISHED_INIT = {"cyclegan": "normal", "pix2pix": "normal", "cut": "xavier", "fastcut": "xavier"}
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
@@ -48,38 +59,51 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
 
     `given` holds only what stood on the command line; `stored` a run's or a `--config` file's settings.
     """
-    from imgcycle.methods.registry import method_class
+    from imgcycle.methods.registry import defaults_of, method_class
 
     stored = stored or {}
     method = given.get("method") or stored.get("method", "cyclegan")
-    merged: dict[str, Any] = {**method_class(method).defaults}
+    defaults = defaults_of(method, given.get("variant") or stored.get("variant"))
+    merged: dict[str, Any] = {**defaults}
     if given.get("paper"):
-        merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": "normal" if method == "cyclegan" else "xavier"}
+        merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": PUBLISHED_INIT.get(method)}
     merged |= {**stored, "method": method}
     merged |= {name: given[name] for name in PLAIN & given.keys()}
-    merged["net"] = _net(given, merged.get("net"))
-    merged["critic"] = _critic(given, merged.get("critic", {}))
+    merged["net"] = _net(given, _part("net", defaults, stored), live=defaults.get("net", {}).get("live", False))
+    merged["critic"] = _critic(given, _part("critic", defaults, stored))
     merged |= _sizes(given, stored)
     if "epochs" in given:
         merged["epochs"], merged["epochs_decay"] = given["epochs"] - given["epochs"] // 2, given["epochs"] // 2
     if given.get("no_gan"):
         merged["use_gan"] = False
     merged |= {name: str(Path(given[name]).resolve()) for name in ("a", "b", "val_a", "val_b") if name in given}
+    paired = method_class(method).paired
+    if paired and "a" in merged:
+        merged.setdefault("b", merged["a"])
     if "a" not in merged or "b" not in merged:
-        raise UsageError("two folders of images are needed", "imgcycle train A/ B/")
+        raise _two_folders_needed()
+    if merged.get("direction", "A2B") != "A2B" and not paired:
+        raise UsageError(f"{method} has no --direction", "swap the folders: imgcycle train B/ A/")
     return TrainConfig.from_dict(merged)
 
 
-def _net(given: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
-    if stored is not None and "net" not in given:
+def _part(name: str, defaults: Mapping[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """The net or the critic before any option: as stored, over the method's own unless a kind is named."""
+    mine, theirs = stored.get(name, {}), defaults.get(name, {})
+    return dict(mine) if "kind" in mine else {**theirs, **mine}
+
+
+def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str, Any]:
+    if stored and "net" not in given:
         changes = {"width": given["width"]} if "width" in given else {}
         return {**stored, **changes}
     name = given.get("net") or ("resnet9" if given.get("paper") else "compact")
-    return NetConfig.named(name, given.get("width")).to_dict()
+    net = NetConfig.named(name, given.get("width"))
+    return net.replace(live=live and net.kind == "unet").to_dict()
 
 
 def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    options = (("kind", "critic"), ("layers", "critic_layers"), ("width", "critic_width"))
+    options = (("kind", "critic"), ("layers", "critic_layers"), ("width", "critic_width"), ("scales", "critic_scales"))
     return CriticConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
 
 
@@ -91,6 +115,25 @@ def _sizes(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, int]:
     if "crop" in known and "size" not in known:
         return {"size": round(known["crop"] * 286 / 256)}
     return {}
+
+
+def run_folder(a: Path | None, b: Path | None, method: str | None) -> Path:
+    """Where a run without `-o` goes: named after its two domains, or after the one folder of its pairs."""
+    if a is not None and b is None and method == "pix2pix":
+        return Path(f"{_name(a)}-pix2pix")
+    if a is None or b is None:
+        raise _two_folders_needed()
+    return Path(f"{_name(a)}2{_name(b)}")
+
+
+def _name(folder: Path) -> str:
+    """What to call a domain: its folder's name, or the one above for the likes of `photo/train`."""
+    resolved = folder.resolve()
+    return resolved.parent.name if resolved.name.lower() in ("train", "images", "a", "b") else resolved.name
+
+
+def _two_folders_needed() -> UsageError:
+    return UsageError("two folders of images are needed", "imgcycle train A/ B/")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

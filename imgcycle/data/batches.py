@@ -5,13 +5,28 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imgcycle.data.folders import ImageFolder, Pixels
+from imgcycle.data.folders import ImageFolder, Pixels, cut
+from imgcycle.data.pairs import pair_of
 from imgcycle.data.sampling import UnpairedOrder, placement
+
+
+class Batches(Protocol):
+    """What a run draws from: any step's images, at any time."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every image of the larger domain was seen (equal on all ranks)."""
+        ...
+
+    def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
+        """The images of one step, of A and of B: two uint8 NCHW tensors on the CPU."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,23 @@ class UnpairedBatches:
         return stack(parts_a), stack(parts_b)
 
 
+@dataclass(frozen=True)
+class PairedBatches(UnpairedBatches):
+    """Batches of pairs: folders whose images n belong together, cut and mirrored alike."""
+
+    def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:  # noqa: ARG002 - pairs have no partners
+        """The images of one step: two uint8 NCHW tensors on the CPU."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        first = (within * self.world + self.rank) * self.batch
+        parts_a, parts_b = [], []
+        for item in range(first, first + self.batch):
+            where = placement(self.seed, "A", epoch, item)
+            a, b = pair_of(self.a, self.b, self.order.walked(epoch, item))
+            parts_a.append(cut(a, self.crop, where, self.flip))
+            parts_b.append(cut(b, self.crop, where, self.flip))
+        return stack(parts_a), stack(parts_b)
+
+
 def stack(parts: list[Pixels]) -> Tensor:
     """HWC uint8 arrays of one size as one contiguous NCHW tensor."""
     return torch.from_numpy(np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)))
@@ -66,7 +98,7 @@ def to_unit(pixels: Tensor) -> Tensor:
 class Prefetcher:
     """Makes batches ahead in threads, hands them to the device, and counts the seconds the loop had to wait."""
 
-    def __init__(self, batches: UnpairedBatches, device: torch.device, workers: int, stop: int) -> None:
+    def __init__(self, batches: Batches, device: torch.device, workers: int, stop: int) -> None:
         self._batches = batches
         self._device = device
         self._stop = stop

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -18,14 +19,15 @@ from imgcycle.media.pixels import eight_bit, laid_on_white
 from imgcycle.media.stills import open_image, read_still
 
 Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".ppm", ".jp2"])
+Half = Literal["left", "right"]
 
 
 class ImageFolder:
     """The images below a folder, each scaled so that its shorter side is `size` pixels (bicubic).
 
     Any mix of formats and sizes. Files that cannot be read are reported once through `on_unreadable` and left
-    out; UsageError when the folder is missing or fewer than two images can be read.
+    out; UsageError when the folder is missing or fewer than two images can be read. With `half`, each file holds
+    two pictures side by side, of which this folder gives one.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class ImageFolder:
         root: Path,
         size: int,
         *,
+        half: Half | None = None,
         cache_bytes: int = 0,
         on_unreadable: Callable[[Path, str], None] | None = None,
     ) -> None:
@@ -40,17 +43,19 @@ class ImageFolder:
             raise UsageError(f"{root} is no folder", "training takes two folders of images: imgcycle train A/ B/")
         self.root = root
         self.size = size
+        self.half = half
+        self.left_out: set[int] = set()
+        """Images whose header was sound and whose pixels are not; their successors stand in."""
         self._budget = cache_bytes
         self._cache: dict[int, Pixels] = {}
         self._lock = threading.Lock()
-        self._report = on_unreadable
-        self._bad: set[int] = set()
+        self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
         for path in sorted(p for p in walk(root) if kind_of(p) == "still"):
             try:
                 open_image(path.read_bytes())
             except (OSError, InputError) as error:
-                self._leave_out(path, str(error))
+                self._report(path, str(error))
                 continue
             self.paths.append(path)
         if len(self.paths) < 2:
@@ -68,50 +73,61 @@ class ImageFolder:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def image(self, index: int) -> Pixels:
-        """The scaled image, HWC uint8 RGB; from memory when it was decoded before and found room."""
+        """The scaled image, HWC uint8 RGB; from memory when it was decoded before and found room.
+
+        InputError when no image of the folder can be read any more.
+        """
+        while index in self.left_out:
+            index = self._after(index)
         kept = self._cache.get(index)
         if kept is not None:
             return kept
         try:
-            pixels = read_scaled(self.paths[index], self.size)
+            pixels = read_scaled(self.paths[index], self.size, self.half)
         except InputError as error:
-            return self._next_best(index, error)
+            self.leave_out(index, str(error))
+            return self.image(index)
         with self._lock:
             if self._budget >= pixels.nbytes and index not in self._cache:
                 self._budget -= pixels.nbytes
                 self._cache[index] = pixels
         return pixels
 
-    def _next_best(self, index: int, error: InputError) -> Pixels:
-        """What stands in for an image whose header was sound and whose pixels are not: its successor, always."""
+    def leave_out(self, index: int, reason: str) -> None:
+        """Report an image, and let its successor stand in for it from now on."""
         with self._lock:
-            if index not in self._bad:
-                self._bad.add(index)
-                self._leave_out(self.paths[index], str(error))
-            if len(self._bad) == len(self.paths):
-                raise InputError(f"no image of {self.root} can be read any more") from error
-        return self.image((index + 1) % len(self.paths))
+            if index not in self.left_out:
+                self.left_out.add(index)
+                self._report(self.paths[index], reason)
 
-    def _leave_out(self, path: Path, reason: str) -> None:
-        if self._report is not None:
-            self._report(path, reason)
+    def _after(self, index: int) -> int:
+        if len(self.left_out) == len(self.paths):
+            raise InputError(f"no image of {self.root} can be read any more")
+        return (index + 1) % len(self.paths)
 
     def crop(self, index: int, side: int, where: Placement, flip: bool = True) -> Pixels:
         """A `side` × `side` part of an image."""
-        pixels = self.image(index)
-        height, width = pixels.shape[:2]
-        top, left = int(where.top * (height - side + 1)), int(where.left * (width - side + 1))
-        part = pixels[top : top + side, left : left + side]
-        return part[:, ::-1] if flip and where.flip else part
+        return cut(self.image(index), side, where, flip)
 
     def centre(self, index: int, side: int) -> Pixels:
         """The middle `side` × `side` part."""
         return self.crop(index, side, Placement(0.5, 0.5, False))
 
 
-def read_scaled(path: Path, size: int) -> Pixels:
-    """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`; InputError
-    when it cannot be read."""
+def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixels:
+    """A `side` × `side` part of an image, mirrored where the placement says so and `flip` allows it."""
+    height, width = pixels.shape[:2]
+    top, left = int(where.top * (height - side + 1)), int(where.left * (width - side + 1))
+    part = pixels[top : top + side, left : left + side]
+    return part[:, ::-1] if flip and where.flip else part
+
+
+def read_scaled(path: Path, size: int, half: Half | None = None) -> Pixels:
+    """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`.
+
+    With `half`, that half of the picture is taken first (of an odd width the middle column is in neither).
+    InputError when it cannot be read.
+    """
     try:
         still = read_still(path.read_bytes())
     except OSError as error:
@@ -122,6 +138,12 @@ def read_scaled(path: Path, size: int) -> Pixels:
         unit = pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
         pixels = np.rint(space.to_srgb(unit).clip(0, 1) * 255).astype(np.uint8)
     upright = Image.fromarray(eight_bit(pixels))
+    if half is not None:
+        width, height = upright.size
+        if width == 1:
+            raise InputError("it is one pixel wide, and has no halves")
+        left = 0 if half == "left" else width - width // 2
+        upright = upright.crop((left, 0, left + width // 2, height))
     short = min(upright.size)
     if short != size:
         width, height = (max(size, round(side * size / short)) for side in upright.size)

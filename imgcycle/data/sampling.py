@@ -60,9 +60,12 @@ class UnpairedOrder:
     def pair(self, epoch: int, item: int, generation: int = 0) -> tuple[int, int]:
         """Indices into A and B of an item; items past the epoch's end wrap around."""
         item %= self.epoch_length
-        order = self._order(epoch)
         b = int(dice(self.seed, "partner", epoch, item, generation).integers(self.count_b))
-        return int(order[item]) % self.count_a, b
+        return self.walked(epoch, item) % self.count_a, b
+
+    def walked(self, epoch: int, item: int) -> int:
+        """The item's place in the epoch's order of `epoch_length` images; wraps around as well."""
+        return int(self._order(epoch)[item % self.epoch_length])
 
     def _order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         if _LATEST.get("key") != (self, epoch):

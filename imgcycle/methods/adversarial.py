@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,10 +13,16 @@ from imgcycle.errors import UsageError
 from imgcycle.nets.critics import Critic, build_critic
 from imgcycle.nets.layers import initialise
 
+Logits = Tensor | Sequence[Tensor]
+"""A critic's map, or one for each size it looks at."""
 
-def make_critic(config: TrainConfig, preferred: WeightInit) -> Critic:
-    """A critic with fresh weights; UsageError when the crops are too small for it to judge."""
-    critic = build_critic(config.critic, config.net.channels)
+
+def make_critic(config: TrainConfig, preferred: WeightInit, images: int = 1) -> Critic:
+    """A critic of one image, or of several side by side in its channels, with fresh weights.
+
+    UsageError when the crops are too small for it to judge.
+    """
+    critic = build_critic(config.critic, images * config.net.channels)
     if config.crop < critic.min_size:
         raise UsageError(
             f"a crop of {config.crop} pixels is too small for this critic, which needs {critic.min_size}",
@@ -24,13 +32,15 @@ def make_critic(config: TrainConfig, preferred: WeightInit) -> Critic:
     return critic
 
 
-def gan_loss(mode: GanMode, logits: Tensor, real: bool) -> Tensor:
-    """The loss of calling `logits` real or not; mean over the map, float32.
+def gan_loss(mode: GanMode, logits: Logits, real: bool) -> Tensor:
+    """The loss of calling `logits` real or not; mean over a map, sum over maps, float32.
 
     lsgan    (D(x) − t)², t = 1 or 0                            Mao et al., ICCV 2017
     vanilla  −t·log σ(D(x)) − (1 − t)·log(1 − σ(D(x)))          Goodfellow et al., NIPS 2014
     wgangp   −D(x) for real, D(x) for made                      Gulrajani et al., NIPS 2017
     """
+    if not isinstance(logits, Tensor):
+        return torch.stack([gan_loss(mode, scale, real) for scale in logits]).sum()
     logits = logits.float()
     if mode == "wgangp":
         return -logits.mean() if real else logits.mean()
@@ -48,8 +58,9 @@ def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor) -> Tensor:
     with torch.autocast(real.device.type, enabled=False):
         share = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
         between = (share * real.float() + (1 - share) * made.float()).requires_grad_()
-        logits = critic(between)
-        (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+        logits: Logits = critic(between)
+        total = logits.sum() if isinstance(logits, Tensor) else torch.stack([one.sum() for one in logits]).sum()
+        (gradient,) = torch.autograd.grad(total, between, create_graph=True)
         lengths: Tensor = gradient.flatten(1).norm(2, dim=1)
         return (lengths - 1).square().mean()
 
@@ -59,9 +70,13 @@ def critic_loss(mode: GanMode, critic: nn.Module, real: Tensor, made: Tensor, ba
 
     Both halves go through the critic as one batch unless its norms mix the images of a batch.
     """
-    if batched:
-        on_real, on_made = critic(torch.cat([real, made])).chunk(2)
-    else:
+    on_real: Logits
+    on_made: Logits
+    if not batched:
         on_real, on_made = critic(real), critic(made)
+    elif isinstance(both := critic(torch.cat([real, made])), Tensor):
+        on_real, on_made = both.chunk(2)
+    else:
+        on_real, on_made = zip(*(scale.chunk(2) for scale in both), strict=True)
     loss = 0.5 * (gan_loss(mode, on_real, True) + gan_loss(mode, on_made, False))
     return loss + 10.0 * gradient_penalty(critic, real, made) if mode == "wgangp" else loss

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator, initialise
 
@@ -65,7 +66,11 @@ class Method(ABC):
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Fields of TrainConfig that this method sets differently from the general defaults."""
-    directions: ClassVar[tuple[str, ...]] = ("A2B", "B2A")
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """What `--variant` takes, and the fields that each sets differently from `defaults`."""
+    paired: ClassVar[bool] = False
+    """Whether a step's two images show the same thing."""
+    directions: tuple[str, ...] = ("A2B", "B2A")
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -98,8 +103,16 @@ class Method(ABC):
 
 
 def make_generator(config: TrainConfig) -> Generator:
-    """A generator with fresh weights, drawn as asked or else in the net's own way."""
+    """A generator with fresh weights, drawn as asked or else in the net's own way.
+
+    UsageError when the crops are not what it can take.
+    """
     net = build_generator(config.net)
+    if config.crop % net.stride:
+        raise UsageError(
+            f"a crop of {config.crop} pixels does not fit this generator, which halves it down to a {net.stride}th",
+            f"--crop {max(1, config.crop // net.stride) * net.stride}",
+        )
     if config.weight_init is None:
         net.initialise()
     else:

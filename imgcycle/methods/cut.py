@@ -97,7 +97,7 @@ class GeneratorPhase(Phase):
             key_rows = heads(keys, places)
         pairs = list(zip(heads(queries, places), key_rows, strict=True))
         share = config.lambda_nce / len(pairs)
-        losses = {"gan_A2B": gan_loss(config.gan, self.net("critic_B")(fake), True)}
+        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(fake), True)}
         if not config.nce_identity:
             losses["nce_A"] = share * self._sum(pairs, slice(None))
             return losses

@@ -3,9 +3,11 @@
 Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
 ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section 5.2:
 
-    L = GAN(A2B, D_B) + GAN(B2A, D_A)
+    L = λ_GAN·(GAN(A2B, D_B) + GAN(B2A, D_A))
       + λ·(‖B2A(A2B(a)) − a‖₁ + ‖A2B(B2A(b)) − b‖₁)
       + λ·λ_idt·(‖A2B(b) − b‖₁ + ‖B2A(a) − a‖₁)
+
+Its ablations (tables 4 and 5) leave terms out: the GAN (`use_gan`), either way round or both (`cycle`).
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ class GeneratorPhase(Phase):
         fake_a, same_a = self._translate("B2A", batch.b, batch.a if identity else None)
         batch.made = {"B": fake_b.detach(), "A": fake_a.detach()}
         if config.use_gan:
-            losses["gan_A2B"] = gan_loss(config.gan, self.net("critic_B")(fake_b), True)
-            losses["gan_B2A"] = gan_loss(config.gan, self.net("critic_A")(fake_a), True)
+            losses["gan_A2B"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(fake_b), True)
+            losses["gan_B2A"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_A")(fake_a), True)
         if config.cycle in ("both", "forward"):
             losses["cycle_A"] = config.lambda_cycle * _l1(self.net("B2A")(fake_b), batch.a)
         if config.cycle in ("both", "backward"):

@@ -48,11 +48,15 @@ class FeatureNet:
         """Rows of float32 for batches of float NCHW RGB in [-1, 1] (any size from 32×32 on)."""
         return torch.cat([self._run(batch.to(self.device)) for batch in images]).cpu()
 
-    def _run(self, images: Tensor) -> Tensor:
+    def planes(self, images: Tensor) -> Tensor:
+        """The layer itself, (N, 512, H/16, W/16), of images on this net's device; gradients reach the images."""
         x = (images.float().flip(1) + 1) * 127.5 - self._mean
         for layer in self._layers:
             x = F.max_pool2d(x, 2) if layer is None else F.relu(F.conv2d(x, *layer, padding=1))
-        return x.mean((2, 3)) / SCALE
+        return x
+
+    def _run(self, images: Tensor) -> Tensor:
+        return self.planes(images).mean((2, 3)) / SCALE
 
 
 def _weights_file() -> Path:

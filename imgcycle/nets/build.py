@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from imgcycle.config import NetConfig
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.resnet import ResnetGenerator
 from imgcycle.nets.unet import UnetGenerator
 from imgcycle.nets.vae import UnitGenerator
+from imgcycle.nets.vae_2017 import Unit2017Generator
 
-_KINDS: dict[str, type[ResnetGenerator] | type[CompactGenerator] | type[UnetGenerator] | type[UnitGenerator]] = {
+_KINDS: dict[str, Callable[[NetConfig], Generator]] = {
     "compact": CompactGenerator,
     "resnet": ResnetGenerator,
     "unet": UnetGenerator,
     "unit": UnitGenerator,
+    "unit2017": Unit2017Generator,
 }
 
 

@@ -1,18 +1,20 @@
 """Critics that judge patches: each value of the output map sees one patch of the image.
 
-Isola et al., CVPR 2017, appendix 6.1.2. The basic one sees 70×70 pixels and gives 30×30 values for 256².
+Isola et al., CVPR 2017, appendix 6.1.2: the basic one sees 70×70 pixels and gives 30×30 values for 256². UNIT's are
+plain stacks of convolutions, that of 2018 at several sizes of the image.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, nn
 
 from imgcycle.config import CriticConfig
-from imgcycle.nets.layers import norm_module, norm_stage
-from imgcycle.nets.stages import step
+from imgcycle.nets.layers import conv, norm_module, norm_stage
+from imgcycle.nets.stages import PadMode, pad_planes, step
 
 
 class PatchCritic(nn.Module):
@@ -63,9 +65,66 @@ class PixelCritic(nn.Module):
         return cast(Tensor, self.last(nn.functional.leaky_relu(x, 0.2)))
 
 
-Critic = PatchCritic | PixelCritic
+class PlainCritic(nn.Module):
+    """UNIT's: `layers` halving convolutions without norms, each wider by two, and a 1×1 one to a single channel.
+
+    That of 2017 has 3×3 kernels over zeros (6 layers of 64 channels: 25,192,193 parameters with the last), each scale
+    of that of 2018 4×4 ones over reflected edges.
+    """
+
+    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+        super().__init__()
+        published = config.kind == "plain"
+        self.mode: PadMode = "zero" if published else "reflect"
+        self.slope = 0.01 if published else 0.2
+        widths = [channels, *(config.width * 2**n for n in range(config.layers))]
+        self.convs = nn.ModuleList([conv(i, o, 3 if published else 4, 2) for i, o in itertools.pairwise(widths)])
+        self.last = conv(widths[-1], 1, 1)
+        # A 4×4 kernel gives nothing for a single pixel; a 3×3 one over zeros always gives a value.
+        self.min_size = 1 if published else 2**config.layers
+
+    def features(self, x: Tensor) -> Tensor:
+        """The planes that are judged: (N, C, H, W) → (N, width × 2^(layers − 1), h, w)."""
+        for module in self.convs:
+            assert isinstance(module, nn.Conv2d)
+            x, pad = pad_planes(x, 1, self.mode)
+            x = nn.functional.conv2d(x, module.weight, module.bias, 2, pad)
+            x = nn.functional.leaky_relu(x, self.slope)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, 1, h, w) logits, high where the patch looks real."""
+        return cast(Tensor, self.last(self.features(x)))
+
+
+class MultiScaleCritic(nn.Module):
+    """A plain critic for each of `scales` sizes of the image, halved by 3×3 means (Wang et al., CVPR 2018)."""
+
+    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+        super().__init__()
+        self.critics = nn.ModuleList([PlainCritic(config, channels) for _ in range(config.scales)])
+        # Each halving rounds up.
+        self.min_size = (2**config.layers - 1) * 2 ** (config.scales - 1) + 1
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) → a map of logits for each size, the largest first."""
+        found = []
+        for n, critic in enumerate(self.critics):
+            x = nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False) if n else x
+            found.append(critic(x))
+        return found
+
+
+Critic = PatchCritic | PixelCritic | PlainCritic | MultiScaleCritic
+_KINDS: dict[str, Callable[[CriticConfig, int], Critic]] = {
+    "basic": PatchCritic,
+    "nlayers": PatchCritic,
+    "pixel": PixelCritic,
+    "plain": PlainCritic,
+    "multiscale": MultiScaleCritic,
+}
 
 
 def build_critic(config: CriticConfig, channels: int = 3) -> Critic:
     """The critic a config describes, freshly made (not initialised the paper's way)."""
-    return PixelCritic(config, channels) if config.kind == "pixel" else PatchCritic(config, channels)
+    return _KINDS[config.kind](config, channels)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NormKind, WeightInit
-from imgcycle.nets.stages import Norm, Stage, run
+from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, PadMode, Stage, run
 
 
 class Generator(nn.Module):
@@ -79,6 +79,24 @@ def norm_stage(module: nn.Module) -> Norm:
         return Norm("layer", module.weight, module.bias, module.eps, unbiased=True)
     assert isinstance(module, nn.InstanceNorm2d)
     return Norm("instance", module.weight, module.bias, module.eps)
+
+
+def normed(
+    convolution: nn.Module, norm: nn.Module, pad: int = 0, mode: PadMode = "zero", slope: float = 0.0
+) -> list[Stage]:
+    """A convolution's stage, its norm's and an activation's; a transposed one pads as it was made to."""
+    stage: Conv | ConvTranspose
+    if isinstance(convolution, nn.ConvTranspose2d):
+        stage = ConvTranspose(convolution.weight, convolution.bias)
+    else:
+        assert isinstance(convolution, nn.Conv2d)
+        stage = Conv(convolution.weight, convolution.bias, convolution.stride[0], pad, mode)
+    return [stage, norm_stage(norm), Activation(slope)]
+
+
+def doubling(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
+    """The transposed 3×3 convolution that doubles both sides exactly."""
+    return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=bias)
 
 
 def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) -> None:

@@ -5,17 +5,15 @@ Zhu et al., ICCV 2017, appendix 7.2 (after Johnson et al., ECCV 2016).
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import nn
 
 from imgcycle.config import NetConfig
-from imgcycle.nets.layers import Generator, conv, norm_module, norm_stage
-from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Head, PadMode, Save, Stage, Upsample
+from imgcycle.nets.layers import Generator, conv, doubling, norm_module, norm_stage, normed
+from imgcycle.nets.stages import Add, Blur, Conv, Head, PadMode, Save, Stage, Upsample
 
 
 class ResidualBlock(nn.Module):
-    """Two reflected 3×3 convolutions, each normalised, around an identity."""
+    """Two 3×3 convolutions, each normalised, around an identity."""
 
     def __init__(self, channels: int, config: NetConfig) -> None:
         super().__init__()
@@ -25,14 +23,12 @@ class ResidualBlock(nn.Module):
         self.conv2 = conv(channels, channels, 3, bias=bias)
         self.norm2 = norm_module(config.norm, channels)
 
-    def chain(self, slot: str) -> list[Stage]:
+    def chain(self, slot: str, mode: PadMode = "reflect") -> list[Stage]:
         """The block's stages, its identity kept in `slot`."""
         return [
             Save(slot),
-            Conv(self.conv1.weight, self.conv1.bias, pad=1, mode="reflect"),
-            norm_stage(self.norm1),
-            Activation(),
-            Conv(self.conv2.weight, self.conv2.bias, pad=1, mode="reflect"),
+            *normed(self.conv1, self.norm1, 1, mode),
+            Conv(self.conv2.weight, self.conv2.bias, pad=1, mode=mode),
             norm_stage(self.norm2),
             Add(slot),
         ]
@@ -63,27 +59,18 @@ class ResnetGenerator(Generator):
 
     def chain(self) -> list[Stage]:
         """Head, two downs, blocks, two ups, tail."""
-        chain: list[Stage] = [
-            Conv(self.head.weight, self.head.bias, pad=3, mode="reflect"),
-            norm_stage(self.head_norm),
-            Activation(),
-        ]
+        chain = normed(self.head, self.head_norm, 3, "reflect")
         for down, norm in zip(self.down, self.down_norm, strict=True):
-            assert isinstance(down, nn.Conv2d)
-            mode: PadMode = "reflect" if self.config.down == "reflected" else "zero"
-            chain += [Conv(down.weight, down.bias, down.stride[0], 1, mode), norm_stage(norm), Activation()]
+            chain += normed(down, norm, 1, "reflect" if self.config.down == "reflected" else "zero")
             if self.config.down == "blur":
                 chain.append(Blur(taps=(1.0, 2.0, 1.0)))
         for index, block in enumerate(self.blocks):
             assert isinstance(block, ResidualBlock)
             chain += block.chain(f"block{index}")
         for up, norm in zip(self.up, self.up_norm, strict=True):
-            if isinstance(up, nn.ConvTranspose2d):
-                chain += [ConvTranspose(up.weight, up.bias), norm_stage(norm), Activation()]
-            else:
-                assert isinstance(up, nn.Conv2d)
-                mode_up: Literal["nearest", "linear"] = "nearest" if self.config.up == "nearest" else "linear"
-                chain += [Upsample(mode_up), Conv(up.weight, up.bias, pad=1), norm_stage(norm), Activation()]
+            if self.config.up != "transposed":
+                chain.append(Upsample(self.config.up))
+            chain += normed(up, norm, 1)
         return [*chain, Conv(self.tail.weight, self.tail.bias, pad=3, mode="reflect"), Head()]
 
     def feature_taps(self) -> tuple[int, ...]:
@@ -97,5 +84,5 @@ class ResnetGenerator(Generator):
 def _up(config: NetConfig, inputs: int, outputs: int) -> nn.Module:
     bias = config.norm != "batch"
     if config.up == "transposed":
-        return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=bias)
+        return doubling(inputs, outputs, bias)
     return conv(inputs, outputs, 3, bias=bias)

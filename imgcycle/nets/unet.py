@@ -1,6 +1,9 @@
 """The U-Net generator of pix2pix: halvings to a single pixel, doublings back, concatenating skips.
 
 Isola et al., CVPR 2017, appendix 6.1.1. Its skips stay alive to the end, so it cannot be walked in strips.
+
+pix2pix translates as it trained: norms take the moments of the one picture before them, and dropout is the noise.
+A `live` U-Net does so in eval mode, each picture of a batch by itself and with the same dropout every time.
 """
 
 from __future__ import annotations
@@ -8,11 +11,15 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
 from imgcycle.nets.layers import Generator, norm_module, norm_stage
 from imgcycle.nets.stages import step, widened
+
+DROPOUT = 0.5
+_SEED = 0
 
 
 class Level(nn.Module):
@@ -24,6 +31,7 @@ class Level(nn.Module):
         innermost = deeper is None
         self.outermost = outermost
         self.drop = drop
+        self.live = config.live
         self.down = nn.Conv2d(outer, inner, 4, 2, 1, bias=bias)
         self.down_norm = None if outermost or innermost else norm_module(config.norm, inner)
         self.deeper = deeper
@@ -32,23 +40,35 @@ class Level(nn.Module):
         )
         self.up_norm = None if outermost else norm_module(config.norm, outer)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated."""
+    def forward(self, x: Tensor, dice: torch.Generator | None = None) -> Tensor:
+        """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated.
+
+        `dice` are there when a live net translates.
+        """
         # The reference's in-place LeakyReLU changes the skip as well: it is the activated planes that travel.
-        x = x if self.outermost else nn.functional.leaky_relu(x, 0.2)
+        x = x if self.outermost else F.leaky_relu(x, 0.2)
         hidden = self.down(x)
         if self.down_norm is not None:
-            hidden = step(norm_stage(self.down_norm), hidden, {})
+            hidden = self._normalised(self.down_norm, hidden)
         if self.deeper is not None:
-            hidden = self.deeper(hidden)
-        hidden = self.up(nn.functional.relu(hidden))
+            hidden = self.deeper(hidden, dice)
+        hidden = self.up(F.relu(hidden))
         if self.outermost:
             return torch.tanh(widened(hidden))
         assert self.up_norm is not None
-        hidden = step(norm_stage(self.up_norm), hidden, {})
-        if self.drop:
-            hidden = nn.functional.dropout(hidden, 0.5, self.training)
+        hidden = self._normalised(self.up_norm, hidden)
+        if self.drop and dice is not None:
+            kept = torch.rand(1, *hidden.shape[1:], generator=dice) >= DROPOUT
+            hidden = hidden * (kept / (1 - DROPOUT)).to(hidden)
+        elif self.drop:
+            hidden = F.dropout(hidden, DROPOUT, self.training)
         return torch.cat([x, hidden], 1)
+
+    def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
+        if not self.live or self.training or not isinstance(norm, nn.BatchNorm2d):
+            return step(norm_stage(norm), x, {})
+        each = [F.batch_norm(one, None, None, norm.weight, norm.bias, True, eps=norm.eps) for one in torch.split(x, 1)]
+        return torch.cat(each)
 
 
 class UnetGenerator(Generator):
@@ -59,6 +79,7 @@ class UnetGenerator(Generator):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         w = config.width
+        self.live = config.live
         self.stride = self.min_size = 2**config.depth
         level = Level(config, 8 * w, 8 * w, None, outermost=False, drop=False)
         for _ in range(config.depth - 5):
@@ -73,4 +94,6 @@ class UnetGenerator(Generator):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate `x`, whole."""
-        return cast(Tensor, self.outer(x))
+        # On the CPU wherever the net is: every device drops the same values.
+        dice = torch.Generator().manual_seed(_SEED) if self.live and not self.training else None
+        return cast(Tensor, self.outer(x, dice))

@@ -1,21 +1,58 @@
 """UNIT's generators: an encoder into a latent space that two domains share, a decoder out of it into one of them.
 
-Liu, Breuel and Kautz, NIPS 2017 (arXiv 1703.00848), in the form of the authors' rewrite of 2018: nothing shared
+Liu, Breuel and Kautz, NIPS 2017 (arXiv 1703.00848), here in the form of the authors' rewrite of 2018: nothing shared
 between the two sides, a decoder with norms over whole images. Translating A to B is B's decoder after A's encoder;
 the latent's noise belongs to training alone.
 """
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
-from imgcycle.nets.layers import Generator, LayerNorm, conv, initialise, norm_module, norm_stage
+from imgcycle.nets.layers import Generator, LayerNorm, conv, initialise, norm_module, normed
 from imgcycle.nets.resnet import ResidualBlock
-from imgcycle.nets.stages import Activation, Conv, Head, Stage, Upsample
+from imgcycle.nets.stages import Conv, Head, PadMode, Stage, Upsample, run
 
 
-class UnitGenerator(Generator):
+class LatentGenerator(Generator):
+    """A generator in two halves: into the latent space, and out of it.
+
+    Subclasses hold their residual blocks in `encoder` and `decoder`, the last of one and the first of the other
+    next to the latent: those are what two generators may share.
+    """
+
+    encoder: nn.ModuleList
+    decoder: nn.ModuleList
+
+    def encoding(self) -> list[Stage]:
+        """The stages from pixels to the latent's mean."""
+        raise NotImplementedError
+
+    def decoding(self) -> list[Stage]:
+        """The stages from the latent to pixels."""
+        raise NotImplementedError
+
+    def chain(self) -> list[Stage]:
+        """Encoder, then decoder: the mean is what is decoded outside training."""
+        return [*self.encoding(), *self.decoding()]
+
+    def to_latent(self, x: Tensor) -> Tensor:
+        """The mean of the latent of images: (N, C, H, W) → (N, 4 × width, H/4, W/4)."""
+        return run(self.encoding(), x)[0]
+
+    def from_latent(self, z: Tensor) -> Tensor:
+        """Images in [-1, 1] from latents."""
+        return run(self.decoding(), z)[0]
+
+    def share(self, other: LatentGenerator, blocks: int) -> None:
+        """Take over the `blocks` residual blocks of `other` on either side of the latent: from now on the same ones."""
+        for n in range(1, blocks + 1):
+            self.encoder[-n] = other.encoder[-n]
+            self.decoder[n - 1] = other.decoder[n - 1]
+
+
+class UnitGenerator(LatentGenerator):
     """One way through the latent space: `depth` residual blocks to encode and as many to decode.
 
     Every convolution reflects its edges; 4×4 ones halve, 5×5 ones follow a doubling by nearest pixels. Width 64
@@ -35,23 +72,18 @@ class UnitGenerator(Generator):
         self.up_norm = nn.ModuleList([LayerNorm(2 * w), LayerNorm(w)])
         self.tail = conv(w, c, 7)
 
-    def chain(self) -> list[Stage]:
-        """Head, two downs, the encoder's blocks, the decoder's, two ups, tail."""
-        chain: list[Stage] = [
-            Conv(self.head.weight, self.head.bias, pad=3, mode="reflect"),
-            norm_stage(self.head_norm),
-            Activation(),
-        ]
+    def encoding(self) -> list[Stage]:
+        """Head, two downs, residual blocks."""
+        chain = normed(self.head, self.head_norm, 3, "reflect")
         for down, norm in zip(self.down, self.down_norm, strict=True):
-            assert isinstance(down, nn.Conv2d)
-            chain += [Conv(down.weight, down.bias, 2, 1, "reflect"), norm_stage(norm), Activation()]
-        for index, block in enumerate([*self.encoder, *self.decoder]):
-            assert isinstance(block, ResidualBlock)
-            chain += block.chain(f"block{index}")
+            chain += normed(down, norm, 1, "reflect")
+        return chain + block_stages(self.encoder, "encoder")
+
+    def decoding(self) -> list[Stage]:
+        """Residual blocks, two ups, tail."""
+        chain = block_stages(self.decoder, "decoder")
         for up, norm in zip(self.up, self.up_norm, strict=True):
-            assert isinstance(up, nn.Conv2d)
-            chain += [Upsample("nearest"), Conv(up.weight, up.bias, pad=2, mode="reflect")]
-            chain += [norm_stage(norm), Activation()]
+            chain += [Upsample("nearest"), *normed(up, norm, 2, "reflect")]
         return [*chain, Conv(self.tail.weight, self.tail.bias, pad=3, mode="reflect"), Head()]
 
     def initialise(self) -> None:
@@ -60,5 +92,19 @@ class UnitGenerator(Generator):
 
     def feature_taps(self) -> tuple[int, ...]:
         """As for the ResNet generator: pixels, both halvings, an early block and the latent's neighbour."""
-        blocks = [9 + 7 * n - 1 for n in range(1, 2 * len(self.encoder) + 1)]
-        return (-1, 3, 6, blocks[0], blocks[min(4, len(blocks) - 1)])
+        return block_taps(9, 2 * len(self.encoder))
+
+
+def block_stages(blocks: nn.ModuleList, half: str, mode: PadMode = "reflect") -> list[Stage]:
+    """The stages of a half's residual blocks, each with a slot of its own."""
+    chain: list[Stage] = []
+    for index, block in enumerate(blocks):
+        assert isinstance(block, ResidualBlock)
+        chain += block.chain(f"{half}{index}", mode)
+    return chain
+
+
+def block_taps(first: int, blocks: int) -> tuple[int, ...]:
+    """Taps of a chain whose blocks begin at stage `first`, after a head and two halvings of three stages each."""
+    ends = [first + 7 * n - 1 for n in range(1, blocks + 1)]
+    return (-1, first - 6, first - 3, ends[0], ends[min(4, blocks - 1)])

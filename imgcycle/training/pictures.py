@@ -21,7 +21,8 @@ FIXED = 4
 class FixedImages:
     """A few images of each domain, spread over the folder, cut in the middle; always the same ones."""
 
-    def __init__(self, a: ImageFolder, b: ImageFolder, crop: int, device: torch.device) -> None:
+    def __init__(self, a: ImageFolder, b: ImageFolder, crop: int, device: torch.device, paired: bool = False) -> None:
+        self.paired = paired
         self.sources = {"A2B": self._take(a, crop, device), "B2A": self._take(b, crop, device)}
 
     @staticmethod
@@ -35,12 +36,16 @@ class FixedImages:
         return {d: _run(net, self.sources[d], dtype) for d, net in nets.items()}
 
     def grid(self, nets: Mapping[str, Generator], dtype: torch.dtype, path: Path) -> None:
-        """Write a PNG: a row an image, columns input | translated | cycled (two-way methods), A above B."""
+        """Write a PNG: a row an image, A above B; columns input | translated | cycled (two-way methods) or wanted
+        (pairs)."""
         rows = []
         for direction, made in self.translate(nets, dtype).items():
             columns = [self.sources[direction], made]
-            back = nets.get("B2A" if direction == "A2B" else "A2B")
-            if back is not None:
+            other = "B2A" if direction == "A2B" else "A2B"
+            back = nets.get(other)
+            if self.paired:
+                columns.append(self.sources[other])
+            elif back is not None:
                 columns.append(_run(back, made, dtype))
             rows.append(torch.cat([torch.cat(list(column), 1) for column in columns], 2))
         grid = (torch.cat(rows, 1).clamp(-1, 1).add(1).mul(127.5)).round().byte().cpu()

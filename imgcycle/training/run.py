@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from imgcycle.config import TrainConfig
-from imgcycle.data.batches import Prefetcher, UnpairedBatches
-from imgcycle.data.folders import ImageFolder
+from imgcycle.data.batches import PairedBatches, Prefetcher, UnpairedBatches
+from imgcycle.data.pairs import open_domains
 from imgcycle.device import default_memory, hardware_facts, precision_name, resolve_precision
 from imgcycle.errors import TrainingError, UsageError
+from imgcycle.methods.registry import method_class
 from imgcycle.training.diagnosis import Diagnosis, probe
 from imgcycle.training.distributed import World
 from imgcycle.training.events import (
@@ -57,11 +58,14 @@ class Run:
     def __init__(self, config: TrainConfig, folder: RunFolder, device: torch.device, world: World, say: Listener):
         self.config, self.folder, self.device, self.world, self.say = config, folder, device, world, say
         self.dtype = resolve_precision(config.precision, device)
-        cache = default_memory() // 4
-        self.a, self.b = (
-            ImageFolder(Path(root), config.size, cache_bytes=cache, on_unreadable=self._unreadable)
-            for root in (config.a, config.b)
+        self.paired = method_class(config.method).paired
+        self.a, self.b, alone = open_domains(
+            Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable
         )
+        if alone:
+            self.say(
+                Noted(f"{len(alone)} pictures have no partner of the same name and are left out, first {alone[0]}")
+            )
         self.step = 0
         self.fresh = True
         self.rollbacks = 0
@@ -126,7 +130,7 @@ class Run:
 
     def _build(self, around: Surroundings) -> None:
         config, world = self.config, self.world
-        batches = UnpairedBatches(
+        batches = (PairedBatches if self.paired else UnpairedBatches)(
             self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size
         )
         self.steps_per_epoch = batches.steps_per_epoch
@@ -134,7 +138,7 @@ class Run:
         self.session = Session(config, self.device, self.dtype, world)
         self.exporter = Exporter(self.folder, config, len(self.a), len(self.b), around.command, around.licence)
         self.validation = Validation.of(config, self.device) if config.val_a is not None and world.leads else None
-        self.fixed = FixedImages(self.a, self.b, config.crop, self.device)
+        self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
         self.diagnosis = Diagnosis()
         self.prefetcher = Prefetcher(batches, self.device, around.workers, self.schedule.total)
         self._clock = (time.perf_counter(), 0.0, self.step)
@@ -158,7 +162,7 @@ class Run:
             self.folder.clean(self.step)
 
     def _unreadable(self, path: Path, reason: str) -> None:
-        self.say(Noted(f"{path} cannot be read and is left out: {reason}"))
+        self.say(Noted(f"{path} is left out: {reason}"))
 
     def start(self) -> None:
         """Announce the run and start its clock."""
@@ -192,7 +196,8 @@ class Run:
         if not self.world.leads:
             return
         made = self.fixed.translate(self.session.method.generators(), self.dtype)
-        probes = {d: probe(self.fixed.sources[d], images) for d, images in made.items()}
+        # What is found in probes is found without pairs; where there are any, the truth is known.
+        probes = {} if self.paired else {d: probe(self.fixed.sources[d], images) for d, images in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
         for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
             self.folder.log({"step": self.step, "finding": finding})

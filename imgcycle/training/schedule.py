@@ -8,6 +8,8 @@ from typing import Any
 
 from imgcycle.config import TrainConfig
 
+HALVED_EVERY = 100_000
+
 
 @dataclass
 class Schedule:
@@ -16,6 +18,7 @@ class Schedule:
     With epochs, as the reference: linear is 1 − max(0, e + 1 − constant)/(decay + 1) in the epoch index e. With
     `--steps N` the same in steps, constant for N/2. cosine falls from 1 to 0 over the whole; step is ×0.1 every
     quarter (50 of 200 epochs); plateau is ×0.2 after five epochs without a better figure, and alone has a state.
+    constant is 1 throughout, as in UNIT; halving is ×0.5 every 100,000 steps, as in its rewrite of 2018.
     """
 
     config: TrainConfig
@@ -36,6 +39,10 @@ class Schedule:
         policy = self.config.schedule
         if policy == "plateau":
             return self.plateau_factor
+        if policy == "constant":
+            return 1.0
+        if policy == "halving":
+            return float(0.5 ** (step // HALVED_EVERY))
         if self.config.steps is not None:
             now, constant = step, self.config.steps - self.config.steps // 2
             whole = self.config.steps

@@ -61,7 +61,8 @@ class Session:
             net.requires_grad_(True)
         lr = self.method.learning_rate(phase)
         betas = (self.config.beta1, self.config.beta2)
-        optimizer = torch.optim.Adam(phase.parameters(), lr, betas, fused=fused_adam(self.device))
+        decay = self.config.weight_decay
+        optimizer = torch.optim.Adam(phase.parameters(), lr, betas, weight_decay=decay, fused=fused_adam(self.device))
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr)
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from imgcycle.config import TrainConfig
 from imgcycle.data.batches import stack, to_unit
 from imgcycle.data.folders import ImageFolder
+from imgcycle.data.pairs import open_domains
+from imgcycle.methods.registry import method_class
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.kid import kernel_distance
 from imgcycle.nets.layers import Generator
@@ -28,8 +30,8 @@ class Validation:
     @classmethod
     def of(cls, config: TrainConfig, device: torch.device) -> Validation:
         """The validation a config asks for; MissingExtra without the `metrics` extra."""
-        side = config.size
-        a, b = (ImageFolder(Path(str(root)), side, cache_bytes=2**28) for root in (config.val_a, config.val_b))
+        side, paired = config.size, method_class(config.method).paired
+        a, b, _ = open_domains(Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28)
         return cls(a, b, side, device)
 
     def measure(self, nets: Mapping[str, Generator], dtype: torch.dtype) -> dict[str, float]:

@@ -1,0 +1,85 @@
+"""Pairs of pictures that show the same: two folders with equal names, or files that hold both side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imgcycle.data.folders import ImageFolder, Pixels
+from imgcycle.errors import UsageError
+
+ALIKE = 0.02
+"""The most by which the long sides of a pair may differ, as a share: more is no rounding but another picture."""
+
+
+def open_domains(
+    a: Path,
+    b: Path,
+    size: int,
+    paired: bool,
+    cache_bytes: int = 0,
+    on_unreadable: Callable[[Path, str], None] | None = None,
+) -> tuple[ImageFolder, ImageFolder, list[Path]]:
+    """The folders of two domains, each with its own cache; where `paired`, image n of both is one pair.
+
+    Pairs lie in one folder given twice, A at the left and B at the right of every file, or in two as files of equal
+    names but for the ending; the third value lists those that have no partner. UsageError as for ImageFolder, and
+    when fewer than two names are in both folders or one is twice in a folder.
+    """
+    together = paired and a.resolve() == b.resolve()
+    first = ImageFolder(
+        a, size, half="left" if together else None, cache_bytes=cache_bytes, on_unreadable=on_unreadable
+    )
+    if together:
+        # What cannot be read was said by the first.
+        second = ImageFolder(b, size, half="right", cache_bytes=cache_bytes)
+    else:
+        second = ImageFolder(b, size, cache_bytes=cache_bytes, on_unreadable=on_unreadable)
+    return first, second, _pair_up(first, second) if paired else []
+
+
+def pair_of(a: ImageFolder, b: ImageFolder, index: int) -> tuple[Pixels, Pixels]:
+    """Both pictures of a pair, B's brought to the size of A's; pairs that are none are reported and passed over."""
+    while True:
+        known = len(a.left_out)
+        one, other = a.image(index), b.image(index)
+        if len(a.left_out) != known:
+            continue  # the two may have been read on either side of the finding
+        if one.shape == other.shape:
+            return one, other
+        (height, width), (high, wide) = one.shape[:2], other.shape[:2]
+        if abs(height - high) <= ALIKE * height and abs(width - wide) <= ALIKE * width:
+            resized = Image.fromarray(other).resize((width, height), Image.Resampling.BICUBIC)
+            return one, np.asarray(resized)
+        while index in a.left_out:
+            index = (index + 1) % len(a.paths)
+        a.leave_out(index, f"its partner has another shape, {wide}×{high} where it has {width}×{height}")
+
+
+def _pair_up(a: ImageFolder, b: ImageFolder) -> list[Path]:
+    """Leave in both folders the pairs alone, in one order and with one record of what is left out."""
+    named_a, named_b = _by_name(a), _by_name(b)
+    common = sorted(named_a.keys() & named_b.keys())
+    if len(common) < 2:
+        raise UsageError(
+            f"{a.root} and {b.root} hold {len(common)} pairs of pictures",
+            "the two of a pair have the same name in both folders, or lie side by side in one file: "
+            "imgcycle train PAIRS/ --method pix2pix",
+        )
+    alone = [folder[name] for folder in (named_a, named_b) for name in sorted(folder) if name not in common]
+    a.paths, b.paths = [named_a[name] for name in common], [named_b[name] for name in common]
+    b.left_out = a.left_out
+    return alone
+
+
+def _by_name(folder: ImageFolder) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in folder.paths:
+        name = path.relative_to(folder.root).with_suffix("").as_posix()
+        if name in found:
+            raise UsageError(f"{found[name]} and {path} have one name, and a pair's partner is found by it")
+        found[name] = path
+    return found

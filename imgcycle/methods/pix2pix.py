@@ -1,0 +1,104 @@
+"""pix2pix: translation learnt from pairs, the upper bound of what unpaired methods can reach.
+
+Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017 (arXiv
+1611.07004). Objective, eq. 4, with a critic that sees the input beside the output:
+
+    λ_GAN·(log D(a, b) + log(1 − D(a, G(a)))) + λ_L1·‖G(a) − b‖₁,  λ_L1 = 100
+
+G's noise is dropout alone. At test it is kept, and norms take each picture's own moments, as if it were a batch of
+one: `NetConfig.live`, with a fixed seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+
+
+class CriticPhase(Phase):
+    """The critic first: true pairs against inputs with fresh translations, no pool."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        name = _critic(config)
+        super().__init__("critic", {name: nets[name]}, {config.direction: nets[config.direction]})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """The critic's one term, under its name."""
+        config = self.config
+        source, target = _pair(config, batch)
+        with torch.no_grad():
+            made = self.net(config.direction)(source).float()
+        real, fake = torch.cat([source, target], 1), torch.cat([source, made], 1)
+        batched = config.critic.norm != "batch"
+        name = _critic(config)
+        return {name: critic_loss(config.gan, self.net(name), real, fake, batched)}
+
+
+class GeneratorPhase(Phase):
+    """The generator: believed by the critic, and near the pair's other half."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        others = {n: m for n, m in nets.items() if n != config.direction}
+        super().__init__("generator", {config.direction: nets[config.direction]}, others)
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A2B and l1_A2B (or B2A), those that are switched on."""
+        config, losses = self.config, Losses()
+        source, target = _pair(config, batch)
+        made = self.net(config.direction)(source).float()
+        if config.use_gan:
+            logits = self.net(_critic(config))(torch.cat([source, made], 1))
+            losses[f"gan_{config.direction}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
+        if config.lambda_l1:
+            losses[f"l1_{config.direction}"] = config.lambda_l1 * F.l1_loss(made, target)
+        return losses
+
+
+class Pix2Pix(Method):
+    """The one-way method on pairs, in the direction its config says."""
+
+    paired = True
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "net": {"kind": "unet", "width": 64, "depth": 8, "norm": "batch", "live": True},
+        "critic": {"norm": "batch"},
+        "gan": "vanilla",
+        "pool": 0,
+    }
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if not config.use_gan and not config.lambda_l1:
+            raise UsageError("neither a GAN nor an L1 loss is left", "there would be nothing to learn")
+        self.directions = (config.direction,)
+        self._nets: dict[str, nn.Module] = {config.direction: make_generator(config)}
+        if config.use_gan:
+            self._nets[_critic(config)] = make_critic(config, "normal", images=2)
+
+    def nets(self) -> dict[str, nn.Module]:
+        """The generator under its direction, and unless the GAN is off the critic of the domain it leads to."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Critic first, then the generator, as in the reference."""
+        phases: list[Phase] = [GeneratorPhase(self.config, self._nets)]
+        return [CriticPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
+
+
+def _critic(config: TrainConfig) -> str:
+    return f"critic_{config.direction[-1]}"
+
+
+def _pair(config: TrainConfig, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Input and wanted output."""
+    return (batch.a, batch.b) if config.direction == "A2B" else (batch.b, batch.a)
