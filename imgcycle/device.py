@@ -38,6 +38,10 @@ def installed_memory() -> int:
     return min(total, int(text)) if text.isdigit() else total
 
 
+BASE_BYTES = 352 * 2**20
+"""What a process takes before any picture: the interpreter, torch, the codecs, their buffers (310 MiB measured)."""
+
+
 def default_memory() -> int:
     """A quarter of the installed memory: what is free at the moment must not change the plan."""
     return installed_memory() // 4

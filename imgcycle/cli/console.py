@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted, Planned
+from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted, Planned, Progressed
 
 if TYPE_CHECKING:
     from imgcycle.jobs.tasks import Row, Summary
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _PLAIN_EVERY = 10.0
 """Seconds between progress lines where no bar can be drawn."""
+_JSON_EVERY = 1.0
+"""Seconds between JSON lines on how far the net is with one picture."""
 
 
 class Listener(Protocol):
@@ -63,6 +65,7 @@ class JsonListener:
 
     def __init__(self, verbose: bool) -> None:
         self.verbose = verbose
+        self._said = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -72,12 +75,20 @@ class JsonListener:
                 self._progress({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         elif isinstance(event, Ended):
             emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
+        elif self.verbose and isinstance(event, Progressed):
+            self._rows(event)
         elif self.verbose and isinstance(event, Estimated):
             self._progress({"seconds_left": round(event.seconds, 1)})
         elif self.verbose and isinstance(event, Noted):
             self._progress({"note": event.text})
         elif self.verbose and isinstance(event, Planned):
             self._progress({"total": event.total, "convert": event.convert, "notes": list(event.notes)})
+
+    def _rows(self, event: Progressed) -> None:
+        now = time.monotonic()
+        if now - self._said >= _JSON_EVERY:
+            self._said = now
+            self._progress({"input": event.input, "share": round(event.share, 4), "whole": round(event.whole, 4)})
 
     def _progress(self, values: dict[str, Any]) -> None:
         say(json.dumps({"schema": SCHEMA, "progress": values}))
@@ -97,16 +108,22 @@ class PlainListener:
 
     def _lines(self, event: Event) -> list[str]:
         if isinstance(event, Finished):
-            if event.row.status == "failed":
+            if event.row.status == "failed" or self.verbose:
                 return [row_line(event.row)]
-            if self.verbose:
-                return [row_line(event.row)]
-            now = time.monotonic()
-            if not self.quiet and now - self._said >= _PLAIN_EVERY:
-                self._said = now
-                return [f"{event.position} of {event.total}"]
-            return []
+            return [f"{event.position} of {event.total}"] if self._due() else []
+        if isinstance(event, Progressed):
+            from imgcycle.media.paths import shown
+
+            return [f"{shown(event.input)}: {event.share:.0%}"] if self._due() else []
         return [] if self.quiet else event_lines(event)
+
+    def _due(self) -> bool:
+        """Whether it is time to say how far the work is."""
+        now = time.monotonic()
+        if self.quiet or now - self._said < _PLAIN_EVERY:
+            return False
+        self._said = now
+        return True
 
 
 class BarListener:
@@ -122,10 +139,12 @@ class BarListener:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[position]}/{task.fields[total_count]}"),
+            TextColumn("{task.percentage:.0f} %"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
         )
+        self._share = 0.0
         self._bar = self.progress.add_task("converting", total=1.0, visible=False, position=0, total_count=0)
 
     def __enter__(self) -> BarListener:
@@ -139,8 +158,12 @@ class BarListener:
         """Show one event."""
         if isinstance(event, Planned):
             self.progress.update(self._bar, total_count=event.total, visible=event.convert > 0)
+        if isinstance(event, Progressed):
+            self._advance(event.whole)
+            return
         if isinstance(event, Finished):
-            self.progress.update(self._bar, completed=event.share, position=event.position)
+            self._advance(event.share)
+            self.progress.update(self._bar, position=event.position)
             if event.row.status == "failed":
                 self._print(row_line(event.row), "red")
             elif self.verbose:
@@ -150,6 +173,11 @@ class BarListener:
             self.progress.update(self._bar, visible=False)
         for line in event_lines(event):
             self._print(line)
+
+    def _advance(self, share: float) -> None:
+        """Never back: the net is ahead of what is written."""
+        self._share = max(self._share, share)
+        self.progress.update(self._bar, completed=self._share)
 
     def _print(self, line: str, style: str = "") -> None:
         from rich.text import Text

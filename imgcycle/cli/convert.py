@@ -12,8 +12,9 @@ from imgcycle.cli import options as o
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
+    from imgcycle.jobs.memory import Memory
     from imgcycle.jobs.planning import ConvertRequest, Plan
-    from imgcycle.jobs.tasks import Summary
+    from imgcycle.jobs.tasks import Summary, Task
 
 STREAM = "-"
 CHOICE = "Which inputs"
@@ -107,6 +108,7 @@ def convert(
     ] = o.StripName.none,
     device: o.DeviceOption = "auto",
     precision: o.PrecisionOption = o.PrecisionName.auto,
+    memory: o.MemoryOption = None,
     jobs: o.JobsOption = 2,
     fail_fast: Annotated[bool, _option("--fail-fast", help="Stop at the first failure.", panel=o.SAYING)] = False,
     failed_list: Annotated[
@@ -126,6 +128,8 @@ def convert(
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
+    from imgcycle.device import parse_size
+    from imgcycle.jobs.memory import Memory
     from imgcycle.jobs.planning import ConvertRequest, plan
     from imgcycle.jobs.translators import load_translator
 
@@ -148,6 +152,7 @@ def convert(
     request = ConvertRequest(
         tuple(named), output, chosen, recursive, overwrite, update, format.value, name, on_clash.value, sample, limit
     )
+    allowed = Memory.default() if memory is None else Memory(parse_size(memory), promised=True)
     streams = STREAM in named or output == STREAM
     if streams:
         _check_streams(request, json_lines, dry_run)
@@ -155,13 +160,14 @@ def convert(
     with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
         translator = load_translator(style, direction.value, device, precision.value)
         if streams:
-            _convert_stream(request, translator)
+            _convert_stream(request, translator, allowed)
             return
         planned = plan(request, translator.style)
         if dry_run:
-            _show_plan(planned, json_lines)
+            _show_plan(planned, translator, allowed, json_lines, verbose)
             return
-        summary = _convert_tree(planned, translator, jobs, fail_fast, failed_list, null, (quiet, verbose, json_lines))
+        saying = (quiet, verbose, json_lines)
+        summary = _convert_tree(planned, translator, allowed, jobs, fail_fast, failed_list, null, saying)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
 
@@ -183,6 +189,7 @@ def _listed(source: str, null: bool) -> list[str]:
 def _convert_tree(
     planned: Plan,
     translator: Translator,
+    memory: Memory,
     jobs: int,
     fail_fast: bool,
     failed_list: Path | None,
@@ -201,7 +208,7 @@ def _convert_tree(
     failures: list[str] = []
     summary = Summary()
     with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
-        for event in convert_all(planned, translator, jobs, fail_fast):
+        for event in convert_all(planned, translator, jobs, fail_fast, memory, listener):
             listener(event)
             if isinstance(event, Finished) and event.row.status == "failed":
                 failures.append(event.row.input)
@@ -230,7 +237,7 @@ def _check_streams(request: ConvertRequest, json_lines: bool, dry_run: bool) -> 
         raise UsageError("a picture is no text for a terminal", "name a file with -o, or send stdout somewhere")
 
 
-def _convert_stream(request: ConvertRequest, translator: Translator) -> None:
+def _convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
     """One picture from stdin or a file to stdout or a file."""
     from imgcycle.errors import InputError, UsageError
     from imgcycle.jobs.convert import convert_bytes
@@ -256,7 +263,7 @@ def _convert_stream(request: ConvertRequest, translator: Translator) -> None:
         if Path(request.output).exists() and not request.overwrite:
             raise UsageError(f"{paths.shown(request.output)} is there already", "--overwrite replaces it")
     try:
-        made = convert_bytes(data, translator, request.options, wanted)
+        made = convert_bytes(data, translator, request.options, wanted, memory)
     except InputError as error:
         raise InputError(
             f"{'stdin' if source == STREAM else paths.shown(source)}: {error.message}", error.hint
@@ -270,17 +277,33 @@ def _convert_stream(request: ConvertRequest, translator: Translator) -> None:
         file.write(made)
 
 
-def _show_plan(planned: Plan, json_lines: bool) -> None:
+def _show_plan(planned: Plan, translator: Translator, memory: Memory, json_lines: bool, verbose: bool) -> None:
     from imgcycle.cli.console import emit, emit_json, say
+    from imgcycle.jobs.memory import check_memory
     from imgcycle.media.paths import shown
 
+    check_memory(planned.to_convert, translator, memory)
     for task in planned.tasks:
+        how = _how(task, translator, memory) if verbose and task.verdict == "convert" else None
         if json_lines:
-            emit_json({"schema": 1, **task.to_dict()})
-        else:
-            reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
-            emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
+            emit_json({"schema": 1, **task.to_dict(), **({} if how is None else {"plan": how})})
+            continue
+        reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
+        emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
+        if how is not None:
+            emit(f"    {how}")
     if not json_lines:
         for note in planned.notes:
             say(note)
         say(f"{len(planned.to_convert)} of {len(planned.tasks)} would be converted")
+
+
+def _how(task: Task, translator: Translator, memory: Memory) -> str:
+    """How the net would do one picture, in words."""
+    from imgcycle.errors import ImgcycleError
+    from imgcycle.jobs.memory import planned_file
+
+    try:
+        return str(planned_file(task, translator, memory))
+    except ImgcycleError as error:
+        return str(error)

@@ -103,6 +103,17 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     PrecisionName, typer.Option("--precision", help="Compute type; auto goes by the hardware.", rich_help_panel=MACHINE)
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="The most that the process may take, everything included, like 1500M or 4G."
+        "  [default: a quarter of the installed memory, as a guide]",
+        show_default=False,
+        rich_help_panel=MACHINE,
+    ),
+]
 JobsOption = Annotated[
     int,
     typer.Option(

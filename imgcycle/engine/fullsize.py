@@ -9,8 +9,8 @@ that is: the enlarged result, plus a share d of the fine detail that the reducti
 out = (1 − s + s d) p + E(s (net(r) − d r)), and one enlargement of a small picture is all that is computed, band by
 band. A net that changes nothing gives the photograph back exactly when d = 1.
 
-Where E puts nothing (no reduction: the picture is not larger than the work size, or all of it was asked for) the
-result is (1 − s) p + s net(p), and `detail` has nothing to say.
+Where nothing is reduced (the picture is not larger than the work size, or all of it was asked for) the result is
+(1 − s) p + s net(p), `detail` has nothing to say, and rows stream through (`blended`).
 """
 
 from __future__ import annotations
@@ -63,33 +63,44 @@ def from_tensor(x: Tensor) -> Floats:
     return np.ascontiguousarray(((x[0].float().cpu() + 1) / 2).permute(1, 2, 0).numpy())
 
 
-def restored(pixels: Pixels, small: Floats, result: Floats, detail: float, strength: float) -> Pixels:
+def restored(
+    pixels: Pixels, small: Floats, result: Floats, detail: float, strength: float, out: Pixels | None = None
+) -> Pixels:
     """The full-size picture from the photograph, its reduction and the net's result, both (h, w, 3) in [0, 1].
 
-    Rounded to the nearest level of the photograph's type, clipped at its ends.
+    Rounded to the nearest level of the photograph's type, clipped at its ends; written into `out`, which may be
+    `pixels` itself.
     """
     most = float(np.iinfo(pixels.dtype).max)
-    same = pixels.shape == small.shape
-    share = 0.0 if same else detail
-    keep = 1 - strength + strength * share
-    change = (strength * most * (result - np.float32(share) * small)).astype(np.float32)
-    out = np.empty_like(pixels)
+    keep = 1 - strength + strength * detail
+    change = (strength * most * (result - np.float32(detail) * small)).astype(np.float32)
+    out = np.empty_like(pixels) if out is None else out
     height, width = pixels.shape[:2]
-    if not same:
-        columns = cv2.resize(change, (width, small.shape[0]), interpolation=cv2.INTER_CUBIC)
-        rows = columns.reshape(small.shape[0], width * 3)
-    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    columns = cv2.resize(change, (width, small.shape[0]), interpolation=cv2.INTER_CUBIC)
+    rows = columns.reshape(small.shape[0], width * 3)
     for top in range(0, height, _BAND):
         bottom = min(top + _BAND, height)
-        band = pixels[top:bottom].astype(np.float32).reshape(bottom - top, width * 3)
-        if same:
-            added = change[top:bottom].reshape(bottom - top, width * 3)
-        else:
-            first, weights = _enlarging_rows(small.shape[0], height, top, bottom)
-            added = weights @ rows[first : first + weights.shape[1]]
-        # One pass that multiplies, adds, rounds and clips.
-        cv2.addWeighted(band, keep, added, 1.0, 0.0, out[top:bottom].reshape(bottom - top, width * 3), depth)
+        first, weights = _enlarging_rows(small.shape[0], height, top, bottom)
+        added = weights @ rows[first : first + weights.shape[1]]
+        _mix(pixels[top:bottom], keep, added, out[top:bottom])
     return out
+
+
+def blended(pixels: Pixels, result: Floats, strength: float, out: Pixels) -> None:
+    """(1 − s) p + s net(p) where nothing was reduced: rows (h, w, 3) of the photograph and of the net's result.
+
+    Rounded and clipped like `restored`; `out` may be `pixels` itself.
+    """
+    most = float(np.iinfo(pixels.dtype).max)
+    _mix(pixels, 1 - strength, (strength * most * result).astype(np.float32), out)
+
+
+def _mix(pixels: Pixels, keep: float, added: Floats, out: Pixels) -> None:
+    """keep × pixels + added, rounded and clipped in one pass."""
+    shape = (pixels.shape[0], pixels.shape[1] * 3)
+    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    band = pixels.astype(np.float32).reshape(shape)
+    cv2.addWeighted(band, keep, added.reshape(shape), 1.0, 0.0, out.reshape(shape), depth)
 
 
 def _enlarging_rows(small: int, large: int, top: int, bottom: int) -> tuple[int, Floats]:

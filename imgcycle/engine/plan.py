@@ -6,6 +6,7 @@ stopwatch is asked, nor what happens to be free.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
 
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.passes import Node, Pass, Schedule, cut, goals, trace
@@ -77,6 +79,7 @@ class StripPlan:
     multiply_adds: float = 0.0
     whole_multiply_adds: float = 0.0
     whole_bytes: int = 0
+    walkable: bool = True
 
     @property
     def plane_bytes(self) -> int:
@@ -100,7 +103,8 @@ class StripPlan:
     def __str__(self) -> str:
         picture = f"{self.width} × {self.height}"
         if self.mode == "whole":
-            return f"{picture}: whole, {_size(self.whole_bytes)} of planes in memory."
+            why = "" if self.walkable else " (this net cannot be run in strips)"
+            return f"{picture}: whole{why}, {_size(self.whole_bytes)} of planes in memory."
         kept = f"{_size(self.plane_bytes)} of kept planes in memory"
         if self.spill_bytes:
             kept += f", {_size(self.spill_bytes)} in a temporary file"
@@ -131,8 +135,8 @@ def make_plan(
     of type `planes`, by default that of the computation, which loses nothing. `device` is the kind it runs on: a
     CPU is faster in strips that stay in its cache, others do what fits whole.
 
-    A net that cannot be walked is planned whole, whatever it takes. UsageError when even the thinnest strips are too
-    much, naming the least that would do.
+    A net that cannot be walked is planned whole. UsageError when that, or even the thinnest strips, are too much,
+    naming the least that would do.
     """
     chain = net.stages()
     room = memory - held
@@ -142,6 +146,9 @@ def make_plan(
     if chain is None:
         if mode == "strips":
             raise UsageError("this net cannot be run in strips: its norms or skips span the whole picture")
+        base = replace(base, whole_bytes=untraced_bytes(net, channels, tall, wide, size), walkable=False)
+        if mode == "auto" and base.whole_bytes > room:
+            raise _too_little(base, memory, held + base.whole_bytes)
         return base
     nodes = trace(chain, channels, tall, wide)
     whole = whole_bytes(chain, channels, tall, wide, size)
@@ -155,22 +162,16 @@ def make_plan(
     if mode == "auto" and room < least and whole <= room:
         return base
     if room < least:
-        raise UsageError(
-            f"{width} × {height} pixels need more than the {_size(memory)} allowed",
-            f"--memory {-(-(held + min(least, whole)) // 2**20)}M is the least that would do",
-        )
+        raise _too_little(base, memory, held + min(least, whole))
     return _best(base, nodes, room, size, kept_type)
 
 
 def least_memory(net: Generator, height: int, width: int, dtype: torch.dtype = torch.float32, channels: int = 3) -> int:
-    """The fewest bytes in which a picture can be done, all kept planes on disk, for the net's planes alone.
-
-    0 for a net that cannot be walked, of which nothing is known here.
-    """
+    """The fewest bytes in which a picture can be done, all kept planes on disk, for the net's planes alone."""
     chain = net.stages()
     tall, wide = padded_size(height, width, net.stride, net.min_size)
     if chain is None:
-        return 0
+        return untraced_bytes(net, channels, tall, wide, dtype.itemsize)
     nodes = trace(chain, channels, tall, wide)
     return min(_spilled(nodes, dtype.itemsize), whole_bytes(chain, channels, tall, wide, dtype.itemsize))
 
@@ -193,6 +194,30 @@ def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, 
         if isinstance(stage, Add) and last[stage.slot] == n:
             slots.pop(stage.slot, None)
     return most * size + _SCRATCH
+
+
+def untraced_bytes(net: Generator, channels: int, height: int, width: int, size: int) -> int:
+    """At most the bytes alive in a net that cannot be walked: all its layers' planes, of a run without numbers."""
+    total = channels * height * width
+    shadow = copy.deepcopy(net).to("meta").eval()
+
+    def count(_: nn.Module, __: object, made: object) -> None:
+        nonlocal total
+        total += made.numel() if isinstance(made, Tensor) else 0
+
+    for module in shadow.modules():
+        if not any(True for _ in module.children()):
+            module.register_forward_hook(count)
+    with torch.inference_mode():
+        shadow(torch.empty((1, channels, height, width), device="meta", dtype=next(shadow.parameters()).dtype))
+    return total * size + _SCRATCH
+
+
+def _too_little(base: StripPlan, memory: int, least: int) -> UsageError:
+    return UsageError(
+        f"{base.width} × {base.height} pixels need more than the {_size(memory)} allowed",
+        f"--memory {-(-least // 2**20)}M is the least that would do",
+    )
 
 
 def _spilled(nodes: tuple[Node, ...], size: int, rows: int = 1) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
+from imgcycle.jobs.memory import Memory, check_memory, planned
 from imgcycle.jobs.planning import Plan, check_disk
 from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
@@ -22,54 +23,82 @@ from imgcycle.media.paths import same_file
 
 
 def convert_image(
-    input: str | Path, output: str | Path, translator: Translator, options: ConvertOptions | None = None
+    input: str | Path,
+    output: str | Path,
+    translator: Translator,
+    options: ConvertOptions | None = None,
+    memory: Memory | None = None,
 ) -> Row:
     """Convert one picture file to another; the output's suffix chooses the format.
 
-    An existing output is replaced, unless it is the input: UsageError. InputError and OutputError say what else
-    went wrong; then no output was written.
+    An existing output is replaced, unless it is the input: UsageError, as when `memory` is too small. InputError and
+    OutputError say what else went wrong; then no output was written.
     """
     source, target = Path(input), Path(output)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
     started = time.perf_counter()
-    prepared = picture.prepare(picture.load_bytes(source), str(source), task.options, translator.style)
-    results = picture.translate(prepared, task.options, translator)
+    data = picture.load_bytes(source)
+    memory = memory or Memory.default()
+    planned(data, str(source), task.options, translator, memory)
+    prepared = picture.prepare(data, str(source), task.options, translator.style)
+    del data
+    folder = pipeline.spill_folder(target.parent)
+    results = picture.translate(prepared, task.options, translator, memory, folder=folder)
     written = pipeline.write(task, prepared, results, translator.style)
     return replace(written.row, seconds=round(time.perf_counter() - started, 4))
 
 
-def convert_bytes(data: bytes, translator: Translator, options: ConvertOptions, format: str = "same") -> bytes:
+def convert_bytes(
+    data: bytes,
+    translator: Translator,
+    options: ConvertOptions,
+    format: str = "same",
+    memory: Memory | None = None,
+) -> bytes:
     """Convert the bytes of one picture file to those of another, in its own format or one of `formats.CHOICES`."""
+    memory = memory or Memory.default()
+    planned(data, "", options, translator, memory)
     prepared = picture.prepare(data, "", options, translator.style)
     target = formats.CHOICES.get(format) or formats.written_as(prepared.format)
-    results = picture.translate(prepared, options, translator)
+    results = picture.translate(prepared, options, translator, memory)
     return picture.finish(prepared, results, options, translator.style, target)
 
 
-def convert_one(task: Task, translator: Translator) -> Row:
+def convert_one(task: Task, translator: Translator, memory: Memory | None = None) -> Row:
     """Carry out one task alone; whatever goes wrong is in the row."""
     room = Room(0)
-    read = pipeline.begin(task, translator.style, room)
+    memory = memory or Memory.default()
+    read = pipeline.begin(task, translator, memory, room)
     if isinstance(read.value, Row):
         return read.value
     started = time.perf_counter()
     try:
-        results = picture.translate(read.value, task.options, translator)
+        folder = pipeline.spill_folder(Path(task.output).parent)
+        results = picture.translate(read.value, task.options, translator, memory, folder=folder)
     except Exception as error:  # one file's failure, of whatever kind, is that file's
         return pipeline.failed(task, error)
     seconds = read.seconds + time.perf_counter() - started
     return pipeline.end(task, replace(read, seconds=seconds), results, translator.style, room).row
 
 
-def convert_all(plan: Plan, translator: Translator, jobs: int = 2, fail_fast: bool = False) -> Iterator[Event]:
+def convert_all(
+    plan: Plan,
+    translator: Translator,
+    jobs: int = 2,
+    fail_fast: bool = False,
+    memory: Memory | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> Iterator[Event]:
     """Carry out a plan: decode and encode in `jobs` threads each while the net works; rows in the plan's order.
 
     At most `jobs` + 1 pictures wait before the net and as many after it, fewer when they are large. When the
     consumer stops, or Ctrl-C comes, what is being written is finished, the rest is left. A full disk, twenty
     failures in a row with one cause, or with `fail_fast` the first failure, end the work early with a note.
-    OutputError when the disk is too small from the start.
+    OutputError when the disk is too small from the start, UsageError when a promised `memory` is.
+
+    `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
     """
     tasks = plan.tasks
     begun = time.perf_counter()
@@ -80,8 +109,16 @@ def convert_all(plan: Plan, translator: Translator, jobs: int = 2, fail_fast: bo
         check_disk(plan)
         roots = {Path(t.root) for t in plan.to_convert}
         ledgers = {str(root): Ledger(root) for root in roots}
+        memory = memory or Memory.default()
+        check_memory(plan.to_convert, translator, memory)
+
+        def heard(position: int, share: float) -> None:
+            if listener is not None:
+                listener(tally.progressed(position, share))
+
+        made = pipeline.rows(tasks, translator, jobs, memory, heard)
         with at_work(roots, {Path(t.output).parent for t in plan.to_convert}):
-            for task, written in zip(tasks, pipeline.rows(tasks, translator, jobs), strict=False):
+            for task, written in zip(tasks, made, strict=False):
                 if written.record is not None:
                     ledgers[task.root].append(written.record)
                 yield from tally.add(written.row)

@@ -39,6 +39,15 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Progressed:
+    """How far the net is: `share` of one picture, 0 to 1, and `whole` of all the work, by bytes of input."""
+
+    input: str
+    share: float
+    whole: float
+
+
+@dataclass(frozen=True)
 class Estimated:
     """After the first few pictures: seconds that the rest will take, at megapixels a second so far."""
 
@@ -53,4 +62,4 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Noted | Finished | Estimated | Ended
+Event = Planned | Noted | Progressed | Finished | Estimated | Ended

@@ -6,24 +6,31 @@ The first and the last run in threads while the net works on another picture; on
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from torch import Tensor
 
 from imgcycle import __version__
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
+from imgcycle.engine.strips import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
+from imgcycle.jobs.memory import Memory, fitted
 from imgcycle.media import colour, formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.encoding import encode_still
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
-from imgcycle.media.stills import Still, measure
+from imgcycle.media.stills import Still
+
+Result = Floats | Pixels
+"""What a net made of a frame: floats in [0, 1] of the reduced size, or finished pixels where it saw every one."""
 
 _MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
 """The options that a result depends on."""
@@ -34,12 +41,26 @@ class Frame:
     """One still of a picture, ready for the net.
 
     `pixels` are the still's with transparent holes filled; `small` is their reduction, (h, w, 3) in [0, 1], in the
-    picture's own colours.
+    picture's own colours, or None where the net sees every pixel. `reusable` tells that nobody else looks at the
+    pixels.
     """
 
     still: Still
     pixels: Pixels
-    small: Floats
+    small: Floats | None
+    reusable: bool = True
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        arrays = {id(a): a for a in (self.still.pixels, self.still.alpha, self.pixels) if a is not None}
+        return sum(a.nbytes for a in arrays.values())
+
+    def output(self, options: ConvertOptions) -> Pixels:
+        """Where the result's pixels go: over the source's, unless those are looked at again."""
+        needed = options.compare or (self.still.alpha is not None and self.pixels is self.still.pixels)
+        free = self.reusable and self.pixels.flags.writeable and not needed
+        return self.pixels if free else np.empty_like(self.pixels)
 
 
 @dataclass(eq=False)
@@ -69,18 +90,6 @@ def load_bytes(path: Path) -> bytes:
         raise InputError(error.strerror or str(error)) from error
 
 
-def footprint(data: bytes, name: str, options: ConvertOptions) -> int:
-    """Bytes a picture will take from decoding to writing, judged from its header; InputError when it has none.
-
-    The source, the result and an encoder's copy, in 8 or 16 bits; when the net sees every pixel, three float
-    pictures more (its own planes are the engine's business).
-    """
-    if kind_of(Path(name)) == "raw" and options.raw != "none":
-        return 40 * len(data)
-    pixels, deep = measure(data, options.max_pixels)
-    return pixels * ((20 if deep else 10) + (36 if options.work_size == "full" else 0))
-
-
 def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Prepared:
     """Decode, fill holes, and reduce to the work size; `name` tells RAW files from TIFF, which they look like."""
     picture: Still | Animation
@@ -91,7 +100,8 @@ def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Pr
     else:
         picture = read_picture(data, options.max_pixels)
     stills = picture.frames if isinstance(picture, Animation) else (picture,)
-    frames = [_frame(still, options, style) for still in stills]
+    # Frames of an animation may be one array where nothing moves.
+    frames = [replace(_frame(still, options, style), reusable=len(stills) == 1) for still in stills]
     return Prepared(picture, frames, hashlib.sha256(data).hexdigest())
 
 
@@ -99,32 +109,87 @@ def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
     pixels = still.pixels if still.alpha is None else without_holes(still.pixels, still.alpha)
     work_size = style.work_size if options.work_size == "auto" else options.work_size
     shape = fullsize.work_shape(pixels.shape[0], pixels.shape[1], work_size)
+    if shape == pixels.shape[:2]:
+        return Frame(still, pixels, None)
     return Frame(still, pixels, fullsize.to_unit(fullsize.reduced(pixels, shape)))
 
 
-def translate(prepared: Prepared, options: ConvertOptions, translator: Translator) -> list[Floats]:
-    """The net's result for each frame, at work size, in [0, 1], in the picture's own colours."""
-    if options.strength == 0:
-        return [frame.small for frame in prepared.frames]
-    return [_translated(frame, options, translator) for frame in prepared.frames]
+def translate(
+    prepared: Prepared,
+    options: ConvertOptions,
+    translator: Translator,
+    memory: Memory,
+    listener: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> list[Result]:
+    """What the net makes of each frame, in the picture's own colours; see `Result`.
+
+    `listener` hears the share of the work that is done, 0 to 1. Temporary planes of pictures that are too large for
+    `memory` lie in `folder`. What is prepared is used up: results may be written over its pixels.
+    """
+    held = sum(frame.bytes for frame in prepared.frames)
+    count = len(prepared.frames)
+    results = []
+    for number, frame in enumerate(prepared.frames):
+        if options.strength == 0:
+            results.append(frame.pixels if frame.small is None else frame.small)
+            continue
+        ends = _Ends(frame, options)
+        net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
+        height, width = frame.pixels.shape[:2]
+        plan = fitted(height, width, held, options, net, memory)
+        hear = None if listener is None else _heard(listener, number, count)
+        net.translate_rows(ends, ends, plan, hear, folder)
+        results.append(ends.out)
+    return results
 
 
-def _translated(frame: Frame, options: ConvertOptions, translator: Translator) -> Floats:
-    # More than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
-    net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
-    own = frame.small
-    space = colour.transform(frame.still.metadata.icc)
-    seen = own if space is None else space.to_srgb(own)
-    result = fullsize.from_tensor(net(fullsize.to_tensor(seen)))
-    if options.keep_colour:
-        result = fullsize.with_colours_of(seen, result)
-    if space is None:
-        return result
-    # What the way there and back loses of the photograph is given back: a net that changes nothing changes nothing.
-    return own + (space.from_srgb(result) - space.from_srgb(seen))
+def _heard(listener: Callable[[float], None], number: int, count: int) -> Listener:
+    return lambda advance: listener((number + advance.share) / count)
 
 
-def finish(prepared: Prepared, results: list[Floats], options: ConvertOptions, style: Style, target: Format) -> bytes:
+class _Ends:
+    """Both ends of the net for one frame: its rows as the net sees them, and the net's rows as the frame wants them.
+
+    In each pass rows are read in order before those of the same place are written, so `out` may be the source.
+    """
+
+    def __init__(self, frame: Frame, options: ConvertOptions) -> None:
+        self.space = colour.transform(frame.still.metadata.icc)
+        self.keep_colour, self.strength = options.keep_colour, options.strength
+        self.small, self.pixels = frame.small, frame.pixels
+        self.out: Result = frame.output(options) if frame.small is None else np.empty_like(frame.small)
+        self.height, self.width = self.out.shape[:2]
+
+    def read_rows(self, top: int, bottom: int) -> Tensor:
+        """Rows in sRGB."""
+        return fullsize.to_tensor(self._seen(self._own(top, bottom)))
+
+    def write_rows(self, top: int, rows: Tensor) -> None:
+        """Rows of the result: of every pixel, finished; of a reduction, as the net left them, in its own colours."""
+        bottom = top + rows.shape[2]
+        own = self._own(top, bottom)
+        result = fullsize.from_tensor(rows)
+        seen = self._seen(own)
+        if self.keep_colour:
+            result = fullsize.with_colours_of(seen, result)
+        if self.space is not None:
+            # What the way there and back loses of the photograph is given back: a net that changes nothing changes
+            # nothing.
+            result = own + (self.space.from_srgb(result) - self.space.from_srgb(seen))
+        if self.small is None:
+            fullsize.blended(self.pixels[top:bottom], result, self.strength, cast(Pixels, self.out[top:bottom]))
+        else:
+            self.out[top:bottom] = result
+
+    def _own(self, top: int, bottom: int) -> Floats:
+        return fullsize.to_unit(self.pixels[top:bottom]) if self.small is None else self.small[top:bottom]
+
+    def _seen(self, own: Floats) -> Floats:
+        return own if self.space is None else self.space.to_srgb(own)
+
+
+def finish(prepared: Prepared, results: list[Result], options: ConvertOptions, style: Style, target: Format) -> bytes:
     """Restore the full size and encode, with the recipe in the metadata."""
     detail = style.detail if options.detail is None else options.detail
     stills = [_restored(frame, result, options, detail) for frame, result in zip(prepared.frames, results, strict=True)]
@@ -135,10 +200,14 @@ def finish(prepared: Prepared, results: list[Floats], options: ConvertOptions, s
     return encode_still(stills[0], target, options.quality, recipe, options.strip)
 
 
-def _restored(frame: Frame, result: Floats, options: ConvertOptions, detail: float) -> Still:
+def _restored(frame: Frame, result: Result, options: ConvertOptions, detail: float) -> Still:
     still = frame.still
     if options.strength > 0:
-        pixels = fullsize.restored(frame.pixels, frame.small, result, detail, options.strength)
+        if frame.small is None:
+            pixels = cast(Pixels, result)
+        else:
+            out = frame.output(options)
+            pixels = fullsize.restored(frame.pixels, frame.small, cast(Floats, result), detail, options.strength, out)
         if still.alpha is not None:
             # What cannot be seen stays as it was.
             hidden = still.alpha == 0

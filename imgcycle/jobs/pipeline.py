@@ -11,21 +11,22 @@ import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from imgcycle.device import default_memory
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, OutputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.ledger import Record, relative_name
-from imgcycle.jobs.picture import Prepared
+from imgcycle.jobs.memory import Memory, planned
+from imgcycle.jobs.picture import Prepared, Result
+from imgcycle.jobs.planning import existing
 from imgcycle.jobs.room import Room
 from imgcycle.jobs.tasks import Row, Status, Task
 from imgcycle.media.files import atomic_write
-from imgcycle.media.pixels import Floats
 
 
 @dataclass(frozen=True)
@@ -45,23 +46,35 @@ class Begun:
     size: int = 0
 
 
-def rows(tasks: Sequence[Task], translator: Translator, jobs: int) -> Iterator[Written]:
-    """What each task came to, in order; `jobs` threads read and as many write."""
+def rows(
+    tasks: Sequence[Task],
+    translator: Translator,
+    jobs: int,
+    memory: Memory,
+    listener: Callable[[int, float], None],
+) -> Iterator[Written]:
+    """What each task came to, in order; `jobs` threads read and as many write.
+
+    `listener` hears which task the net is at, and how much of it is done, 0 to 1.
+    """
     reading: deque[tuple[Task, Future[Begun]]] = deque()
     writing: deque[Future[Written]] = deque()
     waiting = iter(enumerate(tasks))
-    room = Room(default_memory())
+    room = Room(memory.for_pictures(translator))
+    position = 0
     readers = ThreadPoolExecutor(jobs, "imgcycle-read")
     writers = ThreadPoolExecutor(jobs, "imgcycle-write")
     try:
         while True:
             while len(reading) < jobs + 1 and (entry := next(waiting, None)) is not None:
                 ticket, task = entry
-                reading.append((task, readers.submit(begin, task, translator.style, room, ticket)))
+                reading.append((task, readers.submit(begin, task, translator, memory, room, ticket)))
             if not reading:
                 break
             task, future = reading.popleft()
-            writing.append(_through_the_net(task, future.result(), translator, writers, room))
+            hear = partial(listener, position)
+            writing.append(_through_the_net(task, future.result(), translator, memory, writers, room, hear))
+            position += 1
             while writing and (len(writing) > jobs or writing[0].done()):
                 yield writing.popleft().result()
         while writing:
@@ -73,7 +86,7 @@ def rows(tasks: Sequence[Task], translator: Translator, jobs: int) -> Iterator[W
         writers.shutdown(wait=True)
 
 
-def begin(task: Task, style: Style, room: Room, ticket: int = 0) -> Begun:
+def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket: int = 0) -> Begun:
     """Read and reduce one picture, once there is room for it."""
     started = time.perf_counter()
     size = 0
@@ -81,12 +94,12 @@ def begin(task: Task, style: Style, room: Room, ticket: int = 0) -> Begun:
     try:
         if task.verdict == "convert":
             data = picture.load_bytes(Path(task.input))
-            size = picture.footprint(data, task.input, task.options)
+            size, _ = planned(data, task.input, task.options, translator, memory)
         room.enter(ticket, size)
         entered = True
         if task.verdict != "convert":
             return Begun(left_alone(task), 0.0)
-        prepared = picture.prepare(data, task.input, task.options, style)
+        prepared = picture.prepare(data, task.input, task.options, translator.style)
         return Begun(prepared, time.perf_counter() - started, size)
     except Exception as error:
         # Whoever comes next waits for this ticket, used or not.
@@ -105,13 +118,21 @@ def _pass(room: Room, ticket: int) -> None:
 
 
 def _through_the_net(
-    task: Task, read: Begun, translator: Translator, writers: ThreadPoolExecutor, room: Room
+    task: Task,
+    read: Begun,
+    translator: Translator,
+    memory: Memory,
+    writers: ThreadPoolExecutor,
+    room: Room,
+    listener: Callable[[float], None],
 ) -> Future[Written]:
     if isinstance(read.value, Row):
         return _ready(read.value)
     started = time.perf_counter()
     try:
-        results = picture.translate(read.value, task.options, translator)
+        results = picture.translate(
+            read.value, task.options, translator, memory, listener, spill_folder(Path(task.output).parent)
+        )
     except Exception as error:
         room.leave(read.size)
         return _ready(failed(task, error))
@@ -119,7 +140,15 @@ def _through_the_net(
     return writers.submit(end, task, replace(read, seconds=seconds), results, translator.style, room)
 
 
-def end(task: Task, read: Begun, results: list[Floats], style: Style, room: Room) -> Written:
+def spill_folder(results: Path) -> Path:
+    """Where temporary planes lie: where TMPDIR says, else on the disk that the results go to.
+
+    The system's own folder for temporary files is often a piece of memory.
+    """
+    return Path(os.environ.get("TMPDIR") or existing(results))
+
+
+def end(task: Task, read: Begun, results: list[Result], style: Style, room: Room) -> Written:
     """Restore, encode and write one picture."""
     started = time.perf_counter()
     assert isinstance(read.value, Prepared)
@@ -139,7 +168,7 @@ def _ready(row: Row) -> Future[Written]:
     return future
 
 
-def write(task: Task, prepared: Prepared, results: list[Floats], style: Style) -> Written:
+def write(task: Task, prepared: Prepared, results: list[Result], style: Style) -> Written:
     """Encode and write one result, whole, with its source's time; OutputError when that fails."""
     path = Path(task.output)
     data = picture.finish(prepared, results, task.options, style, picture.target_format(task.output, prepared))

@@ -95,7 +95,7 @@ def check_disk(plan: Plan) -> None:
             size = Path(task.input).stat().st_size
         except OSError:
             continue
-        root = _existing(Path(task.root))
+        root = existing(Path(task.root))
         needed[root] = needed.get(root, 0) + round(size * _GROWTH)
     for root, size in needed.items():
         free = shutil.disk_usage(root).free
@@ -106,7 +106,8 @@ def check_disk(plan: Plan) -> None:
             )
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
     while not path.is_dir() and path != path.parent:
         path = path.parent
     return path

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imgcycle.jobs.events import Estimated, Event, Finished, Noted
+from imgcycle.jobs.events import Estimated, Event, Finished, Noted, Progressed
 from imgcycle.jobs.tasks import Row, Status, Summary, Task
 
 _ESTIMATE_AFTER = 3
@@ -19,7 +19,8 @@ class Tally:
     """Counts rows, and decides when going on makes no sense."""
 
     def __init__(self, tasks: Sequence[Task], begun: float, fail_fast: bool) -> None:
-        self.total, self.begun, self.fail_fast = len(tasks), begun, fail_fast
+        self.tasks, self.begun, self.fail_fast = tasks, begun, fail_fast
+        self.total = len(tasks)
         self.weights = [_weight(task) for task in tasks]
         self.whole, self.passed = sum(self.weights), 0
         self.left = sum(weight > 0 for weight in self.weights)
@@ -28,6 +29,11 @@ class Tally:
         self.position = 0
         self.over = False
         self._cause: tuple[str | None, int] = (None, 0)
+
+    def progressed(self, position: int, share: float) -> Progressed:
+        """The net has done `share` of the task at `position`."""
+        passed = sum(self.weights[:position]) + share * self.weights[position]
+        return Progressed(self.tasks[position].input, share, passed / self.whole if self.whole else 1.0)
 
     def add(self, row: Row) -> Iterator[Event]:
         """Count a row; the events that follow from it."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgcycle.errors import InputError
+from imgcycle.media.files import Data
 from imgcycle.media.pixels import Pixels
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
@@ -24,7 +25,7 @@ _ASSOCIATED = 1
 Wide = npt.NDArray[np.uint16]
 
 
-def is_deep(image: Image.Image, data: bytes) -> bool:
+def is_deep(image: Image.Image, data: Data) -> bool:
     """Whether a PNG or TIFF holds 16 bits a channel in a colour space this module reads."""
     if image.format == "PNG":
         return data[24] == 16

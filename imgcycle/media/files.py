@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+Data = bytes | mmap.mmap
+"""A file's bytes, or a view of them."""
 PARTIAL = ".imgcycle-"
 """Temporary names start with this, so that a walk passes over them and the leftovers of a kill can be found."""
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from imgcycle.errors import InputError
+from imgcycle.media.files import Data
 
 
 def open_heif_plugin() -> None:
@@ -15,12 +16,12 @@ def open_heif_plugin() -> None:
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-def is_heif(data: bytes) -> bool:
+def is_heif(data: Data) -> bool:
     """Whether bytes are in this container, AVIF excepted, which Pillow reads itself."""
     return data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis")
 
 
-def check_heif(data: bytes) -> None:
+def check_heif(data: Data) -> None:
     """Raise InputError for a file whose item list cannot be right.
 
     pi_heif turns item types and content types into strings without asking whether they are any (ISO/IEC 14496-12,
@@ -39,7 +40,7 @@ def check_heif(data: bytes) -> None:
                     raise InputError("cannot be decoded: its list of items is damaged")
 
 
-def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
+def _boxes(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
     """The boxes between two offsets: kind, and where the content lies. Stops at the first that cannot be."""
     while start + 8 <= stop:
         size, kind = struct.unpack_from(">I4s", data, start)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from pathlib import Path
+from typing import IO, Any, cast
 
 import cv2
 import numpy as np
@@ -31,12 +33,14 @@ from PIL import (
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, exif, formats, heif
 from imgcycle.media.deep import is_deep, read_deep
+from imgcycle.media.files import Data
 from imgcycle.media.formats import Format
 from imgcycle.media.pixels import Pixels
 
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
 
+_BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
 _MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
@@ -59,6 +63,20 @@ class Metadata:
     xmp: bytes = b""
     dpi: int = 0
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
+    to be turned, the format's name."""
+
+    width: int
+    height: int
+    frames: int = 1
+    deep: bool = False
+    alpha: bool = False
+    turned: bool = False
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +119,18 @@ def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
         return _decoded(open_image(data, max_pixels), data)
 
 
-def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
+    """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return measure(data, max_pixels)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    except ValueError as error:  # mmap's word for a file of no bytes
+        raise InputError("an empty file") from error
+
+
+def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Pillow's view of the header, its size checked before any pixel is decoded."""
     # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
@@ -110,7 +139,7 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         heif.check_heif(data)
         heif.open_heif_plugin()
         names = ("HEIF", "AVIF")
-    image = Image.open(io.BytesIO(data), formats=names)
+    image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data), formats=names)
     width, height = image.size
     if width * height > max_pixels:
         raise InputError(
@@ -121,17 +150,20 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     return image
 
 
-def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, bool]:
-    """Pixels of all frames, and whether they may have 16 bits, from the header alone; InputError when it has none."""
+def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
+    """What the header alone tells of a picture; InputError when it has none."""
     with in_one_line(data):
         image = open_image(data, max_pixels)
-        frames = int(getattr(image, "n_frames", 1)) if image.format in ("GIF", "PNG", "WEBP") else 1
-        deep = image.format in ("PNG", "TIFF") and is_deep(image, data)
-        return image.width * image.height * frames, deep
+        name = str(image.format)
+        frames = int(getattr(image, "n_frames", 1)) if name in ("GIF", "PNG", "WEBP") else 1
+        turn = _orientation(image, _exif_block(image))
+        width, height = image.size if turn < 5 else image.size[::-1]
+        deep = name in ("PNG", "TIFF") and is_deep(image, data)
+        return Facts(width, height, frames, deep, _has_alpha(image), turn in _TURNS, name)
 
 
 @contextlib.contextmanager
-def in_one_line(data: bytes) -> Iterator[None]:
+def in_one_line(data: Data) -> Iterator[None]:
     """Whatever a decoder raises on bytes from anywhere, as an InputError.
 
     That is anything: beside OSError and ValueError, damaged files have made Pillow's plugins raise IndexError,
@@ -162,16 +194,16 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         still = _by_pillow(image)
     lossless = format_.lossless or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = _metadata(image, data, still.grey)
-    turned = oriented(still, _orientation(image, metadata))
+    turned = oriented(still, _orientation(image, metadata.exif))
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
 
 
 def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if found is None or found.shape[:2] != (image.height, image.width):
         return None
-    return Still(cast(Pixels, cv2.cvtColor(found, cv2.COLOR_BGR2RGB)), grey=image.mode == "L")
+    return Still(cast(Pixels, found), grey=image.mode == "L")
 
 
 def _by_pillow(image: Image.Image) -> Still:
@@ -185,12 +217,23 @@ def _by_pillow(image: Image.Image) -> Still:
         raise InputError("floating-point pixels, which imgcycle does not know how to show")
     if mode == "CMYK":
         return Still(np.asarray(colour.cmyk_to_srgb(image)))
-    has_alpha = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     grey = mode in ("1", "L", "LA", "La")
-    both = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
-    if not has_alpha:
-        return Still(both, grey=grey)
-    return Still(np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3]), grey)
+    has_alpha = _has_alpha(image)
+    both = "RGBA" if has_alpha else "RGB"
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    alpha = np.empty(pixels.shape[:2], np.uint8) if has_alpha else None
+    # In bands: Pillow's own four bytes a pixel and the array are then all there is at any time.
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        band = np.asarray(image.crop((0, top, image.width, bottom)).convert(both))
+        pixels[top:bottom] = band[..., :3]
+        if alpha is not None:
+            alpha[top:bottom] = band[..., 3]
+    return Still(pixels, alpha, grey)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def oriented(still: Still, orientation: int) -> Still:
@@ -213,35 +256,40 @@ _TURNS: dict[int, Any] = {
 }
 
 
-def _orientation(image: Image.Image, metadata: Metadata) -> int:
+def _orientation(image: Image.Image, block: bytes) -> int:
     # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
     if image.format == "HEIF":
         return 1
     if image.format == "TIFF":
         value = getattr(image, "tag_v2", {}).get(274, 1)
         return value if isinstance(value, int) else 1
-    return exif.orientation(metadata.exif)
+    return exif.orientation(block)
 
 
 def _metadata(image: Image.Image, data: bytes, grey: bool) -> Metadata:
     info = image.info
-    block = info.get("exif") or b""
-    if image.format == "TIFF":
-        block = _tiff_exif(image)
-    elif not block and image.format == "PNG" and "Raw profile type exif" in info:
-        block = image.getexif().tobytes()
     icc = info.get("icc_profile") or b""
     if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
         icc = b""  # the pixels have left that space
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     chunks = containers.png_chunks(data, _PNG_COLOUR[:4]) if image.format == "PNG" and not icc else ()
     return Metadata(
-        bytes(block).removeprefix(b"Exif\0\0"),
+        _exif_block(image),
         bytes(icc),
         xmp.encode() if isinstance(xmp, str) else bytes(xmp),
         _dpi(info.get("dpi")),
         chunks,
     )
+
+
+def _exif_block(image: Image.Image) -> bytes:
+    """The EXIF block from its TIFF header on; empty when there is none."""
+    block = image.info.get("exif") or b""
+    if image.format == "TIFF":
+        block = _tiff_exif(image)
+    elif not block and image.format == "PNG" and "Raw profile type exif" in image.info:
+        block = image.getexif().tobytes()
+    return bytes(block).removeprefix(b"Exif\0\0")
 
 
 def _tiff_exif(image: Image.Image) -> bytes:

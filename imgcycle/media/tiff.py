@@ -31,8 +31,11 @@ def tiff_bytes(planes: Pixels, exif: bytes = b"", icc: bytes = b"", xmp: bytes =
     bits = planes.dtype.itemsize * 8
     xmp_at, icc_at = _append(file, xmp), _append(file, icc)
     rows = max(1, min(height, _STRIP // max(1, width * channels * planes.dtype.itemsize)))
-    strips = [_deflated(planes[top : top + rows], order) for top in range(0, height, rows)]
-    starts = [_append(file, strip) for strip in strips]
+    starts, sizes = [], []
+    for top in range(0, height, rows):
+        strip = _deflated(planes[top : top + rows], order)
+        starts.append(_append(file, strip))
+        sizes.append(len(strip))
 
     def put(tag: int, kind: int, *values: int) -> None:
         entries[tag] = _entry(file, order, tag, kind, values)
@@ -46,7 +49,7 @@ def tiff_bytes(planes: Pixels, exif: bytes = b"", icc: bytes = b"", xmp: bytes =
     put(274, _SHORT, 1)
     put(277, _SHORT, channels)
     put(278, _LONG, rows)
-    put(279, _LONG, *map(len, strips))
+    put(279, _LONG, *sizes)
     put(284, _SHORT, 1)
     put(317, _SHORT, 2)
     if channels == 4:

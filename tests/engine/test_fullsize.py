@@ -51,12 +51,29 @@ def test_the_formula_holds() -> None:
         assert np.abs(restored(photo, small, result, detail, strength) - wanted).max() <= 0.51
 
 
-def test_without_reduction_detail_has_nothing_to_say() -> None:
-    photo = scene()
-    unit = to_unit(photo)
-    assert np.array_equal(restored(photo, unit, 1 - unit, 0.9, 1.0), 255 - photo)
-    # Rounded, not truncated: 0.4 × 255 = 102, and half-way values do not sink.
-    assert (restored(photo, unit, np.full_like(unit, 0.3999), 0.5, 1.0) == 102).all()
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_rows_of_every_pixel_are_blended_and_rounded(dtype: type) -> None:
+    photo: fullsize.Pixels = scene().astype(dtype) * (257 if dtype is np.uint16 else 1)
+    most = np.iinfo(dtype).max
+    out = np.empty_like(photo)
+    fullsize.blended(photo, 1 - to_unit(photo), 1.0, out)
+    assert np.array_equal(out, most - photo)
+    # Rounded, not truncated, and clipped.
+    fullsize.blended(photo, np.full(photo.shape, 102.4 / most, np.float32), 1.0, out)
+    assert (out == 102).all()
+    fullsize.blended(photo, np.full(photo.shape, 1.5, np.float32), 1.0, out)
+    assert (out == most).all()
+    wanted = 0.75 * photo + 0.25 * 0.5 * most
+    fullsize.blended(photo, np.full(photo.shape, 0.5, np.float32), 0.25, photo)
+    assert np.abs(photo - wanted).max() <= 0.51
+
+
+def test_the_full_size_may_be_written_over_the_photograph() -> None:
+    photo = scene(90, 130)
+    small = to_unit(reduced(photo, (30, 45)))
+    wanted = restored(photo, small, 1 - small, 0.4, 0.8)
+    assert restored(photo, small, 1 - small, 0.4, 0.8, photo) is photo
+    assert np.array_equal(photo, wanted)
 
 
 def test_tensors_and_back() -> None:

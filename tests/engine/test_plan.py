@@ -111,8 +111,13 @@ def test_sixteen_bits_take_half() -> None:
 
 def test_a_net_that_cannot_be_walked_is_run_whole() -> None:
     net = net_of("unet256")
-    assert make_plan(net, 5000, 5000, 100 * MB) == StripPlan("whole", 5000, 5000, 3, net.stride, net.min_size)
-    assert least_memory(net, 256, 256) == 0
+    plan = make_plan(net, 1000, 1000, 1024 * MB)
+    assert (plan.mode, plan.walkable) == ("whole", False)
+    assert "cannot be run in strips" in str(plan)
+    # More than its widest planes, which are two of 64 channels at half the size, concatenated.
+    assert 1024**2 // 4 * 128 * 4 < plan.whole_bytes - 32 * MB == least_memory(net, 1000, 1000) - 32 * MB < 2**29
+    with pytest.raises(UsageError, match=r"--memory \d+M is the least"):
+        make_plan(net, 5000, 5000, 100 * MB)
     with pytest.raises(UsageError, match="cannot be run in strips"):
         make_plan(net, 256, 256, 100 * MB, mode="strips")
     with pytest.raises(ValueError, match="batch statistics"):

@@ -16,6 +16,7 @@ from imgcycle.errors import ImgcycleError, OutputError
 from imgcycle.jobs import pipeline
 from imgcycle.jobs.convert import convert_all
 from imgcycle.jobs.events import Ended, Finished, Noted
+from imgcycle.jobs.memory import Memory
 from imgcycle.jobs.planning import ConvertRequest, plan
 from imgcycle.jobs.room import Room
 from tests.media.pictures import encoded, scene
@@ -76,10 +77,9 @@ def translator() -> Translator:
     return Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, 32, 0.5))
 
 
-def test_a_tree_goes_through_the_smallest_room(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "default_memory", lambda: 1)
+def test_a_tree_goes_through_the_smallest_room(source: Path) -> None:
     net = translator()
-    events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net, jobs=4))
+    events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net, jobs=4, memory=Memory(1)))
     assert [e.row.status for e in events if isinstance(e, Finished)].count("done") == 9
     assert isinstance(events[-1], Ended)
     assert [Path(e.row.input).name for e in events if isinstance(e, Finished)] == [f"{n:02}.png" for n in range(12)]
