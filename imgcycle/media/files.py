@@ -39,6 +39,26 @@ def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """The same for a file that another program writes: the temporary name, empty, for it to fill."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # For writing: Windows syncs no handle that may only read.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(_default_mode())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a small UTF-8 file the same way."""
     with atomic_write(path) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,13 +57,15 @@ class Colour:
     """How a clip's numbers mean colours, in ffmpeg's words; what the file leaves open is filled in as players do.
 
     `matrix` is never "unknown": an untagged picture of 720 lines or more is taken for bt709, a smaller one for
-    smpte170m (or bt470bg at 25 and 50 frames' height of 576), an RGB format is "gbr". `range` is "tv" or "pc".
+    smpte170m, an RGB format is "gbr". `primaries` and `transfer` may be "unknown".
     """
 
     matrix: str
     range: Literal["tv", "pc"]
     primaries: str
     transfer: str
+    peak: int | None = None
+    """The brightest light in it, in nits, where an HDR clip says so."""
 
     @property
     def is_hdr(self) -> bool:
@@ -74,8 +77,8 @@ class Colour:
 class Clip:
     """One clip, probed. Times are seconds from the start of the file (the earliest of all its streams).
 
-    `pts` and `durations` (int64, ticks of `time_base`) name every frame of `video` in the order shown, also those
-    before 0 that players show; `origin` is what was subtracted from the container's own ticks.
+    `pts` and `durations` (int64, ticks of `time_base`) name every frame of `video` in the order shown. `pts` are the
+    container's own: a frame is shown at pts × time_base − origin, which is what `time` gives.
     `width`, `height` and `sar` (width ÷ height of a pixel) are those of the upright picture.
     """
 
@@ -98,11 +101,14 @@ class Clip:
     interlaced: bool
     colour: Colour
     time_base: Fraction
-    origin: int
+    origin: Fraction
+    """Where the container's own clock stands when the file begins, in seconds."""
     pts: Ticks
     durations: Ticks
     keyframes: Ticks
     """pts of the frames at which decoding can begin, ascending."""
+    seekable: bool
+    """Whether the packets name their own times, so that decoding can begin anywhere and still know where it is."""
     frame_rate: Fraction
     """Frames a second: the constant rate, or the mean of a variable one."""
     chapters: tuple[Chapter, ...]
@@ -135,7 +141,7 @@ class Clip:
     @property
     def end(self) -> Fraction:
         """When the last frame has been shown."""
-        return int(self.pts[-1] + self.durations[-1]) * self.time_base
+        return self.time(-1) + self.length(-1)
 
     @property
     def duration(self) -> Fraction:
@@ -144,7 +150,7 @@ class Clip:
 
     def time(self, frame: int) -> Fraction:
         """When frame number `frame` (0-based, negative from the end) appears."""
-        return int(self.pts[frame]) * self.time_base
+        return int(self.pts[frame]) * self.time_base - self.origin
 
     def length(self, frame: int) -> Fraction:
         """For how long frame number `frame` is shown."""
@@ -152,6 +158,9 @@ class Clip:
 
     def span(self, start: Fraction | None = None, end: Fraction | None = None) -> range:
         """The numbers of the frames that appear at or after `start` and before `end` (seconds; None: no limit)."""
-        first = 0 if start is None else bisect_left(self.pts, start / self.time_base)
-        last = self.frames if end is None else bisect_left(self.pts, end / self.time_base)
+        first = 0 if start is None else self._at(start)
+        last = self.frames if end is None else self._at(end)
         return range(first, max(first, last))
+
+    def _at(self, seconds: Fraction) -> int:
+        return bisect_left(self.pts, math.ceil((seconds + self.origin) / self.time_base))

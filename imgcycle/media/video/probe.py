@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
-from imgcycle.media.video.clip import Clip
+import numpy as np
+
+from imgcycle.errors import InputError
+from imgcycle.media.video.clip import Clip, Colour, Stream, Ticks
+from imgcycle.media.video.header import read_header
+from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
+from imgcycle.media.video.process import Finished, run_ffmpeg, source
+
+_NO_TIME = -(1 << 63)
+_KEY, _DISCARD = 1, 4
+_HD_LINES = 720
+_SEEKABLE = ("mov", "matroska", "mpegts")
+"""Containers whose packets carry their own times, wherever reading begins."""
+_SILENT_PACKETS = ("vp8",)
+"""Codecs with packets that show nothing: their frames can only be counted by decoding."""
+_USUAL_RATES = tuple(
+    Fraction(n * 1000, d) for n in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240) for d in (1000, 1001)
+)
+
+_PACKET = re.compile(rb"^0, *(-?\d+), *(-?\d+), *(-?\d+), *\d+, 0x[0-9a-f]+(?:, F=0x([0-9A-Fa-f]+))?", re.MULTILINE)
+_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)", re.MULTILINE)
+_DIMENSIONS = re.compile(rb"^#dimensions 0: (\d+)x(\d+)", re.MULTILINE)
+_TIMED = re.compile(r"^(-?\d+) (\d+)/(\d+)$", re.MULTILINE)
+_SHOWN = re.compile(r"^n: *0 .*?fmt:(\w+) .*?sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(\S)", re.MULTILINE)
+_COLOUR = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+_PEAK = re.compile(r"MaxCLL=([1-9]\d*)|max_luminance=([1-9]\d*)")
 
 
 def probe_video(path: Path) -> Clip:
@@ -13,4 +42,165 @@ def probe_video(path: Path) -> Clip:
     InputError in one line for what is no clip: a file cut off before its index, sound alone, no frames, text, a
     playlist that points elsewhere (no other file is ever opened).
     """
-    raise NotImplementedError
+    header = read_header(path)
+    video = _chosen(header.streams)
+    looked = _look(path, video)
+    time_base, packets = _packets(looked.output)
+    first = _first_frame(looked)
+    shown = packets[(packets[:, 3] & _DISCARD) == 0]
+    named = len(np.unique(shown[:, 0])) == len(shown) and not bool((shown[:, 0] == _NO_TIME).any())
+    if video.codec in _SILENT_PACKETS or not named:
+        named = False
+        time_base, shown = _decoded(path, video)
+    if first is None or not len(shown):
+        raise InputError(f"{video} has no frame that can be decoded: {looked.reason}")
+    durations = _durations(shown, header.rates.get(video.index, Fraction(25)), time_base)
+    shown = shown[np.argsort(shown[:, 0], kind="stable")]
+    pts = shown[:, 0]
+    coded = _DIMENSIONS.search(looked.output)
+    return Clip(
+        path=path,
+        container=header.container,
+        streams=header.streams,
+        video=video,
+        width=first.width,
+        height=first.height,
+        coded_size=(int(coded[1]), int(coded[2])) if coded else (first.width, first.height),
+        rotation=header.rotations.get(video.index, 0),
+        sar=first.sar,
+        pixel_format=first.format,
+        depth=depth_of(first.format),
+        chroma=chroma_of(first.format),
+        has_alpha=has_alpha(first.format),
+        interlaced=first.interlaced,
+        colour=first.colour,
+        time_base=time_base,
+        origin=header.start,
+        pts=pts,
+        durations=durations,
+        keyframes=pts[(shown[:, 3] & _KEY) != 0],
+        # Old x264 coded 4:4:4 with a flaw that decoders make up for once they read its version in the first frame.
+        seekable=named
+        and header.container.startswith(_SEEKABLE)
+        and (video.codec, chroma_of(first.format)) != ("h264", "444"),
+        frame_rate=_rate(pts, durations, time_base),
+        chapters=header.chapters,
+        metadata=header.metadata,
+    )
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first frame as decoded, upright."""
+
+    width: int
+    height: int
+    sar: Fraction
+    format: str
+    interlaced: bool
+    colour: Colour
+
+
+def _chosen(streams: tuple[Stream, ...]) -> Stream:
+    """The stream to convert: the default film, else the first; never cover art beside a film."""
+    films = [stream for stream in streams if stream.kind == "video" and not stream.cover and stream.codec != "none"]
+    if not films:
+        kinds = {stream.kind for stream in streams}
+        if not streams:
+            raise InputError("a clip without streams: nothing was recorded in it")
+        what = "only cover art" if "video" in kinds else "no picture, only " + " and ".join(sorted(kinds))
+        raise InputError(f"{what}: there is nothing to convert")
+    return next((stream for stream in films if stream.default), films[0])
+
+
+def _look(path: Path, video: Stream) -> Finished:
+    """Every packet's times on the output, and the first frame described in the log."""
+    stream = f"0:{video.index}"
+    return run_ffmpeg(
+        [
+            *("-copyts", *source(path)),
+            *("-map", stream, "-c", "copy", "-f", "framecrc", "pipe:1"),
+            *("-map", stream, "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"),
+        ],
+        loglevel="info",
+    )
+
+
+def _packets(output: bytes) -> tuple[Fraction, Ticks]:
+    """The time base, and rows of pts, dts, duration, flags in the file's order."""
+    base = _BASE.search(output)
+    rows = [
+        (int(pts), int(dts), int(duration), int(flags, 16) if flags else _KEY)
+        for dts, pts, duration, flags in _PACKET.findall(output)
+    ]
+    time_base = Fraction(int(base[1]), int(base[2])) if base else Fraction(1, 1000)
+    return time_base, np.array(rows, np.int64).reshape(-1, 4)
+
+
+def _decoded(path: Path, video: Stream) -> tuple[Fraction, Ticks]:
+    """The same rows from decoding every frame, for files whose packets do not say when they are shown."""
+    done = run_ffmpeg(
+        [
+            *("-copyts", *source(path), "-map", f"0:{video.index}", "-fps_mode", "passthrough"),
+            *("-enc_time_base", "demux", "-stats_enc_pre", "pipe:1", "-stats_enc_pre_fmt", "{pts} {tb}"),
+            *("-f", "null", "-"),
+        ]
+    )
+    found = _TIMED.findall(done.output.decode("ascii", "replace"))
+    if not found:
+        raise InputError(f"{video} cannot be decoded: {done.reason}")
+    time_base = Fraction(int(found[0][1]), int(found[0][2]))
+    rows = [(int(pts), int(pts), 0, _KEY if n == 0 else 0) for n, (pts, _, _) in enumerate(found)]
+    return time_base, np.array(rows, np.int64).reshape(-1, 4)
+
+
+def _first_frame(looked: Finished) -> _First | None:
+    said = "\n".join(text for _, text in looked.log)
+    shown = _SHOWN.search(said)
+    if shown is None:
+        return None
+    width, height = int(shown[4]), int(shown[5])
+    sar = Fraction(int(shown[2]), int(shown[3]) or 1) or Fraction(1)
+    words = _COLOUR.search(said, shown.end())
+    colour = _colour(shown[1], height, cast("tuple[str, ...]", words.groups()) if words else ("unknown",) * 4)
+    peaks = [int(a or b) for a, b in _PEAK.findall(said)]
+    if colour.is_hdr and peaks:
+        colour = Colour(colour.matrix, colour.range, colour.primaries, colour.transfer, max(peaks))
+    return _First(width, height, sar, shown[1], shown[6] in "TB", colour)
+
+
+def _colour(pixel_format: str, height: int, said: tuple[str, ...]) -> Colour:
+    spread, matrix, primaries, transfer = said
+    if is_rgb(pixel_format):
+        matrix = "gbr"
+    elif matrix in ("unknown", "reserved", "gbr"):
+        matrix = "bt709" if height >= _HD_LINES else "smpte170m"
+    full = spread == "pc" or is_full_range(pixel_format)
+    return Colour(matrix, "pc" if full else "tv", primaries, transfer)
+
+
+def _durations(shown: Ticks, rate: Fraction, time_base: Fraction) -> Ticks:
+    """How long each frame is shown, in order: until the next; the last for what is left of the stream's own length.
+
+    A packet's duration counts decoding, not showing: where frames are reordered at a variable rate it belongs to
+    another frame, and only the whole length is right.
+    """
+    pts = np.sort(shown[:, 0])
+    steps = np.diff(pts)
+    usual = int(np.median(steps)) if len(steps) else max(1, round(1 / rate / time_base))
+    whole = int(shown[-1, 1] + shown[-1, 2] - shown[0, 1])
+    left = whole - int(pts[-1] - pts[0])
+    if not 0 < left <= 10 * usual:
+        left = int(shown[np.argmax(shown[:, 0]), 2])
+    return np.append(steps, left if left > 0 else usual).astype(np.int64)
+
+
+def _rate(pts: Ticks, durations: Ticks, time_base: Fraction) -> Fraction:
+    """Frames a second; a usual rate where the clock's own coarseness allows for it."""
+    span = int(pts[-1] + durations[-1] - pts[0]) * time_base
+    if not span:
+        return Fraction(25)
+    mean = len(pts) / span
+    near = min(_USUAL_RATES, key=lambda usual: abs(usual - mean))
+    allowed = max(Fraction(1, 5000), time_base / span)
+    return near if abs(near / mean - 1) <= allowed else mean.limit_denominator(100_000)
