@@ -1,0 +1,99 @@
+"""Whole pictures through a net by OpenVINO, which on some CPUs outruns torch in float32.
+
+Only the net's arithmetic changes hands: padding, rows and plans are the translator's own. Strips cut a net at its
+norms, where OpenVINO takes it as a whole, so a picture that goes in strips goes through torch, in float32 as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import MissingExtra, UsageError
+from imgcycle.nets.layers import Generator
+
+
+class OpenVinoNet:
+    """A generator compiled for this CPU: float32 (N, C, H, W) in [-1, 1] in and out, sides as the net takes them.
+
+    It is converted once, for all sizes, as it is in evaluation; the torch net is not changed. `threads` are by
+    default as many as torch uses. One net, size and number of threads gives the same bytes every time.
+
+    MissingExtra without the package; UsageError for a net or a machine that OpenVINO does not take.
+    """
+
+    def __init__(self, net: Generator, threads: int | None = None) -> None:
+        ov = _package()
+        try:
+            model = _converted(ov, net)
+            compiled = ov.Core().compile_model(model, "CPU", _settings(threads or torch.get_num_threads()))
+            self._request = compiled.create_infer_request()
+        except Exception as error:  # its frontends raise types of their own
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise UsageError(f"OpenVINO cannot run this net here: {reason}", "use --backend torch") from error
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Translate planes; calls from several threads wait for one another."""
+        with self._lock:
+            # The result is a copy: OpenVINO writes the next one where this one lies.
+            found = self._request.infer([x.contiguous().numpy()], share_inputs=True)[0]
+        return torch.from_numpy(found)
+
+
+class OpenVinoTranslator(Translator):
+    """A translator whose whole pictures are run by OpenVINO in float32; what goes in strips is run by torch.
+
+    UsageError when `device` is not the CPU, else as `OpenVinoNet`.
+    """
+
+    def __init__(self, net: Generator, device: torch.device, style: Style | None = None) -> None:
+        if device.type != "cpu":
+            raise UsageError(f"OpenVINO runs on the CPU, not on {device}", "use --device cpu or --backend torch")
+        super().__init__(net, device, torch.float32, style)
+        self.weight_bytes += sum(p.numel() * p.itemsize for p in self.net.parameters())
+        self._compiled = OpenVinoNet(self.net)
+
+    def _run(self, planes: Tensor) -> Tensor:
+        return self._compiled(planes)
+
+
+def _package() -> Any:
+    """OpenVINO, kept from reporting home.
+
+    Importing it announces so over the network and leaves files in the home folder, unless the package for that is
+    missing; what stands as None among the modules is missing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtra("openvino", "--backend openvino") from error
+    return openvino
+
+
+def _converted(ov: Any, net: Generator) -> Any:
+    """The net as OpenVINO's graph, its batch, height and width open."""
+    side = -(-max(net.min_size, 32) // net.stride) * net.stride
+    example = torch.zeros(1, 3, side, side)
+    with torch.no_grad(), warnings.catch_warnings():
+        # Tracing is deprecated in torch and still OpenVINO's way in; the constants it warns of are a blur's taps.
+        warnings.simplefilter("ignore")
+        return ov.convert_model(net, example_input=example, input=[ov.PartialShape([-1, 3, -1, -1])])
+
+
+def _settings(threads: int) -> dict[str, Any]:
+    return {
+        # By itself it takes bfloat16 where the CPU has it, which is 3e-2 off.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        # Threads that are tied to cores wait there for whoever else was put on them.
+        "ENABLE_CPU_PINNING": False,
+    }
