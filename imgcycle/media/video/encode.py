@@ -89,7 +89,7 @@ def plan_coding(
     chroma = chroma or "420"
     ten = codec == "ffv1" or (deep and codec != "h264")
     pixel_format = f"yuv{chroma}p10le" if ten else f"yuv{chroma}p"
-    filters = f"{to_bt709(pixel_format, width, height)},setsar={sar.numerator}/{sar.denominator}"
+    filters = f"{to_bt709(pixel_format, width, height)},setsar=sar={sar.numerator}/{sar.denominator}:max=2147483647"
     device: tuple[str, ...] = ()
     if hardware:
         encoder, options, device, upload = _hardware(codec, chroma, crf, preset)

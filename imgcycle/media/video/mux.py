@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from imgcycle.media.video.clip import Clip
-from imgcycle.media.video.streams import StreamPlan
+from imgcycle.errors import OutputError
+from imgcycle.media.files import atomic_path
+from imgcycle.media.paths import shown
+from imgcycle.media.video.clip import Clip, Stream
+from imgcycle.media.video.containers import MUXERS, cover_type
+from imgcycle.media.video.process import must_run, named, source
+from imgcycle.media.video.streams import StreamPlan, stream_arguments
+
+_MICRO = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,4 +44,107 @@ def finish(
     packet. `metadata` is added to the source's. The container is the plan's, whatever `output` ends in.
     OutputError in one line; nothing is left under `output` then.
     """
-    raise NotImplementedError
+    if not segments:
+        raise OutputError(f"{shown(output)}: there is no segment to make it of")
+    try:
+        with atomic_path(output) as temporary, tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+            listed = Path(folder) / "segments.ffconcat"
+            listed.write_bytes(_listing(segments, Path(folder)).encode("utf-8", "surrogateescape"))
+            arguments = _arguments(segments, clip, plan, start, end, Path(folder), listed)
+            for key, value in (metadata or {}).items():
+                arguments += ["-metadata", f"{key}={value}"]
+            arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]
+            must_run(arguments, OutputError, f"{shown(output)} cannot be put together")
+    except OSError as error:
+        raise OutputError(f"{shown(output)} cannot be written: {error.strerror or error}") from error
+
+
+def _arguments(
+    segments: Sequence[Segment],
+    clip: Clip,
+    plan: StreamPlan,
+    start: Fraction | None,
+    end: Fraction | None,
+    folder: Path,
+    listed: Path,
+) -> list[str]:
+    zero = start or Fraction(0)
+    # With -copyts nothing is shifted but by us: what ffmpeg takes for a file's start depends on the streams in use.
+    arguments = ["-copyts", "-itsoffset", _micro(segments[0].start - zero)]
+    arguments += ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", named(listed)]
+    seek = ("-noaccurate_seek", "-ss", _micro(zero)) if zero > 0 else ()
+    arguments += source(clip.path.absolute(), "-itsoffset", _micro(-clip.origin - zero), *seek)
+    cut = start is not None or end is not None
+    covers = [fate for fate in plan.kept if fate.stream.cover and plan.container == "mkv"]
+    kept = tuple(fate for fate in plan.kept if fate not in covers)
+    length = None if end is None else end - zero
+    arguments += stream_arguments(kept, timing=_timing(length) if cut else None)
+    arguments += ["-map_metadata", "1", "-map_chapters", "1", "-strict", "experimental"]
+    if length is not None:
+        arguments += ["-t", _micro(length)]
+    present = sum(fate.stream.kind == "attachment" for fate in kept)
+    for n, fate in enumerate(covers, present):
+        arguments += _cover(clip, fate.stream, n, folder)
+    if plan.container in ("mp4", "mov"):
+        # Apple's and Android's own keys have no place in the classic list of tags.
+        own = any(key.startswith("com.") for key in clip.metadata)
+        arguments += ["-movflags", "+faststart+use_metadata_tags" if own else "+faststart"]
+    return arguments
+
+
+def _timing(length: Fraction | None) -> dict[str, str]:
+    """What keeps packets inside the cut: sound from the first packet on that begins in it, films from a key frame."""
+    beyond = "" if length is None else f"+gte(pts*tb\\,{float(length):.6f})"
+    trim = "atrim=start=0" if length is None else f"atrim=start=0:end={float(length):.6f}"
+    return {
+        "audio": f"noise=drop=lt(pts\\,0){beyond}",
+        # Variable 0 remembers that a key frame has come.
+        "video": f"noise=drop=not(st(0\\,max(ld(0)\\,key*gte(pts\\,0))))+lt(pts\\,0){beyond}",
+        "recode": trim,
+    }
+
+
+def _cover(clip: Clip, stream: Stream, n: int, folder: Path) -> list[str]:
+    """Matroska keeps cover art as an attachment: the picture in a file, and the arguments to attach it."""
+    kind = cover_type(stream)
+    name = stream.metadata.get("filename", "cover.png" if kind == "image/png" else "cover.jpg")
+    done = must_run(
+        [
+            *(*source(clip.path), "-map", f"0:{stream.index}", "-c", "copy", "-frames:v", "1"),
+            *("-f", "image2pipe", "pipe:1"),
+        ],
+        OutputError,
+        "the cover art cannot be read",
+    )
+    file = folder / f"cover-{n}"
+    file.write_bytes(done.output)
+    words = [f"-metadata:s:t:{n}", f"mimetype={kind}", f"-metadata:s:t:{n}", f"filename={name}"]
+    return ["-attach", named(file), *words]
+
+
+def _listing(segments: Sequence[Segment], folder: Path) -> str:
+    """ffmpeg's list of files to join, each with its exact length.
+
+    Lengths are differences of rounded positions, so that rounding to microseconds never adds up.
+    """
+    lines = ["ffconcat version 1.0"]
+    begun = segments[0].start
+    places = [_rounded(segment.start - begun) for segment in segments] + [_rounded(segments[-1].end - begun)]
+    for n, segment in enumerate(segments):
+        path = segment.path.absolute()
+        if "\n" in str(path) or "\r" in str(path):
+            # The list knows no line breaks in names: a link of ours stands in for such a path.
+            link = folder / f"segment-{n:06d}.mp4"
+            link.symlink_to(path)
+            path = link
+        quoted = named(path).replace("'", "'\\''")
+        lines += [f"file '{quoted}'", f"duration {(places[n + 1] - places[n]) / _MICRO:.6f}"]
+    return "\n".join(lines) + "\n"
+
+
+def _rounded(seconds: Fraction) -> int:
+    return round(seconds * _MICRO)
+
+
+def _micro(seconds: Fraction) -> str:
+    return f"{_rounded(seconds)}us"

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from imgcycle.errors import UsageError
 from imgcycle.media.video.clip import Clip, Stream
+from imgcycle.media.video.containers import (
+    CONTAINERS,
+    CONVERTED,
+    MUXERS,
+    SUFFIXES,
+    Container,
+    copies,
+    own_container,
+    recoded,
+)
 from imgcycle.media.video.encode import VideoCodec
+from imgcycle.media.video.process import named, run_ffmpeg, source
 
-Container = Literal["mp4", "mov", "mkv", "webm", "avi", "ts"]
 Way = Literal["convert", "copy", "recode", "drop"]
-SUFFIXES: dict[str, Container] = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "mkv",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".ts": "ts",
-    ".m2ts": "ts",
-    ".mts": "ts",
-}
-"""What an output file's suffix says."""
+
+_SPOKEN = {"libopus": "opus", "mov_text": "its own kind of text (mov_text)", "subrip": "srt"}
+_FLAGS = re.findall(
+    r"\w+",
+    "default dub original comment lyrics karaoke forced captions descriptions dependent metadata"
+    " hearing_impaired visual_impaired clean_effects attached_pic timed_thumbnails still_image non_diegetic",
+)
+_STALE = re.compile(r"(?i)^(encoder|duration|bps|number_of_(frames|bytes)|_statistics_.*|rotate)(-\w+)?$")
+"""Words about a stream that were true of the old one."""
 
 
 @dataclass(frozen=True)
 class StreamFate:
-    """What becomes of one stream: "convert" is the picture itself, "recode" gives it `codec`; `reason` else ""."""
+    """What becomes of one stream: "convert" is the picture itself, "recode" gives it `codec` (ffmpeg's encoder).
+
+    `reason` says in one line why it is recoded or dropped; "" when nothing is lost.
+    """
 
     stream: Stream
     way: Way
@@ -46,15 +60,159 @@ class StreamPlan:
         """One line for every stream that is recoded or dropped."""
         return tuple(f"{fate.stream}: {fate.reason}" for fate in self.fates if fate.reason)
 
+    @property
+    def kept(self) -> tuple[StreamFate, ...]:
+        """Those that are in the result, in its order."""
+        return tuple(fate for fate in self.fates if fate.way != "drop")
+
 
 def container_for(clip: Clip, codec: VideoCodec, wanted: str | None = None) -> Container:
-    """The container of the result: `wanted` (a name or a suffix), else the source's where it can hold the streams.
+    """The container of the result: `wanted` (a name or a suffix), else the source's where it can hold the codec.
 
-    UsageError when `wanted` is unknown or cannot hold the codec.
+    Else mp4, or mkv where sound would have to be coded anew for mp4. UsageError when `wanted` is unknown or cannot
+    hold the codec.
     """
-    raise NotImplementedError
+    if wanted is not None:
+        word = wanted.lower().removeprefix(".")
+        container = SUFFIXES.get(f".{word}")
+        if container is None:
+            raise UsageError(f"no clip is written as {wanted!r}", f"choose {', '.join(CONTAINERS)}")
+        if codec not in CONVERTED[container]:
+            fitting = [name for name in CONTAINERS if codec in CONVERTED[name]]
+            instead = sorted(CONVERTED[container])
+            raise UsageError(
+                f"{codec} cannot go into {container}", f"--codec {'|'.join(instead)}, or a file in {', '.join(fitting)}"
+            )
+        return container
+    own = own_container(clip)
+    if own is not None and codec in CONVERTED[own]:
+        return own
+    if own == "webm":
+        return "mkv"
+    sounds = [stream for stream in clip.streams if stream.kind == "audio"]
+    return "mp4" if all(copies(stream, "mp4") for stream in sounds) else "mkv"
+
+
+def suffix_for(clip: Clip, container: Container) -> str:
+    """The suffix of the result's name: the clip's own where it says the same."""
+    own = clip.path.suffix
+    return own if SUFFIXES.get(own.lower()) == container else f".{container}"
 
 
 def plan_streams(clip: Clip, container: Container, *, audio: bool = True) -> StreamPlan:
-    """Settle what becomes of each stream; rehearsed with ffmpeg on the first packets, so that the end cannot fail."""
-    raise NotImplementedError
+    """Settle what becomes of each stream; rehearsed with ffmpeg on the first second, so that the end cannot fail."""
+    fates = []
+    for stream in clip.streams:
+        if stream.index == clip.video.index:
+            fates.append(StreamFate(stream, "convert"))
+        elif stream.kind == "audio" and not audio:
+            fates.append(StreamFate(stream, "drop", reason="left out, as asked"))
+        else:
+            fates.append(_fate(stream, container, clip))
+    return _rehearsed(clip, StreamPlan(container, tuple(fates)))
+
+
+def _fate(stream: Stream, container: Container, clip: Clip) -> StreamFate:
+    if copies(stream, container):
+        return StreamFate(stream, "copy")
+    name = "a transport stream" if container == "ts" else container
+    encoder = recoded(stream, container)
+    if encoder:
+        spoken = _SPOKEN.get(encoder, encoder)
+        return StreamFate(stream, "recode", encoder, f"{name} cannot hold {stream.codec}, so it becomes {spoken}")
+    if stream.kind == "data" and _is_rewritten(stream, container, clip):
+        return StreamFate(stream, "drop")
+    if stream.kind == "attachment":
+        return StreamFate(stream, "drop", reason=f"{name} cannot hold attachments, so it is left out (mkv can)")
+    if stream.codec == "none" or stream.kind == "data":
+        return StreamFate(stream, "drop", reason="ffmpeg cannot carry it over, so it is left out")
+    what = "cover art" if stream.cover else stream.codec
+    return StreamFate(stream, "drop", reason=f"{name} cannot hold {what}, so it is left out (mkv can)")
+
+
+def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:
+    """Whether what a data stream says is said anew by the muxer: chapter titles, the time code."""
+    if stream.codec == "bin_data" and stream.tag == "text" and clip.chapters:
+        return True
+    return stream.tag == "tmcd" and container in ("mp4", "mov") and "timecode" in stream.metadata
+
+
+def stream_arguments(
+    fates: tuple[StreamFate, ...], *, first: int = 0, timing: dict[str, str] | None = None
+) -> list[str]:
+    """ffmpeg's arguments for the kept streams from input 1, as outputs number `first` and on.
+
+    Maps, codecs, words, flags. `timing` holds what cuts a stream to length: bitstream filters for copied "audio" and
+    "video" (others like audio), and the audio filter of "recode".
+    """
+    timing = timing or {}
+    arguments: list[str] = []
+    for n, fate in enumerate(fates, first):
+        stream = fate.stream
+        arguments += ["-map", "0:v:0" if fate.way == "convert" else f"1:{stream.index}"]
+        arguments += [f"-c:{n}", fate.codec if fate.way == "recode" else "copy"]
+        arguments += [f"-map_metadata:s:{n}", f"1:s:{stream.index}", f"-disposition:{n}", _flags(stream)]
+        for key in stream.metadata:
+            if _STALE.match(key) and (fate.way == "convert" or key.lower() == "duration"):
+                arguments += [f"-metadata:s:{n}", f"{key}="]
+        if fate.way == "recode" and stream.kind == "audio":
+            arguments += _sound(n, fate, timing.get("recode", ""))
+        elif fate.way == "copy" and timing:
+            moving = stream.kind == "video" and not stream.cover
+            rule = timing["video" if moving else "audio"]
+            if stream.kind != "attachment" and not stream.cover:
+                arguments += [f"-bsf:{n}", rule]
+    return arguments
+
+
+def _sound(n: int, fate: StreamFate, trim: str) -> list[str]:
+    layouts = "aformat=channel_layouts=7.1|5.1|quad|stereo|mono" if fate.codec == "libopus" else ""
+    filters = ",".join(part for part in (trim, layouts) if part)
+    arguments = [f"-filter:{n}", filters] if filters else []
+    if fate.codec in ("aac", "libopus"):
+        arguments += [f"-b:{n}", f"{96 * _channels(fate.stream)}k"]
+    return arguments
+
+
+def _channels(stream: Stream) -> int:
+    for word, count in (("7.1", 8), ("6.1", 7), ("5.1", 6), ("5.0", 5), ("quad", 4), ("stereo", 2), ("mono", 1)):
+        if re.search(rf", {re.escape(word)}", stream.details):
+            return count
+    counted = re.search(r", (\d+) channels", stream.details)
+    return int(counted[1]) if counted else 2
+
+
+def _flags(stream: Stream) -> str:
+    said = {word.replace(" ", "_") for word in re.findall(r"\(([a-z ]+)\)", stream.details)}
+    if "attached_pic" not in said and stream.cover:
+        said.add("attached_pic")
+    return "+".join(flag for flag in _FLAGS if flag in said) or "0"
+
+
+def _rehearsed(clip: Clip, plan: StreamPlan) -> StreamPlan:
+    """The plan without the streams that this ffmpeg refuses; what it says of them is the reason."""
+    others = tuple(fate for fate in plan.kept if fate.way != "convert")
+    if not others or not _refusal(clip, plan.container, others):
+        return plan
+    refused = {fate.stream.index: why for fate in others if (why := _refusal(clip, plan.container, (fate,)))}
+    fates = tuple(
+        replace(fate, way="drop", reason=f"left out: {refused[fate.stream.index]}")
+        if fate.stream.index in refused
+        else fate
+        for fate in plan.fates
+    )
+    return replace(plan, fates=fates)
+
+
+def _refusal(clip: Clip, container: Container, fates: tuple[StreamFate, ...]) -> str:
+    """Why ffmpeg will not write these streams; "" when it does."""
+    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+        done = run_ffmpeg(
+            [
+                # Input 0 is the picture's place; nothing is taken from it.
+                *("-t", "1", *source(clip.path), "-t", "1", *source(clip.path)),
+                *stream_arguments(fates),
+                *("-strict", "experimental", "-f", MUXERS[container], "-y", named(Path(folder) / "rehearsal")),
+            ]
+        )
+    return "" if done.status == 0 else done.reason
