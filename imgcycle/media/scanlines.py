@@ -1,0 +1,244 @@
+"""A picture written as its rows come, in memory for a few of them: JPEG, PNG and TIFF.
+
+The files are those of `encode_still` in quality, sampling, colour profile and metadata, and a JPEG decodes to the
+very same pixels: blocks are coded one by one, so strips of whole blocks can be coded apart and joined by restart
+markers (ITU T.81, section F.1.1.5.2). What a whole picture would be needed for is left out: Huffman tables made to
+measure, and one channel for what turns out grey.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, Self, cast
+
+import cv2
+import numpy as np
+
+from imgcycle.errors import OutputError
+from imgcycle.media import containers, formats
+from imgcycle.media.encoding import LEAST_QUALITY, truthful
+from imgcycle.media.files import atomic_write
+from imgcycle.media.formats import Format
+from imgcycle.media.pixels import Pixels, eight_bit
+from imgcycle.media.stills import Metadata, Still
+from imgcycle.media.tiff_rows import TiffRows
+
+ROWS = 64
+"""Rows coded at a time: blocks of any sampling fit, and a restart interval has room for JPEG's widest picture."""
+WRITABLE = (formats.JPEG, formats.PNG, formats.TIFF)
+_JPEG_MOST = 65500
+_PNG_MOST = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Outline(Still):
+    """A still without its pixels: all that is known of it, `pixels` being a single one of their type.
+
+    `width` and `height` are the upright picture's.
+    """
+
+    width: int = 1
+    height: int = 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height."""
+        return self.width, self.height
+
+
+class ScanlineWriter:
+    """Rows in order, uint8 or uint16 (h, W, 3) RGB; `finish` makes them the file `path`, whole.
+
+    `still` (an `Outline` will do) tells size, type and metadata; the other arguments are those of `encode_still`. A
+    context: what leaves it before `finish`, for whatever reason, leaves no file. OutputError when the disk is full
+    or the format cannot hold the picture; ValueError for rows out of order. A picture with alpha is not for this.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        still: Still,
+        target: Format,
+        quality: int | None = None,
+        recipe: dict[str, Any] | None = None,
+        strip: str = "none",
+    ) -> None:
+        if target not in WRITABLE or still.alpha is not None:
+            raise ValueError(f"{target.name} is not written by rows")
+        self.size = width, height = still.size
+        self.path = path
+        # Nobody knows yet whether all rows are grey: three channels, and no profile that is for one.
+        metadata = truthful(_coloured(still), recipe, strip)
+        most = {formats.JPEG: _JPEG_MOST, formats.PNG: _PNG_MOST}.get(target, 2**32 - 1)
+        if max(width, height) > most:
+            raise OutputError(f"{width}×{height} is more than {target.name} can hold", "use --format png")
+        self._held = np.empty((min(ROWS, height), width, 3), still.pixels.dtype)
+        self._next = self._held_rows = 0
+        self._stack = ExitStack()
+        try:
+            self._file = self._stack.enter_context(atomic_write(path))
+            if target is formats.JPEG:
+                self._coder: _Coder = _JpegRows(self._file, still, metadata, quality)
+            elif target is formats.PNG:
+                self._coder = _PngRows(self._file, still, metadata)
+            else:
+                about = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
+                self._coder = TiffRows(self._file, height, width, 3, still.pixels.dtype, ROWS, *about)
+        except OSError as error:
+            self._discard()
+            raise self._failed(error) from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, top: int, rows: Pixels) -> None:
+        """Rows from `top` on."""
+        if top != self._next or rows.shape[1:] != self._held.shape[1:] or top + len(rows) > self.size[1]:
+            raise ValueError(f"rows {top} to {top + len(rows)} of {self.size[1]} after {self._next} rows")
+        self._next += len(rows)
+        while len(rows):
+            taken = rows[: len(self._held) - self._held_rows]
+            self._held[self._held_rows : self._held_rows + len(taken)] = taken
+            self._held_rows += len(taken)
+            rows = rows[len(taken) :]
+            if self._held_rows == len(self._held):
+                self._code()
+
+    def finish(self, times: tuple[int, int] | None = None) -> None:
+        """Make the file appear; `times` are its access and modification times in nanoseconds, if not now."""
+        if self._next != self.size[1]:
+            raise ValueError(f"{self._next} of {self.size[1]} rows were written")
+        if self._held_rows:
+            self._code()
+        try:
+            self._coder.finish()
+            self._file.flush()
+            if times and os.utime in os.supports_fd:
+                # Before the name counts, so that no kill leaves a result with another time than its source's.
+                os.utime(self._file.fileno(), ns=times)
+            self._stack.close()
+            if times and os.utime not in os.supports_fd:
+                os.utime(self.path, ns=times)
+        except OSError as error:
+            self._discard()
+            raise self._failed(error) from error
+
+    def _code(self) -> None:
+        rows, self._held_rows = self._held[: self._held_rows], 0
+        try:
+            self._coder.write(cast(Pixels, rows))
+        except OSError as error:
+            self._discard()
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot be written: {error.strerror or error}")
+
+    def _discard(self) -> None:
+        # Leaving with an error is how the temporary file is told to vanish; after `finish` nothing is left to leave.
+        # A full disk says so once more when the file's last buffered bytes are let go.
+        with contextlib.suppress(OSError):
+            self._stack.__exit__(_Discarded, _Discarded(), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._discard()
+
+
+class _Discarded(Exception):
+    """Never seen outside."""
+
+
+class _Coder(Protocol):
+    def write(self, rows: Pixels) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class _JpegRows:
+    """Strips coded by themselves, their scans joined by restart markers."""
+
+    def __init__(self, file: IO[bytes], still: Still, metadata: Metadata, quality: int | None) -> None:
+        self._file, self._metadata, self._size = file, metadata, still.size
+        coding = still.coding
+        if quality is None:
+            quality = max(LEAST_QUALITY, coding.quality if coding else LEAST_QUALITY)
+        sampling = coding.subsampling if coding else "444"
+        factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
+        self._flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+        across, down = {"420": (16, 16), "422": (16, 8), "440": (8, 16), "411": (32, 8)}.get(sampling, (8, 8))
+        self._interval = -(-still.size[0] // across) * (ROWS // down)
+        self._strips = 0
+
+    def write(self, rows: Pixels) -> None:
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(eight_bit(rows), cv2.COLOR_RGB2BGR), self._flags)
+        if not done:
+            raise OutputError("OpenCV could not write this JPEG")
+        head, scan = self._parted(data.tobytes())
+        if self._strips:
+            head = bytes([0xFF, 0xD0 + (self._strips - 1) % 8])
+        self._file.write(head)
+        self._file.write(scan)
+        self._strips += 1
+
+    def finish(self) -> None:
+        self._file.write(b"\xff\xd9")
+
+    def _parted(self, data: bytes) -> tuple[bytes, bytes]:
+        """A strip's own header, made that of the whole picture, and its entropy-coded data."""
+        at = 2
+        head = bytearray(data)
+        while data[at + 1] != 0xDA:
+            if data[at + 1] == 0xC0:
+                struct.pack_into(">H", head, at + 5, self._size[1])
+            at += 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+        begins = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+        restarts = struct.pack(">HHH", 0xFFDD, 4, self._interval)
+        known = self._metadata
+        whole = bytes(head[:at]) + restarts + data[at:begins]
+        return containers.jpeg_with(whole, known.exif, known.icc, known.xmp, known.dpi), data[begins:-2]
+
+
+class _PngRows:
+    """Differences between neighbours, run lengths only: what `encode_still` has OpenCV do."""
+
+    def __init__(self, file: IO[bytes], still: Still, metadata: Metadata) -> None:
+        self._file = file
+        bits = still.pixels.dtype.itemsize * 8
+        header = containers.png_chunk(b"IHDR", struct.pack(">IIBBBBB", *still.size, bits, 2, 0, 0, 0))
+        known = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
+        file.write(containers.png_with(containers.PNG_SIGNATURE + header, *known))
+        self._deflate = zlib.compressobj(3, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+
+    def write(self, rows: Pixels) -> None:
+        size = 3 * rows.dtype.itemsize
+        values = rows.astype(rows.dtype.newbyteorder(">")).view(np.uint8).reshape(len(rows), -1)
+        lines = np.empty((len(rows), 1 + values.shape[1]), np.uint8)
+        lines[:, 0] = 1
+        lines[:, 1 : 1 + size] = values[:, :size]
+        np.subtract(values[:, size:], values[:, :-size], out=lines[:, 1 + size :])
+        self._put(self._deflate.compress(lines.data))
+
+    def finish(self) -> None:
+        self._put(self._deflate.flush())
+        self._file.write(containers.png_chunk(b"IEND", b""))
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            self._file.write(containers.png_chunk(b"IDAT", data))
+
+
+def _coloured(still: Still) -> Still:
+    """The facts of a still that count as coloured."""
+    width, height = still.size
+    single = cast(Pixels, np.zeros((1, 1, 3), still.pixels.dtype))
+    return Outline(single, None, False, still.format, still.metadata, still.coding, still.lossless, width, height)
