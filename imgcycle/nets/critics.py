@@ -68,7 +68,7 @@ class PixelCritic(nn.Module):
 class PlainCritic(nn.Module):
     """UNIT's: `layers` halving convolutions without norms, each wider by two, and a 1×1 one to a single channel.
 
-    That of 2017 has 3×3 kernels over zeros (6 layers of 64 channels: 25,192,193 parameters with the last), each scale
+    That of 2017 has 3×3 kernels over zeros (5 layers from 64 channels on: 6,271,617 parameters), each scale
     of that of 2018 4×4 ones over reflected edges.
     """
 

@@ -31,6 +31,7 @@ NETS = {
     "reflected, nearest": NetConfig("resnet", 3, 2, down="reflected", up="nearest"),
     "antialiased": NetConfig("resnet", 3, 2, down="blur", up="linear"),
     "unit": NetConfig("unit", 3, 1),
+    "unit 2017": NetConfig("unit2017", 3, 2),
 }
 FINE = 1e-4
 """In units of tanh: an eightieth of a level of 8 bits."""

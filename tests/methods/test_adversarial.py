@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from imgcycle.config import CriticConfig
+from imgcycle.config import CriticConfig, NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, gradient_penalty, make_critic
+from imgcycle.methods.base import make_generator
 from tests.methods.toys import Brightness, tiny_config
 
 LOGITS = torch.tensor([[0.5, -1.0]])
@@ -70,3 +71,27 @@ def test_one_batch_or_two_give_the_same_loss() -> None:
 def test_a_crop_too_small_for_the_critic_is_refused() -> None:
     with pytest.raises(UsageError, match="too small for this critic"):
         make_critic(tiny_config(critic=CriticConfig("nlayers", 4, 4)), "normal")
+
+
+class TwoSizes(Brightness):
+    """Judges a picture, and then half as strongly."""
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:  # type: ignore[override]
+        logits = super().forward(x)
+        return [logits, 0.5 * logits]
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_the_losses_of_several_sizes_add_up(batched: bool) -> None:
+    critic = TwoSizes(1.0)
+    real, made = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), -0.25)
+    assert float(gan_loss("lsgan", critic(real), True).detach()) == pytest.approx(0.5**2 + 0.75**2)
+    by_hand = 0.5 * (0.5**2 + 0.75**2 + 0.25**2 + 0.125**2)
+    assert float(critic_loss("lsgan", critic, real, made, batched).detach()) == pytest.approx(by_hand)
+    slope = 1.5 / math.sqrt(12)
+    assert float(gradient_penalty(critic, real, made).detach()) == pytest.approx((slope - 1) ** 2)
+
+
+def test_a_crop_the_generator_cannot_halve_is_refused_with_one_it_can() -> None:
+    with pytest.raises(UsageError, match=r"a crop of 48 pixels does not fit.*--crop 32"):
+        make_generator(tiny_config(net=NetConfig("unet", 4, 5), size=48, crop=48))
