@@ -19,7 +19,6 @@ _STREAM = re.compile(
 )
 _INPUT = re.compile(r"^Input #0, ([\w,]+), from '", re.MULTILINE)
 _START = re.compile(r"^  Duration: .*?start: (-?\d+\.\d+)", re.MULTILINE)
-_TAGGED = re.compile(r"^(\S+?)(?: \([^/]*\))?(?: \((\S{4}) / 0x[0-9A-F]+\))?(?:,|$| \()")
 _TAG = re.compile(r"\((.{4}) / 0x[0-9A-F]+\)")
 _PAIR = re.compile(r"^      (\S[^:]*?) *: (.*)$")
 _MORE = re.compile(r"^ +: (.*)$")
@@ -61,8 +60,8 @@ def read_header(path: Path) -> Header:
     found = _INPUT.search(said)
     start = _START.search(opening)
     streams, rotations, rates = _streams(opening.split("\n"))
-    metadata, chapters = _ffmetadata(os.fsdecode(done.output))
     origin = Fraction(start[1]) if start else Fraction(0)
+    metadata, chapters = _ffmetadata(os.fsdecode(done.output), origin)
     return Header(
         container=found[1] if found else "",
         streams=streams,
@@ -155,7 +154,7 @@ def _stream(index: int, word: str, language: str, details: str, metadata: dict[s
         codec="none" if codec == "unknown" else codec,
         tag=tag[1] if tag else "",
         language="" if language == "und" else language,
-        title=lowered.get("title", ""),
+        title=lowered.get("title") or lowered.get("name", ""),
         default="(default)" in details,
         cover=cover,
         details=details,
@@ -163,7 +162,7 @@ def _stream(index: int, word: str, language: str, details: str, metadata: dict[s
     )
 
 
-def _ffmetadata(text: str) -> tuple[dict[str, str], tuple[Chapter, ...]]:
+def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chapter, ...]]:
     """ffmpeg's own format for metadata: `key=value`, sections in brackets, backslashes before what is special."""
     metadata: dict[str, str] = {}
     sections: list[dict[str, str]] = []
@@ -180,7 +179,7 @@ def _ffmetadata(text: str) -> tuple[dict[str, str], tuple[Chapter, ...]]:
     chapters = []
     for section in sections:
         base = Fraction(section.get("TIMEBASE", "1/1000000000"))
-        start, end = int(section.get("START", 0)) * base, int(section.get("END", 0)) * base
+        start, end = (int(section.get(key, 0)) * base - origin for key in ("START", "END"))
         chapters.append(Chapter(start, end, section.get("title", "")))
     return metadata, tuple(chapters)
 

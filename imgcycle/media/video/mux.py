@@ -12,7 +12,7 @@ from imgcycle.errors import OutputError
 from imgcycle.media.files import atomic_path
 from imgcycle.media.paths import shown
 from imgcycle.media.video.clip import Clip, Stream
-from imgcycle.media.video.containers import MUXERS, cover_type
+from imgcycle.media.video.containers import MUXERS, Container, cover_type
 from imgcycle.media.video.process import must_run, named, source
 from imgcycle.media.video.streams import StreamPlan, stream_arguments
 
@@ -78,7 +78,7 @@ def _arguments(
     covers = [fate for fate in plan.kept if fate.stream.cover and plan.container == "mkv"]
     kept = tuple(fate for fate in plan.kept if fate not in covers)
     length = None if end is None else end - zero
-    arguments += stream_arguments(kept, timing=_timing(length) if cut else None)
+    arguments += stream_arguments(plan.container, kept, _timing(plan.container, length) if cut else None)
     arguments += ["-map_metadata", "1", "-map_chapters", "1", "-strict", "experimental"]
     if length is not None:
         arguments += ["-t", _micro(length)]
@@ -92,15 +92,19 @@ def _arguments(
     return arguments
 
 
-def _timing(length: Fraction | None) -> dict[str, str]:
-    """What keeps packets inside the cut: sound from the first packet on that begins in it, films from a key frame."""
-    beyond = "" if length is None else f"+gte(pts*tb\\,{float(length):.6f})"
-    trim = "atrim=start=0" if length is None else f"atrim=start=0:end={float(length):.6f}"
+def _timing(container: Container, length: Fraction | None) -> dict[str, str]:
+    """What keeps packets inside the cut, beginning with the first that starts in it.
+
+    A film must begin with a key frame: MP4 keeps the one before the cut and hides it, others have to wait for the next.
+    """
+    seconds = "" if length is None else f"{float(length):.6f}"
+    beyond = f"gte(pts*tb\\,{seconds})" if seconds else "0"
+    # Variable 0 remembers that a key frame has come.
+    awaited = "not(st(0\\,max(ld(0)\\,key*gte(pts\\,0))))+lt(pts\\,0)"
     return {
-        "audio": f"noise=drop=lt(pts\\,0){beyond}",
-        # Variable 0 remembers that a key frame has come.
-        "video": f"noise=drop=not(st(0\\,max(ld(0)\\,key*gte(pts\\,0))))+lt(pts\\,0){beyond}",
-        "recode": trim,
+        "audio": f"noise=drop=lt(pts\\,0)+{beyond}",
+        "video": f"noise=drop={beyond}" if container in ("mp4", "mov") else f"noise=drop={awaited}+{beyond}",
+        "recode": f"atrim=start=0:end={seconds}" if seconds else "atrim=start=0",
     }
 
 

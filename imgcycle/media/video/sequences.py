@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
+from typing import cast
 
-from imgcycle.media.formats import Format
-from imgcycle.media.pixels import Pixels
+import numpy as np
+
+from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
+from imgcycle.media.encoding import encode_still
+from imgcycle.media.files import atomic_write
+from imgcycle.media.formats import CHOICES, Format, by_suffix
+from imgcycle.media.paths import shown
+from imgcycle.media.pixels import Pixels, eight_bit
+from imgcycle.media.stills import MAX_PIXELS, Still, read_still
 from imgcycle.media.video.decode import TimedFrame
+
+_NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_pattern(name: str | Path) -> bool:
-    """Whether a name holds exactly one number to be counted up: `%d`, `%05d`."""
-    raise NotImplementedError
+    """Whether a file name holds exactly one number to be counted up: `%d`, `%05d`."""
+    return len(_NUMBER.findall(Path(name).name.replace("%%", ""))) == 1
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """Pictures whose names differ by a number, ascending, shown at a constant rate."""
+    """Pictures whose names differ by a number, ascending, shown one after another at a constant rate."""
 
     pattern: Path
     numbers: tuple[int, ...]
@@ -31,42 +43,151 @@ class Sequence:
     """Frames a second."""
 
     @property
+    def frames(self) -> int:
+        """How many there are."""
+        return len(self.numbers)
+
+    @property
     def gaps(self) -> tuple[str, ...]:
-        """The numbers that are missing, as "7" or "12-15"."""
-        raise NotImplementedError
+        """The numbers that are missing between the first and the last, as "7" or "12-15"."""
+        found = []
+        for before, after in zip(self.numbers, self.numbers[1:], strict=False):
+            if after > before + 1:
+                found.append(f"{before + 1}" if after == before + 2 else f"{before + 1}-{after - 1}")
+        return tuple(found)
 
     def path(self, frame: int) -> Path:
         """The file of frame number `frame` (0-based)."""
-        raise NotImplementedError
+        return _path(self.pattern, self.numbers[frame])
+
+    def span(self, start: Fraction | None = None, end: Fraction | None = None) -> range:
+        """The frames that appear at or after `start` and before `end` (seconds), as `Clip.span`."""
+        first = 0 if start is None else ceil(start * self.rate)
+        last = self.frames if end is None else min(self.frames, ceil(end * self.rate))
+        return range(first, max(first, last))
 
 
-def find_sequence(pattern: Path, rate: Fraction) -> Sequence:
+def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Sequence:
     """The pictures a pattern names; InputError when there is none, or the first cannot be read."""
-    raise NotImplementedError
+    if not is_pattern(pattern):
+        raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
+    if rate <= 0:
+        raise UsageError(f"a sequence at {rate} frames a second", "--fps takes a number above 0")
+    try:
+        names = {entry.name for entry in pattern.parent.iterdir()}
+    except OSError as error:
+        raise InputError(f"{shown(pattern.parent)}: {error.strerror}") from error
+    before, after = (re.escape(_plain(part)) for part in _parts(pattern))
+    form = re.compile(f"{before}(\\d+){after}", re.DOTALL | re.ASCII)
+    told = (int(match[1]) for name in names if (match := form.fullmatch(name)))
+    # 7.png is not what %05d stands for, nor 007.png what %d does.
+    numbers = tuple(sorted({n for n in told if _path(pattern, n).name in names}))
+    if not numbers:
+        raise InputError(f"no picture is called like {shown(pattern)}")
+    first = _read(_path(pattern, numbers[0]), max_pixels)
+    width, height = first.size
+    deep = first.pixels.dtype == np.uint16
+    return Sequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
 
 
 def read_sequence(
-    sequence: Sequence, *, start: Fraction | None = None, end: Fraction | None = None, first: int = 0
+    sequence: Sequence,
+    *,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    first: int = 0,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[TimedFrame]:
     """The pictures as timed frames, with alpha; `start`, `end` and `first` as for FrameReader.
 
-    InputError names a picture that cannot be read or has another size than the first.
+    All have the depth of the sequence. InputError names a picture that cannot be read or has another size.
     """
-    raise NotImplementedError
+    for number in sequence.span(start, end)[first:]:
+        path = sequence.path(number)
+        still = _read(path, max_pixels)
+        if still.size != (sequence.width, sequence.height):
+            size = "{}×{}".format(*still.size)
+            raise InputError(f"{shown(path)} is {size}, the first picture {sequence.width}×{sequence.height}")
+        pixels = _as_deep(still.pixels, sequence.deep)
+        alpha = None if still.alpha is None else _as_deep(still.alpha, sequence.deep)
+        yield TimedFrame(number / sequence.rate, pixels, 1 / sequence.rate, number, alpha)
 
 
 class SequenceWriter:
-    """Frames as numbered pictures, each whole under its name at once; the counterpart of FrameWriter."""
+    """Frames as numbered pictures, each whole under its name at once; the counterpart of FrameWriter.
+
+    The format follows the pattern's suffix (or `target`); 16 bits and alpha are written where it has them.
+    """
 
     frames: int
 
     def __init__(self, pattern: Path, *, number: int = 1, target: Format | None = None) -> None:
-        raise NotImplementedError
+        if not is_pattern(pattern):
+            raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
+        found = target or by_suffix(pattern)
+        if found is None or not found.writable:
+            raise UsageError(
+                f"{shown(pattern)}: no format is written under that suffix", f"one of {', '.join(CHOICES)}"
+            )
+        self.pattern = pattern
+        self.number = number
+        self.target = found
+        self.frames = 0
 
     def path(self, frame: int) -> Path:
         """Where frame number `frame` (0-based) goes."""
-        raise NotImplementedError
+        return _path(self.pattern, self.number + frame)
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction, alpha: Pixels | None = None) -> None:
-        """Write the next picture: (H, W, 3) RGB uint8 or uint16, alpha (H, W) of the same type or None."""
-        raise NotImplementedError
+        """Write the next picture: (H, W, 3) RGB uint8 or uint16, alpha (H, W) of the same type or None.
+
+        Times have no place in a sequence and are passed over; they make this fit where a FrameWriter does.
+        """
+        del time, duration
+        path = self.path(self.frames)
+        try:
+            data = encode_still(Still(frame, alpha), self.target)
+            with atomic_write(path) as file:
+                file.write(data)
+        except OSError as error:
+            raise OutputError(f"{shown(path)}: {error.strerror or error}") from error
+        except OutputError as error:
+            raise OutputError(f"{shown(path)} {error.message}", error.hint) from error
+        self.frames += 1
+
+
+def _parts(pattern: Path) -> tuple[str, str]:
+    """What stands before and after the number, still with doubled percent signs."""
+    # Only a % that no other % stands before begins a number.
+    match = next(m for m in _NUMBER.finditer(pattern.name) if _escapes(pattern.name[: m.start()]) % 2 == 0)
+    return pattern.name[: match.start()], pattern.name[match.end() :]
+
+
+def _path(pattern: Path, number: int) -> Path:
+    before, after = _parts(pattern)
+    match = _NUMBER.match(pattern.name, len(before))
+    width = int(match[1] or 0) if match else 0
+    return pattern.with_name(f"{_plain(before)}{number:0{width}d}{_plain(after)}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("%%", "%")
+
+
+def _escapes(text: str) -> int:
+    return len(text) - len(text.rstrip("%"))
+
+
+def _read(path: Path, max_pixels: int) -> Still:
+    try:
+        return read_still(path.read_bytes(), max_pixels)
+    except OSError as error:
+        raise InputError(f"{shown(path)}: {error.strerror}") from error
+    except ImgcycleError as error:
+        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+
+
+def _as_deep(pixels: Pixels, deep: bool) -> Pixels:
+    if not deep:
+        return eight_bit(pixels)
+    return pixels if pixels.dtype == np.uint16 else cast(Pixels, pixels.astype(np.uint16) * np.uint16(257))

@@ -31,6 +31,11 @@ _FLAGS = re.findall(
     "default dub original comment lyrics karaoke forced captions descriptions dependent metadata"
     " hearing_impaired visual_impaired clean_effects attached_pic timed_thumbnails still_image non_diegetic",
 )
+_MOV_LANGUAGES = {
+    **{"deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre", "fas": "per", "isl": "ice", "sqi": "alb"},
+    **{"cze": "ces", "rum": "ron", "slo": "slk", "fre": "fra"},
+}
+"""QuickTime numbers its languages by a list that has only one of the two codes of each of these."""
 _STALE = re.compile(r"(?i)^(encoder|duration|bps|number_of_(frames|bytes)|_statistics_.*|rotate)(-\w+)?$")
 """Words about a stream that were true of the old one."""
 
@@ -138,16 +143,16 @@ def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:
 
 
 def stream_arguments(
-    fates: tuple[StreamFate, ...], *, first: int = 0, timing: dict[str, str] | None = None
+    container: Container, fates: tuple[StreamFate, ...], timing: dict[str, str] | None = None
 ) -> list[str]:
-    """ffmpeg's arguments for the kept streams from input 1, as outputs number `first` and on.
+    """ffmpeg's arguments for the kept streams from input 1 (the picture itself: input 0): maps, codecs, words, flags.
 
-    Maps, codecs, words, flags. `timing` holds what cuts a stream to length: bitstream filters for copied "audio" and
-    "video" (others like audio), and the audio filter of "recode".
+    `timing` holds what cuts a stream to length: bitstream filters for copied "audio" and "video" (others like audio;
+    "" for none), and the audio filter of "recode".
     """
     timing = timing or {}
     arguments: list[str] = []
-    for n, fate in enumerate(fates, first):
+    for n, fate in enumerate(fates):
         stream = fate.stream
         arguments += ["-map", "0:v:0" if fate.way == "convert" else f"1:{stream.index}"]
         arguments += [f"-c:{n}", fate.codec if fate.way == "recode" else "copy"]
@@ -155,12 +160,17 @@ def stream_arguments(
         for key in stream.metadata:
             if _STALE.match(key) and (fate.way == "convert" or key.lower() == "duration"):
                 arguments += [f"-metadata:s:{n}", f"{key}="]
+        if stream.title:
+            # MP4 reads a title back as "name", which no muxer takes for one.
+            arguments += [f"-metadata:s:{n}", f"title={stream.title}"]
+        if container == "mov" and stream.language in _MOV_LANGUAGES:
+            arguments += [f"-metadata:s:{n}", f"language={_MOV_LANGUAGES[stream.language]}"]
         if fate.way == "recode" and stream.kind == "audio":
             arguments += _sound(n, fate, timing.get("recode", ""))
-        elif fate.way == "copy" and timing:
+        elif fate.way != "convert" and timing:
             moving = stream.kind == "video" and not stream.cover
             rule = timing["video" if moving else "audio"]
-            if stream.kind != "attachment" and not stream.cover:
+            if rule and stream.kind != "attachment" and not stream.cover:
                 arguments += [f"-bsf:{n}", rule]
     return arguments
 
@@ -211,7 +221,7 @@ def _refusal(clip: Clip, container: Container, fates: tuple[StreamFate, ...]) ->
             [
                 # Input 0 is the picture's place; nothing is taken from it.
                 *("-t", "1", *source(clip.path), "-t", "1", *source(clip.path)),
-                *stream_arguments(fates),
+                *stream_arguments(container, fates),
                 *("-strict", "experimental", "-f", MUXERS[container], "-y", named(Path(folder) / "rehearsal")),
             ]
         )
