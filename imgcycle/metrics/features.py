@@ -6,6 +6,7 @@ distance on them is not comparable with the FID or KID of the literature, which 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,8 +31,13 @@ class FeatureNet:
     photographs have from his validation pictures, a double exposure of both at 0.43.
     """
 
+    name = "VGG19 relu5_1"
+
     def __init__(self, device: torch.device) -> None:
-        state = torch.load(_weights_file(), map_location="cpu", weights_only=True)
+        weights = _weights_file()
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        with weights.open("rb") as file:
+            self.digest = hashlib.file_digest(file, "sha256").hexdigest()
         self.device = device
         self._layers: list[tuple[Tensor, Tensor] | None] = []
         for name in _PLAN:
