@@ -41,7 +41,7 @@ def convert_image(
     started = time.perf_counter()
     data = picture.load_bytes(source)
     memory = memory or Memory.default()
-    planned(data, str(source), task.options, translator, memory)
+    planned(data, task, translator, memory)
     prepared = picture.prepare(data, str(source), task.options, translator.style)
     del data
     folder = pipeline.spill_folder(target.parent)
@@ -59,7 +59,8 @@ def convert_bytes(
 ) -> bytes:
     """Convert the bytes of one picture file to those of another, in its own format or one of `formats.CHOICES`."""
     memory = memory or Memory.default()
-    planned(data, "", options, translator, memory)
+    suffix = formats.CHOICES[format].suffixes[0] if format in formats.CHOICES else ""
+    planned(data, Task("", f"result{suffix}", "", options), translator, memory)
     prepared = picture.prepare(data, "", options, translator.style)
     target = formats.CHOICES.get(format) or formats.written_as(prepared.format)
     results = picture.translate(prepared, options, translator, memory)

@@ -18,6 +18,7 @@ from imgcycle.engine.plan import StripPlan
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.tasks import Task
+from imgcycle.media import formats
 from imgcycle.media.paths import kind_of, shown
 from imgcycle.media.stills import Facts, measure, measure_file
 
@@ -60,23 +61,35 @@ def _always(translator: Translator) -> int:
     return BASE_BYTES + translator.weight_bytes
 
 
-def need_of(facts: Facts, file_size: int, options: ConvertOptions) -> Need:
-    """What decoders, arrays and encoders take for a picture of this header, measured on 100 megapixels."""
+_READING = {"JPEG": 0, "MPO": 0, "PNG": 4, "TIFF": 4}
+_READING_DEEP = {"PNG": 1, "TIFF": 6}
+_OTHERS = 10
+"""Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
+_ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
+"""Samples a pixel that encoders want laid out anew."""
+_FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
+"""Bytes a pixel, of 8-bit samples, of a photograph with much fine detail."""
+_HOLES = 40
+"""Bytes a pixel for filling what is transparent, through floats of the full size."""
+
+
+def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) -> Need:
+    """What decoders, arrays and the encoder of the `target` format take for a picture of this header.
+
+    Measured on pictures of 100 megapixels.
+    """
     pixels = facts.width * facts.height * facts.frames
     wide = 2 if facts.deep else 1
-    # Pillow keeps four bytes a pixel beside the array; deep PNGs are decoded twice, once to see whether they are whole.
-    decoder = {"JPEG": 0, "MPO": 0, "TIFF": 4 + 3 * (wide - 1)}.get(facts.format, 4 + 9 * (wide - 1))
-    turned = 3 * wide if facts.turned else 0
-    # Holes are filled through floats of the full size.
-    holes = 40 if facts.alpha else 0
-    kept = (3 + (4 if facts.alpha else 0) + (3 if options.compare else 0)) * wide
-    # The channels in the encoder's order, the file, and the file once more with its metadata.
-    encoder = (3 + 3 + (1 if facts.alpha else 0)) * wide * (2 if options.compare else 1)
-    encoder += 0 if facts.format in ("JPEG", "PNG", "TIFF", "MPO") else 8
+    channels = 4 if facts.alpha else 3
+    decoder = (_READING_DEEP if facts.deep else _READING).get(facts.format, _OTHERS)
+    turned = channels * wide if facts.turned else 0
+    made = 2 if options.compare else 1
+    kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
+    encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     return Need(
-        pixels * (3 * wide + decoder + turned + holes) + file_size,
+        pixels * (channels * wide + decoder + turned + (_HOLES if facts.alpha else 0)) + file_size,
         pixels * kept,
-        pixels * (kept + encoder) + 2 * file_size,
+        round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
     )
 
 
@@ -93,25 +106,22 @@ def fitted(
     return translator.plan(*shape, total, held=held)
 
 
-def planned(
-    data: bytes, name: str, options: ConvertOptions, translator: Translator, memory: Memory
-) -> tuple[int, StripPlan | None]:
+def planned(data: bytes, task: Task, translator: Translator, memory: Memory) -> tuple[int, StripPlan | None]:
     """Bytes that a file's picture takes at its worst moment, and the net's plan for it (None when no header tells).
 
     InputError when it has no header; UsageError when a promised limit is too small, with the least that would do.
     """
-    if kind_of(Path(name)) == "raw" and options.raw != "none":
+    if kind_of(Path(task.input)) == "raw" and task.options.raw != "none":
         return 40 * len(data), None
-    facts = measure(data, options.max_pixels)
-    return planned_for(facts, len(data), options, translator, memory)
+    return _planned(measure(data, task.options.max_pixels), len(data), task, translator, memory)
 
 
-def planned_for(
-    facts: Facts, file_size: int, options: ConvertOptions, translator: Translator, memory: Memory
-) -> tuple[int, StripPlan]:
-    """The same from a header that was read already."""
+def _planned(facts: Facts, file_size: int, task: Task, translator: Translator, memory: Memory) -> tuple[int, StripPlan]:
+    options = task.options
+    suffix = formats.by_suffix(task.output)
+    target = suffix.name if suffix else facts.format
     net = translator.exact() if facts.deep else translator
-    need = need_of(facts, file_size, options)
+    need = need_of(facts, file_size, options, target)
     at_ends = max(need.reading, need.writing)
     if memory.promised:
         least = _always(translator) + max(
@@ -149,7 +159,7 @@ def planned_file(task: Task, translator: Translator, memory: Memory) -> StripPla
     path = Path(task.input)
     facts = measure_file(path, task.options.max_pixels)
     try:
-        return planned_for(facts, path.stat().st_size, task.options, translator, memory)[1]
+        return _planned(facts, path.stat().st_size, task, translator, memory)[1]
     except TooSmall as error:
         error.message = f"{shown(task.input)}: {error.message}"
         raise

@@ -94,7 +94,7 @@ def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket
     try:
         if task.verdict == "convert":
             data = picture.load_bytes(Path(task.input))
-            size, _ = planned(data, task.input, task.options, translator, memory)
+            size, _ = planned(data, task, translator, memory)
         room.enter(ticket, size)
         entered = True
         if task.verdict != "convert":

@@ -5,24 +5,25 @@ from __future__ import annotations
 import struct
 import zlib
 
+Buffer = bytes | bytearray | memoryview
 _JPEG_MOST = 65533 - 2
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def jpeg_with(data: bytes, exif: bytes = b"", icc: bytes = b"", xmp: bytes = b"", dpi: int = 0) -> bytes:
+def jpeg_with(data: Buffer, exif: bytes = b"", icc: bytes = b"", xmp: bytes = b"", dpi: int = 0) -> bytes:
     """JPEG bytes with EXIF, XMP (APP1), an ICC profile (APP2) and a density in its JFIF header.
 
     A part too large for its segment (EXIF and XMP: 64 KB) is left out; profiles are split as ICC.1 annex B.4 says.
     """
-    body = data[2:]
+    body = memoryview(data)[2:]
     jfif = b""
-    if body[:2] == b"\xff\xe0":
-        length = 2 + struct.unpack(">H", body[2:4])[0]
-        jfif, body = body[:length], body[length:]
+    if bytes(body[:2]) == b"\xff\xe0":
+        length = 2 + struct.unpack_from(">H", body, 2)[0]
+        jfif, body = bytes(body[:length]), body[length:]
         if dpi and length >= 18:
             jfif = jfif[:11] + struct.pack(">BHH", 1, dpi, dpi) + jfif[16:]
-    parts = [data[:2], jfif]
+    parts = [b"\xff\xd8", jfif]
     if exif:
         parts.append(_segment(0xE1, b"Exif\0\0" + exif))
     if xmp:
@@ -34,6 +35,7 @@ def jpeg_with(data: bytes, exif: bytes = b"", icc: bytes = b"", xmp: bytes = b""
             parts += [
                 _segment(0xE2, b"ICC_PROFILE\0" + bytes([n, len(pieces)]) + piece) for n, piece in enumerate(pieces, 1)
             ]
+    # Joined once: a copy more of a file of hundreds of megabytes would be felt.
     return b"".join([*parts, body])
 
 
@@ -52,7 +54,7 @@ def png_chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def png_with(
-    data: bytes,
+    data: Buffer,
     exif: bytes = b"",
     icc: bytes = b"",
     xmp: bytes = b"",
@@ -71,7 +73,8 @@ def png_with(
         extra.append(png_chunk(b"pHYs", struct.pack(">IIB", metre, metre, 1)))
     if exif:
         extra.append(png_chunk(b"eXIf", exif))
-    return data[:end] + b"".join(extra) + data[end:]
+    whole = memoryview(data)
+    return b"".join([whole[:end], *extra, whole[end:]])
 
 
 def gif_with(data: bytes, xmp: bytes) -> bytes:

@@ -22,6 +22,7 @@ from imgcycle.media.pixels import Pixels
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED = 1
+_BAND = 256
 Wide = npt.NDArray[np.uint16]
 
 
@@ -38,7 +39,7 @@ def read_deep(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, b
 
     InputError when neither library can decode the picture whole.
     """
-    planes = _png(image, data) if image.format == "PNG" else _tiff(image, data)
+    planes = _png(data) if image.format == "PNG" else _tiff(image, data)
     if planes.dtype != np.uint16 or planes.shape[:2] != (image.height, image.width):
         raise InputError("its 16 bits a channel are stored in a way that cannot be decoded")
     channels = planes.shape[2]
@@ -53,8 +54,9 @@ def read_deep(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, b
     return pixels, alpha, grey
 
 
-def _png(image: Image.Image, data: bytes) -> Wide:
-    image.load()  # Pillow decides: it raises on what is damaged
+def _png(data: bytes) -> Wide:
+    # Pillow decides: it raises on what is damaged. A view of its own, whose pixels are gone before the next are made.
+    Image.open(io.BytesIO(data), formats=("PNG",)).load()
     return _by_opencv(data)
 
 
@@ -64,8 +66,9 @@ def _tiff(image: Image.Image, data: bytes) -> Wide:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     separate = _tag(image, 284) == 2
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            planes = np.asarray(file.pages[0].asarray())
+        # The stream is closed as well: TiffFile is a knot of references that would hold on to the file's bytes.
+        with io.BytesIO(data) as stream, tifffile.TiffFile(stream) as file:
+            planes = np.asarray(file.pages[0].asarray(maxworkers=1))
         if planes.ndim == 3 and separate:
             planes = np.moveaxis(planes, 0, -1)
         planes = planes[..., None] if planes.ndim == 2 else planes
@@ -84,8 +87,11 @@ def _by_opencv(data: bytes) -> Wide:
         raise InputError("its 16 bits a channel are stored in a way that cannot be decoded")
     if found.ndim == 2:
         return cast(Wide, found[..., None])
-    order = [2, 1, 0, 3][: found.shape[2]] if found.shape[2] >= 3 else list(range(found.shape[2]))
-    return cast(Wide, np.ascontiguousarray(found[..., order]))
+    if found.shape[2] >= 3:
+        order = [2, 1, 0, 3][: found.shape[2]]
+        for top in range(0, len(found), _BAND):
+            found[top : top + _BAND] = found[top : top + _BAND][..., order]
+    return cast(Wide, found)
 
 
 def _tag(image: Image.Image, tag: int) -> int:

@@ -87,7 +87,7 @@ def _jpeg(still: Still, metadata: Metadata, quality: int | None) -> bytes:
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(source), [*flags, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
     if not done:
         raise OutputError("OpenCV could not write this JPEG")
-    return containers.jpeg_with(data.tobytes(), metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
+    return containers.jpeg_with(data.data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
 
 
 def _png(still: Still, metadata: Metadata) -> bytes:
@@ -99,7 +99,7 @@ def _png(still: Still, metadata: Metadata) -> bytes:
     )
     if not done:
         raise OutputError("OpenCV could not write this PNG")
-    return containers.png_with(data.tobytes(), metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
+    return containers.png_with(data.data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
 
 
 def _avif_by_aom() -> bool:

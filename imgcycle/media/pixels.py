@@ -12,13 +12,19 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float32]
 
 _FILL_SIZE = 512
+_BAND = 256
+"""Rows worked on at a time where a wider type is needed in between: a whole picture of it would be several times as
+large as the picture."""
 
 
 def eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """16-bit values rounded to 8 bits (257 steps each); 8-bit ones as they are."""
     if pixels.dtype == np.uint8:
         return cast(npt.NDArray[np.uint8], pixels)
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    out = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _BAND):
+        out[top : top + _BAND] = (pixels[top : top + _BAND].astype(np.uint32) + 128) // 257
+    return out
 
 
 def is_grey(pixels: Pixels) -> bool:
