@@ -11,11 +11,15 @@ def padded_size(height: int, width: int, stride: int, least: int) -> tuple[int, 
     return tuple(-(-max(side, least) // stride) * stride for side in (height, width))  # type: ignore[return-value]
 
 
-def pad_to(x: Tensor, height: int, width: int) -> Tensor:
-    """NCHW planes grown at the right and the bottom, by reflection while it reaches, then by replication."""
-    down, right = height - x.shape[2], width - x.shape[3]
-    reflect = (min(down, x.shape[2] - 1), min(right, x.shape[3] - 1))
-    if any(reflect):
-        x = F.pad(x, (0, reflect[1], 0, reflect[0]), "reflect")
-    rest = (height - x.shape[2], width - x.shape[3])
-    return F.pad(x, (0, rest[1], 0, rest[0]), "replicate") if any(rest) else x
+def pad_to(x: Tensor, height: int, width: int, at: tuple[int, int] = (0, 0)) -> Tensor:
+    """NCHW planes grown around a picture whose first row and column come to lie `at`.
+
+    By reflection while it reaches, then by replication.
+    """
+    sides = (at[0], height - x.shape[2] - at[0], at[1], width - x.shape[3] - at[1])
+    reach = (x.shape[2] - 1, x.shape[2] - 1, x.shape[3] - 1, x.shape[3] - 1)
+    top, bottom, left, right = (min(*pair) for pair in zip(sides, reach, strict=True))
+    if any((top, bottom, left, right)):
+        x = F.pad(x, (left, right, top, bottom), "reflect")
+    rest = (sides[2] - left, sides[3] - right, sides[0] - top, sides[1] - bottom)
+    return F.pad(x, rest, "replicate") if any(rest) else x

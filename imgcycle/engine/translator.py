@@ -79,14 +79,18 @@ class Translator:
         with torch.inference_mode():
             return self.whole(x)
 
-    def whole(self, x: Tensor) -> Tensor:
-        """The path that runs the net on whole pictures at once, a batch if need be; `translate_rows` is the other."""
+    def whole(self, x: Tensor, at: tuple[int, int] = (0, 0)) -> Tensor:
+        """The path that runs the net on whole pictures at once, a batch if need be; `translate_rows` is the other.
+
+        `at` is where on the net's grid (down, right) a picture's first pixel lies, in pixels within a stride.
+        """
         height, width = x.shape[2:]
-        wanted = padded_size(height, width, self.stride, self.min_size)
-        planes = pad_to(x.to(self.device, torch.float32), *wanted)
+        top, left = at
+        wanted = padded_size(height + top, width + left, self.stride, self.min_size)
+        planes = pad_to(x.to(self.device, torch.float32), *wanted, at)
         planes = planes.to(self.dtype, memory_format=self.memory_format)
         found = self._run(planes)
-        return found[:, :, :height, :width].to(x.device, torch.float32)
+        return found[:, :, top : top + height, left : left + width].to(x.device, torch.float32)
 
     def plan(
         self,

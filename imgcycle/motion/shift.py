@@ -1,0 +1,40 @@
+"""How far the picture as a whole has moved: the camera's part of the motion, and what it means for a net's grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+_NEAR = 1.0
+"""Pixels within which a place is said to move with the whole."""
+
+
+def global_shift(flow: Floats) -> tuple[tuple[float, float], float]:
+    """The shift (down, right) in pixels of most of a flow field (h, w, 2), and the share of pixels that follow it.
+
+    The median of each axis: whatever moves for itself on less than half of the picture has no say.
+    """
+    right, down = np.median(flow[..., 0]), np.median(flow[..., 1])
+    apart = (flow[..., 0] - right) ** 2 + (flow[..., 1] - down) ** 2
+    return (float(down), float(right)), float(np.mean(apart <= _NEAR**2))
+
+
+def grid_shift(flow: Floats, period: int) -> tuple[int, int]:
+    """The whole pixels (down, right), 0..period − 1, after which a grid slides least over what moves by a flow.
+
+    Each axis takes the shift with the least mean distance of the flow (h, w, 2) from it, counted round the period:
+    on a grid of 4 what moves by 1 and what moves by 5 are content with the same. A median would fall between them.
+    """
+    right, down = (_least_slide(flow[..., axis], period) for axis in (0, 1))
+    return down, right
+
+
+def _least_slide(moved: Floats, period: int) -> int:
+    slides = []
+    for shift in range(period):
+        apart = moved - shift
+        apart -= period * np.rint(apart / period)
+        slides.append(float(np.abs(apart).mean(dtype=np.float64)))
+    return int(np.argmin(slides))
