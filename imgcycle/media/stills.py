@@ -142,12 +142,18 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
     image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data), formats=names)
     width, height = image.size
     if width * height > max_pixels:
+        count = width * height
         raise InputError(
-            f"{width}×{height} is {width * height / 1e6:.0f} megapixels", f"raise --max-pixels {max_pixels}"
+            f"{width}×{height} is {_count(count)}, more than the {_count(max_pixels)} allowed",
+            f"--max-pixels {count} allows it",
         )
     if width < 1 or height < 1:
         raise InputError("a picture without pixels")
     return image
+
+
+def _count(pixels: int) -> str:
+    return f"{pixels / 1e6:.0f} megapixels" if pixels >= 10**6 else f"{pixels} pixels"
 
 
 def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:

@@ -190,3 +190,30 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(folder: Path) -> None:
     text = shown.decode()
     assert "4 converted in" in text
     assert "photos/3.png" in text
+
+
+def test_every_pixel_in_little_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = ["convert", "photos", *TO, "--work-size", "full"]
+    assert run([*full, "--memory", "64M"]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("imgcycle: photos/0.png: 56 × 40 pixels need more than the 64 MiB allowed (--memory ")
+    assert "\n" not in line
+    assert not (folder / "photos-tiny").exists()
+    assert run([*full, "--memory", "lots"]) == 2
+    assert "is no size" in capsys.readouterr().err
+    assert run([*full, "--memory", "1G", "--dry-run", "-v"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "photos/0.png → photos-tiny/0.png"
+    assert lines[1].strip().startswith("56 × 40: whole, ")
+    assert run([*full, "--memory", "1G", "--dry-run", "-v", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first["plan"].startswith("56 × 40: whole")
+    assert run([*full, "--memory", "1G"]) == 0
+    assert len(list((folder / "photos-tiny").glob("*.png"))) == 4
+
+
+def test_a_bomb_is_refused_with_what_to_type(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", "photos/0.png", *TO, "--max-pixels", "1000"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "photos/0.png: 56×40 is 2240 pixels, more than the 1000 pixels allowed (--max-pixels 2240 allows it)"
+    )

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from imgcycle.config import ConvertOptions, NetConfig
+from imgcycle.device import BASE_BYTES
+from imgcycle.engine import plan as engine_plan
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.convert import convert_all, convert_bytes, convert_image
+from imgcycle.jobs.events import Event, Finished, Progressed
+from imgcycle.jobs.memory import Memory, check_memory, fitted, need_of, planned, planned_file
+from imgcycle.jobs.planning import ConvertRequest, plan
+from imgcycle.jobs.tasks import Task
+from imgcycle.media import tiff
+from imgcycle.media.stills import Facts, measure, measure_file, read_still
+from tests.media.pictures import encoded, exif_block, scene, wide_profile
+from tests.styles import tiny_net
+
+MB = 2**20
+FULL = ConvertOptions(work_size="full")
+
+
+@pytest.fixture(scope="module")
+def translator() -> Translator:
+    return Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, 32, 0.5))
+
+
+@pytest.fixture
+def strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans in thin strips even for small pictures."""
+    monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**16)
+
+
+def fresh(translator: Translator) -> Translator:
+    """The same without remembered plans."""
+    return Translator(tiny_net(), translator.device, translator.dtype, translator.style)
+
+
+def pictures() -> dict[str, bytes]:
+    photo = scene(150, 210)
+    clear = np.dstack([photo, np.where(photo[..., 0] > 120, 255, 0).astype(np.uint8)])
+    return {
+        "jpeg": encoded(photo, exif=exif_block(6)),
+        "clear": encoded(clear, "PNG"),
+        "opaque": encoded(np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)]), "PNG"),
+        "profile": encoded(photo, "PNG", icc_profile=wide_profile()),
+        "deep": tiff.tiff_bytes(photo.astype(np.uint16) * 257 + 3),
+    }
+
+
+@pytest.mark.parametrize("kind", list(pictures()))
+@pytest.mark.parametrize(
+    "options",
+    [FULL, replace(FULL, strength=0.4, keep_colour=True), replace(FULL, compare=True)],
+    ids=["full", "mixed", "compare"],
+)
+def test_rows_give_what_the_whole_picture_gives(
+    kind: str, options: ConvertOptions, translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pictures()[kind]
+    whole = read_still(convert_bytes(data, fresh(translator), options, "tiff"))
+    monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**16)
+    streamed = read_still(convert_bytes(data, fresh(translator), options, "tiff"))
+    level = 257 if kind == "deep" else 1
+    apart = np.abs(whole.pixels.astype(int) - streamed.pixels)
+    assert apart.max() <= level
+    assert (apart > 0).mean() < (0.05 if kind == "deep" else 1e-3)
+    source = read_still(data)
+    if options.compare:
+        assert np.array_equal(streamed.pixels[:, : source.size[0]], source.pixels)
+    else:
+        assert np.abs(streamed.pixels.astype(int) - source.pixels).mean() > 3 * level
+    if source.alpha is not None and not options.compare:
+        assert np.array_equal(streamed.pixels[source.alpha == 0], source.pixels[source.alpha == 0])
+
+
+def test_the_net_says_how_far_it_is(tmp_path: Path, translator: Translator, strips: None) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in range(2):
+        (folder / f"{n}.png").write_bytes(encoded(scene(150, 210, n), "PNG"))
+    net = fresh(translator)
+    heard: list[Event] = []
+    request = ConvertRequest((str(folder),), options=FULL)
+    for event in convert_all(plan(request, net.style), net, listener=heard.append):
+        heard.append(event)
+    steps = [e for e in heard if isinstance(e, Progressed)]
+    assert len(steps) > 40
+    shares = [e.share for e in steps if e.input.endswith("0.png")]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    wholes = [e.whole for e in steps]
+    assert wholes == sorted(wholes)
+    assert wholes[len(shares) - 1] == pytest.approx(0.5, abs=0.05)
+    assert wholes[-1] == pytest.approx(1.0)
+    assert [e.row.status for e in heard if isinstance(e, Finished)] == ["done", "done"]
+
+
+def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Translator) -> None:
+    small, large = tmp_path / "in" / "a.png", tmp_path / "in" / "b b.png"
+    small.parent.mkdir()
+    small.write_bytes(encoded(scene(), "PNG"))
+    large.write_bytes(encoded(scene(1500, 2000), "PNG"))
+    (tmp_path / "in" / "c.png").write_bytes(b"no picture")
+    todo = plan(ConvertRequest((str(small.parent),), options=FULL), translator.style)
+    with pytest.raises(UsageError, match=r"b b\.png: 2000 × 1500 .* \(--memory (\d+)M is the least") as caught:
+        list(convert_all(todo, translator, memory=Memory(BASE_BYTES + 40 * MB, promised=True)))
+    assert not (tmp_path / "in-tiny").exists()
+    least = int(str(caught.value).split("--memory ")[1].split("M")[0])
+    # The least that would do does, and a mebibyte less does not.
+    check_memory(todo.to_convert, translator, Memory(least * MB, promised=True))
+    with pytest.raises(UsageError):
+        check_memory(todo.to_convert, translator, Memory((least - 1) * MB, promised=True))
+    done = list(convert_all(todo, fresh(translator), memory=Memory(least * MB, promised=True)))
+    assert [e.row.status for e in done if isinstance(e, Finished)] == ["done", "done", "failed"]
+
+
+def test_a_measure_that_is_no_promise_refuses_nothing(tmp_path: Path, translator: Translator) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(encoded(scene(), "PNG"))
+    assert convert_image(source, tmp_path / "b.png", translator, FULL, Memory(1)).status == "done"
+    with pytest.raises(UsageError, match="is the least"):
+        convert_image(source, tmp_path / "c.png", translator, FULL, Memory(1, promised=True))
+    assert not (tmp_path / "c.png").exists()
+
+
+def test_the_plan_follows_size_and_memory_alone(tmp_path: Path) -> None:
+    net = Translator(tiny_net(NetConfig.named("compact")), torch.device("cpu"), style=Style(work_size=512))
+    facts = Facts(4000, 3000, format="JPEG")
+    need = need_of(facts, 4 * MB, FULL, "JPEG")
+    assert need.held == 36_000_000
+    roomy = fitted(3000, 4000, need.held, FULL, net, Memory(8 * 2**30))
+    tight = fitted(3000, 4000, need.held, FULL, net, Memory(BASE_BYTES + 300 * MB, promised=True))
+    assert (roomy.mode, tight.mode) == ("strips", "strips")
+    assert roomy.spill_bytes == 0 < tight.spill_bytes
+    assert BASE_BYTES + net.weight_bytes + need.held + tight.peak_bytes <= BASE_BYTES + 300 * MB
+    # Reduced, it is as small as any other, and only its own pixels count.
+    assert fitted(3000, 4000, need.held, ConvertOptions(), net, Memory(8 * 2**30)).mode == "whole"
+
+
+def test_what_files_take() -> None:
+    photo = Facts(1000, 1000, format="JPEG")
+    assert need_of(photo, 10, FULL, "JPEG").reading == 3_000_010
+    deep = need_of(replace(photo, deep=True, format="TIFF"), 10, FULL, "TIFF")
+    assert deep.held == 6_000_000
+    assert deep.writing == 6_000_000 + 2 * 5_000_000
+    assert need_of(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
+    assert need_of(replace(photo, frames=3), 10, FULL, "JPEG").held == 9_000_000
+    assert need_of(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
+
+
+def test_headers_tell(tmp_path: Path) -> None:
+    assert measure(pictures()["jpeg"]) == Facts(150, 210, turned=True, format="JPEG")
+    assert measure(pictures()["clear"]) == Facts(210, 150, alpha=True, format="PNG")
+    assert measure(pictures()["deep"]) == Facts(210, 150, deep=True, format="TIFF")
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures()["deep"])
+    assert measure_file(path) == measure(pictures()["deep"])
+    for bad, why in ((b"", "empty file"), (b"nothing", "not an image")):
+        path.write_bytes(bad)
+        with pytest.raises(InputError, match=why):
+            measure_file(path)
+    with pytest.raises(InputError, match="No such file"):
+        measure_file(tmp_path / "none")
+
+
+def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(scene()))
+    task = Task(str(path), str(tmp_path / "b.jpg"), str(tmp_path), FULL)
+    found = planned_file(task, translator, Memory.default())
+    assert (found.width, found.height) == (56, 40)
+    size, same = planned(path.read_bytes(), task, translator, Memory.default())
+    assert same == found
+    assert size >= found.peak_bytes + 56 * 40 * 3
