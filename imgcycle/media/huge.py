@@ -1,0 +1,340 @@
+"""Pictures read row by row through the optional pyvips (libvips), for those whose pixels should not lie in memory.
+
+JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give the very pixels that `read_still` gives. What is
+rare or has transparency is left to `read_still`. A picture that has to be turned is laid down upright, uncompressed,
+in a temporary file, since its rows are another one's columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imgcycle.errors import InputError, MissingExtra, OutputError
+from imgcycle.media import containers, formats
+from imgcycle.media.deep import is_deep
+from imgcycle.media.files import Data
+from imgcycle.media.pixels import Pixels
+from imgcycle.media.scanlines import Outline
+from imgcycle.media.stills import MAX_PIXELS, _jpeg_coding, _metadata, _orientation, open_image, oriented
+
+_BAND = 256
+"""Rows turned at a time."""
+_PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
+"""TIFF's lossless compressions: none, LZW, deflate, PackBits, deflate's old number."""
+_LATE = (b"XML:com.adobe.xmp", b"Raw profile type")
+
+
+def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> HugeReader | None:
+    """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
+
+    A picture that has to be turned takes as much room in `folder` (the system's for temporary files) as its pixels.
+    MissingExtra without pyvips; OutputError when that folder is full.
+    """
+    _vips()
+    try:
+        with _data_of(source) as data:
+            image = open_image(data, max_pixels)
+            with _file_of(source) as file:
+                taken = _is_taken(image, file)
+            if not taken:
+                return None
+            reader = HugeReader(source, image, data)
+    except OutputError:
+        raise
+    except Exception:  # whatever is wrong with the file is said by the ordinary reader
+        return None
+    if reader.turn != 1:
+        try:
+            reader.lay_upright(folder)
+        except BaseException:
+            reader.close()
+            raise
+    return reader
+
+
+class HugeReader:
+    """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
+
+    `outline` has everything but the pixels. A context; made by `open_huge`.
+    """
+
+    def __init__(self, source: Path | bytes, image: Image.Image, data: Data) -> None:
+        format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
+        grey = image.mode != "RGB"
+        deep = format_ is not formats.JPEG and is_deep(image, data)
+        metadata = _metadata(image, cast(bytes, data), grey)
+        coding = _jpeg_coding(image) if format_ is formats.JPEG else None
+        self.turn = _orientation(image, metadata.exif)
+        self.turn = self.turn if 1 <= self.turn <= 8 else 1
+        self._stored = _stored_size(image)
+        width, height = self._stored if self.turn < 5 else self._stored[::-1]
+        single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
+        self.outline = Outline(single, None, grey, format_, metadata, coding, format_.lossless, width, height)
+        self.memory = _decoder_bytes(image, format_)
+        self._source = source
+        self._region: Any = None
+        self._next = 0
+        self._upright: _Raw | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows there are."""
+        return self.outline.height
+
+    @property
+    def width(self) -> int:
+        """Pixels in each."""
+        return self.outline.width
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as the outline's pixels; InputError for a damaged file."""
+        if self._upright is not None:
+            return self._upright.rows(top, bottom)
+        return self._decoded(top, bottom)
+
+    def begin(self) -> None:
+        """Let go of the decoder; the next rows start a new one."""
+        self._region = None
+        self._next = 0
+
+    def close(self) -> None:
+        """Let go of the file, and of the temporary one."""
+        self.begin()
+        if self._upright is not None:
+            self._upright.close()
+            self._upright = None
+
+    def lay_upright(self, folder: Path | None = None) -> None:
+        """Decode once and keep the turned pixels in a temporary file; OutputError when there is no room for it."""
+        upright = _Raw(self.height, self.width, self.outline.pixels.dtype, folder)
+        try:
+            height = self._stored[1]
+            for top in range(0, height, _BAND):
+                band = self._decoded(top, min(top + _BAND, height))
+                upright.put(_place(self.turn, top, len(band), height), self.turn, band)
+        except BaseException:
+            upright.close()
+            raise
+        self.begin()
+        self._upright = upright
+
+    def _decoded(self, top: int, bottom: int) -> Pixels:
+        """Rows as stored."""
+        pyvips = _vips()
+        if top < self._next:
+            self.begin()
+        try:
+            if self._region is None:
+                self._region = pyvips.Region.new(self._opened(pyvips))
+            width = self._stored[0]
+            data = self._region.fetch(0, top, width, bottom - top)
+        except pyvips.Error as error:
+            text = " ".join(str(error.detail or error.message).split())
+            raise InputError(f"cannot be decoded: {text}") from error
+        self._next = bottom
+        rows = np.frombuffer(data, self.outline.pixels.dtype).reshape(bottom - top, width, -1)
+        return cast(Pixels, np.repeat(rows, 3, 2) if rows.shape[2] == 1 else rows)
+
+    def _opened(self, pyvips: Any) -> Any:
+        if isinstance(self._source, bytes):
+            source = pyvips.Source.new_from_memory(self._source)
+        else:
+            # By descriptor: libvips would take brackets in a name for options.
+            handle = os.open(self._source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                source = pyvips.Source.new_from_descriptor(handle)
+            finally:
+                os.close(handle)
+        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+        wanted = "ushort" if self.outline.pixels.dtype == np.uint16 else "uchar"
+        if (image.width, image.height) != self._stored or image.format != wanted or image.bands not in (1, 3):
+            raise InputError("its header says one thing and its pixels another")
+        return image
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class _Raw:
+    """Pixels in a nameless temporary file, read and written by position."""
+
+    def __init__(self, height: int, width: int, dtype: np.dtype[Any], folder: Path | None) -> None:
+        self._width, self._dtype = width, dtype
+        place = Path(tempfile.gettempdir()) if folder is None else folder
+        self._place = place
+        self._file = None
+        try:
+            # Without a name where the system knows such files: it goes when the process goes.
+            self._file = tempfile.TemporaryFile(prefix="imgcycle-", dir=place, buffering=0)  # noqa: SIM115
+            needed = height * width * 3 * dtype.itemsize
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, needed)
+            else:
+                self._file.truncate(needed)
+        except OSError as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        out = np.empty((bottom - top, self._width, 3), self._dtype)
+        assert self._file is not None
+        self._file.seek(top * out[0].nbytes if len(out) else 0)
+        left = memoryview(cast(Any, out)).cast("B")
+        while left:
+            count = self._file.readinto(left)
+            if not count:
+                raise OutputError(f"a temporary file in {self._place} is shorter than what was written to it")
+            left = left[count:]
+        return out
+
+    def put(self, at: int, turn: int, band: Pixels) -> None:
+        """A band of stored rows, turned: rows from `at` on, or columns where `turn` makes rows columns."""
+        from imgcycle.media.stills import Still
+
+        turned = oriented(Still(band), turn).pixels
+        pixel = 3 * self._dtype.itemsize
+        line = self._width * pixel
+        try:
+            if turn < 5:
+                self._write(at * line, np.ascontiguousarray(turned))
+            else:
+                for row, piece in enumerate(np.ascontiguousarray(turned)):
+                    self._write(row * line + at * pixel, piece)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, at: int, values: npt.NDArray[Any]) -> None:
+        assert self._file is not None
+        left = memoryview(cast(Any, values)).cast("B")
+        while left:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file.fileno(), left, at)
+            else:
+                self._file.seek(at)
+                count = self._file.write(left) or 0
+            left, at = left[count:], at + count
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"a turned picture cannot be kept in {self._place}: {error.strerror or error}",
+            "free some room, or set TMPDIR to another disk",
+        )
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as stored; of a TIFF, Pillow tells those of the upright picture."""
+    if image.format != "TIFF":
+        return image.size
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    return int(tags[256]), int(tags[257])
+
+
+def _place(turn: int, top: int, rows: int, height: int) -> int:
+    """The first upright row (or column, from turn 5 on) of a band of stored rows."""
+    # 3, 4 turn the picture upside down; 6 and 7 put its first row at the right.
+    return height - top - rows if turn in (3, 4, 6, 7) else top
+
+
+def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
+    """Whether a picture is one of those that come out here as they do from `read_still`."""
+    if "transparency" in image.info or min(image.size) < 1:
+        return False
+    if image.format in ("JPEG", "MPO"):
+        return image.mode in ("RGB", "L")
+    if image.format == "PNG":
+        return not getattr(image, "is_animated", False) and _is_plain_png(file)
+    return image.format == "TIFF" and _is_plain_tiff(image)
+
+
+def _is_plain_png(file: IO[bytes]) -> bool:
+    """Grey or RGB of 8 or 16 bits, not interlaced, and nothing said after the pixels that matters."""
+    file.seek(24)
+    bits, kind, *_, interlaced = file.read(5)
+    if bits not in (8, 16) or kind not in (0, 2) or interlaced:
+        return False
+    at, seen = len(containers.PNG_SIGNATURE), False
+    while True:
+        file.seek(at)
+        head = file.read(48)
+        length, name = struct.unpack_from(">I4s", head)
+        if name == b"IEND":
+            return seen
+        seen = seen or name == b"IDAT"
+        # Pillow, too, knows of these only once it has decoded everything.
+        if seen and (name == b"eXIf" or (name in (b"iTXt", b"tEXt", b"zTXt") and head[8:].startswith(_LATE))):
+            return False
+        at += 12 + length
+
+
+def _is_plain_tiff(image: Image.Image) -> bool:
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    bits = set(tags.get(258, (1,)))
+    return (
+        ((image.mode in ("RGB", "L") and bits == {8}) or is_deep(image, b""))
+        and tags.get(262) in (1, 2)
+        and tags.get(259, 1) in _PLAIN_CODINGS
+        and tags.get(284, 1) == 1
+        and set(tags.get(339, (1,))) == {1}
+        and not tags.get(338)
+    )
+
+
+def _decoder_bytes(image: Image.Image, format_: formats.Format) -> int:
+    """What the decoder itself keeps, about: all coefficients of a progressive JPEG, a row of tiles."""
+    width, height = _stored_size(image)
+    if format_ is formats.JPEG:
+        return 6 * width * height if image.info.get("progressive") else 0
+    if format_ is formats.TIFF:
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        return 2 * width * min(height, int(tags.get(323) or min(128, tags.get(278, 128)))) * 6
+    return 0
+
+
+@contextlib.contextmanager
+def _data_of(source: Path | bytes) -> Iterator[Data]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+@contextlib.contextmanager
+def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
+    # Not through the memory map: the pages that a walk over all chunks touches would be the whole file.
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    with source.open("rb", buffering=0) as file:
+        yield cast(IO[bytes], file)
+
+
+def _vips() -> Any:
+    try:
+        import pyvips
+    except (ImportError, OSError) as error:
+        raise MissingExtra("huge", "reading a picture row by row") from error
+    # Nothing is asked for twice, and what libvips would remember is memory.
+    pyvips.cache_set_max(0)
+    return pyvips
