@@ -108,6 +108,7 @@ def convert(
     ] = o.StripName.none,
     device: o.DeviceOption = "auto",
     precision: o.PrecisionOption = o.PrecisionName.auto,
+    backend: o.BackendOption = o.BackendName.torch,
     memory: o.MemoryOption = None,
     jobs: o.JobsOption = 2,
     fail_fast: Annotated[bool, _option("--fail-fast", help="Stop at the first failure.", panel=o.SAYING)] = False,
@@ -158,7 +159,7 @@ def convert(
         _check_streams(request, json_lines, dry_run)
     # --debug is read by main() as well, which shows tracebacks.
     with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
-        translator = load_translator(style, direction.value, device, precision.value)
+        translator = load_translator(style, direction.value, device, precision.value, backend.value)
         if streams:
             _convert_stream(request, translator, allowed)
             return

@@ -61,6 +61,13 @@ class PrecisionName(StrEnum):
     fp16 = "fp16"
 
 
+class BackendName(StrEnum):
+    """What computes."""
+
+    torch = "torch"
+    openvino = "openvino"
+
+
 StyleOption = Annotated[
     str,
     typer.Option(
@@ -102,6 +109,14 @@ DeviceOption = Annotated[
 ]
 PrecisionOption = Annotated[
     PrecisionName, typer.Option("--precision", help="Compute type; auto goes by the hardware.", rich_help_panel=MACHINE)
+]
+BackendOption = Annotated[
+    BackendName,
+    typer.Option(
+        "--backend",
+        help="What computes: OpenVINO is for CPUs without bf16, in fp32 (extra: openvino).",
+        rich_help_panel=MACHINE,
+    ),
 ]
 MemoryOption = Annotated[
     str | None,

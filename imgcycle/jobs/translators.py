@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Style, Translator
-from imgcycle.errors import WeightsError
+from imgcycle.errors import UsageError, WeightsError
+from imgcycle.nets.layers import Generator
 from imgcycle.weights.find import Direction, FoundStyle, find_style
 from imgcycle.weights.native import digest, load_generator
 
-if TYPE_CHECKING:
-    import torch
+Backend = Literal["torch", "openvino"]
 
 
 def load_translator(
-    style: str, direction: Direction = "A2B", device: str = "auto", precision: str = "auto"
+    style: str,
+    direction: Direction = "A2B",
+    device: str = "auto",
+    precision: str = "auto",
+    backend: Backend = "torch",
 ) -> Translator:
     """Find a style (a name, a weights file, a run folder), read it and make it ready.
 
-    Raises UnknownStyle, WeightsError for a damaged file or one whose digest is not the index's, UsageError for a
-    device or precision that is not there.
+    `backend` openvino computes on the CPU in float32. Raises UnknownStyle, WeightsError for a damaged file or one
+    whose digest is not the index's, UsageError for a device, precision or backend that is not there.
     """
-    return open_style(find_style(style, direction), device, precision)
+    return open_style(find_style(style, direction), device, precision, backend)
 
 
-def open_style(found: FoundStyle, device: str = "auto", precision: str = "auto") -> Translator:
+def open_style(
+    found: FoundStyle, device: str = "auto", precision: str = "auto", backend: Backend = "torch"
+) -> Translator:
     """The same for a style that was found already."""
-    place = resolve_device(device)
-    dtype = resolve_precision(precision, place)
+    ready = _maker(device, precision, backend)
     if found.is_foreign:
-        return _open_foreign(found, place, dtype)
+        return _open_foreign(found, ready)
     seen = digest(found.path) if found.path.is_file() else ""
     if found.digest and seen != found.digest:
         raise WeightsError(f"{found.path} is not the file its index describes", "imgcycle models verify")
     net, about = load_generator(found.path)
-    return Translator(net, place, dtype, described(found, about.card, seen))
+    return ready(net, described(found, about.card, seen))
 
 
-def _open_foreign(found: FoundStyle, place: torch.device, dtype: torch.dtype) -> Translator:
+def _maker(device: str, precision: str, backend: Backend) -> Callable[[Generator, Style], Translator]:
+    """What makes a net ready as asked; it is asked for before any file is read."""
+    if backend == "openvino":
+        from imgcycle.engine.openvino import OpenVinoTranslator
+
+        if precision not in ("auto", "fp32"):
+            raise UsageError(f"--backend openvino computes in fp32, not in {precision}", "leave --precision out")
+        cpu = resolve_device("cpu" if device == "auto" else device)
+        return lambda net, style: OpenVinoTranslator(net, cpu, style)
+    place = resolve_device(device)
+    dtype = resolve_precision(precision, place)
+    return lambda net, style: Translator(net, place, dtype, style)
+
+
+def _open_foreign(found: FoundStyle, ready: Callable[[Generator, Style], Translator]) -> Translator:
     from imgcycle.weights.importers import import_checkpoint
 
     net, about = import_checkpoint(found.path, found.direction)
@@ -46,7 +66,7 @@ def _open_foreign(found: FoundStyle, place: torch.device, dtype: torch.dtype) ->
     way = f":{about.direction}" if about.direction else ""
     origin = "; ".join((f"{found.path.name} is recognised as {about.recognised}", *about.notes))
     label = f"{found.label}-back" if about.direction == "B2A" else found.label
-    return Translator(net, place, dtype, Style(label, digest(found.path) + way, origin=origin))
+    return ready(net, Style(label, digest(found.path) + way, origin=origin))
 
 
 def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:
