@@ -39,8 +39,9 @@ class Stream:
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __str__(self) -> str:
-        said = f"{self.kind} stream {self.index} ({self.codec if self.codec != 'none' else self.tag or 'unknown'}"
-        return f"{said}, {self.language})" if self.language else f"{said})"
+        known = self.codec if self.codec != "none" else self.tag or "unknown"
+        name = self.metadata.get("filename", known) if self.kind == "attachment" else known
+        return f"{self.kind} stream {self.index} ({name}{', ' if self.language else ''}{self.language})"
 
 
 @dataclass(frozen=True)

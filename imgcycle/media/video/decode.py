@@ -86,11 +86,13 @@ class FrameReader:
         self._span = clip.span(start, end)[first:]
         self.expected = len(self._span)
         self.frames = 0
+        self._begun = False
         self._damaged = 0
         self._said: list[str] = []
         self._late = 0
         self._last: int | None = None
         self._over = False
+        self._ended = False
         self._seeks = True
         self._run: Running | None = None
         self._thread: threading.Thread | None = None
@@ -105,7 +107,7 @@ class FrameReader:
             told.append(f"{_count(self._damaged)} damaged in the file and shown as well as the decoder could")
         elif self._said:
             told.append(f"the decoder met damage in the file: {self._said[0]}")
-        if self._over and self.frames != self.expected:
+        if self._ended and self.frames != self.expected:
             told.append(f"{_count(self.expected)} expected, {self.frames} could be decoded")
         if self._late:
             told.append(f"{_count(self._late)} out of order in time, shown as soon as possible")
@@ -160,7 +162,7 @@ class FrameReader:
         before = () if place is None else ("-noaccurate_seek", "-ss", place)
         room = max(2, min(8, _AHEAD_BYTES // self._blank().nbytes))
         self._times, self._decoded = Handover(_MANY), Handover(room)
-        self._damaged, self._said = 0, []
+        self._damaged, self._said, self._begun = 0, [], False
         try:
             self._run = Running(
                 [
@@ -192,8 +194,11 @@ class FrameReader:
     def _hear(self, level: str, text: str) -> None:
         match = _TIMED.search(text)
         if match:
+            self._begun = True
             decoded, passed = int(match[1]), int(match[2])
             self._times.put(passed if decoded == _NO_TIME else decoded)
+        elif self._seeks and not self._begun:
+            pass  # what the decoder makes of the way there is not shown
         elif _DAMAGED in text:
             self._damaged += 1
         elif level in ("error", "fatal"):
@@ -232,7 +237,7 @@ class FrameReader:
         run = self._run
         assert run is not None
         run.wait()
-        self._over = True
+        self._over = self._ended = True
         self._halt()
         if self.frames == 0:
             raise InputError(f"no frame of {self.clip.video} can be decoded: {reason(run.log)}")

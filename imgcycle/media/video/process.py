@@ -29,7 +29,7 @@ _LINE = re.compile(r"^(?:\[[^\]]*@ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)$")
 _VAGUE = re.compile(
     r"Error opening (input|output)|Error (initializing|while (opening|processing))|Conversion failed|Task finished"
     r"|Terminating thread|Nothing was written|Invalid argument$|Error muxing a packet|Error writing trailer"
-    r"|Decode error rate|Error submitting",
+    r"|Decode error rate|Error submitting|Could not open encoder before EOF|Cannot open libx|incorrect parameters",
 )
 
 

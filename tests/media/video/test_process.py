@@ -1,0 +1,87 @@
+"""ffmpeg as a guest: heard when it fails, gone when we are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgcycle.errors import OutputError
+from imgcycle.media.video.handover import Handover
+from imgcycle.media.video.process import must_run, reason
+
+FORGETFUL = """
+import sys, time
+from pathlib import Path
+from fractions import Fraction
+import numpy as np
+from imgcycle.media.video.decode import FrameReader
+from imgcycle.media.video.encode import FrameWriter, plan_coding
+from imgcycle.media.video.probe import probe_video
+
+clip = probe_video(Path(sys.argv[1]))
+reader = FrameReader(clip)
+frame = next(reader).frame
+writer = FrameWriter(Path(sys.argv[2]), plan_coding(clip.width, clip.height))
+writer.write(frame, Fraction(0), Fraction(1, 25))
+print(reader._run._process.pid, writer._run._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_interrupted_program_leaves_no_ffmpeg_behind(steady: Path, tmp_path: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", FORGETFUL, steady, tmp_path / "out.mp4"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    with program:
+        pids = [int(word) for word in program.stdout.readline().split()]
+        assert len(pids) == 2
+        program.send_signal(signal.SIGINT)
+        program.wait(20)
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_the_line_that_says_why() -> None:
+    log = [
+        ("warning", "deprecated pixel format"),
+        ("error", "moov atom not found"),
+        ("error", "Error opening input: Invalid data found when processing input"),
+        ("fatal", "Error opening input files: Invalid data found"),
+    ]
+    assert reason(log) == "moov atom not found"
+    assert reason(log[2:]) == "Error opening input files: Invalid data found"
+    assert reason([]) == "ffmpeg gave no reason"
+    assert reason([("error", "a\tb\x1b[31m.")]) == "a b [31m"
+
+
+def test_a_failure_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"it broke: .*No such file") as caught:
+        must_run(["-i", f"file:{tmp_path}/-none\n.mp4", "-f", "null", "-"], OutputError, "it broke")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(OutputError, match="embedded null"):
+        must_run(["-i", "file:a\0b"], OutputError, "it broke")
+
+
+def test_a_handover_ends_from_either_side() -> None:
+    queue: Handover[int] = Handover(2)
+    assert queue.put(1)
+    assert queue.put(2)
+    queue.finish(OSError("gone"))
+    assert [queue.take(), queue.take()] == [1, 2]
+    with pytest.raises(OSError, match="gone"):
+        queue.take()
+    other: Handover[int] = Handover(1)
+    assert other.put(1)
+    other.abandon()
+    assert not other.put(2)
+    assert other.take() is None
