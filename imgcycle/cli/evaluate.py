@@ -1,0 +1,107 @@
+"""`imgcycle evaluate`: options turned into a request, events shown, a table or JSON lines at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imgcycle.cli import options as o
+
+if TYPE_CHECKING:
+    from imgcycle.jobs.evaluation import EvaluationEvent
+
+BESIDE, LABELS = "What is looked at beside them", "Label pictures"
+
+
+def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+def evaluate(
+    outputs: Annotated[
+        str, typer.Argument(metavar="OUTPUTS", help="Results: a folder, or a glob in quotes.", show_default=False)
+    ],
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="REFERENCE", help="Real pictures of what they should look like.", show_default=False),
+    ],
+    inputs: Annotated[
+        str | None,
+        _option(
+            "--inputs",
+            metavar="INPUTS",
+            help="What the results were made from: adds baselines and what was kept of the scene.",
+            panel=BESIDE,
+        ),
+    ] = None,
+    back: Annotated[
+        str | None,
+        _option("--back", metavar="BACK", help="The results converted back: adds the cycle's PSNR.", panel=BESIDE),
+    ] = None,
+    inception: Annotated[
+        Path | None,
+        _option(
+            "--inception",
+            metavar="FILE",
+            help="Inception-v3 (pt_inception-2015-12-05-6726825d.pth): adds FID, KID and IS on its features.",
+            panel=BESIDE,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        _option("--sample", help="Only N pictures of each folder, spread over all.", panel=BESIDE, min=2, metavar="N"),
+    ] = None,
+    size: Annotated[
+        int, _option("--size", help="Side of the square that is looked at.", panel=BESIDE, min=32, metavar="N")
+    ] = 256,
+    seed: Annotated[int, _option("--seed", help="Of bootstrap and baselines.", panel=BESIDE, metavar="N", min=0)] = 0,
+    labels: Annotated[
+        bool, _option("--labels", help="OUTPUTS and REFERENCE are label pictures: score them.", panel=LABELS)
+    ] = False,
+    palette: Annotated[
+        Path | None,
+        _option(
+            "--palette",
+            metavar="FILE",
+            help="Colours of the classes: lines of `128 64 128 road`, or JSON.",
+            panel=LABELS,
+        ),
+    ] = None,
+    device: o.DeviceOption = "auto",
+    jobs: o.JobsOption = 2,
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = False,
+    json_lines: o.JsonOption = False,
+    debug: o.DebugOption = False,
+) -> None:
+    """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
+    import contextlib
+
+    from imgcycle.cli.evaluate_view import show
+    from imgcycle.cli.silence import silent_libraries
+
+    if labels and palette is None:
+        raise typer.BadParameter("--labels needs the colours of the classes", param_hint="--palette")
+    if palette is not None and not labels:
+        raise typer.BadParameter("belongs to --labels", param_hint="--palette")
+    # --debug is read by main() as well, which shows tracebacks.
+    with contextlib.nullcontext() if debug else silent_libraries():
+        events: Iterator[EvaluationEvent]
+        if labels:
+            from imgcycle.jobs.labels import evaluate_labels
+
+            events = evaluate_labels(outputs, reference, str(palette), jobs)
+        else:
+            from imgcycle.jobs.evaluate import evaluate
+            from imgcycle.jobs.evaluation import EvaluateRequest
+
+            weights = None if inception is None else str(inception)
+            events = evaluate(
+                EvaluateRequest(outputs, reference, inputs, back, size, weights, sample, seed, device, jobs)
+            )
+        code = show(events, quiet=quiet, verbose=verbose, json_lines=json_lines)
+    if code:
+        raise typer.Exit(code)

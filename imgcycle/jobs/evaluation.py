@@ -1,0 +1,155 @@
+"""What an evaluation says: requests in, events while it runs, one report of plain data at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgcycle.config import JsonConfig
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """Which folders are measured, and how.
+
+    `outputs` against `reference`; with `inputs`, what was kept of them, and the baselines; with `back`, what the way
+    there and back lost. `size` is the side of the square that is looked at, `sample` the most pictures taken of each
+    folder (all when None), `inception` a weights file.
+    """
+
+    outputs: str
+    reference: str
+    inputs: str | None = None
+    back: str | None = None
+    size: int = 256
+    inception: str | None = None
+    sample: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    jobs: int = 2
+
+
+@dataclass(frozen=True)
+class Distance(JsonConfig):
+    """How far a set of pictures is from the reference, on one kind of features.
+
+    `kid` is × 1000, with the middle 90 % of a bootstrap over both sets; `ratio` is to the unconverted inputs,
+    resampled alike, None where these cannot be told from the reference. `frechet` is FID on Inception-v3 only.
+    """
+
+    kid: float
+    kid_low: float
+    kid_high: float
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    frechet: float
+    inception_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Kept(JsonConfig):
+    """What is left of the scene, over all pictures: see `metrics/content.py`; `above` are shares of the pictures."""
+
+    edges: float
+    edges_p10: float
+    structure: float
+    luma: float
+    luma_least: float
+    luma_above_06: float
+    luma_above_03: float
+
+
+@dataclass(frozen=True)
+class SetRow(JsonConfig):
+    """One set of pictures through every measure; `strength` where it lies on the way from inputs to outputs."""
+
+    name: str
+    pictures: int
+    strength: float | None
+    distances: dict[str, Distance]
+    kept: Kept | None
+
+
+@dataclass(frozen=True)
+class Cycle(JsonConfig):
+    """Mean and 10th percentile of the PSNR in dB of what came back, and the mean of the outputs themselves."""
+
+    psnr: float
+    psnr_p10: float
+    psnr_outputs: float
+
+
+@dataclass(frozen=True)
+class Report(JsonConfig):
+    """Everything measured; `nets` are the SHA-256 of the feature nets, `protocol` lines of text."""
+
+    rows: tuple[SetRow, ...]
+    cycle: Cycle | None
+    pictures: int
+    reference: int
+    left_out: int
+    nets: dict[str, str]
+    protocol: tuple[str, ...]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every picture was measured, 1 when some were left out."""
+        return 1 if self.left_out else 0
+
+
+@dataclass(frozen=True)
+class LabelReport(JsonConfig):
+    """Scores of label pictures, and those of naming the commonest class everywhere; `classes` in palette order."""
+
+    pictures: int
+    left_out: int
+    per_pixel: float
+    per_class: float
+    class_iou: float
+    commonest: str
+    commonest_per_pixel: float
+    commonest_per_class: float
+    commonest_class_iou: float
+    classes: tuple[str, ...]
+    accuracies: tuple[float | None, ...]
+    ious: tuple[float | None, ...]
+    protocol: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every picture was scored, 1 when some were left out."""
+        return 1 if self.left_out else 0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """So many of so many pictures went through the nets."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A picture that is not in any figure, and why, in one line."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Remarked:
+    """One line that a user should see."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The end."""
+
+    report: Report | LabelReport
+
+
+EvaluationEvent = Measured | LeftOut | Remarked | Evaluated

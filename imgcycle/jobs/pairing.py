@@ -1,0 +1,80 @@
+"""Which result was made from which picture, by name alone: the way back from the names that `convert` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from imgcycle.media.paths import Source, same_file
+
+T = TypeVar("T")
+
+
+@dataclass
+class Pairing:
+    """Pairs of (result, what it was made from) in the order of the results, and results that belong to nothing."""
+
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    alone: list[Path] = field(default_factory=list)
+
+
+def pair_up(results: Sequence[Source], originals: Sequence[Source]) -> Pairing:
+    """Every result with the original of the same place and name.
+
+    By the name without suffix (`a.jpg` from `a.webp`): one of the same suffix before others, else as they come, but an
+    original that has a result under its full name (`a.png.jpg`, what the later of two keeps) last; by that full name;
+    by the name with what follows one of its dashes taken off, least first (`a-monet.jpg`). A file is no result of
+    itself.
+    """
+    full = {original.place.as_posix(): original for original in originals}
+    short: dict[str, list[Source]] = {}
+    for original in originals:
+        short.setdefault(_bare(original), []).append(original)
+    claimed = {full[name].path for result in results if (name := _bare(result)) in full and name not in short}
+    found = Pairing()
+    for result in results:
+        candidates = (
+            original
+            for name in _names(result)
+            for original in [*_nearest(result, short.get(name, []), claimed), *([full[name]] if name in full else [])]
+        )
+        match = next((original for original in candidates if not same_file(original.path, result.path)), None)
+        if match is None:
+            found.alone.append(result.path)
+        else:
+            found.pairs.append((result.path, match.path))
+    return found
+
+
+def _nearest(result: Source, originals: Sequence[Source], claimed: Container[Path]) -> list[Source]:
+    """Originals of one name, likeliest first."""
+    suffix = result.path.suffix
+
+    def unlikely(original: Source) -> tuple[bool, bool, bool]:
+        own = original.path.suffix
+        return original.path in claimed, own.lower() != suffix.lower(), own != suffix
+
+    return sorted(originals, key=unlikely)
+
+
+def _bare(source: Source) -> str:
+    return source.place.with_suffix("").as_posix()
+
+
+def _names(result: Source) -> Iterator[str]:
+    name = _bare(result)
+    yield name
+    folder, slash, stem = name.rpartition("/")
+    while "-" in stem:
+        stem = stem.rpartition("-")[0]
+        yield folder + slash + stem
+
+
+def spread(items: Sequence[T], count: int | None) -> list[T]:
+    """`count` of them, evenly spread from the first to the last; all when there are no more, or `count` is None."""
+    if count is None or count >= len(items):
+        return list(items)
+    last = len(items) - 1
+    return [items[round(n * last / max(1, count - 1))] for n in range(count)]
