@@ -12,7 +12,7 @@ NIGHT = DAY[:, ::-1] ** 4
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(DAY, NIGHT), (np.zeros_like(DAY), np.ones_like(DAY)), (DAY * np.float32([1, 0.3, 0.2]), DAY[::-1])],
+    [(DAY, NIGHT), (np.zeros_like(DAY), np.ones_like(DAY)), (DAY * np.array([1, 0.3, 0.2], np.float32), DAY[::-1])],
     ids=["another scene", "black to white", "another light"],
 )
 def test_another_scene_is_a_cut(before: Floats, after: Floats) -> None:

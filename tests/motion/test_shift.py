@@ -35,7 +35,7 @@ def test_a_pan_is_found_from_pictures() -> None:
     assert share > 0.9
 
 
-@given(st.integers(-50, 50), st.integers(-50, 50), st.sampled_from([1, 2, 4, 8]), st.floats(-0.4, 0.4))
+@given(st.integers(-50, 50), st.integers(-50, 50), st.sampled_from([1, 2, 4, 8]), st.floats(-0.3, 0.3))
 def test_a_grid_follows_to_the_nearest_pixel(down: int, right: int, period: int, more: float) -> None:
     assert grid_shift(field((1.0, down + more, right - more)), period) == (down % period, right % period)
 
@@ -43,3 +43,8 @@ def test_a_grid_follows_to_the_nearest_pixel(down: int, right: int, period: int,
 def test_a_grid_finds_what_suits_two_layers_at_once() -> None:
     assert grid_shift(field((0.45, 1, 0), (0.55, 5, 0)), 4) == (1, 0)
     assert grid_shift(field((0.4, 3, 0), (0.2, 1, 2), (0.4, -1, 0)), 4) == (3, 0)
+
+
+def test_a_grid_does_not_turn_for_little() -> None:
+    assert grid_shift(field((1.0, 0.55, -0.6)), 4) == (0, 0)
+    assert grid_shift(field((1.0, 0.7, -0.7)), 4) == (1, 3)

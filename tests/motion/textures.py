@@ -15,7 +15,8 @@ def texture(height: int, width: int, seed: int = 0, grain: float = 2.0) -> Float
     margin = 16
     soft = cv2.GaussianBlur(np.pad(noise, ((margin, margin), (margin, margin), (0, 0)), "wrap"), (0, 0), grain)
     soft = soft[margin:-margin, margin:-margin]
-    return np.clip(0.5 + 0.2 * soft / soft.std(), 0, 1)
+    found: Floats = np.clip(0.5 + 0.2 * soft / soft.std(), 0, 1).astype(np.float32)
+    return found
 
 
 def moved(image: Floats, down: float, right: float) -> Floats:
