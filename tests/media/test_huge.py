@@ -111,17 +111,21 @@ def test_a_turned_picture_is_laid_upright(tmp_path: Path, kind: str, turn: int) 
         assert reader.outline.metadata == still.metadata
 
 
-@pytest.mark.parametrize("name", ["jpeg 420", "png 16", "tiff tiles"])
-def test_a_pass_can_begin_anew_at_any_time(name: str) -> None:
-    wanted = read_still(TAKEN[name]).pixels
-    reader = open_huge(TAKEN[name])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff"])
+def test_a_pass_can_begin_anew_at_any_time(kind: str) -> None:
+    # Taller than what libvips remembers of a sequence.
+    tall = scene(3000, 16)
+    data = {"jpeg": encoded(tall), "png": png(tall), "tiff": tiff(tall, tile=(16, 16))}[kind]
+    wanted = read_still(data).pixels
+    reader = open_huge(data)
     assert reader is not None
     with reader:
         assert np.array_equal(reader.rows(0, 40), wanted[:40])
-        assert np.array_equal(reader.rows(10, 90), wanted[10:90])
+        assert np.array_equal(reader.rows(10, 2990), wanted[10:2990])
+        assert np.array_equal(reader.rows(0, 40), wanted[:40])
         reader.begin()
-        assert np.array_equal(everything(reader, 30), wanted)
-        assert np.array_equal(everything(reader, 31), wanted)
+        assert np.array_equal(everything(reader, 130), wanted)
+        assert np.array_equal(everything(reader, 131), wanted)
 
 
 def palette() -> bytes:
@@ -175,11 +179,12 @@ def test_too_many_pixels_and_no_file_are_for_the_ordinary_reader_to_say(tmp_path
 @pytest.mark.parametrize("name", ["jpeg 444", "png 16", "tiff strips"])
 def test_damage_is_one_line(name: str) -> None:
     data = TAKEN[name]
-    cut = data[: len(data) // 2] if not name.startswith("tiff") else data[:300] + b"\0" * 2000 + data[2300:]
+    middle, few = len(data) // 2, 10 if name.startswith("png") else 1000
+    cut = data[:middle] if name.startswith("jpeg") else data[: middle - few] + bytes(2 * few) + data[middle + few :]
     reader = open_huge(cut)
-    if reader is not None:
-        with reader, pytest.raises(InputError, match=r"^cannot be decoded: [^\n]+$"):
-            everything(reader)
+    assert reader is not None
+    with reader, pytest.raises(InputError, match=r"^cannot be decoded: [^\n]+$"):
+        everything(reader)
 
 
 def test_no_room_to_turn_a_picture_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
