@@ -1,7 +1,8 @@
 """What a style does to held-out pictures: python -m tests.benchmarks.style monet $IMGCYCLE_DATA/{photo,monet}/val
 
 KID × 1000 on VGG19 features to the target's pictures, of the inputs as they are, of a 50 % double exposure with
-random targets, and of the style; with it what is left of the scene: mean change in levels, luma correlation.
+random targets, and of the style; with it what is left of the scene: mean change in levels, luma correlation. The
+style runs in memory here; `imgcycle evaluate` measures pictures in files, and more of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,9 +17,9 @@ from imgcycle.data.batches import stack, to_unit
 from imgcycle.data.folders import ImageFolder
 from imgcycle.data.sampling import dice
 from imgcycle.jobs.translators import load_translator
+from imgcycle.metrics.content import luma_correlation
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.kid import kernel_distance
-from imgcycle.training.diagnosis import Probe, probe
 
 
 def pictures(folder: ImageFolder) -> list[Tensor]:
@@ -48,10 +48,9 @@ def main() -> None:
     base = kernel_distance(net.features(inputs), reference)
     for name, made in rows.items():
         distance = kernel_distance(net.features(made), reference) if made is not inputs else base
-        probes: list[Probe] = [
-            probe(x.repeat(2, 1, 1, 1), y.repeat(2, 1, 1, 1)) for x, y in zip(inputs, made, strict=True)
-        ]
-        luma, change = np.array([p.luma for p in probes]), np.mean([p.change for p in probes])
+        pairs = list(zip(inputs, made, strict=True))
+        luma = torch.cat([luma_correlation(x, y) for x, y in pairs])
+        change = 127.5 * torch.stack([(x - y).abs().mean() for x, y in pairs]).mean()
         print(f"{name:24}{1000 * distance:10.1f}{distance / base:8.2f}{change:8.1f}{luma.mean():8.2f}{luma.min():8.2f}")
 
 
