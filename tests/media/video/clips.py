@@ -36,11 +36,8 @@ def patches(path: Path, colours: npt.NDArray[np.uint8], chain: str, *options: st
     """A clip of two frames with 16-pixel squares of colours (N, 3) side by side, lossless."""
     picture = np.repeat(np.repeat(colours[None], 16, 0), 16, 1)
     height, width = picture.shape[:2]
-    ffmpeg(
-        *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "-", "-vf", chain),
-        *(*options, path),
-        data=picture.tobytes() * 2,
-    )
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "-")
+    ffmpeg(*raw, "-vf", chain, *options, path, data=picture.tobytes() * 2)
 
 
 def middles(frame: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
