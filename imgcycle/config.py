@@ -11,6 +11,7 @@ import dataclasses
 import json
 import types
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from imgcycle.errors import UsageError
@@ -272,3 +273,67 @@ class ConvertOptions(JsonConfig):
                 raise UsageError(f"--{name} is {value}", "choose between 0 and 1")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"--quality is {self.quality}", "choose between 1 and 100")
+
+
+@dataclass(frozen=True)
+class VideoOptions(JsonConfig):
+    """How a clip is converted, apart from where it comes from and goes to.
+
+    `work_size`, `detail`, `strength` and `keep_colour` are those of `ConvertOptions`. `start` and `end` are seconds
+    as decimal text, which loses nothing; `preview` seconds are made beside the source. `crf` and `preset` None are
+    the codec's usual ones; `hardware` asks for the machine's own encoder. Frames of more than `max_height` lines are
+    reduced. `smooth` says how firmly frames are held to the one before. `fps` is the rate of an image sequence.
+    """
+
+    work_size: int | Literal["auto", "full"] = "auto"
+    detail: float | None = None
+    strength: float = 1.0
+    keep_colour: bool = False
+    start: str | None = None
+    end: str | None = None
+    preview: str | None = None
+    codec: Literal["h264", "hevc", "av1", "ffv1"] = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    hardware: bool = False
+    max_height: int | None = None
+    audio: bool = True
+    smooth: Literal["off", "light", "strong"] = "light"
+    fps: str = "24"
+
+    def __post_init__(self) -> None:
+        self.picture()
+        if self.max_height is not None and self.max_height < 16:
+            raise UsageError(f"--max-height is {self.max_height}", "at least 16 lines")
+        begin, stop = _seconds("start", self.start), _seconds("end", self.end)
+        if stop is not None and stop <= (begin or 0):
+            raise UsageError(f"the clip would end at {self.end} s, before it starts", "--end comes after --start")
+        if not _seconds("fps", self.fps):
+            raise UsageError("no frames a second", "--fps takes a number above 0")
+        length = _seconds("preview", self.preview)
+        if length is not None and not length:
+            raise UsageError("a preview of no length", "--preview takes seconds")
+
+    def picture(self) -> ConvertOptions:
+        """What of it concerns single frames."""
+        return ConvertOptions(self.work_size, self.detail, self.strength, self.keep_colour)
+
+    @property
+    def span(self) -> tuple[Fraction | None, Fraction | None]:
+        """Seconds where the result begins and ends, None where nothing is cut."""
+        begin, stop, length = (_seconds("", text) for text in (self.start, self.end, self.preview))
+        if length is not None:
+            stop = (begin or Fraction(0)) + length if stop is None else min(stop, (begin or Fraction(0)) + length)
+        return begin, stop
+
+
+def _seconds(name: str, text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--{name} {text!r} is no number") from None
+    if value < 0:
+        raise UsageError(f"--{name} is {text}", "from 0 on")
+    return value

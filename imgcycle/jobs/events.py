@@ -48,6 +48,18 @@ class Progressed:
 
 
 @dataclass(frozen=True)
+class Filmed:
+    """How far a clip is: frames done of how many, frames a second lately, seconds left (None: not known yet)."""
+
+    input: str
+    frame: int
+    frames: int
+    per_second: float = 0.0
+    seconds_left: float | None = None
+    stage: str = "converting"
+
+
+@dataclass(frozen=True)
 class Estimated:
     """After the first few pictures: seconds that the rest will take, at megapixels a second so far."""
 
@@ -62,4 +74,4 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Noted | Progressed | Finished | Estimated | Ended
+Event = Planned | Noted | Progressed | Filmed | Finished | Estimated | Ended

@@ -127,7 +127,7 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
                 held.append(stack.enter_context((root / STATE_FOLDER / LOCK).open("ab")))
             except OSError as error:
                 raise OutputError(f"{root} cannot be written to: {error.strerror or error}") from error
-        alone = [_taken_alone(file) for file in held]
+        alone = [taken_alone(file) for file in held]
         if all(alone):
             for folder in folders:
                 remove_leftovers(folder)
@@ -150,9 +150,10 @@ def locked(file: IO[bytes]) -> Iterator[None]:
             _flock(file, "LOCK_UN")
 
 
-def _taken_alone(file: IO[bytes]) -> bool:
+def taken_alone(file: IO[bytes]) -> bool | None:
+    """Whether an open file could be locked for ourselves until it is closed; None where the system has no locks."""
     try:
-        return _flock(file, "LOCK_EX", "LOCK_NB")
+        return _flock(file, "LOCK_EX", "LOCK_NB") or None
     except OSError:
         return False
 

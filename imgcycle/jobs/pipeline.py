@@ -210,10 +210,15 @@ def left_alone(task: Task) -> Row:
 
 
 def failed(task: Task, error: Exception) -> Row:
-    """The row of a task that an exception ended; with IMGCYCLE_DEBUG set, the traceback as well."""
+    """The row of a task that an exception ended."""
+    return failure(task.input, task.output, error)
+
+
+def failure(source: str, output: str, error: Exception) -> Row:
+    """The row of what an exception ended; with IMGCYCLE_DEBUG set, the traceback as well."""
     text = str(error) if isinstance(error, ImgcycleError) else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         text = "not enough memory"
     if os.environ.get("IMGCYCLE_DEBUG"):
         text = "".join(traceback.format_exception(error))
-    return Row(task.input, task.output, "failed", error=text if "\n" not in text.strip() else text.strip())
+    return Row(source, output, "failed", error=text if "\n" not in text.strip() else text.strip())

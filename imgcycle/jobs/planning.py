@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.jobs.ledger import Ledger, Record, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
-from imgcycle.jobs.tasks import Task, Verdict
+from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths, xmp
 from imgcycle.media.paths import Assignment, OnClash, Source
 
@@ -126,7 +126,7 @@ def _suffix(source: Source, wanted: str) -> str:
 
 
 def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger) -> Task:
-    verdict, reason = _verdict(assigned, request, wanted, ledger)
+    verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe)
     return Task(
         os.fspath(assigned.source.path),
         os.fspath(assigned.output),
@@ -137,18 +137,24 @@ def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any],
     )
 
 
-def _verdict(
-    assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger
+def judged(
+    assigned: Assignment,
+    overwrite: bool,
+    update: bool,
+    wanted: dict[str, Any],
+    ledger: Ledger,
+    recipe_in: Callable[[Path], dict[str, Any] | None],
 ) -> tuple[Verdict, str]:
+    """Whether to convert, skip or keep, and why: by what is there, what the ledger says and what recipe it bears."""
     output = assigned.output
     if not os.path.lexists(output):
         return "convert", ""
     if output.is_dir():
         return "keep", "it is a folder"
-    if request.overwrite:
+    if overwrite:
         return "convert", "replaced"
     try:
-        return _judged(*_history(assigned, ledger), request.update, wanted)
+        return _judged(*_history(assigned, ledger, recipe_in), update, wanted)
     except OSError as error:
         return "keep", f"it cannot be read: {error.strerror}"
 
@@ -169,13 +175,15 @@ def _judged(
     return "keep", f"it was {why} (--update redoes it)"
 
 
-def _history(assigned: Assignment, ledger: Ledger) -> tuple[bool, bool, dict[str, Any] | None]:
+def _history(
+    assigned: Assignment, ledger: Ledger, recipe_in: Callable[[Path], dict[str, Any] | None]
+) -> tuple[bool, bool, dict[str, Any] | None]:
     """Whether an existing output is untouched, made from the input as it is now, and its recipe (None: not ours)."""
     source, output = assigned.source.path, assigned.output
     record = ledger.get(output)
     if record is not None:
         return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
-    recipe = read_recipe(output)
+    recipe = recipe_in(output)
     if recipe is None:
         return False, False, None
     # The line was lost, or the file brought here: a result bears its source's time as long as nobody touched it.
@@ -219,25 +227,29 @@ def _marked(path: Path) -> bool:
 def _notes(found: paths.Gathered, ours: int, assigned: Sequence[Assignment], tasks: Sequence[Task]) -> list[str]:
     notes = []
     if found.clips:
-        notes.append(f"{_count(len(found.clips), 'video clip')} left alone (convert takes pictures)")
+        notes.append(f"{counted(len(found.clips), 'video clip')} left alone (imgcycle video takes them)")
     if found.raws:
-        notes.append(f"{_count(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
+        notes.append(f"{counted(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
     if ours:
-        notes.append(f"{_count(ours, 'earlier result')} of imgcycle left out of the inputs")
+        notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
     renamed = [a for a in assigned if a.renamed]
     if renamed:
         first = renamed[0]
         notes.append(
-            f"{_count(len(renamed), 'output')} kept the full name, another having the short one:"
+            f"{counted(len(renamed), 'output')} kept the full name, another having the short one:"
             f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
         )
+    return notes + kept_notes(tasks)
+
+
+def kept_notes(tasks: Sequence[Task | ClipTask]) -> list[str]:
+    """A line for each reason that results are kept for."""
     kept: dict[str, int] = {}
     for task in tasks:
         if task.verdict == "keep":
             kept[task.reason] = kept.get(task.reason, 0) + 1
-    notes += [f"{_count(number, 'output')} kept: {reason}" for reason, number in kept.items()]
-    return notes
+    return [f"{counted(number, 'output')} kept: {reason}" for reason, number in kept.items()]
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from imgcycle.config import ConvertOptions, JsonConfig
+from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
 
 Status = Literal["done", "skipped", "kept", "failed"]
 Verdict = Literal["convert", "skip", "keep"]
@@ -27,6 +27,18 @@ class Task(JsonConfig):
 
 
 @dataclass(frozen=True)
+class ClipTask(JsonConfig):
+    """One clip, or image sequence (`frames/%05d.png`), to convert or to leave alone; else as `Task`."""
+
+    input: str
+    output: str
+    root: str
+    options: VideoOptions
+    verdict: Verdict = "convert"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Row(JsonConfig):
     """What became of one task; `width` and `height` are the result's, 0 where none was made.
 
@@ -40,6 +52,13 @@ class Row(JsonConfig):
     height: int = 0
     seconds: float = 0.0
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class ClipRow(Row):
+    """What became of one clip, with the number of frames in the result."""
+
+    frames: int = 0
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Gathered:
 
     sources: list[Source] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
-    clips: list[Path] = field(default_factory=list)
+    clips: list[Source] = field(default_factory=list)
     raws: list[Path] = field(default_factory=list)
 
 
@@ -105,7 +105,7 @@ def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], 
         return
     seen.add(key)
     if kind == "clip":
-        found.clips.append(path)
+        found.clips.append(Source(path, folder))
     elif kind == "raw":
         found.raws.append(path)
     else:
@@ -161,9 +161,9 @@ def _sniffs(path: Path) -> bool:
         return False
 
 
-def names_folder(output: str) -> bool:
-    """Whether `-o` means a folder: it is one, ends in a slash, or has no image suffix."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir() or kind_of(Path(output)) != "still"
+def names_folder(output: str, kinds: Sequence[str] = ("still",)) -> bool:
+    """Whether `-o` means a folder: it is one, ends in a slash, or its suffix is of none of the kinds of file."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir() or kind_of(Path(output)) not in kinds
 
 
 def output_root(folder: Path, style: str) -> Path:
@@ -185,10 +185,11 @@ def assign(
     suffix_for: Callable[[Source], str],
     template: str | None = None,
     on_clash: OnClash = "rename",
+    kinds: Sequence[str] = ("still",),
 ) -> list[Assignment]:
     """An output for every input, all different, none of them an input.
 
-    `suffix_for` gives the suffix (with its dot) of a source's result. `template` may use {dir} (the place in the
+    `kinds` are those of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's result. `template` may use {dir} (the place in the
     tree, ending in a slash, or empty), {stem}, {style}, {ext}. Raises UsageError where an output is an input, and
     for any clash when `on_clash` is `refuse`; else the later of two keeps its full name (`a.png.jpg`).
     """
@@ -197,7 +198,7 @@ def assign(
     planned = []
     for source in sources:
         suffix = suffix_for(source)
-        if output is not None and not names_folder(output):
+        if output is not None and not names_folder(output, kinds):
             if len(sources) > 1:
                 raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
             target, root = Path(output), Path(output).parent

@@ -1,0 +1,178 @@
+"""Frames on their way: reduced and watched, translated, restored and written, each in a thread of its own.
+
+The net works in the caller's thread; what comes before and after it runs ahead and behind, a few frames at most.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine import fullsize
+from imgcycle.engine.temporal import Calm, State, motion_between
+from imgcycle.engine.translator import Style
+from imgcycle.media.pixels import Floats, Pixels, without_holes
+from imgcycle.media.video.decode import TimedFrame
+from imgcycle.media.video.handover import Handover
+from imgcycle.motion.flow import Motion
+
+_AHEAD = 3
+
+
+@dataclass(eq=False)
+class _Seen:
+    """A frame before the net: (h, w, 3) in [0, 1] at work size, and how it came about from the one before."""
+
+    timed: TimedFrame
+    pixels: Pixels
+    small: Floats
+    motion: Motion | None
+
+
+@dataclass(eq=False)
+class _Made:
+    """A frame after the net; `result` None where it failed. `memory` is there at the end of a segment."""
+
+    seen: _Seen
+    result: Floats | None
+    memory: State | None
+
+
+class Sink(Protocol):
+    """Takes finished frames in order."""
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """One frame: its source and time, its result, and whether that is the frame's before."""
+        ...
+
+    def close_segment(self, memory: State) -> None:
+        """A segment ends here; `memory` is what the temporal part remembers."""
+        ...
+
+
+class Filming:
+    """One pass of frames through a net.
+
+    `ends` says after which frames (by their place in this pass, from 0) a segment ends. `listener` hears the number
+    of frames written so far; `watcher` each reduced frame, its motion, and what became of it.
+    """
+
+    def __init__(
+        self,
+        calm: Calm,
+        options: ConvertOptions,
+        style: Style,
+        sink: Sink,
+        ends: Callable[[int], bool],
+        listener: Callable[[int], None],
+        watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
+    ) -> None:
+        self.calm, self.options, self.sink = calm, options, sink
+        self.ends, self.listener, self.watcher = ends, listener, watcher
+        self.work_size = style.work_size if options.work_size == "auto" else options.work_size
+        self.detail = style.detail if options.detail is None else options.detail
+        self.failures: list[str] = []
+        self.net_seconds = 0.0
+        """Seconds the net took, without waiting for what comes before and after it."""
+        self._before: Pixels | None = None
+
+    def run(self, frames: Iterable[TimedFrame]) -> None:
+        """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost."""
+        before, after = Handover[_Seen](_AHEAD), Handover[_Made](_AHEAD)
+        state = self.calm.state()
+        last = state.get("before")
+        ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
+        behind = threading.Thread(target=self._write, args=(after,), name="imgcycle-restore")
+        failed: list[BaseException] = []
+        self._failed = failed
+        ahead.start()
+        behind.start()
+        try:
+            for number, seen in enumerate(iter(before.take, None)):
+                assert seen is not None
+                result = self._translated(seen)
+                memory = self.calm.state() if self.ends(number) else None
+                if not after.put(_Made(seen, result, memory)):
+                    break
+            after.finish()
+        except BaseException:
+            after.abandon()
+            raise
+        finally:
+            before.abandon()
+            ahead.join()
+            behind.join()
+        if failed:
+            raise failed[0]
+
+    def _look(self, frames: Iterator[TimedFrame], out: Handover[_Seen], before: Floats | None) -> None:
+        try:
+            for timed in frames:
+                pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
+                height, width = pixels.shape[:2]
+                shape = fullsize.work_shape(height, width, self.work_size)
+                small = fullsize.to_unit(fullsize.reduced(pixels, shape))
+                motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
+                before = small
+                if not out.put(_Seen(timed, pixels, small, motion)):
+                    return
+            out.finish()
+        except BaseException as error:
+            out.finish(error)
+
+    def _translated(self, seen: _Seen) -> Floats | None:
+        if self.options.strength == 0:
+            return seen.small
+        begun = time.perf_counter()
+        try:
+            # After a failure nothing is remembered, and the next frame begins anew.
+            remembers = bool(self.calm.state())
+            result = self.calm.follow(seen.small, seen.motion if remembers else None)
+        except Exception as error:  # one frame's failure must not cost the clip
+            self.calm.load({})
+            self.failures.append(f"frame {seen.timed.number}: {str(error) or type(error).__name__}")
+            return None
+        self.net_seconds += time.perf_counter() - begun
+        if self.watcher is not None:
+            self.watcher(seen.small, seen.motion, result)
+        return result
+
+    def _write(self, made: Handover[_Made]) -> None:
+        count = 0
+        try:
+            while (item := made.take()) is not None:
+                pixels = self._restored(item)
+                self.sink.write(item.seen.timed, pixels, item.result is None)
+                self._before = pixels
+                count += 1
+                if item.memory is not None:
+                    self.sink.close_segment(item.memory)
+                self.listener(count)
+        except BaseException as error:
+            self._failed.append(error)
+            made.abandon()
+
+    def _restored(self, made: _Made) -> Pixels:
+        source, options = made.seen, self.options
+        if made.result is None:
+            return source.pixels if self._before is None else self._before
+        if options.strength == 0:
+            return source.timed.frame
+        result = made.result
+        if options.keep_colour:
+            result = fullsize.with_colours_of(source.small, result)
+        out = np.empty_like(source.pixels)
+        if source.small.shape == source.pixels.shape:
+            fullsize.blended(source.pixels, result, options.strength, out)
+        else:
+            fullsize.restored(source.pixels, source.small, result, self.detail, options.strength, out)
+        if source.timed.alpha is not None:
+            hidden = source.timed.alpha == 0
+            out[hidden] = source.timed.frame[hidden]
+        return out

@@ -1,0 +1,94 @@
+"""How fast a clip goes, how long it will take, and what would make it shorter."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from imgcycle.config import VideoOptions
+from imgcycle.engine.translator import Style
+from imgcycle.jobs.events import Event, Filmed, Noted
+
+_TIMED = 3
+_WINDOW = 20.0
+"""Seconds over which the rate is measured."""
+_EVERY = 0.2
+"""Seconds between two events at least."""
+_WORTH = 60.0
+"""Seconds of work below which no advice is needed."""
+_SMALLER_WORK, _FEWER_LINES = 256, 720
+
+
+class Pace:
+    """Counts frames and says so; after the first few, what the whole will take."""
+
+    def __init__(
+        self,
+        name: str,
+        frames: int,
+        done: int,
+        listener: Callable[[Event], None],
+        options: VideoOptions,
+        style: Style,
+        lines: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.frames, self.done = name, frames, done
+        self.listener, self.options, self.clock = listener, options, clock
+        self.work_size = style.work_size if options.work_size == "auto" else options.work_size
+        self.lines = lines
+        self.net_seconds: Callable[[], float] = lambda: 0.0
+        """Asked for what the net alone took so far."""
+        self._seen: deque[tuple[float, int]] = deque()
+        self._first: tuple[float, float] | None = None
+        self._said = 0.0
+        listener(Filmed(name, done, frames))
+
+    def count(self, written: int) -> None:
+        """So many frames are written in this pass."""
+        now = self.clock()
+        if self._first is None:
+            self._first = (now, self.net_seconds())
+        if written == 1 + _TIMED and self.done + written < self.frames:
+            self._estimate(now)
+        self._seen.append((now, written))
+        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW:
+            self._seen.popleft()
+        last = self.done + written == self.frames
+        if now - self._said < _EVERY and not last:
+            return
+        self._said = now
+        begun, before = self._seen[0]
+        rate = (written - before) / (now - begun) if now > begun else 0.0
+        left = (self.frames - self.done - written) / rate if rate else None
+        self.listener(Filmed(self.name, self.done + written, self.frames, rate, left))
+
+    def _estimate(self, now: float) -> None:
+        assert self._first is not None
+        each = (now - self._first[0]) / _TIMED
+        net = min(1.0, (self.net_seconds() - self._first[1]) / _TIMED / each) if each else 0.0
+        left = each * (self.frames - self.done - 1 - _TIMED)
+        text = f"about {spoken(left)} to go, at {1 / each:.1f} frames a second" if each else ""
+        if each and left > _WORTH:
+            text += "".join(f"; {advice}" for advice in self._advice(left, net))
+        if text:
+            self.listener(Noted(text))
+
+    def _advice(self, left: float, net: float) -> list[str]:
+        """What would help: the net's share goes with the work size, the rest with the frame's."""
+        found = []
+        if isinstance(self.work_size, int) and self.work_size > _SMALLER_WORK:
+            share = net * (_SMALLER_WORK / self.work_size) ** 2 + 1 - net
+            found.append((f"--work-size {_SMALLER_WORK}", share))
+        if self.lines > _FEWER_LINES:
+            found.append((f"--max-height {_FEWER_LINES}", net + (1 - net) * (_FEWER_LINES / self.lines) ** 2))
+        return [f"{option} would take about {spoken(share * left)}" for option, share in found if share < 0.8]
+
+
+def spoken(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"

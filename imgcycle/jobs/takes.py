@@ -1,0 +1,201 @@
+"""Where finished frames go: segments of a clip and the clip they are joined to, or numbered pictures."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import dataclasses
+
+from imgcycle.engine.temporal import State
+from imgcycle.errors import OutputError
+from imgcycle.jobs.clips import metadata_for
+from imgcycle.jobs.footage import Footage, SequenceFootage
+from imgcycle.jobs.segments import Closed, Shelf
+from imgcycle.jobs.tasks import ClipTask
+from imgcycle.media.pixels import Pixels, side_by_side
+from imgcycle.media.video.decode import TimedFrame
+from imgcycle.media.video.encode import FrameWriter, plan_coding
+from imgcycle.media.video.mux import finish
+from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.sequences import SequenceWriter
+from imgcycle.media.video.streams import container_for, plan_streams
+
+
+class Takes(Protocol):
+    """A sink of frames, in segments that are noted on a shelf; a context manager for what is open at the moment."""
+
+    notes: tuple[str, ...]
+    making: dict[str, Any]
+    """What of it the bytes depend on."""
+    size: tuple[int, int]
+
+    def begin(self, shelf: Shelf) -> None:
+        """Go on behind what is on the shelf."""
+        ...
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """Take a frame."""
+        ...
+
+    def close_segment(self, memory: State) -> None:
+        """End a segment."""
+        ...
+
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
+        """Make the result of the segments."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+
+class _Counting:
+    """What both kinds share: the frames of the open segment, how many of them stand in, from when to when."""
+
+    def __init__(self) -> None:
+        self.shelf: Shelf | None = None
+        self._frames = self._failed = 0
+        self._start = self._end = Fraction(0)
+
+    def begin(self, shelf: Shelf) -> None:
+        """Go on behind what is on the shelf."""
+        self.shelf = shelf
+
+    def _count(self, frame: TimedFrame, stands_in: bool) -> None:
+        if not self._frames:
+            self._start = frame.time
+        self._frames += 1
+        self._failed += stands_in
+        self._end = frame.time + frame.duration
+
+    def _note(self, memory: State) -> None:
+        assert self.shelf is not None
+        self.shelf.add(Closed(self._frames, self._start, self._end, self._failed), memory)
+        self._frames = self._failed = 0
+
+
+class ClipTakes(_Counting):
+    """Segments by `FrameWriter`, joined with the source's other streams."""
+
+    def __init__(self, task: ClipTask, footage: Footage) -> None:
+        super().__init__()
+        options = task.options
+        self.task, self.footage = task, footage
+        self.beside = options.preview is not None
+        self.size = (footage.width * (2 if self.beside else 1), footage.height)
+        clip = footage.clip
+        self.coding = plan_coding(
+            *self.size,
+            options.codec,
+            crf=options.crf,
+            preset=options.preset,
+            deep=footage.deep,
+            chroma="444" if clip is not None and clip.chroma == "444" else None,
+            sar=footage.sar,
+            rate=footage.rate,
+            hardware=options.hardware,
+        )
+        self.making = dataclasses.asdict(self.coding) | {"sar": str(footage.sar), "rate": str(footage.rate)}
+        self.notes = self.coding.notes
+        self.container = container_for(clip, options.codec, Path(task.output).suffix)
+        if clip is not None:
+            self.plan = plan_streams(clip, self.container, audio=options.audio)
+            self.notes += self.plan.notes
+        self._writer: FrameWriter | None = None
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """Take a frame."""
+        if self._writer is None:
+            assert self.shelf is not None
+            self._writer = FrameWriter(self.shelf.next_path, self.coding)
+        self._count(frame, stands_in)
+        self._writer.write(side_by_side(frame.frame, pixels) if self.beside else pixels, frame.time, frame.duration)
+
+    def close_segment(self, memory: State) -> None:
+        """Close the file, then note it."""
+        assert self._writer is not None
+        self._writer.close()
+        self._writer = None
+        self._note(memory)
+
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
+        """Join the segments; the source's streams are copied beside them."""
+        segments = shelf.segments()
+        clip = self.footage.clip
+        start, end = self.footage.start, self.footage.end
+        if clip is None:
+            # Numbered pictures bring no other streams: the first segment stands where a clip would.
+            clip, start, end = probe_video(segments[0].path), None, None
+            plan = plan_streams(clip, self.container)
+        else:
+            plan = self.plan
+        metadata = metadata_for(recipe, self.container, dict(clip.metadata))
+        finish(segments, clip, plan, Path(self.task.output), start=start, end=end, metadata=metadata)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._writer is None:
+            return
+        if kind is None:
+            # Fewer frames than were promised: what came is kept.
+            self.close_segment({})
+        else:
+            self._writer.abort()
+            self._writer = None
+
+
+class SequenceTakes(_Counting):
+    """Numbered pictures, whole one by one; there is nothing to join."""
+
+    def __init__(self, pattern: Path, footage: Footage, beside: bool) -> None:
+        super().__init__()
+        self.beside = beside
+        first = footage.first_number if isinstance(footage, SequenceFootage) else 1
+        self.writer = SequenceWriter(pattern, number=first)
+        self.size = (footage.width * (2 if beside else 1), footage.height)
+        self.notes: tuple[str, ...] = ()
+        self.making: dict[str, Any] = {"pattern": str(pattern), "first": first}
+        if footage.clip is not None and len(footage.clip.streams) > 1:
+            self.notes = ("pictures hold nothing but frames: sound and other streams are left out",)
+
+    def begin(self, shelf: Shelf) -> None:
+        """Go on behind what is on the shelf."""
+        super().begin(shelf)
+        self.writer.frames = shelf.frames
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """Take a frame."""
+        self._count(frame, stands_in)
+        alpha = None
+        if frame.alpha is not None:
+            alpha = side_by_side(frame.alpha, frame.alpha) if self.beside else frame.alpha
+        pixels = side_by_side(frame.frame, pixels) if self.beside else pixels
+        self.writer.write(pixels, frame.time, frame.duration, cast(Any, alpha))
+
+    def close_segment(self, memory: State) -> None:
+        """Note how far it is."""
+        self._note(memory)
+
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
+        """Every picture is there already."""
+        if not shelf.frames:
+            raise OutputError("no picture was written")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if kind is None and self._frames:
+            self._note({})
