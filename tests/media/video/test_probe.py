@@ -67,8 +67,10 @@ def test_what_is_no_clip(steady: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(steady.read_bytes()[:2000])
     make("-i", steady, "-vn", "-c:a", "copy", tmp_path / "sound.m4a")
     make("-i", steady, "-t", "0", tmp_path / "nothing.mp4")
-    (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\n{steady}\n#EXT-X-ENDLIST\n")
-    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{steady}\n#EXT-X-ENDLIST\n")
+    make("-i", steady, "-c", "copy", tmp_path / "secret.ts")
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n"
+    (tmp_path / "list.mp4").write_text(playlist)
+    (tmp_path / "list.m3u8").write_text(playlist)
     (tmp_path / "list.txt").write_text(f"ffconcat version 1.0\nfile '{steady}'\n")
     for name, said in {
         "text.mp4": "not a clip",
