@@ -10,9 +10,11 @@ from torch import Tensor
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.fullsize import from_tensor, to_tensor
+from imgcycle.engine.padding import pad_to
 from imgcycle.engine.temporal import SMOOTHING, Calm, Strength, motion_between
 from imgcycle.engine.translator import Translator
 from imgcycle.metrics.flicker import Flicker, steepness
+from imgcycle.motion.flow import Motion
 from tests.motion.textures import Floats, moved, texture
 from tests.styles import tiny_net
 
@@ -240,3 +242,28 @@ def test_any_size_goes_through(size: tuple[int, int], strength: Strength) -> Non
         assert result.shape == (*size, 3)
         assert result.dtype == np.float32
         assert 0 <= result.min() <= result.max() <= 1
+
+
+def test_what_the_motion_does_not_know_is_taken_afresh() -> None:
+    frame, painter = texture(48, 64), grainy(0.25)
+    still, apart = np.zeros((48, 64, 2), np.float32), np.full((48, 64, 2), 3, np.float32)
+    calm = Calm(painter)
+    calm.step(frame)
+    fresh = from_tensor(to_tensor(painter.paint(frame, 2)))
+    assert np.array_equal(calm.follow(frame, Motion(apart, still)), fresh)
+    assert not np.array_equal(calm.follow(frame, Motion(still, still)), painter.paint(frame, 3))
+
+
+@pytest.mark.parametrize("at", [(0, 0), (3, 1), (2, 3)])
+def test_a_picture_placed_on_the_grid_is_mirrored_around(at: tuple[int, int]) -> None:
+    x = torch.rand(1, 1, 6, 7)
+    sides = ((at[0], 12 - 6 - at[0]), (at[1], 12 - 7 - at[1]))
+    reach = [tuple(min(n, side - 1) for n in pair) for pair, side in zip(sides, (6, 7), strict=True)]
+    rest = [tuple(n - m for n, m in zip(*pairs, strict=True)) for pairs in zip(sides, reach, strict=True)]
+    wanted = np.pad(np.pad(x[0, 0].numpy(), reach, "reflect"), rest, "edge")
+    assert np.array_equal(pad_to(x, 12, 12, at)[0, 0].numpy(), wanted)
+
+
+def test_a_narrow_picture_placed_on_the_grid_repeats_its_edges() -> None:
+    x = torch.tensor([[[[1.0, 2.0]]]])
+    assert pad_to(x, 4, 8, (1, 2))[0, 0].tolist() == [[2, 2, 1, 2, 1, 1, 1, 1]] * 4
