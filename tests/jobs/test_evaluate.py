@@ -15,7 +15,7 @@ from imgcycle.jobs.evaluate import evaluate
 from imgcycle.jobs.evaluation import Evaluated, EvaluateRequest, LeftOut, Measured, Remarked, Report, SetRow
 from imgcycle.jobs.labels import evaluate_labels
 from imgcycle.metrics.content import psnr
-from imgcycle.metrics.kid import kernel_distance
+from imgcycle.metrics.kid import WeightedRows, interval, kernel_distance, kernel_distances
 from tests.media.pictures import encoded, scene
 
 
@@ -77,9 +77,17 @@ def test_the_figures_are_those_of_the_measures(folder: Path) -> None:
         return torch.from_numpy(np.stack(squares)).float().div(127.5).sub(1).mean((1, 2))
 
     reference = features("red")
+    drawn = []
     for name, tree in (("unconverted", "photos"), ("outputs", "photos-red")):
-        expected = 1000 * kernel_distance(features(f"{tree}/0", f"{tree}/1"), reference)
-        assert found[name].distances["VGG19 relu5_1"].kid == pytest.approx(expected, rel=1e-4)
+        rows_of = features(f"{tree}/0", f"{tree}/1")
+        distance = found[name].distances["VGG19 relu5_1"]
+        assert distance.kid == pytest.approx(1000 * kernel_distance(rows_of, reference), rel=1e-4)
+        # Inputs and outputs are resampled alike, the reference on its own.
+        sets = WeightedRows.resampled(rows_of, 0, 0), WeightedRows.resampled(reference, 0, 1)
+        drawn.append(kernel_distances(*sets))
+    low, high = interval(drawn[1] / drawn[0])
+    assert distance.ratio_low == pytest.approx(low, rel=1e-3)
+    assert distance.ratio_high == pytest.approx(high, rel=1e-3)
     assert list(found) == [
         "unconverted", "colour transfer", "oil paint", "double exposure",
         "strength 0.25", "strength 0.5", "strength 0.75", "outputs", "reference, halves",
@@ -231,6 +239,18 @@ def test_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.commonest == "blue"
     assert found.commonest_per_pixel == pytest.approx(8 / 11)
     assert (found.pictures, found.left_out, found.exit_code) == (2, 2, 1)
+
+
+def test_a_smaller_prediction_is_enlarged_without_new_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "palette.txt").write_text(PALETTE + "128 0 128 purple\n")
+    halves = np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8)
+    save(tmp_path / "truth/a.png", halves.repeat(8, 0).repeat(8, 1))
+    save(tmp_path / "made/a.png", halves)
+    last = list(evaluate_labels("made", "truth", "palette.txt"))[-1]
+    assert isinstance(last, Evaluated)
+    assert not isinstance(last.report, Report)
+    assert (last.report.per_pixel, last.report.class_iou) == (1, 1)
 
 
 def test_labels_that_cannot_be_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
