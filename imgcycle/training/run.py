@@ -63,9 +63,9 @@ class Run:
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable
         )
         if alone:
-            self.say(
-                Noted(f"{len(alone)} pictures have no partner of the same name and are left out, first {alone[0]}")
-            )
+            many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
+            are = "is" if len(alone) == 1 else "are"
+            self.say(Noted(f"{many} no partner of the same name and {are} left out: {', '.join(map(str, alone[:3]))}"))
         self.step = 0
         self.fresh = True
         self.rollbacks = 0

@@ -43,7 +43,7 @@ def test_its_dropout_is_half_of_the_values_doubled_and_always_the_same(monkeypat
     assert torch.allclose(first[1:], net(x[1:]), atol=1e-6), "a picture does not depend on its batch"
     assert not torch.allclose(first, net.train()(x), atol=1e-3)
 
-    dropped = []
+    dropped: list[torch.Tensor] = []
 
     def by_hand(hidden: torch.Tensor, p: float, training: bool) -> torch.Tensor:
         kept = torch.rand(1, *hidden.shape[1:], generator=dice) >= 0.5
