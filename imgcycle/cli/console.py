@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted, Planned, Progressed
+from imgcycle.jobs.events import Ended, Estimated, Event, Filmed, Finished, Noted, Planned, Progressed, Timed
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from imgcycle.jobs.tasks import Row, Summary
 
 SCHEMA = 1
@@ -76,7 +78,19 @@ class JsonListener:
         elif isinstance(event, Ended):
             emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
         elif self.verbose and isinstance(event, Progressed):
-            self._rows(event)
+            self._now_and_then(input=event.input, share=round(event.share, 4), whole=round(event.whole, 4))
+        elif self.verbose and isinstance(event, Filmed):
+            left = None if event.seconds_left is None else round(event.seconds_left, 1)
+            self._now_and_then(
+                input=event.input,
+                frame=event.frame,
+                frames=event.frames,
+                fps=round(event.per_second, 2),
+                seconds_left=left,
+                stage=event.stage,
+            )
+        elif self.verbose and isinstance(event, Timed):
+            self._progress({"seconds_left": round(event.seconds, 1), "fps": round(event.frames_per_second, 2)})
         elif self.verbose and isinstance(event, Estimated):
             self._progress({"seconds_left": round(event.seconds, 1)})
         elif self.verbose and isinstance(event, Noted):
@@ -84,11 +98,11 @@ class JsonListener:
         elif self.verbose and isinstance(event, Planned):
             self._progress({"total": event.total, "convert": event.convert, "notes": list(event.notes)})
 
-    def _rows(self, event: Progressed) -> None:
+    def _now_and_then(self, **values: Any) -> None:
         now = time.monotonic()
         if now - self._said >= _JSON_EVERY:
             self._said = now
-            self._progress({"input": event.input, "share": round(event.share, 4), "whole": round(event.whole, 4)})
+            self._progress(values)
 
     def _progress(self, values: dict[str, Any]) -> None:
         say(json.dumps({"schema": SCHEMA, "progress": values}))
@@ -115,6 +129,10 @@ class PlainListener:
             from imgcycle.media.paths import shown
 
             return [f"{shown(event.input)}: {event.share:.0%}"] if self._due() else []
+        if isinstance(event, Filmed):
+            from imgcycle.media.paths import shown
+
+            return [f"{shown(event.input)}: {filmed_line(event)}"] if self._due() else []
         return [] if self.quiet else event_lines(event)
 
     def _due(self) -> bool:
@@ -138,14 +156,15 @@ class BarListener:
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[position]}/{task.fields[total_count]}"),
-            TextColumn("{task.percentage:.0f} %"),
+            TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
         )
         self._share = 0.0
-        self._bar = self.progress.add_task("converting", total=1.0, visible=False, position=0, total_count=0)
+        self._position = self._total = 0
+        self._bar = self.progress.add_task("converting", total=1.0, visible=False, said="")
+        self._clip: tuple[str, TaskID] | None = None
 
     def __enter__(self) -> BarListener:
         self.progress.start()
@@ -157,13 +176,19 @@ class BarListener:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Planned):
-            self.progress.update(self._bar, total_count=event.total, visible=event.convert > 0)
+            self._total = event.total
+            self.progress.update(self._bar, visible=event.convert > 0, said=self._said())
         if isinstance(event, Progressed):
             self._advance(event.whole)
             return
+        if isinstance(event, Filmed):
+            self._film(event)
+            return
         if isinstance(event, Finished):
+            self._end_clip()
             self._advance(event.share)
-            self.progress.update(self._bar, position=event.position)
+            self._position = event.position
+            self.progress.update(self._bar, said=self._said())
             if event.row.status == "failed":
                 self._print(row_line(event.row), "red")
             elif self.verbose:
@@ -174,10 +199,32 @@ class BarListener:
         for line in event_lines(event):
             self._print(line)
 
+    def _film(self, event: Filmed) -> None:
+        """The clip at hand has a bar of its own; a single one needs no other."""
+        from imgcycle.media.paths import shown
+
+        if self._clip is None or self._clip[0] != event.input:
+            self._end_clip()
+            name = shown(event.input.rpartition("/")[2])
+            self._clip = (event.input, self.progress.add_task(name, total=event.frames, said=""))
+            self.progress.update(self._bar, visible=self._total > 1)
+        said = event.stage if event.stage != "converting" else f"{event.frame}/{event.frames}"
+        if event.per_second and event.stage == "converting":
+            said += f"  {event.per_second:.1f} fps"
+        self.progress.update(self._clip[1], completed=event.frame, said=said)
+
+    def _end_clip(self) -> None:
+        if self._clip is not None:
+            self.progress.remove_task(self._clip[1])
+            self._clip = None
+
     def _advance(self, share: float) -> None:
         """Never back: the net is ahead of what is written."""
         self._share = max(self._share, share)
-        self.progress.update(self._bar, completed=self._share)
+        self.progress.update(self._bar, completed=self._share, said=self._said())
+
+    def _said(self) -> str:
+        return f"{self._position}/{self._total}  {self._share:.0%}"
 
     def _print(self, line: str, style: str = "") -> None:
         from rich.text import Text
@@ -191,11 +238,26 @@ def event_lines(event: Event) -> list[str]:
         return list(event.notes)
     if isinstance(event, Noted):
         return [event.text]
+    if isinstance(event, Timed):
+        text = f"about {duration(event.seconds)} to go, at {event.frames_per_second:.1f} frames a second"
+        return ["; ".join([text, *(f"{option} would take about {duration(s)}" for option, s in event.savings)])]
     if isinstance(event, Estimated):
         return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]
     if isinstance(event, Ended):
         return [summary_line(event.summary)]
     return []
+
+
+def filmed_line(event: Filmed) -> str:
+    """How far one clip is."""
+    parts = [f"frame {event.frame} of {event.frames}"]
+    if event.stage != "converting":
+        return f"{parts[0]}, {event.stage}"
+    if event.per_second:
+        parts.append(f"{event.per_second:.1f} a second")
+    if event.seconds_left is not None:
+        parts.append(f"{duration(event.seconds_left)} left")
+    return ", ".join(parts)
 
 
 def row_line(row: Row) -> str:

@@ -90,9 +90,7 @@ def convert(
     work_size: o.WorkSizeOption = "auto",
     detail: o.DetailOption = None,
     strength: o.StrengthOption = 1.0,
-    keep_colour: Annotated[
-        bool, _option("--keep-colour", "--keep-color", help="Keep the photograph's colours.", panel=o.LOOK)
-    ] = False,
+    keep_colour: o.KeepColourOption = False,
     compare: Annotated[bool, _option("--compare", help="Before | after in one picture.", panel=o.LOOK)] = False,
     quality: Annotated[
         int | None,

@@ -61,6 +61,23 @@ class PrecisionName(StrEnum):
     fp16 = "fp16"
 
 
+class SmoothName(StrEnum):
+    """How calm a clip is made."""
+
+    off = "off"
+    light = "light"
+    strong = "strong"
+
+
+class CodecName(StrEnum):
+    """What coding frames get."""
+
+    h264 = "h264"
+    hevc = "hevc"
+    av1 = "av1"
+    ffv1 = "ffv1"
+
+
 class BackendName(StrEnum):
     """What computes."""
 
@@ -103,6 +120,10 @@ DetailOption = Annotated[
 StrengthOption = Annotated[
     float,
     typer.Option("--strength", metavar="0..1", help="0 gives the input back, 1 the style.", rich_help_panel=LOOK),
+]
+KeepColourOption = Annotated[
+    bool,
+    typer.Option("--keep-colour", "--keep-color", help="Keep the photograph's colours.", rich_help_panel=LOOK),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda[:n]|mps", help="Where to compute.", rich_help_panel=MACHINE)

@@ -60,6 +60,18 @@ class Filmed:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """After the first frames of a clip: seconds that the rest will take, frames a second, and what would help.
+
+    `savings` are options with the seconds that the rest would take with them.
+    """
+
+    seconds: float
+    frames_per_second: float
+    savings: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Estimated:
     """After the first few pictures: seconds that the rest will take, at megapixels a second so far."""
 
@@ -74,4 +86,4 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Noted | Progressed | Filmed | Finished | Estimated | Ended
+Event = Planned | Noted | Progressed | Filmed | Timed | Finished | Estimated | Ended

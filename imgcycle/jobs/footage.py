@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Protocol
 
 from imgcycle.errors import InputError
 from imgcycle.jobs.ledger import file_digest
@@ -19,46 +18,14 @@ from imgcycle.media.video.sequences import read_sequence
 _DEEP_CODECS = ("hevc", "av1", "ffv1")
 
 
-class Footage(Protocol):
-    """Frames to convert: how many, how large, and from which on they can be read."""
-
-    frames: int
-    width: int
-    height: int
-    sar: Fraction
-    rate: Fraction
-    deep: bool
-    digest: str
-    """SHA-256 of what the frames are read from."""
-    notes: tuple[str, ...]
-    """Lines to say before any work."""
-    problems: tuple[str, ...]
-    """What turned out to be wrong while reading."""
-    start: Fraction | None
-    end: Fraction | None
-
-    @property
-    def clip(self) -> Clip | None:
-        """The clip behind it, if there is one."""
-        ...
-
-    def open(self, first: int) -> _Opened:
-        """The frames from number `first` of the chosen span on."""
-        ...
-
-    def ends(self, first: int, seconds: Fraction) -> Callable[[int], bool]:
-        """After which frames a segment ends, counted from `first`: the same places wherever reading begins."""
-        ...
-
-
-class _Opened(Protocol):
-    def __enter__(self) -> Iterator[TimedFrame]: ...
-
-    def __exit__(self, *_: object) -> bool | None: ...
-
-
 class ClipFootage:
-    """A clip's frames between two moments, at most `height` lines high."""
+    """A clip's frames between two moments, at most `height` lines high.
+
+    `frames` are how many there are, `digest` is the SHA-256 of the file, `notes` are lines to say before any work,
+    `problems` what turned out to be wrong while reading.
+    """
+
+    first_number = 1
 
     def __init__(
         self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, codec: VideoCodec
@@ -98,20 +65,24 @@ class ClipFootage:
 
 
 class SequenceFootage:
-    """Numbered pictures at a constant rate."""
+    """Numbered pictures at a constant rate; else as `ClipFootage`, with no clip behind it."""
 
     def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None) -> None:
         self._pictures, self.start, self.end = pictures, start, end
         self._span = pictures.span(start, end)
         self.frames = len(self._span)
         if not self.frames:
-            raise InputError(f"no picture lies there: the sequence is {float(pictures.frames / pictures.rate):.3f} s long")
+            raise InputError(
+                f"no picture lies there: the sequence is {float(pictures.frames / pictures.rate):.3f} s long"
+            )
         self.width, self.height, self.deep = pictures.width, pictures.height, pictures.deep
         self.sar, self.rate = Fraction(1), pictures.rate
         facts = [(str(path), (s := path.stat()).st_size, s.st_mtime_ns) for path in map(pictures.path, self._span)]
         self.digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
         gaps = pictures.gaps
-        self.notes = (f"no pictures numbered {', '.join(gaps)}: the next ones follow at once",) if gaps else ()
+        self.notes: tuple[str, ...] = (
+            (f"no pictures numbered {', '.join(gaps)}: the next ones follow at once",) if gaps else ()
+        )
         self.problems: tuple[str, ...] = ()
 
     @property
@@ -154,3 +125,7 @@ def _clip_notes(clip: Clip, deep: bool, codec: str) -> tuple[str, ...]:
     if clip.interlaced:
         notes.append("interlaced: both fields are converted as one picture")
     return tuple(notes)
+
+
+Footage = ClipFootage | SequenceFootage
+"""Frames to convert: how many, how large, and from which on they can be read."""

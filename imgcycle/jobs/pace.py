@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Style
-from imgcycle.jobs.events import Event, Filmed, Noted
+from imgcycle.jobs.events import Event, Filmed, Timed
 
 _TIMED = 3
 _WINDOW = 20.0
@@ -17,6 +17,7 @@ _EVERY = 0.2
 """Seconds between two events at least."""
 _WORTH = 60.0
 """Seconds of work below which no advice is needed."""
+_HELPS = 0.8
 _SMALLER_WORK, _FEWER_LINES = 256, 720
 
 
@@ -67,15 +68,14 @@ class Pace:
     def _estimate(self, now: float) -> None:
         assert self._first is not None
         each = (now - self._first[0]) / _TIMED
-        net = min(1.0, (self.net_seconds() - self._first[1]) / _TIMED / each) if each else 0.0
+        if each <= 0:
+            return
+        net = min(1.0, (self.net_seconds() - self._first[1]) / _TIMED / each)
         left = each * (self.frames - self.done - 1 - _TIMED)
-        text = f"about {spoken(left)} to go, at {1 / each:.1f} frames a second" if each else ""
-        if each and left > _WORTH:
-            text += "".join(f"; {advice}" for advice in self._advice(left, net))
-        if text:
-            self.listener(Noted(text))
+        savings = tuple(self._savings(left, net)) if left > _WORTH else ()
+        self.listener(Timed(left, 1 / each, savings))
 
-    def _advice(self, left: float, net: float) -> list[str]:
+    def _savings(self, left: float, net: float) -> list[tuple[str, float]]:
         """What would help: the net's share goes with the work size, the rest with the frame's."""
         found = []
         if isinstance(self.work_size, int) and self.work_size > _SMALLER_WORK:
@@ -83,12 +83,4 @@ class Pace:
             found.append((f"--work-size {_SMALLER_WORK}", share))
         if self.lines > _FEWER_LINES:
             found.append((f"--max-height {_FEWER_LINES}", net + (1 - net) * (_FEWER_LINES / self.lines) ** 2))
-        return [f"{option} would take about {spoken(share * left)}" for option, share in found if share < 0.8]
-
-
-def spoken(seconds: float) -> str:
-    """`12 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+        return [(option, share * left) for option, share in found if share < _HELPS]

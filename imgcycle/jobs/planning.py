@@ -252,4 +252,5 @@ def kept_notes(tasks: Sequence[Task | ClipTask]) -> list[str]:
 
 
 def counted(number: int, thing: str) -> str:
+    """`1 picture`, `2 pictures`."""
     return f"{number} {thing}" + ("" if number == 1 else "s")

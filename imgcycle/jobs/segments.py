@@ -127,7 +127,9 @@ class Shelf:
             found = json.loads((self.folder / _MANIFEST).read_bytes())
             if (found["schema"], found["making"]) != (_SCHEMA, self._digest):
                 return []
-            closed = [Closed(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["failed"]) for s in found["segments"]]
+            closed = [
+                Closed(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["failed"]) for s in found["segments"]
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             return []
         whole = all(self._path(n).exists() for n in range(len(closed)))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
-
-import dataclasses
+from typing import Any, Protocol, Self
 
 from imgcycle.engine.temporal import State
-from imgcycle.errors import OutputError
 from imgcycle.jobs.clips import metadata_for
-from imgcycle.jobs.footage import Footage, SequenceFootage
+from imgcycle.jobs.footage import Footage
 from imgcycle.jobs.segments import Closed, Shelf
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.media.pixels import Pixels, side_by_side
@@ -141,9 +139,7 @@ class ClipTakes(_Counting):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._writer is None:
             return
         if kind is None:
@@ -160,7 +156,7 @@ class SequenceTakes(_Counting):
     def __init__(self, pattern: Path, footage: Footage, beside: bool) -> None:
         super().__init__()
         self.beside = beside
-        first = footage.first_number if isinstance(footage, SequenceFootage) else 1
+        first = footage.first_number
         self.writer = SequenceWriter(pattern, number=first)
         self.size = (footage.width * (2 if beside else 1), footage.height)
         self.notes: tuple[str, ...] = ()
@@ -180,22 +176,19 @@ class SequenceTakes(_Counting):
         if frame.alpha is not None:
             alpha = side_by_side(frame.alpha, frame.alpha) if self.beside else frame.alpha
         pixels = side_by_side(frame.frame, pixels) if self.beside else pixels
-        self.writer.write(pixels, frame.time, frame.duration, cast(Any, alpha))
+        self.writer.write(pixels, frame.time, frame.duration, alpha)
 
     def close_segment(self, memory: State) -> None:
         """Note how far it is."""
         self._note(memory)
 
     def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
-        """Every picture is there already."""
-        if not shelf.frames:
-            raise OutputError("no picture was written")
+        """Every picture is there already; numbered pictures bear no recipe."""
+        del shelf, recipe
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None and self._frames:
             self._note({})

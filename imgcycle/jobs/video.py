@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
 import os
 import time
@@ -18,9 +16,9 @@ from imgcycle import __version__
 from imgcycle.config import VideoOptions
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import ImgcycleError, InputError, UsageError
+from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs import moving, pipeline
-from imgcycle.jobs.clips import MOVING, ClipPlan, recipe_for
+from imgcycle.jobs.clips import ClipPlan, recipe_for
 from imgcycle.jobs.events import Ended, Event, Filmed, Finished, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, SequenceFootage
 from imgcycle.jobs.frames import Filming
@@ -30,7 +28,6 @@ from imgcycle.jobs.segments import Shelf
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.takes import ClipTakes, SequenceTakes, Takes
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, Summary
-from imgcycle.media import formats
 from imgcycle.media.paths import same_file, shown
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.sequences import find_sequence, is_pattern
@@ -122,19 +119,20 @@ def convert_clip(
     there, with frames for which others stand in, or fewer than were promised.
     """
     begun = time.perf_counter()
-    if formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING and not is_pattern(task.input):
+    if moving.both_are_pictures(task):
         row = moving.convert_moving(task, translator, stats)
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
     footage = _footage(task)
     # Frames of more than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
     net = translator.exact() if footage.deep else translator
     options = task.options
-    takes = _takes(task, footage, translator)
+    takes = _takes(task, footage)
     for note in (*footage.notes, *takes.notes):
         listener(Noted(f"{shown(task.input)}: {note}"))
+    recipe = recipe_for(translator.style, options)
     making = {
         "input": footage.digest,
-        "recipe": recipe_for(translator.style, options),
+        "recipe": recipe,
         "precision": str(net.dtype),
         "coding": takes.making,
         "segment": str(SEGMENT),
@@ -143,7 +141,7 @@ def convert_clip(
     with Shelf(Path(task.root), Path(task.output), making, resume) as shelf:
         calm = Calm(net, options.smooth)
         calm.load(shelf.memory())
-        pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style)
+        pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height)
         takes.begin(shelf)
         filming = Filming(
             calm,
@@ -154,15 +152,15 @@ def convert_clip(
             pace.count,
             stats.watch if stats else None,
         )
-        pace.filming = filming
+        pace.net_seconds = lambda: filming.net_seconds
         with takes, footage.open(shelf.frames) as frames:
             filming.run(frames)
         if not shelf.frames:
-            raise InputError(f"no frame could be decoded{footage.said}")
+            raise InputError("no frame could be decoded")
         listener(Filmed(task.input, shelf.frames, footage.frames, stage="putting together"))
-        takes.finish(shelf, making["recipe"] | {"input": footage.digest})
+        takes.finish(shelf, recipe | {"input": footage.digest})
         problems = [*footage.problems, *_stand_ins(shelf.failed, filming.failures)]
-        _note_down(task, translator, footage, making["recipe"])
+        _note_down(task, translator, footage, recipe)
         shelf.remove()
         width, height = takes.size
         return ClipRow(
@@ -186,9 +184,9 @@ def _footage(task: ClipTask) -> Footage:
     return ClipFootage(clip, start, end, task.options.max_height, task.options.codec)
 
 
-def _takes(task: ClipTask, footage: Footage, translator: Translator) -> Takes:
+def _takes(task: ClipTask, footage: Footage) -> Takes:
     if is_pattern(task.output):
-        return SequenceTakes(Path(task.output), footage)
+        return SequenceTakes(Path(task.output), footage, task.options.preview is not None)
     return ClipTakes(task, footage)
 
 
@@ -203,7 +201,7 @@ def _stand_ins(count: int, said: list[str]) -> list[str]:
 def _note_down(task: ClipTask, translator: Translator, footage: Footage, recipe: dict[str, Any]) -> None:
     """A line in the ledger, and the source's time on the result: nobody touched it since."""
     output = Path(task.output)
-    if is_pattern(output) or not footage.is_file:
+    if is_pattern(output) or footage.clip is None:
         return
     source = Path(task.input).stat()
     os.utime(output, ns=(source.st_atime_ns, source.st_mtime_ns))

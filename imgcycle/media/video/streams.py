@@ -71,11 +71,11 @@ class StreamPlan:
         return tuple(fate for fate in self.fates if fate.way != "drop")
 
 
-def container_for(clip: Clip, codec: VideoCodec, wanted: str | None = None) -> Container:
+def container_for(clip: Clip | None, codec: VideoCodec, wanted: str | None = None) -> Container:
     """The container of the result: `wanted` (a name or a suffix), else the source's where it can hold the codec.
 
     Else mp4, or mkv where sound would have to be coded anew for mp4. UsageError when `wanted` is unknown or cannot
-    hold the codec.
+    hold the codec. `clip` None stands for pictures, without other streams.
     """
     if wanted is not None:
         word = wanted.lower().removeprefix(".")
@@ -89,12 +89,12 @@ def container_for(clip: Clip, codec: VideoCodec, wanted: str | None = None) -> C
                 f"{codec} cannot go into {container}", f"--codec {'|'.join(instead)}, or a file in {', '.join(fitting)}"
             )
         return container
-    own = own_container(clip)
+    own = None if clip is None else own_container(clip)
     if own is not None and codec in CONVERTED[own]:
         return own
     if own == "webm":
         return "mkv"
-    sounds = [stream for stream in clip.streams if stream.kind == "audio"]
+    sounds = [stream for stream in clip.streams if stream.kind == "audio"] if clip else []
     return "mp4" if all(copies(stream, "mp4") for stream in sounds) else "mkv"
 
 

@@ -1,0 +1,94 @@
+"""Animated GIF, WebP and PNG as clips: the same calm frames, written as the animation they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from imgcycle.engine.temporal import Calm, State
+from imgcycle.engine.translator import Translator
+from imgcycle.errors import InputError, OutputError
+from imgcycle.jobs import picture
+from imgcycle.jobs.clips import MOVING, recipe_for
+from imgcycle.jobs.frames import Filming
+from imgcycle.jobs.stats import Stats
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
+from imgcycle.media import formats
+from imgcycle.media.animation import Animation, encode_animation, read_picture
+from imgcycle.media.files import atomic_write
+from imgcycle.media.pixels import Pixels
+from imgcycle.media.video.decode import TimedFrame
+from imgcycle.media.video.sequences import is_pattern
+
+
+def both_are_pictures(task: ClipTask) -> bool:
+    """Whether an animated picture is to become one."""
+    if is_pattern(task.input) and not os.path.lexists(task.input):
+        return False
+    return formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING
+
+
+def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None = None) -> ClipRow:
+    """Convert an animation; InputError when the picture does not move, OutputError when it cannot be written."""
+    found = read_picture(picture.load_bytes(Path(task.input)))
+    if not isinstance(found, Animation):
+        raise InputError("a picture that does not move (imgcycle convert takes it)")
+    frames = list(_chosen(found, *task.options.span))
+    if not frames:
+        raise InputError("no frame lies there")
+    kept = _Kept()
+    filming = Filming(
+        Calm(translator, task.options.smooth),
+        task.options.picture(),
+        translator.style,
+        kept,
+        lambda _: False,
+        lambda _: None,
+        stats.watch if stats else None,
+    )
+    filming.run(frames)
+    numbers = [frame.number for frame in frames]
+    stills = tuple(found.frames[n].with_pixels(made) for n, made in zip(numbers, kept.pixels, strict=True))
+    durations = tuple(found.durations[n] for n in numbers)
+    target = formats.by_suffix(task.output)
+    assert target is not None
+    recipe = recipe_for(translator.style, task.options)
+    data = encode_animation(replace(found, frames=stills, durations=durations), target, None, recipe, "none")
+    try:
+        with atomic_write(Path(task.output)) as file:
+            file.write(data)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}") from error
+    said = f"{kept.stood_in} frames could not be translated: {filming.failures[0]}" if kept.stood_in else None
+    status: Status = "failed" if said else "done"
+    return ClipRow(task.input, task.output, status, *stills[0].size, error=said, frames=len(stills))
+
+
+def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> Iterator[TimedFrame]:
+    at = Fraction(0)
+    for number, (still, duration) in enumerate(zip(animation.frames, animation.durations, strict=True)):
+        length = Fraction(duration, 1000)
+        if (start is None or at >= start) and (end is None or at < end):
+            yield TimedFrame(at, still.pixels, length, number, still.alpha)
+        at += length
+
+
+class _Kept:
+    """Keeps every result."""
+
+    def __init__(self) -> None:
+        self.pixels: list[Pixels] = []
+        self.stood_in = 0
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """Take a frame."""
+        del frame
+        self.pixels.append(pixels)
+        self.stood_in += stands_in
+
+    def close_segment(self, memory: State) -> None:
+        """Nothing ends before the end."""
+        del memory

@@ -1,0 +1,44 @@
+"""`--stats`: how much a clip flickers, as it was filmed, as the net leaves each frame, and as it was calmed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from imgcycle.engine.temporal import Calm
+from imgcycle.engine.translator import Translator
+from imgcycle.media.files import write_text
+from imgcycle.media.pixels import Floats
+from imgcycle.metrics.flicker import Flicker
+from imgcycle.motion.flow import Motion
+
+
+class Stats:
+    """Watches one clip; each frame goes through the net once more, alone."""
+
+    def __init__(self, translator: Translator) -> None:
+        self._alone = Calm(translator, "off")
+        self._sequences = {"input": Flicker(), "per_frame": Flicker(), "smoothed": Flicker()}
+
+    def watch(self, frame: Floats, motion: Motion | None, result: Floats) -> None:
+        """The next frame at work size, how the one before became it, and what became of it."""
+        plain = self._alone.step(frame)
+        back = None if motion is None else motion.reversed()
+        for name, seen in (("input", frame), ("per_frame", plain), ("smoothed", result)):
+            self._sequences[name].add(seen, back, plain if name == "smoothed" else None)
+
+    def figures(self) -> dict[str, dict[str, float | None]]:
+        """E_warp (squares of [0, 1]), sharpness and distance from per frame (levels of 8 bits) of each sequence."""
+        found: dict[str, dict[str, float | None]] = {}
+        for name, sequence in self._sequences.items():
+            figures = sequence.figures()
+            values = {"e_warp": figures.e_warp, "sharpness": figures.sharpness, "distance": figures.distance}
+            found[name] = {key: None if math.isnan(value) else value for key, value in values.items()}
+        return found
+
+    @staticmethod
+    def write(path: Path, clips: dict[str, Any]) -> None:
+        """All clips' figures as JSON."""
+        write_text(path, json.dumps({"schema": 1, "clips": clips}, indent=2) + "\n")
