@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from imgcycle.cli.app import run
-from imgcycle.cli.train_config import build_config, read_settings, shown_command
+from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
 from imgcycle.cli.train_view import duration, in_words, train_listener
+from imgcycle.config import CriticConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.training import events
 from tests.training.toys import texture_world
@@ -42,6 +43,64 @@ def test_methods_bring_their_own_defaults_and_options_win() -> None:
     fast = build_config({**FOLDERS, "method": "fastcut"})
     assert (fast.lambda_nce, fast.nce_identity, fast.flip_equivariance, fast.epochs) == (10.0, False, True, 150)
     assert build_config({**FOLDERS, "method": "fastcut", "lambda_nce": 3.0}).lambda_nce == 3.0
+
+
+def test_unit_brings_its_own_nets_and_weights_and_2018_its_others() -> None:
+    first = build_config({**FOLDERS, "method": "unit"})
+    assert (first.net, first.critic) == (NetConfig("unit2017", 64, 4), CriticConfig("plain", layers=5))
+    assert (first.gan, first.lambda_gan, first.lambda_reconstruction, first.lambda_cycle) == ("vanilla", 10, 100, 100)
+    assert (first.lambda_kl, first.lr, first.weight_decay, first.schedule) == (0.1, 1e-4, 1e-4, "constant")
+    assert (first.shared_blocks, first.pool, first.lambda_vgg) == (1, 0, 0)
+    later = build_config({**FOLDERS, "method": "unit", "variant": "2018", "lambda_vgg": 1.0})
+    assert (later.net, later.critic) == (NetConfig("unit", 64, 4), CriticConfig("multiscale", layers=4, scales=3))
+    assert (later.gan, later.lambda_gan, later.lambda_reconstruction, later.lambda_cycle) == ("lsgan", 1, 10, 10)
+    assert (later.lambda_kl, later.lr, later.weight_decay, later.schedule) == (0.01, 1e-4, 1e-4, "halving")
+    assert (later.shared_blocks, later.lambda_vgg) == (0, 1)
+
+
+def test_units_ablations_are_options() -> None:
+    given = {**FOLDERS, "method": "unit", "shared_blocks": 0, "cycle": "none", "critic_layers": 3, "width": 16}
+    config = build_config(given)
+    assert (config.shared_blocks, config.cycle) == (0, "none")
+    assert (config.critic, config.net) == (CriticConfig("plain", layers=3), NetConfig("unit2017", 16, 4))
+
+
+def test_pix2pix_takes_two_folders_or_one_and_a_live_unet() -> None:
+    config = build_config({**FOLDERS, "method": "pix2pix"})
+    assert config.net == NetConfig("unet", 64, 8, "batch", live=True)
+    assert (config.critic, config.gan, config.lambda_l1) == (CriticConfig(norm="batch"), "vanilla", 100)
+    alone = build_config({"a": Path("/data/facades"), "method": "pix2pix", "direction": "B2A", "net": "unet128"})
+    assert (alone.a, alone.b, alone.direction) == ("/data/facades", "/data/facades", "B2A")
+    assert alone.net == NetConfig("unet", 64, 7, "batch", live=True)
+    assert not build_config({**FOLDERS, "method": "pix2pix", "net": "resnet9"}).net.live
+    assert not build_config({**FOLDERS, "net": "unet256"}).net.live
+
+
+def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"method": "unit", "critic": {"width": 8}, "net": {"kind": "unit2017", "depth": 2}}))
+    config = build_config(FOLDERS, read_settings(file))
+    assert (config.critic, config.net.depth) == (CriticConfig("plain", 8, 5), 2)
+
+
+def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
+    new = {
+        "variant", "direction", "shared_blocks", "lambda_gan", "lambda_reconstruction", "lambda_kl", "lambda_vgg",
+        "lambda_l1", "weight_decay",
+    }  # fmt: skip
+    for method in ("cyclegan", "cut"):
+        config = build_config({**FOLDERS, "method": method, "steps": 5})
+        stored = {name: value for name, value in config.to_dict().items() if name not in new}
+        stored["net"] = {name: value for name, value in stored["net"].items() if name != "live"}
+        stored["critic"] = {name: value for name, value in stored["critic"].items() if name != "scales"}
+        assert build_config({}, stored) == TrainConfig.from_dict(stored) == config
+
+
+def test_runs_are_named_after_their_folders() -> None:
+    assert run_folder(Path("/x/photo/train"), Path("monet"), None) == Path("photo2monet")
+    assert run_folder(Path("facades/train"), None, "pix2pix") == Path("facades-pix2pix")
+    with pytest.raises(UsageError, match="two folders"):
+        run_folder(Path("facades"), None, "unit")
 
 
 def test_a_settings_file_stands_below_options(tmp_path: Path) -> None:
@@ -87,6 +146,11 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         (["train", "{red}", "{blue}", "-o", "{run}", "--net", "resnet10"], "resnet10"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--resume"], "cannot be read as settings"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--val-a", "{red}"], "only one validation folder"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--variant", "2018"], "cyclegan has no variant '2018'"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--direction", "B2A"], "cyclegan has no --direction"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--net", "resnet9"], "generators of its own"),
+        (["train", "{red}", "-o", "{run}", "--method", "unit"], "two folders of images are needed"),
+        (["train", "{red}", "-o", "{run}", "--method", "pix2pix", "--crop", "40"], "a crop of 40 pixels does not fit"),
     ],
 )
 def test_mistakes_take_one_line_and_exit_2(
@@ -109,6 +173,15 @@ def test_a_tiny_run_from_the_command_line_speaks_json(tmp_path: Path, capsys: py
     assert all(row["schema"] == 1 for row in rows)
     assert [row["event"] for row in rows] == ["saved", "started", "progress", "sampled", "saved", "finished"]
     assert rows[2]["losses"].keys() >= {"gan_A2B", "cycle_A", "identity_A", "critic_A"}
+
+
+def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs, _ = texture_world(tmp_path, side=80)
+    monkeypatch.chdir(tmp_path)
+    words = "--method pix2pix --net unet128 --width 2 --critic-width 4 --size 128 --crop 128 --steps 1 -q"
+    assert run(["train", str(pairs), *words.split(), "--direction", "B2A"]) == 0
+    assert (tmp_path / "red-pix2pix/weights/B2A.safetensors").is_file()
+    assert run(["train", "-o", "red-pix2pix", "--resume", "--steps", "2", "-q"]) == 0
 
 
 def test_events_in_words() -> None:

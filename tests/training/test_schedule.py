@@ -40,3 +40,10 @@ def test_plateau_waits_five_epochs_and_keeps_its_state() -> None:
     assert other.factor(0) == pytest.approx(0.2)
     other.epoch_ended(0.5)
     assert other.bad_epochs == 0
+
+
+def test_units_rates_are_constant_or_halved_every_hundred_thousand_steps() -> None:
+    constant = Schedule(tiny_config(schedule="constant", steps=10), 3)
+    assert {constant.factor(s) for s in range(10)} == {1.0}
+    halving = Schedule(tiny_config(schedule="halving"), 5)
+    assert [halving.factor(s) for s in (0, 99_999, 100_000, 250_000)] == [1, 1, 0.5, 0.25]
