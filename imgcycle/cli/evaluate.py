@@ -71,7 +71,7 @@ def evaluate(
         ),
     ] = None,
     device: o.DeviceOption = "auto",
-    jobs: o.JobsOption = 2,
+    jobs: Annotated[int, _option("-j", "--jobs", help="Threads that read.", panel=o.MACHINE, min=1, max=64)] = 2,
     quiet: o.QuietOption = False,
     verbose: o.VerboseOption = False,
     json_lines: o.JsonOption = False,

@@ -39,7 +39,7 @@ from imgcycle.media.paths import shown
 from imgcycle.metrics import baselines, content
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.frechet import frechet_distance
-from imgcycle.metrics.inception import InceptionNet, inception_score
+from imgcycle.metrics.inception import PUBLISHED, InceptionNet, inception_score
 from imgcycle.metrics.kid import DRAWS, WeightedRows, interval, kernel_distances
 
 UNCONVERTED, OUTPUTS, REFERENCE, HALVES = "unconverted", "outputs", "reference", "reference, halves"
@@ -247,10 +247,11 @@ def _protocol(request: EvaluateRequest, nets: Sequence[Net]) -> Iterator[str]:
     """What has to be known to repeat the figures, in lines."""
     yield f"pictures: {READING.format(request.size)}"
     for net in nets:
-        how = (
-            "299×299 bilinear, logits without bias, 10 parts" if isinstance(net, InceptionNet) else "spatial means / 50"
-        )
-        yield f"{net.name}: {how}, float32, weights {net.digest[:16]}"
+        how, known = "spatial means / 50", ""
+        if isinstance(net, InceptionNet):
+            how = "299×299 bilinear without antialiasing, logits without bias, IS over 10 parts"
+            known = ", the published file" if net.digest.startswith(PUBLISHED) else ", not the published file"
+        yield f"{net.name}: {how}, float32, weights {net.digest[:16]}{known}"
     yield f"KID: unbiased, kernel (x·y/d + 1)³; 90 % intervals from {DRAWS} bootstrap draws, seed {request.seed}"
     yield "Fréchet distances grow as pictures get fewer: compare them at equal counts only"
     if request.inputs is not None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from imgcycle.cli.app import run
 from imgcycle.metrics.features import FeatureNet
+from imgcycle.metrics.inception import InceptionNet
 from tests.jobs.test_evaluate import PALETTE, MeanColour, save
 from tests.media.pictures import scene
 
@@ -50,6 +52,36 @@ def test_tables_hold_the_outputs_among_what_takes_no_learning(capsys: pytest.Cap
         assert part in protocol
     assert said.err.startswith("4 outputs, 4 pictures of the reference, in ")
     assert max(map(len, said.out.splitlines())) <= 120
+
+
+class FewColours(InceptionNet):
+    """An Inception of three features, which are its logits as well."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self.digest, self._seen = "6726825d" * 8, MeanColour(device)
+        assert path.exists()
+
+    def both(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._seen.features([images]), 50 * self._seen.features([images])
+
+
+def test_with_inception_there_is_fid(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("imgcycle.jobs.evaluate.InceptionNet", FewColours)
+    words = [*SETS, "--inputs", "photos", "--inception", "palette.txt"]
+    assert run(words) == 0
+    said = capsys.readouterr().out
+    vgg, inception, _ = said.split("\n\n", 2)
+    assert "Inception-v3" in inception
+    assert inception.splitlines()[0].endswith("FID    IS")
+    assert "FID" not in vgg
+    assert "299×299 bilinear" in said
+    assert "weights 6726825d6726825d, the published file" in said
+    assert run([*words, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    outputs = next(line for line in lines if line.get("set") == "outputs")
+    assert outputs["inception"]["fid"] == outputs["vgg19"]["frechet"]
+    assert outputs["inception"]["inception_score"] >= 1
+    assert "frechet" not in outputs["inception"]
 
 
 def test_json_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
