@@ -161,7 +161,7 @@ def _show_labels(report: LabelReport, json_lines: bool, quiet: bool) -> None:
         emit(text)
     if not quiet:
         left_out = f", {report.left_out} left out" if report.left_out else ""
-        say(f"{report.pictures} pictures scored{left_out}")
+        say(f"pictures scored: {report.pictures}{left_out}")
 
 
 _PER_CLASS = ("classes", "accuracies", "ious")

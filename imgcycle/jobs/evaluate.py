@@ -111,7 +111,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
 
 def _enough(count: int, where: str) -> None:
     if count < 2:
-        raise UsageError(f"{shown(where)} holds {count} pictures that can be measured", "a set has at least two")
+        raise UsageError(f"fewer than two pictures of {shown(where)} can be measured", "a set has at least two")
 
 
 class Seen:

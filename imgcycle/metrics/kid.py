@@ -49,12 +49,14 @@ class WeightedRows:
     def within(self) -> Tensor:
         """Mean kernel of pairs of different rows, by draw.
 
-        A row that was drawn twice makes no pair with its copy: k(x, x) would pull every draw upwards.
+        A row that was drawn twice makes no pair with its copy: k(x, x) would pull every draw upwards. A draw of one
+        row alone has no pairs, and NaN for a mean.
         """
         x, w = self.features.double(), self.weights
         own = ((x * x).mean(1) + 1).pow(3)
         copies = w.square()
-        return (_summed(x, w, x, w) - own @ copies) / (w.sum(0).square() - copies.sum(0))
+        pairs = w.sum(0).square() - copies.sum(0)
+        return torch.where(pairs > 0, (_summed(x, w, x, w) - own @ copies) / pairs, torch.nan)
 
 
 def kernel_distances(x: WeightedRows, y: WeightedRows) -> Tensor:
@@ -64,10 +66,7 @@ def kernel_distances(x: WeightedRows, y: WeightedRows) -> Tensor:
 
 
 def interval(draws: Tensor, coverage: float = 0.9) -> tuple[float, float]:
-    """The middle `coverage` of what was drawn (percentile bootstrap), the set's own figure left out.
-
-    Of very few rows a draw may hold a single one, again and again: it has no pairs, and does not count.
-    """
+    """The middle `coverage` of what was drawn (percentile bootstrap), without the set's own figure and without NaN."""
     tail = (1 - coverage) / 2
     low, high = torch.nanquantile(draws[1:], torch.tensor([tail, 1 - tail], dtype=draws.dtype))
     return float(low), float(high)
