@@ -11,7 +11,7 @@ translated   the classifier on the fonts' critic, of handwriting translated into
 
 Without adaptation there is one: the fonts' critic. Whoever knows what differs can reverse the fonts' colours half of
 the time; that is a row as well. Printed: accuracy on the 500, mean ± standard deviation over seeds; one learning rate
-and one set of weights for all rows, chosen with seed 100. Nothing is downloaded, one core is enough.
+and one set of weights for all rows, chosen with seeds 0 and 100. Nothing is downloaded, one core is enough.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SIDE, BATCH, HELD_OUT, FONTS = 16, 32, 500, 2000
 WIDTH, LATENT, CRITIC = 16, 64, 16
 LIKENESS = 10.0
 WEIGHTS: dict[str, Any] = {
-    "lambda_gan": 1.0, "lambda_reconstruction": 10.0, "lambda_cycle": 10.0, "lambda_kl": 0.01, "shared_blocks": 2,
+    "lambda_gan": 3.0, "lambda_reconstruction": 10.0, "lambda_cycle": 10.0, "lambda_kl": 0.01, "shared_blocks": 2,
     "lr": 1e-3,
 }  # fmt: skip
 HERSHEY = [
@@ -286,7 +286,7 @@ def accuracies(method: AdaptingUnit, setting: Setting, digits: Digits) -> tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=800)
     given = parser.parse_args()
     torch.set_num_threads(1)
