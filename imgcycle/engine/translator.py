@@ -70,6 +70,8 @@ class Translator:
         # As given, in this precision, and in float32 for pictures of more than 8 bits.
         self.weight_bytes = sum(p.numel() for p in net.parameters()) * (8 + dtype.itemsize)
         self.net = self._prepared(net, dtype)
+        # What its computing takes beside weights and planes, where that is more than torch alone.
+        self.base_bytes = 0
         self._exact: Translator | None = None
         self._plans: dict[Any, StripPlan] = {}
         self._least: dict[tuple[int, int], int] = {}

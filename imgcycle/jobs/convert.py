@@ -13,7 +13,7 @@ from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
-from imgcycle.jobs.memory import Memory, check_memory, planned
+from imgcycle.jobs.memory import Memory, check_memory, planned, planned_file
 from imgcycle.jobs.planning import Plan, check_disk
 from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
@@ -39,14 +39,13 @@ def convert_image(
         raise UsageError(f"{target} is itself the input and is never written over")
     task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
     started = time.perf_counter()
-    data = picture.load_bytes(source)
     memory = memory or Memory.default()
-    planned(data, task, translator, memory)
-    prepared = picture.prepare(data, str(source), task.options, translator.style)
-    del data
-    folder = pipeline.spill_folder(target.parent)
-    results = picture.translate(prepared, task.options, translator, memory, folder=folder)
-    written = pipeline.write(task, prepared, results, translator.style)
+    read = pipeline.read(task, planned_file(task, translator, memory), translator.style)
+    try:
+        read.translate(translator, memory)
+        written = pipeline.write(task, read, translator.style)
+    finally:
+        read.close()
     return replace(written.row, seconds=round(time.perf_counter() - started, 4))
 
 
@@ -71,17 +70,17 @@ def convert_one(task: Task, translator: Translator, memory: Memory | None = None
     """Carry out one task alone; whatever goes wrong is in the row."""
     room = Room(0)
     memory = memory or Memory.default()
-    read = pipeline.begin(task, translator, memory, room)
-    if isinstance(read.value, Row):
-        return read.value
+    begun = pipeline.begin(task, translator, memory, room)
+    if isinstance(begun.value, Row):
+        return begun.value
     started = time.perf_counter()
     try:
-        folder = pipeline.spill_folder(Path(task.output).parent)
-        results = picture.translate(read.value, task.options, translator, memory, folder=folder)
+        begun.value.translate(translator, memory)
     except Exception as error:  # one file's failure, of whatever kind, is that file's
+        begun.value.close()
         return pipeline.failed(task, error)
-    seconds = read.seconds + time.perf_counter() - started
-    return pipeline.end(task, replace(read, seconds=seconds), results, translator.style, room).row
+    seconds = begun.seconds + time.perf_counter() - started
+    return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room).row
 
 
 def convert_all(

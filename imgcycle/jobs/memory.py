@@ -6,7 +6,7 @@ decoded, so that the same picture is always done the same way and what cannot be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,16 +15,20 @@ from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES, default_memory
 from imgcycle.engine import fullsize
 from imgcycle.engine.plan import StripPlan
-from imgcycle.engine.translator import Translator
+from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.tasks import Task
-from imgcycle.media import formats
+from imgcycle.media import formats, huge
+from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of, shown
+from imgcycle.media.scanlines import ROWS, WRITABLE
 from imgcycle.media.stills import Facts, measure, measure_file
 
 _MEBI = 2**20
+_RAW = 40
+"""Bytes that developing a RAW file takes for each of its own."""
 _WORK = 64
-"""Bytes a pixel of the reduced picture takes on its way to the net and back."""
+"""Bytes that a pixel of the reduced picture takes on its way to the net and back."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,23 @@ class Need:
 
 
 def _always(translator: Translator) -> int:
-    return BASE_BYTES + translator.weight_bytes
+    return BASE_BYTES + translator.base_bytes + translator.weight_bytes
 
 
 _READING = {"JPEG": 0, "MPO": 0, "PNG": 4, "TIFF": 4}
 _READING_DEEP = {"PNG": 1, "TIFF": 6}
+_COEFFICIENTS = 6
+"""Bytes a pixel that a progressive JPEG's decoder keeps, where chroma is as fine as luma."""
 _OTHERS = 10
 """Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
 _ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
 """Samples a pixel that encoders want laid out anew."""
 _FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
 """Bytes a pixel, of 8-bit samples, of a photograph with much fine detail."""
+_VIPS = 32 * _MEBI
+"""What libvips takes once it is there."""
+_BANDS = 12
+"""Bands of rows alive in a writer and at the ends of the net."""
 _HOLES = 40
 """Bytes a pixel for filling what is transparent, through floats of the full size."""
 
@@ -80,6 +90,7 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     """
     pixels = facts.width * facts.height * facts.frames
     wide = 2 if facts.deep else 1
+    coefficients = _COEFFICIENTS if facts.progressive else 0
     channels = 4 if facts.alpha else 3
     decoder = (_READING_DEEP if facts.deep else _READING).get(facts.format, _OTHERS)
     turned = channels * wide if facts.turned else 0
@@ -87,10 +98,26 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     return Need(
-        pixels * (channels * wide + decoder + turned + (_HOLES if facts.alpha else 0)) + file_size,
+        pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
         pixels * kept,
         round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
     )
+
+
+def need_by_rows(facts: Facts, task: Task) -> Need | None:
+    """What the same picture takes row by row; None where it cannot be read or written so.
+
+    Measured on pictures of 100 megapixels.
+    """
+    target = _target(facts, task)
+    if task.options.compare or facts.alpha or facts.frames > 1 or target not in WRITABLE or not huge.is_available():
+        return None
+    reader = huge.open_huge(Path(task.input), task.options.max_pixels)
+    if reader is None:
+        return None
+    band = facts.width * ROWS * 3 * (2 if facts.deep else 1)
+    both = _VIPS + reader.memory + band * _BANDS
+    return Need(both, both, both)
 
 
 def fitted(
@@ -98,44 +125,99 @@ def fitted(
 ) -> StripPlan:
     """How the net does a picture of this size of which `held` bytes are in memory; UsageError when a promise is too
     small for it."""
-    shape = _shape(height, width, options, translator)
-    if shape != (height, width):
-        held += shape[0] * shape[1] * _WORK
-    held += _always(translator)
+    shape = work_shape(height, width, options, translator.style)
+    held += _small_bytes(shape, height, width) + _always(translator)
     total = memory.total if memory.promised else max(memory.total, held + translator.least_memory(*shape))
     return translator.plan(*shape, total, held=held)
 
 
-def planned(data: bytes, task: Task, translator: Translator, memory: Memory) -> tuple[int, StripPlan | None]:
-    """Bytes that a file's picture takes at its worst moment, and the net's plan for it (None when no header tells).
+@dataclass(frozen=True)
+class Course:
+    """How a picture is done: the bytes it takes at its worst moment, those of them that are no planes of the net, its
+    plan (None when no header tells), and whether it goes row by row from file to file, never in memory as a whole."""
 
-    InputError when it has no header; UsageError when a promised limit is too small, with the least that would do.
+    size: int
+    held: int = 0
+    net: StripPlan | None = None
+    by_rows: bool = False
+
+    def __str__(self) -> str:
+        how = "its size is known once it is decoded" if self.net is None else str(self.net)
+        return f"row by row, {how}" if self.by_rows else how
+
+
+def planned(data: bytes, task: Task, translator: Translator, memory: Memory) -> Course:
+    """How a picture is done that is in memory already, judged from its header.
+
+    InputError when it has none; UsageError when a promised limit is too small, with the least that would do.
     """
-    if kind_of(Path(task.input)) == "raw" and task.options.raw != "none":
-        return 40 * len(data), None
-    return _planned(measure(data, task.options.max_pixels), len(data), task, translator, memory)
+    if _is_raw(task):
+        return Course(_RAW * len(data))
+    return _course(measure(data, task.options.max_pixels), len(data), task, translator, memory, lambda: None)
 
 
-def _planned(facts: Facts, file_size: int, task: Task, translator: Translator, memory: Memory) -> tuple[int, StripPlan]:
+def planned_file(task: Task, translator: Translator, memory: Memory) -> Course:
+    """The same of a task's file, which goes row by row where it would not fit otherwise.
+
+    Held in memory a picture is decoded once and a JPEG's codes are made to measure, so that is the way of all that
+    fit `memory`; row by row is the way of the others, where pyvips is there and knows how to read them.
+    """
+    path = Path(task.input)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    if _is_raw(task):
+        return Course(_RAW * size)
+    facts = measure_file(path, task.options.max_pixels)
+    return _course(facts, size, task, translator, memory, lambda: need_by_rows(facts, task))
+
+
+def _is_raw(task: Task) -> bool:
+    return kind_of(Path(task.input)) == "raw" and task.options.raw != "none"
+
+
+def _course(
+    facts: Facts,
+    file_size: int,
+    task: Task,
+    translator: Translator,
+    memory: Memory,
+    otherwise: Callable[[], Need | None],
+) -> Course:
     options = task.options
-    suffix = formats.by_suffix(task.output)
-    target = suffix.name if suffix else facts.format
     net = translator.exact() if facts.deep else translator
-    need = need_of(facts, file_size, options, target)
-    at_ends = max(need.reading, need.writing)
-    if memory.promised:
-        least = _always(translator) + max(
-            at_ends, need.held + net.least_memory(*_shape(facts.height, facts.width, options, net))
-        )
-        if least > memory.total:
-            raise TooSmall(facts, least, memory.total)
+    shape = work_shape(facts.height, facts.width, options, net.style)
+    small = _small_bytes(shape, facts.height, facts.width)
+
+    def least_of(need: Need) -> int:
+        at_net = need.held + net.least_memory(*shape)
+        return _always(net) + max(need.reading, small + max(need.writing, at_net))
+
+    need = need_of(facts, file_size, options, _target(facts, task).name)
+    least, by_rows = least_of(need), False
+    if least > memory.total and (other := otherwise()) is not None and least_of(other) < least:
+        need, least, by_rows = other, least_of(other), True
+    if memory.promised and least > memory.total:
+        raise TooSmall(facts, least, memory.total)
     plan = fitted(facts.height, facts.width, need.held, options, net, memory)
-    return max(at_ends, need.held + plan.peak_bytes), plan
+    size = max(need.reading, small + max(need.writing, need.held + plan.peak_bytes))
+    return Course(size, need.held, plan, by_rows)
 
 
-def _shape(height: int, width: int, options: ConvertOptions, translator: Translator) -> tuple[int, int]:
-    work_size = translator.style.work_size if options.work_size == "auto" else options.work_size
+def work_shape(height: int, width: int, options: ConvertOptions, style: Style) -> tuple[int, int]:
+    """The (height, width) at which the net sees a picture."""
+    work_size = style.work_size if options.work_size == "auto" else options.work_size
     return fullsize.work_shape(height, width, work_size)
+
+
+def _small_bytes(shape: tuple[int, int], height: int, width: int) -> int:
+    """What the reduction to `shape` takes, where there is one."""
+    return 0 if shape == (height, width) else shape[0] * shape[1] * _WORK
+
+
+def _target(facts: Facts, task: Task) -> Format:
+    return formats.written_as(formats.by_suffix(task.output) or formats.by_name(facts.format))
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:
@@ -147,22 +229,12 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) 
         try:
             planned_file(task, translator, memory)
         except TooSmall as error:
+            error.message = f"{shown(task.input)}: {error.message}"
             worst = error if worst is None or error.least > worst.least else worst
         except InputError:  # its row will say so
             continue
     if worst is not None:
         raise worst
-
-
-def planned_file(task: Task, translator: Translator, memory: Memory) -> StripPlan:
-    """The net's plan for a task, from the header of its file; InputError when that tells nothing."""
-    path = Path(task.input)
-    facts = measure_file(path, task.options.max_pixels)
-    try:
-        return _planned(facts, path.stat().st_size, task, translator, memory)[1]
-    except TooSmall as error:
-        error.message = f"{shown(task.input)}: {error.message}"
-        raise
 
 
 class TooSmall(UsageError):

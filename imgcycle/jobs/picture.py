@@ -6,24 +6,27 @@ The first and the last run in threads while the net works on another picture; on
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from torch import Tensor
 
 from imgcycle import __version__
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
 from imgcycle.engine.strips import Listener
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError
-from imgcycle.jobs.memory import Memory, fitted
-from imgcycle.media import colour, formats
+from imgcycle.errors import InputError, OutputError
+from imgcycle.jobs.ends import Ends, PixelRows, ReducedRows
+from imgcycle.jobs.memory import Memory, fitted, work_shape
+from imgcycle.jobs.tasks import Task
+from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.encoding import encode_still
+from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
@@ -82,6 +85,19 @@ class Prepared:
         return (2 * width, height) if options.compare else (width, height)
 
 
+def facts_of(path: Path) -> os.stat_result:
+    """What the system knows of a file; InputError when it is not there."""
+    try:
+        return path.stat()
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+
+
+def times_of(source: os.stat_result) -> tuple[int, int]:
+    """When a file was last read and last changed, in nanoseconds."""
+    return source.st_atime_ns, source.st_mtime_ns
+
+
 def load_bytes(path: Path) -> bytes:
     """A file's bytes; InputError in place of the system's many ways to fail."""
     try:
@@ -107,8 +123,7 @@ def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Pr
 
 def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
     pixels = still.pixels if still.alpha is None else without_holes(still.pixels, still.alpha)
-    work_size = style.work_size if options.work_size == "auto" else options.work_size
-    shape = fullsize.work_shape(pixels.shape[0], pixels.shape[1], work_size)
+    shape = work_shape(pixels.shape[0], pixels.shape[1], options, style)
     if shape == pixels.shape[:2]:
         return Frame(still, pixels, None)
     return Frame(still, pixels, fullsize.to_unit(fullsize.reduced(pixels, shape)))
@@ -134,70 +149,39 @@ def translate(
         if options.strength == 0:
             results.append(frame.pixels if frame.small is None else frame.small)
             continue
-        ends = _Ends(frame, options)
+        rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
+        ends = Ends(rows, frame.still.metadata.icc, options)
         net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
         height, width = frame.pixels.shape[:2]
         plan = fitted(height, width, held, options, net, memory)
         hear = None if listener is None else _heard(listener, number, count)
         net.translate_rows(ends, ends, plan, hear, folder)
-        results.append(ends.out)
+        results.append(rows.out)
     return results
+
+
+def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
+    return PixelRows(frame.pixels, frame.output(options), options.strength)
 
 
 def _heard(listener: Callable[[float], None], number: int, count: int) -> Listener:
     return lambda advance: listener((number + advance.share) / count)
 
 
-class _Ends:
-    """Both ends of the net for one frame: its rows as the net sees them, and the net's rows as the frame wants them.
-
-    In each pass rows are read in order before those of the same place are written, so `out` may be the source.
-    """
-
-    def __init__(self, frame: Frame, options: ConvertOptions) -> None:
-        self.space = colour.transform(frame.still.metadata.icc)
-        self.keep_colour, self.strength = options.keep_colour, options.strength
-        self.small, self.pixels = frame.small, frame.pixels
-        self.out: Result = frame.output(options) if frame.small is None else np.empty_like(frame.small)
-        self.height, self.width = self.out.shape[:2]
-
-    def read_rows(self, top: int, bottom: int) -> Tensor:
-        """Rows in sRGB."""
-        return fullsize.to_tensor(self._seen(self._own(top, bottom)))
-
-    def write_rows(self, top: int, rows: Tensor) -> None:
-        """Rows of the result: of every pixel, finished; of a reduction, as the net left them, in its own colours."""
-        bottom = top + rows.shape[2]
-        own = self._own(top, bottom)
-        result = fullsize.from_tensor(rows)
-        seen = self._seen(own)
-        if self.keep_colour:
-            result = fullsize.with_colours_of(seen, result)
-        if self.space is not None:
-            # What the way there and back loses of the photograph is given back: a net that changes nothing changes
-            # nothing.
-            result = own + (self.space.from_srgb(result) - self.space.from_srgb(seen))
-        if self.small is None:
-            fullsize.blended(self.pixels[top:bottom], result, self.strength, cast(Pixels, self.out[top:bottom]))
-        else:
-            self.out[top:bottom] = result
-
-    def _own(self, top: int, bottom: int) -> Floats:
-        return fullsize.to_unit(self.pixels[top:bottom]) if self.small is None else self.small[top:bottom]
-
-    def _seen(self, own: Floats) -> Floats:
-        return own if self.space is None else self.space.to_srgb(own)
-
-
 def finish(prepared: Prepared, results: list[Result], options: ConvertOptions, style: Style, target: Format) -> bytes:
     """Restore the full size and encode, with the recipe in the metadata."""
-    detail = style.detail if options.detail is None else options.detail
+    detail = detail_of(style, options)
     stills = [_restored(frame, result, options, detail) for frame, result in zip(prepared.frames, results, strict=True)]
     recipe = recipe_for(style, options) | {"input": prepared.digest}
     if isinstance(prepared.picture, Animation) and target.animated:
         whole = replace(prepared.picture, frames=tuple(stills))
         return encode_animation(whole, target, options.quality, recipe, options.strip)
     return encode_still(stills[0], target, options.quality, recipe, options.strip)
+
+
+def detail_of(style: Style, options: ConvertOptions) -> float:
+    """The share of the photograph's own fine detail: as asked, else the style's."""
+    return style.detail if options.detail is None else options.detail
 
 
 def _restored(frame: Frame, result: Result, options: ConvertOptions, detail: float) -> Still:
@@ -221,9 +205,44 @@ def _beside(before: Still, after: Still) -> Still:
     return replace(after, pixels=side_by_side(before.pixels, after.pixels), alpha=alpha)
 
 
-def target_format(name: str, prepared: Prepared) -> Format:
+class HeldPicture:
+    """One task's picture on its way, held in memory: read when it is made, then translated, then written.
+
+    InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
+    """
+
+    def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
+        self.task, self.style, self._folder = task, style, folder
+        self.source = facts_of(Path(task.input))
+        self._prepared = prepare(load_bytes(Path(task.input)), task.input, task.options, style)
+        self._results: list[Result] = []
+        self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        self._results = translate(self._prepared, self.task.options, translator, memory, listener, self._folder)
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        target = target_format(self.task.output, self._prepared.format)
+        data = finish(self._prepared, self._results, self.task.options, self.style, target)
+        path = Path(self.task.output)
+        try:
+            with atomic_write(path, times=times_of(self.source)) as file:
+                file.write(data)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror or error}") from error
+        return hashlib.sha256(data).hexdigest()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def target_format(name: str, source: Format) -> Format:
     """The format a result is written in: its name's, else its source's, else the nearest that can be written."""
-    return formats.written_as(formats.by_suffix(name) or prepared.format)
+    return formats.written_as(formats.by_suffix(name) or source)
 
 
 def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Whatever goes wrong with one picture ends in its row.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,17 +15,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, OutputError
-from imgcycle.jobs import picture
+from imgcycle.jobs.huge import HugePicture
 from imgcycle.jobs.ledger import Record, relative_name
-from imgcycle.jobs.memory import Memory, planned
-from imgcycle.jobs.picture import Prepared, Result
+from imgcycle.jobs.memory import Course, Memory, planned_file
+from imgcycle.jobs.picture import HeldPicture, recipe_for
 from imgcycle.jobs.planning import existing
 from imgcycle.jobs.room import Room
 from imgcycle.jobs.tasks import Row, Status, Task
-from imgcycle.media.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,40 @@ class Written:
     record: Record | None = None
 
 
+class Picture(Protocol):
+    """One task's picture, read: then it is translated, written, and closed whatever happened.
+
+    `digest` is the SHA-256 of its file, `source` what the system knew of that before it was read.
+    """
+
+    digest: str
+    source: os.stat_result
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        ...
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        ...
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open; nothing unfinished stays."""
+        ...
+
+
 @dataclass
 class Begun:
     """A picture read (or its row, when there is nothing to translate), the seconds that took, the room it takes."""
 
-    value: Prepared | Row
+    value: Picture | Row
     seconds: float
     size: int = 0
 
@@ -68,7 +96,8 @@ def rows(
         while True:
             while len(reading) < jobs + 1 and (entry := next(waiting, None)) is not None:
                 ticket, task = entry
-                reading.append((task, readers.submit(begin, task, translator, memory, room, ticket)))
+                future = readers.submit(begin, task, translator, memory, room, ticket)
+                reading.append((task, future))
             if not reading:
                 break
             task, future = reading.popleft()
@@ -82,32 +111,38 @@ def rows(
     finally:
         # Waiting for the writers costs a moment and saves their work; readers' work is lost either way.
         room.close()
+        for _, future in reading:
+            future.add_done_callback(_let_go)
         readers.shutdown(wait=False, cancel_futures=True)
         writers.shutdown(wait=True)
 
 
 def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket: int = 0) -> Begun:
     """Read and reduce one picture, once there is room for it."""
-    started = time.perf_counter()
-    size = 0
+    course = Course(0)
     entered = False
     try:
         if task.verdict == "convert":
-            data = picture.load_bytes(Path(task.input))
-            size, _ = planned(data, task, translator, memory)
-        room.enter(ticket, size)
+            course = planned_file(task, translator, memory)
+        room.enter(ticket, course.size)
         entered = True
         if task.verdict != "convert":
             return Begun(left_alone(task), 0.0)
-        prepared = picture.prepare(data, task.input, task.options, translator.style)
-        return Begun(prepared, time.perf_counter() - started, size)
+        started = time.perf_counter()
+        return Begun(read(task, course, translator.style), time.perf_counter() - started, course.size)
     except Exception as error:
         # Whoever comes next waits for this ticket, used or not.
         if entered:
-            room.leave(size)
+            room.leave(course.size)
         else:
             _pass(room, ticket)
         return Begun(failed(task, error), 0.0)
+
+
+def read(task: Task, course: Course, style: Style) -> Picture:
+    """A task's picture, read and reduced, as it was planned."""
+    folder = spill_folder(Path(task.output).parent)
+    return HugePicture(task, course, style, folder) if course.by_rows else HeldPicture(task, style, folder)
 
 
 def _pass(room: Room, ticket: int) -> None:
@@ -119,25 +154,26 @@ def _pass(room: Room, ticket: int) -> None:
 
 def _through_the_net(
     task: Task,
-    read: Begun,
+    begun: Begun,
     translator: Translator,
     memory: Memory,
     writers: ThreadPoolExecutor,
     room: Room,
     listener: Callable[[float], None],
 ) -> Future[Written]:
-    if isinstance(read.value, Row):
-        return _ready(read.value)
+    if isinstance(begun.value, Row):
+        return _ready(begun.value)
     started = time.perf_counter()
     try:
-        results = picture.translate(
-            read.value, task.options, translator, memory, listener, spill_folder(Path(task.output).parent)
-        )
-    except Exception as error:
-        room.leave(read.size)
+        begun.value.translate(translator, memory, listener)
+    except BaseException as error:
+        begun.value.close()
+        room.leave(begun.size)
+        if not isinstance(error, Exception):
+            raise
         return _ready(failed(task, error))
-    seconds = read.seconds + time.perf_counter() - started
-    return writers.submit(end, task, replace(read, seconds=seconds), results, translator.style, room)
+    seconds = begun.seconds + time.perf_counter() - started
+    return writers.submit(end, task, replace(begun, seconds=seconds), translator.style, room)
 
 
 def spill_folder(results: Path) -> Path:
@@ -148,18 +184,25 @@ def spill_folder(results: Path) -> Path:
     return Path(os.environ.get("TMPDIR") or existing(results))
 
 
-def end(task: Task, read: Begun, results: list[Result], style: Style, room: Room) -> Written:
+def end(task: Task, begun: Begun, style: Style, room: Room) -> Written:
     """Restore, encode and write one picture."""
     started = time.perf_counter()
-    assert isinstance(read.value, Prepared)
+    assert not isinstance(begun.value, Row)
     try:
-        written = write(task, read.value, results, style)
+        written = write(task, begun.value, style)
     except Exception as error:
         return Written(failed(task, error))
     finally:
-        room.leave(read.size)
-    row = replace(written.row, seconds=round(read.seconds + time.perf_counter() - started, 4))
+        begun.value.close()
+        room.leave(begun.size)
+    row = replace(written.row, seconds=round(begun.seconds + time.perf_counter() - started, 4))
     return replace(written, row=row)
+
+
+def _let_go(future: Future[Begun]) -> None:
+    """Close what was read for nobody."""
+    if not future.cancelled() and not isinstance(picture := future.result().value, Row):
+        picture.close()
 
 
 def _ready(row: Row) -> Future[Written]:
@@ -168,39 +211,28 @@ def _ready(row: Row) -> Future[Written]:
     return future
 
 
-def write(task: Task, prepared: Prepared, results: list[Result], style: Style) -> Written:
-    """Encode and write one result, whole, with its source's time; OutputError when that fails."""
+def write(task: Task, picture: Picture, style: Style) -> Written:
+    """Encode and write one result, whole, with its source's times; OutputError when that fails."""
     path = Path(task.output)
-    data = picture.finish(prepared, results, task.options, style, picture.target_format(task.output, prepared))
     try:
-        source = Path(task.input).stat()
-        times = (source.st_atime_ns, source.st_mtime_ns)
-        with atomic_write(path) as file:
-            file.write(data)
-            # Before the name counts, so that no kill leaves a result with another time than its source's.
-            file.flush()
-            if os.utime in os.supports_fd:
-                os.utime(file.fileno(), ns=times)
-        if os.utime not in os.supports_fd:
-            os.utime(path, ns=times)
+        digest = picture.write()
         found = path.stat()
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}") from error
-    recipe = picture.recipe_for(style, task.options)
+    recipe = recipe_for(style, task.options)
     record = Record(
         relative_name(Path(task.root), path),
         task.input,
-        source.st_size,
-        source.st_mtime_ns,
-        prepared.digest,
+        picture.source.st_size,
+        picture.source.st_mtime_ns,
+        picture.digest,
         found.st_size,
         found.st_mtime_ns,
-        hashlib.sha256(data).hexdigest(),
+        digest,
         style.digest,
         json.dumps(recipe["options"], sort_keys=True),
     )
-    width, height = prepared.size(task.options)
-    return Written(Row(task.input, task.output, "done", width, height), record)
+    return Written(Row(task.input, task.output, "done", *picture.size), record)
 
 
 def left_alone(task: Task) -> Row:

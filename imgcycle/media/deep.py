@@ -18,6 +18,7 @@ from PIL import Image
 
 from imgcycle.errors import InputError
 from imgcycle.media.files import Data
+from imgcycle.media.headers import stored_size
 from imgcycle.media.pixels import Pixels
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
@@ -35,12 +36,13 @@ def is_deep(image: Image.Image, data: Data) -> bool:
 
 
 def read_deep(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, bool]:
-    """Pixels (H, W, 3), straight alpha or None, and whether it is grey; all uint16.
+    """Pixels (H, W, 3) as stored, straight alpha or None, and whether it is grey; all uint16.
 
     InputError when neither library can decode the picture whole.
     """
     planes = _png(data) if image.format == "PNG" else _tiff(image, data)
-    if planes.dtype != np.uint16 or planes.shape[:2] != (image.height, image.width):
+    width, height = stored_size(image)
+    if planes.dtype != np.uint16 or planes.shape[:2] != (height, width):
         raise InputError("its 16 bits a channel are stored in a way that cannot be decoded")
     channels = planes.shape[2]
     grey = channels < 3

@@ -13,9 +13,10 @@ from PIL import Image
 from imgcycle.errors import OutputError
 from imgcycle.media import colour, containers, exif, formats, xmp
 from imgcycle.media.formats import Format
+from imgcycle.media.headers import JpegCoding, Metadata
 from imgcycle.media.palettes import paletted
 from imgcycle.media.pixels import Pixels, eight_bit, is_grey, laid_on_white
-from imgcycle.media.stills import Metadata, Still
+from imgcycle.media.stills import Still
 from imgcycle.media.tiff import tiff_bytes
 
 LEAST_QUALITY = 92
@@ -74,15 +75,19 @@ def _stays_grey(still: Still) -> bool:
     return still.grey and is_grey(still.pixels)
 
 
+def coding_of(still: Still, quality: int | None) -> JpegCoding:
+    """How a JPEG of a picture is made: as its source was, but of `quality`, by default the source's, at least 92."""
+    source = still.coding or JpegCoding(LEAST_QUALITY, "444")
+    return JpegCoding(max(LEAST_QUALITY, source.quality) if quality is None else quality, source.subsampling)
+
+
 def _jpeg(still: Still, metadata: Metadata, quality: int | None) -> bytes:
     if max(still.size) > _JPEG_MOST:
         raise OutputError(f"{still.size[0]}×{still.size[1]} is more than JPEG can hold", "use --format png")
-    if quality is None:
-        quality = max(LEAST_QUALITY, still.coding.quality if still.coding else LEAST_QUALITY)
-    sampling = still.coding.subsampling if still.coding else "444"
+    made = coding_of(still, quality)
     pixels = eight_bit(laid_on_white(still.pixels, still.alpha))
     source = pixels[..., 0] if _stays_grey(still) else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING[sampling]]
+    flags = [cv2.IMWRITE_JPEG_QUALITY, made.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING[made.subsampling]]
     # Optimised Huffman tables save 3 to 10 % of every file for a few milliseconds.
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(source), [*flags, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
     if not done:

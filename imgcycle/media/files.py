@@ -17,11 +17,13 @@ PARTIAL = ".imgcycle-"
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, mode: int | None = None, times: tuple[int, int] | None = None) -> Iterator[IO[bytes]]:
     """A binary file that becomes `path` when the block ends well, and vanishes when it does not.
 
     The temporary name lies in the same folder; data and folder are synced before the name counts. `mode` sets
-    permission bits; by default the process's umask decides, as for any new file. OSError passes through.
+    permission bits; by default the process's umask decides, as for any new file. `times` of access and modification,
+    in nanoseconds, are the file's before its name counts, so that no kill leaves it with others. OSError passes
+    through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)
@@ -30,8 +32,12 @@ def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
+            if times is not None and os.utime in os.supports_fd:
+                os.utime(file.fileno(), ns=times)
             os.fsync(file.fileno())
         temporary.chmod(_default_mode() if mode is None else mode)
+        if times is not None and os.utime not in os.supports_fd:
+            os.utime(temporary, ns=times)
         temporary.replace(path)
         sync_folder(path.parent)
     except BaseException:

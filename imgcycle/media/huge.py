@@ -2,7 +2,8 @@
 
 JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give the very pixels that `read_still` gives. What is
 rare or has transparency is left to `read_still`. A picture that has to be turned is laid down upright, uncompressed,
-in a temporary file, since its rows are another one's columns.
+in a temporary file, since its rows are another one's columns; and so is a progressive JPEG, of which a decoder keeps
+everything to the end.
 """
 
 from __future__ import annotations
@@ -23,25 +24,36 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra, OutputError
-from imgcycle.media import containers, formats
+from imgcycle.media import containers, formats, headers
 from imgcycle.media.deep import is_deep
 from imgcycle.media.files import Data
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.scanlines import Outline
-from imgcycle.media.stills import MAX_PIXELS, _jpeg_coding, _metadata, _orientation, open_image, oriented
+from imgcycle.media.stills import MAX_PIXELS, Still, open_image, oriented
 
 _BAND = 256
 """Rows turned at a time."""
+_WINDOW = 128
+"""Rows that libvips remembers of a sequence, about."""
 _PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
 """TIFF's lossless compressions: none, LZW, deflate, PackBits, deflate's old number."""
 _LATE = (b"XML:com.adobe.xmp", b"Raw profile type")
 
 
+def is_available() -> bool:
+    """Whether pyvips and libvips are there."""
+    try:
+        _vips()
+    except MissingExtra:
+        return False
+    return True
+
+
 def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> HugeReader | None:
     """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
 
-    A picture that has to be turned takes as much room in `folder` (the system's for temporary files) as its pixels.
-    MissingExtra without pyvips; OutputError when that folder is full.
+    Only the header is read yet. A picture that is laid down takes as much room in `folder` (the system's for
+    temporary files) as its pixels. MissingExtra without pyvips.
     """
     _vips()
     try:
@@ -49,44 +61,34 @@ def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path |
             image = open_image(data, max_pixels)
             with _file_of(source) as file:
                 taken = _is_taken(image, file)
-            if not taken:
-                return None
-            reader = HugeReader(source, image, data)
-    except OutputError:
-        raise
+            return HugeReader(source, image, data, folder) if taken else None
     except Exception:  # whatever is wrong with the file is said by the ordinary reader
         return None
-    if reader.turn != 1:
-        try:
-            reader.lay_upright(folder)
-        except BaseException:
-            reader.close()
-            raise
-    return reader
 
 
 class HugeReader:
     """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
 
-    `outline` has everything but the pixels. A context; made by `open_huge`.
+    `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
+    decoding takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is `laid` down, once,
+    by the first that asks for rows. A context; made by `open_huge`.
     """
 
-    def __init__(self, source: Path | bytes, image: Image.Image, data: Data) -> None:
+    def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
         format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
         grey = image.mode != "RGB"
         deep = format_ is not formats.JPEG and is_deep(image, data)
-        metadata = _metadata(image, cast(bytes, data), grey)
-        coding = _jpeg_coding(image) if format_ is formats.JPEG else None
-        self.turn = _orientation(image, metadata.exif)
-        self.turn = self.turn if 1 <= self.turn <= 8 else 1
-        self._stored = _stored_size(image)
-        width, height = self._stored if self.turn < 5 else self._stored[::-1]
+        metadata = headers.metadata_of(image, data, grey)
+        coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
+        self.turn = headers.orientation_of(image, metadata.exif)
+        self.laid = self.turn != 1 or headers.is_progressive(image)
+        width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         self.outline = Outline(single, None, grey, format_, metadata, coding, format_.lossless, width, height)
-        self.memory = _decoder_bytes(image, format_)
-        self._source = source
-        self._region: Any = None
-        self._next = 0
+        self.memory = _decoder_bytes(image, self.outline, self.laid)
+        self._folder = folder
+        self._stored = headers.stored_size(image)
+        self._ahead, self._behind = (_Decoder(source, self._stored, single.dtype) for _ in range(2))
         self._upright: _Raw | None = None
 
     @property
@@ -100,15 +102,20 @@ class HugeReader:
         return self.outline.width
 
     def rows(self, top: int, bottom: int) -> Pixels:
-        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as the outline's pixels; InputError for a damaged file."""
-        if self._upright is not None:
-            return self._upright.rows(top, bottom)
-        return self._decoded(top, bottom)
+        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as the outline's pixels.
+
+        InputError for a damaged file, OutputError when there is no room to lay the picture down.
+        """
+        return self._rows(self._ahead, top, bottom)
+
+    def rows_behind(self, top: int, bottom: int) -> Pixels:
+        """The same for one who follows at a distance: a pass of its own, which `rows` does not disturb."""
+        return self._rows(self._behind, top, bottom)
 
     def begin(self) -> None:
-        """Let go of the decoder; the next rows start a new one."""
-        self._region = None
-        self._next = 0
+        """Let go of the decoders; the next rows start new ones."""
+        self._ahead.begin()
+        self._behind.begin()
 
     def close(self) -> None:
         """Let go of the file, and of the temporary one."""
@@ -117,35 +124,62 @@ class HugeReader:
             self._upright.close()
             self._upright = None
 
-    def lay_upright(self, folder: Path | None = None) -> None:
-        """Decode once and keep the turned pixels in a temporary file; OutputError when there is no room for it."""
-        upright = _Raw(self.height, self.width, self.outline.pixels.dtype, folder)
+    def _rows(self, decoder: _Decoder, top: int, bottom: int) -> Pixels:
+        if not self.laid:
+            return decoder.rows(top, bottom)
+        if self._upright is None:
+            self._upright = self._lay_down()
+        return self._upright.rows(top, bottom)
+
+    def _lay_down(self) -> _Raw:
+        """Decode once and keep the turned pixels in a temporary file."""
+        upright = _Raw(self.height, self.width, self.outline.pixels.dtype, self._folder)
         try:
             height = self._stored[1]
             for top in range(0, height, _BAND):
-                band = self._decoded(top, min(top + _BAND, height))
+                band = self._ahead.rows(top, min(top + _BAND, height))
                 upright.put(_place(self.turn, top, len(band), height), self.turn, band)
         except BaseException:
             upright.close()
             raise
         self.begin()
-        self._upright = upright
+        return upright
 
-    def _decoded(self, top: int, bottom: int) -> Pixels:
-        """Rows as stored."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class _Decoder:
+    """Rows as stored, in order; earlier ones start another pass of libvips over the file."""
+
+    def __init__(self, source: Path | bytes, size: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self._source, self._size, self._dtype = source, size, dtype
+        self._region: Any = None
+        self._next = 0
+
+    def begin(self) -> None:
+        self._region = None
+        self._next = 0
+
+    def rows(self, top: int, bottom: int) -> Pixels:
         pyvips = _vips()
         if top < self._next:
             self.begin()
+        width = self._size[0]
         try:
             if self._region is None:
                 self._region = pyvips.Region.new(self._opened(pyvips))
-            width = self._stored[0]
             data = self._region.fetch(0, top, width, bottom - top)
         except pyvips.Error as error:
             text = " ".join(str(error.detail or error.message).split())
             raise InputError(f"cannot be decoded: {text}") from error
+        except OSError as error:  # it was there when its header was read
+            raise InputError(error.strerror or str(error)) from error
         self._next = bottom
-        rows = np.frombuffer(data, self.outline.pixels.dtype).reshape(bottom - top, width, -1)
+        rows = np.frombuffer(data, self._dtype).reshape(bottom - top, width, -1)
         return cast(Pixels, np.repeat(rows, 3, 2) if rows.shape[2] == 1 else rows)
 
     def _opened(self, pyvips: Any) -> Any:
@@ -159,16 +193,10 @@ class HugeReader:
             finally:
                 os.close(handle)
         image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-        wanted = "ushort" if self.outline.pixels.dtype == np.uint16 else "uchar"
-        if (image.width, image.height) != self._stored or image.format != wanted or image.bands not in (1, 3):
+        wanted = "ushort" if self._dtype == np.uint16 else "uchar"
+        if (image.width, image.height) != self._size or image.format != wanted or image.bands not in (1, 3):
             raise InputError("its header says one thing and its pixels another")
         return image
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
 
 class _Raw:
@@ -205,8 +233,6 @@ class _Raw:
 
     def put(self, at: int, turn: int, band: Pixels) -> None:
         """A band of stored rows, turned: rows from `at` on, or columns where `turn` makes rows columns."""
-        from imgcycle.media.stills import Still
-
         turned = oriented(Still(band), turn).pixels
         pixel = 3 * self._dtype.itemsize
         line = self._width * pixel
@@ -237,17 +263,9 @@ class _Raw:
 
     def _failed(self, error: OSError) -> OutputError:
         return OutputError(
-            f"a turned picture cannot be kept in {self._place}: {error.strerror or error}",
+            f"a picture cannot be laid down in {self._place}: {error.strerror or error}",
             "free some room, or set TMPDIR to another disk",
         )
-
-
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as stored; of a TIFF, Pillow tells those of the upright picture."""
-    if image.format != "TIFF":
-        return image.size
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
-    return int(tags[256]), int(tags[257])
 
 
 def _place(turn: int, top: int, rows: int, height: int) -> int:
@@ -300,15 +318,21 @@ def _is_plain_tiff(image: Image.Image) -> bool:
     )
 
 
-def _decoder_bytes(image: Image.Image, format_: formats.Format) -> int:
-    """What the decoder itself keeps, about: all coefficients of a progressive JPEG, a row of tiles."""
-    width, height = _stored_size(image)
-    if format_ is formats.JPEG:
-        return 6 * width * height if image.info.get("progressive") else 0
-    if format_ is formats.TIFF:
-        tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        return 2 * width * min(height, int(tags.get(323) or min(128, tags.get(278, 128)))) * 6
-    return 0
+def _decoder_bytes(image: Image.Image, outline: Outline, laid: bool) -> int:
+    """What decoders keep, about: all coefficients of a progressive JPEG, else rows of tiles or strips."""
+    width, height = headers.stored_size(image)
+    pixel = 3 * outline.pixels.dtype.itemsize
+    rows = min(height, _WINDOW + 2 * _tile_rows(image))
+    coefficients = 6 * width * height if headers.is_progressive(image) else 0
+    return coefficients + width * pixel * (rows + _BAND if laid else 2 * rows)
+
+
+def _tile_rows(image: Image.Image) -> int:
+    """Rows that are decoded together."""
+    if image.format != "TIFF":
+        return 16
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    return int(tags.get(323) or min(128, tags.get(278, 128)))
 
 
 @contextlib.contextmanager

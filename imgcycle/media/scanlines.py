@@ -9,7 +9,6 @@ measure, and one channel for what turns out grey.
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 import zlib
 from contextlib import ExitStack
@@ -24,12 +23,13 @@ import numpy.typing as npt
 
 from imgcycle.errors import OutputError
 from imgcycle.media import containers, formats
-from imgcycle.media.encoding import LEAST_QUALITY, truthful
+from imgcycle.media.encoding import coding_of, truthful
 from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
+from imgcycle.media.headers import Metadata
 from imgcycle.media.pixels import Pixels, eight_bit
-from imgcycle.media.stills import Metadata, Still
-from imgcycle.media.tiff_rows import TiffRows
+from imgcycle.media.stills import Still
+from imgcycle.media.tiff import TiffRows
 
 ROWS = 64
 """Rows coded at a time: blocks of any sampling fit, and a restart interval has room for JPEG's widest picture."""
@@ -59,9 +59,10 @@ class Outline(Still):
 class ScanlineWriter:
     """Rows in order, uint8 or uint16 (h, W, 3) RGB; `finish` makes them the file `path`, whole.
 
-    `still` (an `Outline` will do) tells size, type and metadata; the other arguments are those of `encode_still`. A
-    context: what leaves it before `finish`, for whatever reason, leaves no file. OutputError when the disk is full
-    or the format cannot hold the picture; ValueError for rows out of order. A picture with alpha is not for this.
+    `still` (an `Outline` will do) tells size, type and metadata, `times` are those of `atomic_write`, the other
+    arguments those of `encode_still`. A context: what leaves it before `finish`, for whatever reason, leaves no file.
+    OutputError when the disk is full or the format cannot hold the picture; ValueError for rows out of order. A
+    picture with alpha is not for this.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ScanlineWriter:
         quality: int | None = None,
         recipe: dict[str, Any] | None = None,
         strip: str = "none",
+        times: tuple[int, int] | None = None,
     ) -> None:
         if target not in WRITABLE or still.alpha is not None:
             raise ValueError(f"{target.name} is not written by rows")
@@ -86,7 +88,7 @@ class ScanlineWriter:
         self._next = self._held_rows = 0
         self._stack = ExitStack()
         try:
-            self._file = self._stack.enter_context(atomic_write(path))
+            self._file = self._stack.enter_context(atomic_write(path, times=times))
             if target is formats.JPEG:
                 self._coder: _Coder = _JpegRows(self._file, still, metadata, quality)
             elif target is formats.PNG:
@@ -114,24 +116,22 @@ class ScanlineWriter:
             if self._held_rows == len(self._held):
                 self._code()
 
-    def finish(self, times: tuple[int, int] | None = None) -> None:
-        """Make the file appear; `times` are its access and modification times in nanoseconds, if not now."""
+    def finish(self) -> None:
+        """Make the file appear."""
         if self._next != self.size[1]:
             raise ValueError(f"{self._next} of {self.size[1]} rows were written")
         if self._held_rows:
             self._code()
         try:
             self._coder.finish()
-            self._file.flush()
-            if times and os.utime in os.supports_fd:
-                # Before the name counts, so that no kill leaves a result with another time than its source's.
-                os.utime(self._file.fileno(), ns=times)
             self._stack.close()
-            if times and os.utime not in os.supports_fd:
-                os.utime(self.path, ns=times)
         except OSError as error:
             self._discard()
             raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Let go of what is not finished, so that nothing is left of it."""
+        self._discard()
 
     def _code(self) -> None:
         rows, self._held_rows = self._held[: self._held_rows], 0
@@ -172,13 +172,10 @@ class _JpegRows:
 
     def __init__(self, file: IO[bytes], still: Still, metadata: Metadata, quality: int | None) -> None:
         self._file, self._metadata, self._size = file, metadata, still.size
-        coding = still.coding
-        if quality is None:
-            quality = max(LEAST_QUALITY, coding.quality if coding else LEAST_QUALITY)
-        sampling = coding.subsampling if coding else "444"
-        factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
-        self._flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
-        across, down = {"420": (16, 16), "422": (16, 8), "440": (8, 16), "411": (32, 8)}.get(sampling, (8, 8))
+        made = coding_of(still, quality)
+        factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{made.subsampling}")
+        self._flags = [cv2.IMWRITE_JPEG_QUALITY, made.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+        across, down = {"420": (16, 16), "422": (16, 8), "440": (8, 16), "411": (32, 8)}.get(made.subsampling, (8, 8))
         self._interval = -(-still.size[0] // across) * (ROWS // down)
         self._strips = 0
 

@@ -31,10 +31,22 @@ from PIL import (
 )
 
 from imgcycle.errors import InputError
-from imgcycle.media import colour, containers, exif, formats, heif
+from imgcycle.media import colour, containers, formats, heif
 from imgcycle.media.deep import is_deep, read_deep
 from imgcycle.media.files import Data
 from imgcycle.media.formats import Format
+from imgcycle.media.headers import (
+    NO_METADATA,
+    JpegCoding,
+    Metadata,
+    exif_block,
+    has_alpha,
+    is_progressive,
+    jpeg_coding,
+    metadata_of,
+    orientation_of,
+    upright_size,
+)
 from imgcycle.media.pixels import Pixels
 
 MAX_PIXELS = 300_000_000
@@ -46,29 +58,12 @@ _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, 
 _MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
 """Named here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
 _READ = tuple(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO))
-_PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT")
-_TIFF_TEXTS = (270, 271, 272, 305, 306, 315, 33432)
-"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a picture says of itself: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
-
-    `chunks` are PNG's own statements on colour. Empty bytes mean there is none.
-    """
-
-    exif: bytes = b""
-    icc: bytes = b""
-    xmp: bytes = b""
-    dpi: int = 0
-    chunks: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
 class Facts:
     """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
-    to be turned, the format's name."""
+    to be turned, whether a JPEG is progressive, the format's name."""
 
     width: int
     height: int
@@ -76,15 +71,8 @@ class Facts:
     deep: bool = False
     alpha: bool = False
     turned: bool = False
+    progressive: bool = False
     format: str = ""
-
-
-@dataclass(frozen=True)
-class JpegCoding:
-    """How a JPEG was made: quality on libjpeg's scale (1..100, nearest), subsampling as in `420`."""
-
-    quality: int
-    subsampling: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +87,7 @@ class Still:
     alpha: Pixels | None = None
     grey: bool = False
     format: Format = formats.PNG
-    metadata: Metadata = Metadata()
+    metadata: Metadata = NO_METADATA
     coding: JpegCoding | None = None
     lossless: bool = True
 
@@ -162,10 +150,10 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
         image = open_image(data, max_pixels)
         name = str(image.format)
         frames = int(getattr(image, "n_frames", 1)) if name in ("GIF", "PNG", "WEBP") else 1
-        turn = _orientation(image, _exif_block(image))
-        width, height = image.size if turn < 5 else image.size[::-1]
+        turn = orientation_of(image, exif_block(image))
+        width, height = upright_size(image, turn)
         deep = name in ("PNG", "TIFF") and is_deep(image, data)
-        return Facts(width, height, frames, deep, _has_alpha(image), turn in _TURNS, name)
+        return Facts(width, height, frames, deep, has_alpha(image), turn in _TURNS, is_progressive(image), name)
 
 
 @contextlib.contextmanager
@@ -189,7 +177,7 @@ def in_one_line(data: Data) -> Iterator[None]:
 
 def _decoded(image: Image.Image, data: bytes) -> Still:
     format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
-    coding = _jpeg_coding(image) if format_ is formats.JPEG else None
+    coding = jpeg_coding(image) if format_ is formats.JPEG else None
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
         still = _fast_jpeg(image, data)
     elif format_ in (formats.PNG, formats.TIFF) and is_deep(image, data):
@@ -199,8 +187,8 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     if still is None:
         still = _by_pillow(image)
     lossless = format_.lossless or (format_ is formats.WEBP and _is_lossless_webp(data))
-    metadata = _metadata(image, data, still.grey)
-    turned = oriented(still, _orientation(image, metadata.exif))
+    metadata = metadata_of(image, data, still.grey)
+    turned = oriented(still, orientation_of(image, metadata.exif))
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
 
 
@@ -224,10 +212,10 @@ def _by_pillow(image: Image.Image) -> Still:
     if mode == "CMYK":
         return Still(np.asarray(colour.cmyk_to_srgb(image)))
     grey = mode in ("1", "L", "LA", "La")
-    has_alpha = _has_alpha(image)
-    both = "RGBA" if has_alpha else "RGB"
+    clear = has_alpha(image)
+    both = "RGBA" if clear else "RGB"
     pixels = np.empty((image.height, image.width, 3), np.uint8)
-    alpha = np.empty(pixels.shape[:2], np.uint8) if has_alpha else None
+    alpha = np.empty(pixels.shape[:2], np.uint8) if clear else None
     # In bands: Pillow's own four bytes a pixel and the array are then all there is at any time.
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
@@ -236,10 +224,6 @@ def _by_pillow(image: Image.Image) -> Still:
         if alpha is not None:
             alpha[top:bottom] = band[..., 3]
     return Still(pixels, alpha, grey)
-
-
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def oriented(still: Still, orientation: int) -> Still:
@@ -262,88 +246,9 @@ _TURNS: dict[int, Any] = {
 }
 
 
-def _orientation(image: Image.Image, block: bytes) -> int:
-    # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
-    if image.format == "HEIF":
-        return 1
-    if image.format == "TIFF":
-        value = getattr(image, "tag_v2", {}).get(274, 1)
-        return value if isinstance(value, int) else 1
-    return exif.orientation(block)
-
-
-def _metadata(image: Image.Image, data: bytes, grey: bool) -> Metadata:
-    info = image.info
-    icc = info.get("icc_profile") or b""
-    if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
-        icc = b""  # the pixels have left that space
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    chunks = containers.png_chunks(data, _PNG_COLOUR[:4]) if image.format == "PNG" and not icc else ()
-    return Metadata(
-        _exif_block(image),
-        bytes(icc),
-        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-        _dpi(info.get("dpi")),
-        chunks,
-    )
-
-
-def _exif_block(image: Image.Image) -> bytes:
-    """The EXIF block from its TIFF header on; empty when there is none."""
-    block = image.info.get("exif") or b""
-    if image.format == "TIFF":
-        block = _tiff_exif(image)
-    elif not block and image.format == "PNG" and "Raw profile type exif" in image.info:
-        block = image.getexif().tobytes()
-    return bytes(block).removeprefix(b"Exif\0\0")
-
-
-def _tiff_exif(image: Image.Image) -> bytes:
-    found = image.getexif()
-    texts = {tag: str(found[tag]) for tag in _TIFF_TEXTS if tag in found}
-    directories = {tag: dict(found.get_ifd(tag)) for tag in (exif.EXIF_IFD, exif.GPS_IFD) if tag in found}
-    return exif.composed(texts, cast(Any, directories)) if texts or directories else b""
-
-
 def _is_lossless_webp(data: bytes) -> bool:
     lossless, lossy = data.find(b"VP8L", 12), data.find(b"VP8 ", 12)
     return lossless >= 0 and (lossy < 0 or lossless < lossy)
-
-
-def _dpi(value: object) -> int:
-    try:
-        first = round(float(cast(Any, value)[0]))
-    except (TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError):
-        return 0
-    return first if 1 < first < 65536 else 0
-
-
-def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
-    tables = getattr(image, "quantization", None)
-    layers = getattr(image, "layer", None)
-    if not tables or 0 not in tables or not layers:
-        return None
-    total = sum(tables[0])
-    quality = min(range(1, 101), key=lambda q: (abs(_table_sum(q) - total), -q))
-    subsampling = "444"
-    if len(layers) >= 3:
-        (h, v), (ch, cv) = layers[0][1:3], layers[1][1:3]
-        ratio = (h // max(ch, 1), v // max(cv, 1))
-        subsampling = {(2, 2): "420", (2, 1): "422", (1, 2): "440", (4, 1): "411"}.get(ratio, "444")
-    return JpegCoding(quality, subsampling)
-
-
-_LUMINANCE = (
-    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62"
-    " 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
-)
-_BASE = [int(n) for n in _LUMINANCE.split()]
-"""ITU T.81, table K.1: the luminance table at quality 50."""
-
-
-def _table_sum(quality: int) -> int:
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _BASE)
 
 
 def _plain(error: BaseException) -> str:

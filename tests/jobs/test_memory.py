@@ -177,7 +177,8 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
     path.write_bytes(encoded(scene()))
     task = Task(str(path), str(tmp_path / "b.jpg"), str(tmp_path), FULL)
     found = planned_file(task, translator, Memory.default())
-    assert (found.width, found.height) == (56, 40)
-    size, same = planned(path.read_bytes(), task, translator, Memory.default())
-    assert same == found
-    assert size >= found.peak_bytes + 56 * 40 * 3
+    assert found.net is not None
+    assert (found.net.width, found.net.height) == (56, 40)
+    assert planned(path.read_bytes(), task, translator, Memory.default()) == found
+    assert found.size >= found.net.peak_bytes + 56 * 40 * 3
+    assert not found.by_rows

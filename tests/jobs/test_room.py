@@ -13,7 +13,7 @@ import torch
 
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, OutputError
-from imgcycle.jobs import pipeline
+from imgcycle.jobs import picture
 from imgcycle.jobs.convert import convert_all
 from imgcycle.jobs.events import Ended, Finished, Noted
 from imgcycle.jobs.memory import Memory
@@ -89,7 +89,7 @@ def test_a_full_disk_ends_the_run(source: Path, monkeypatch: pytest.MonkeyPatch)
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pipeline, "atomic_write", full)
+    monkeypatch.setattr(picture, "atomic_write", full)
     net = translator()
     events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net))
     (note,) = [e.text for e in events if isinstance(e, Noted)]

@@ -189,15 +189,19 @@ def test_damage_is_one_line(name: str) -> None:
 
 def test_no_room_to_turn_a_picture_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(scene(), exif=exif_block(6))
-    with pytest.raises(OutputError, match=r"a turned picture cannot be kept in .*none: .*TMPDIR"):
-        open_huge(data, folder=tmp_path / "none")
+    reader = open_huge(data, folder=tmp_path / "none")
+    assert reader is not None
+    with reader, pytest.raises(OutputError, match=r"a picture cannot be laid down in .*none: .*TMPDIR"):
+        reader.rows(0, 1)
 
     def full(*_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(OutputError, match="No space left on device"):
-        open_huge(data, folder=tmp_path)
+    reader = open_huge(data, folder=tmp_path)
+    assert reader is not None
+    with reader, pytest.raises(OutputError, match="No space left on device"):
+        reader.rows(0, 1)
     assert not list(tmp_path.iterdir())
 
 

@@ -42,7 +42,8 @@ class Faded(Translator):
         super().__init__(tiny_net(), torch.device("cpu"), style=Style("faded", "f" * 64, 24, 0.5))
         self.swapped = swapped
 
-    def whole(self, x: Tensor) -> Tensor:
+    def whole(self, x: Tensor, at: tuple[int, int] = (0, 0)) -> Tensor:
+        del at
         return (x.flip(1) if self.swapped else x) * 0.5 - 0.2
 
 

@@ -18,8 +18,9 @@ from imgcycle.errors import OutputError
 from imgcycle.media import formats
 from imgcycle.media.encoding import encode_still
 from imgcycle.media.formats import Format
+from imgcycle.media.headers import JpegCoding, Metadata
 from imgcycle.media.scanlines import Outline, ScanlineWriter
-from imgcycle.media.stills import JpegCoding, Metadata, Still, read_still
+from imgcycle.media.stills import Still, read_still
 from imgcycle.media.xmp import recipe_in
 from tests.media.pictures import exif_block, scene, wide_profile
 
@@ -133,10 +134,10 @@ def test_rows_come_in_any_portions(
 
 def test_times_are_the_file_s_when_it_appears(tmp_path: Path) -> None:
     still = still_of(scene())
-    with ScanlineWriter(tmp_path / "a.png", outline(still), formats.PNG) as writer:
+    with ScanlineWriter(tmp_path / "a.png", outline(still), formats.PNG, times=(5 * 10**9, 7 * 10**9)) as writer:
         writer.write(0, still.pixels)
         assert not (tmp_path / "a.png").exists()
-        writer.finish((5 * 10**9, 7 * 10**9))
+        writer.finish()
     assert (tmp_path / "a.png").stat().st_mtime_ns == 7 * 10**9
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
