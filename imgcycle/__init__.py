@@ -1,8 +1,9 @@
 """imgcycle: turn pictures from one look into another, with models learnt without paired examples.
 
-    from imgcycle import load_translator, convert_image
+    from imgcycle import load_translator, convert_image, convert_video
     monet = load_translator("monet")
     convert_image("a.jpg", "a-monet.jpg", monet)
+    convert_video("a.mp4", "a-monet.mp4", monet)
 
 The names below are imported when first used, so that `import imgcycle` costs nothing.
 """
@@ -17,21 +18,35 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from imgcycle.config import ConvertOptions as ConvertOptions
     from imgcycle.config import TrainConfig as TrainConfig
+    from imgcycle.config import VideoOptions as VideoOptions
     from imgcycle.errors import ImgcycleError as ImgcycleError
     from imgcycle.jobs.convert import convert_image as convert_image
     from imgcycle.jobs.translators import load_translator as load_translator
+    from imgcycle.jobs.video import convert_video as convert_video
     from imgcycle.training.loop import train as train
 
 _HOMES = {
     "ConvertOptions": "imgcycle.config",
     "ImgcycleError": "imgcycle.errors",
     "TrainConfig": "imgcycle.config",
+    "VideoOptions": "imgcycle.config",
     "convert_image": "imgcycle.jobs.convert",
+    "convert_video": "imgcycle.jobs.video",
     "load_translator": "imgcycle.jobs.translators",
     "train": "imgcycle.training.loop",
 }
 
-__all__ = ["ConvertOptions", "ImgcycleError", "TrainConfig", "__version__", "convert_image", "load_translator", "train"]
+__all__ = [
+    "ConvertOptions",
+    "ImgcycleError",
+    "TrainConfig",
+    "VideoOptions",
+    "__version__",
+    "convert_image",
+    "convert_video",
+    "load_translator",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

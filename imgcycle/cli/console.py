@@ -149,7 +149,15 @@ class BarListener:
 
     def __init__(self, verbose: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class TimeLeft(TimeRemainingColumn):
+            """As the job reckons it where it does: of a clip resumed half-way the bar itself knows nothing."""
+
+            def render(self, task: Task) -> Text:
+                said: str | None = task.fields.get("left")
+                return super().render(task) if said is None else Text(said, style="progress.remaining")
 
         self.verbose = verbose
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -157,7 +165,7 @@ class BarListener:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(compact=True),
+            TimeLeft(compact=True),
             console=self.console,
             transient=True,
         )
@@ -206,12 +214,13 @@ class BarListener:
         if self._clip is None or self._clip[0] != event.input:
             self._end_clip()
             name = shown(event.input.rpartition("/")[2])
-            self._clip = (event.input, self.progress.add_task(name, total=event.frames, said=""))
+            self._clip = (event.input, self.progress.add_task(name, total=event.frames, said="", left=""))
             self.progress.update(self._bar, visible=self._total > 1)
-        said = event.stage if event.stage != "converting" else f"{event.frame}/{event.frames}"
-        if event.per_second and event.stage == "converting":
-            said += f"  {event.per_second:.1f} fps"
-        self.progress.update(self._clip[1], completed=event.frame, said=said)
+        said, left = event.stage, ""
+        if event.stage == "converting":
+            said = f"frame {event.frame}/{event.frames}" + (f"  {event.per_second:.1f} fps" if event.per_second else "")
+            left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
+        self.progress.update(self._clip[1], completed=event.frame, said=said, left=left)
 
     def _end_clip(self) -> None:
         if self._clip is not None:

@@ -60,10 +60,11 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
     from imgcycle.weights.find import find_style
 
     path = Path(name)
-    if kind_of(path) == "still" and path.is_file():
+    if kind_of(path) in ("still", "clip") and path.is_file():
+        from imgcycle.jobs.clips import clip_recipe
         from imgcycle.jobs.planning import read_recipe
 
-        recipe = read_recipe(path)
+        recipe = read_recipe(path) if kind_of(path) == "still" else clip_recipe(path)
         if recipe is None:
             raise InputError(f"{name} holds no recipe: imgcycle did not make it, or its metadata were taken out")
         facts = dict(recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.ledger import Ledger
-from imgcycle.jobs.planning import counted, judged, kept_notes
+from imgcycle.jobs.numbered import facts_of, is_sequence
+from imgcycle.jobs.planning import counted, judged, kept_notes, read_recipe, verdict_for
+from imgcycle.jobs.segments import is_begun
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.media import formats, paths
 from imgcycle.media.paths import Assignment, OnClash, Source
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
+from imgcycle.media.video.encode import plan_coding
 from imgcycle.media.video.header import read_header
-from imgcycle.media.video.sequences import is_pattern
+from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_numbers
+from imgcycle.media.video.streams import container_for
 
 MOVING = (formats.GIF, formats.WEBP, formats.PNG)
 """Pictures that may be animations: they are taken when they are named themselves."""
@@ -54,9 +59,14 @@ class ClipPlan:
 
 
 def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
-    """Find clips and sequences, give each an output, look at what is there already. UsageError where that cannot be."""
-    sequences = [Path(text) for text in request.inputs if is_pattern(text) and not os.path.lexists(text)]
-    named = [text for text in request.inputs if Path(text) not in sequences]
+    """Find clips and sequences, give each an output, look at what is there already.
+
+    UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
+    """
+    chosen = request.options
+    plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
+    sequences = [text for text in request.inputs if is_sequence(text)]
+    named = [text for text in request.inputs if text not in sequences]
     folder = request.output is not None and paths.names_folder(request.output, ("clip", "still"))
     leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
     found = paths.gather(named, request.recursive, leave_out)
@@ -73,13 +83,15 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         request.on_clash,
         ("clip", "still"),
     )
+    assigned += [_sequence(Path(text), request, label) for text in sequences]
+    _check_outputs(assigned, request.options)
     wanted = recipe_for(style, request.options)
-    tasks = [_task(a, request, wanted) for a in assigned]
-    tasks += [_sequence_task(pattern, request, label) for pattern in sequences]
+    ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
+    tasks = [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
     notes = [style.origin] if style.origin else []
     if ours:
         notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
-    stills = len(found.sources) - len(moving)
+    stills = len(found.sources) - len(moving) + len(found.raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
     return ClipPlan(tuple(tasks), (*notes, *kept_notes(tasks)))
@@ -95,56 +107,105 @@ def recipe_for(style: Style, options: VideoOptions) -> dict[str, Any]:
     return {"style": style.name, "weights": style.digest, "options": values, "version": __version__}
 
 
-def metadata_for(recipe: dict[str, Any], container: str, present: dict[str, str]) -> dict[str, str]:
-    """Where a container keeps a recipe; nothing where it has no place that is free (ts)."""
+def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, str]) -> dict[str, str]:
+    """Where a container keeps a recipe; nothing where it has no place that is free (ts).
+
+    An earlier recipe's place is free: it tells of what is now the source.
+    """
     text = json.dumps({_KEY: recipe}, sort_keys=True)
     if container in ("mkv", "webm"):
         return {_KEY.upper(): text}
-    if container == "mp4" and "synopsis" not in present:
-        return {"synopsis": text}
-    return {"comment": text} if container in ("mp4", "mov") and "comment" not in present else {}
+    places = {"mp4": ("synopsis", "comment"), "mov": ("comment",)}.get(container, ())
+    free = [place for place in places if place not in present or _recipe_in(present[place]) is not None]
+    return {free[0]: text} if free else {}
 
 
 def clip_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe in a clip's metadata; None when it has none or cannot be read."""
+    """The recipe in a clip's metadata, or in an animation's; None when it has none or cannot be read."""
+    if formats.by_suffix(path) in MOVING:
+        return read_recipe(path)
     try:
         found = read_header(path).metadata
     except (ImgcycleError, OSError):
         return None
-    for text in found.values():
-        if text.startswith(f'{{"{_KEY}"'):
-            try:
-                recipe = json.loads(text)[_KEY]
-            except ValueError:
-                continue
-            return recipe if isinstance(recipe, dict) else None
-    return None
+    return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
-def _task(assigned: Assignment, request: ClipRequest, wanted: dict[str, Any]) -> ClipTask:
-    ledger = Ledger(assigned.root)
-    verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe)
-    source, output, root = (os.fspath(p) for p in (assigned.source.path, assigned.output, assigned.root))
-    return ClipTask(source, output, root, request.options, verdict, reason)
+def _recipe_in(text: str) -> dict[str, Any] | None:
+    if not text.startswith(f'{{"{_KEY}"'):
+        return None
+    try:
+        recipe = json.loads(text)[_KEY]
+    except ValueError:
+        return None
+    return recipe if isinstance(recipe, dict) else None
 
 
-def _sequence_task(pattern: Path, request: ClipRequest, label: str) -> ClipTask:
+def _check_outputs(assigned: Sequence[Assignment], options: VideoOptions) -> None:
+    """Raise UsageError for two results of one name, and for a name under which none can be written."""
+    places: set[Path] = set()
+    for each in assigned:
+        place = each.output.parent.resolve() / each.output.name
+        if place in places:
+            raise UsageError(f"two inputs would become {paths.shown(each.output)}", "give each its own -o")
+        places.add(place)
+        if is_pattern(each.output):
+            SequenceWriter(each.output)
+        elif formats.by_suffix(each.output) not in MOVING or formats.by_suffix(each.source.path) not in MOVING:
+            container_for(None, options.codec, each.output.suffix)
+
+
+def _task(assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger) -> ClipTask:
+    source, output = assigned.source.path, assigned.output
+    if is_sequence(source) or is_pattern(output):
+        verdict, reason = _judged_pictures(assigned, request, wanted, ledger)
+    else:
+        verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe)
+    names = os.fspath(source), os.fspath(output), os.fspath(assigned.root)
+    return ClipTask(*names, request.options, verdict, reason)
+
+
+def _judged_pictures(
+    assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
+) -> tuple[Verdict, str]:
+    """`judged` where numbered pictures stand at an end or at both, which tell nothing of themselves."""
+    source, output = assigned.source.path, assigned.output
+    pictures = is_sequence(output)
+    try:
+        if not (os.path.lexists(output) or (pictures and output.parent.is_dir() and picture_numbers(output))):
+            return "convert", ""
+        if request.overwrite:
+            return "convert", "replaced"
+        if pictures and is_begun(assigned.root, output):
+            return "convert", "begun before"
+        recipe = None if pictures else clip_recipe(output)
+        record, now = ledger.get(output), facts_of(source)
+        if record is None:
+            untouched = not pictures and output.stat().st_mtime_ns == now.time
+            return verdict_for(untouched, (recipe or {}).get("input") == now.digest, recipe, request.update, wanted)
+        recipe = {"weights": record.weights, "options": json.loads(record.options)}
+        untouched = facts_of(output).digest == record.output_digest
+        return verdict_for(untouched, now.digest == record.input_digest, recipe, request.update, wanted)
+    except OSError as error:
+        return "keep", f"it cannot be read: {error.strerror}"
+
+
+def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
     """A sequence goes into one beside it (`frames-monet/%05d.png`), or where -o says: a pattern, a folder, a clip."""
     output = request.output
     if output is None:
-        target = paths.output_root(pattern.parent, label) / pattern.name
+        folder = paths.output_root(pattern.parent, label)
+        # A format that cannot be written has the nearest that can, as for single pictures.
+        own = formats.by_suffix(pattern)
+        suffix = pattern.suffix if own is None or own.writable else formats.written_as(own).suffixes[0]
+        target = folder / f"{pattern.stem}{suffix}"
     elif is_pattern(output) or not paths.names_folder(output, ("clip",)):
         target = Path(output)
     else:
         target = Path(output) / pattern.name
-    if target.parent.resolve() / target.name == pattern.parent.resolve() / pattern.name:
+    if paths.same_file(target, pattern):
         raise UsageError(f"{paths.shown(target)} is itself an input and is never written over", "choose another -o")
-    verdict: Verdict = "convert"
-    reason = ""
-    there = any(target.parent.glob(f"*{target.suffix}")) if is_pattern(target) else os.path.lexists(target)
-    if there and not request.overwrite:
-        verdict, reason = "keep", "pictures or a clip are there already (--overwrite replaces them)"
-    return ClipTask(os.fspath(pattern), os.fspath(target), os.fspath(target.parent), request.options, verdict, reason)
+    return Assignment(Source(pattern), target, target.parent)
 
 
 def _suffix(source: Source, options: VideoOptions) -> str:

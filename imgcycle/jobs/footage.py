@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from imgcycle.errors import InputError
 from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.numbered import facts_of
+from imgcycle.media.formats import by_suffix
 from imgcycle.media.video.clip import Clip
 from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size
 from imgcycle.media.video.encode import VideoCodec
 from imgcycle.media.video.sequences import Sequence as Pictures
-from imgcycle.media.video.sequences import read_sequence
+from imgcycle.media.video.sequences import is_pattern, read_sequence
 
 _DEEP_CODECS = ("hevc", "av1", "ffv1")
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What frames are to be written as: its name, bits a channel it keeps, whether it is pictures, with alpha."""
+
+    name: str
+    bits: int
+    pictures: bool = False
+    alpha: bool = False
+
+    @classmethod
+    def of(cls, output: Path, codec: VideoCodec) -> Medium:
+        """The picture format of a sequence, else the codec."""
+        if not is_pattern(output):
+            return cls(codec, 10 if codec in _DEEP_CODECS else 8)
+        format = by_suffix(output)
+        return cls(format.name, 16 if format.deep else 8, True, format.alpha) if format else cls("pictures", 8, True)
 
 
 class ClipFootage:
     """A clip's frames between two moments, at most `height` lines high.
 
-    `frames` are how many there are, `digest` is the SHA-256 of the file, `notes` are lines to say before any work,
-    `problems` what turned out to be wrong while reading.
+    `span` are the frames' numbers, `frames` how many there are, `digest` is the SHA-256 of the file, `notes` are lines
+    to say before any work, `problems` what turned out to be wrong while reading.
     """
 
-    first_number = 1
-
     def __init__(
-        self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, codec: VideoCodec
+        self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
     ) -> None:
         self._clip, self.start, self.end = clip, start, end
         self._height = height
-        self._span = clip.span(start, end)
-        self.frames = len(self._span)
+        self.span = clip.span(start, end)
+        self.frames = len(self.span)
         if not self.frames:
             raise InputError(f"no frame lies there: the clip is {float(clip.end):.3f} s long")
         self.width, self.height = scaled_size(clip, height)
         self.sar, self.rate = clip.sar, clip.frame_rate
-        self.deep = clip.depth > 8 and codec in _DEEP_CODECS
+        self.deep = clip.depth > 8 and medium.bits > 8
         self.digest = file_digest(clip.path)
-        self.notes = _clip_notes(clip, self.deep, codec)
+        self.notes = _clip_notes(clip, medium)
         self.problems: tuple[str, ...] = ()
 
     @property
@@ -48,9 +67,14 @@ class ClipFootage:
         """The clip itself."""
         return self._clip
 
+    def name_of(self, number: int) -> int:
+        """The number that a frame's picture would bear: they count from 1."""
+        return number - self.span.start + 1
+
     @contextmanager
-    def open(self, first: int) -> Iterator[Iterator[TimedFrame]]:
-        """Frames decoded ahead."""
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        """Frames decoded ahead, from the one after number `after` on."""
+        first = _place(self.span, after)
         reader = FrameReader(
             self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
         )
@@ -58,72 +82,76 @@ class ClipFootage:
             yield reader
             self.problems = reader.problems
 
-    def ends(self, first: int, seconds: Fraction) -> Callable[[int], bool]:
-        """By the frames' own times."""
-        origin = self._clip.time(self._span[0])
-        return _ends([int((self._clip.time(n) - origin) / seconds) for n in self._span], first)
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
+        clip, origin, last = self._clip, self._clip.time(self.span[0]), self.span[-1]
+        return lambda n: n >= last or (clip.time(n + 1) - origin) // seconds > (clip.time(n) - origin) // seconds
 
 
 class SequenceFootage:
     """Numbered pictures at a constant rate; else as `ClipFootage`, with no clip behind it."""
 
-    def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None) -> None:
+    def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: Medium) -> None:
         self._pictures, self.start, self.end = pictures, start, end
-        self._span = pictures.span(start, end)
-        self.frames = len(self._span)
+        self.span = pictures.span(start, end)
+        self.frames = len(self.span)
         if not self.frames:
             raise InputError(
                 f"no picture lies there: the sequence is {float(pictures.frames / pictures.rate):.3f} s long"
             )
         self.width, self.height, self.deep = pictures.width, pictures.height, pictures.deep
         self.sar, self.rate = Fraction(1), pictures.rate
-        facts = [(str(path), (s := path.stat()).st_size, s.st_mtime_ns) for path in map(pictures.path, self._span)]
-        self.digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
-        gaps = pictures.gaps
-        self.notes: tuple[str, ...] = (
-            (f"no pictures numbered {', '.join(gaps)}: the next ones follow at once",) if gaps else ()
-        )
+        self.digest = facts_of(pictures.pattern).digest
+        self.notes = _sequence_notes(pictures, medium)
         self.problems: tuple[str, ...] = ()
 
     @property
     def clip(self) -> None:
         """There is none."""
 
-    @property
-    def first_number(self) -> int:
-        """The number in the first picture's name."""
-        return self._pictures.numbers[self._span[0]]
+    def name_of(self, number: int) -> int:
+        """The number in a picture's name."""
+        return self._pictures.numbers[number]
 
     @contextmanager
-    def open(self, first: int) -> Iterator[Iterator[TimedFrame]]:
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
         """Pictures as they are needed."""
-        yield read_sequence(self._pictures, start=self.start, end=self.end, first=first)
+        yield read_sequence(self._pictures, start=self.start, end=self.end, first=_place(self.span, after))
 
-    def ends(self, first: int, seconds: Fraction) -> Callable[[int], bool]:
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
         """By number and rate."""
-        return _ends([int(n / self.rate / seconds) for n in range(self.frames)], first)
+        first, last, each = self.span[0], self.span[-1], self.rate * seconds
+        return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
 
 
-def _ends(places: Sequence[int], first: int) -> Callable[[int], bool]:
-    """A segment ends where the next frame lies in another stretch, and with the last frame."""
-
-    def last(number: int) -> bool:
-        at = first + number
-        return at + 1 >= len(places) or places[at + 1] != places[at]
-
-    return last
+def _place(span: range, after: int | None) -> int:
+    """How many frames of a span are passed over to go on after one of them."""
+    return 0 if after is None else min(len(span), after + 1 - span.start)
 
 
-def _clip_notes(clip: Clip, deep: bool, codec: str) -> tuple[str, ...]:
+def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
     notes = []
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
-    elif clip.depth > 8 and not deep:
-        notes.append(f"{clip.depth} bits a channel become 8, which is what {codec} keeps (--codec hevc keeps 10)")
+    elif clip.depth > 8 and medium.bits == 8:
+        better = "" if medium.pictures else " (--codec hevc keeps 10)"
+        notes.append(f"{clip.depth} bits a channel become 8, which is what {medium.name} keeps{better}")
     if clip.has_alpha:
         notes.append("transparency is left out: clips are written without")
     if clip.interlaced:
         notes.append("interlaced: both fields are converted as one picture")
+    return tuple(notes)
+
+
+def _sequence_notes(pictures: Pictures, medium: Medium) -> tuple[str, ...]:
+    notes = []
+    if pictures.gaps:
+        follow = "" if medium.pictures else ": the next ones follow at once"
+        notes.append(f"no pictures numbered {', '.join(pictures.gaps)}{follow}")
+    if pictures.deep and medium.bits < 16:
+        notes.append(f"16 bits a channel become {medium.bits}, which is what {medium.name} keeps")
+    if pictures.has_alpha and not medium.alpha:
+        notes.append(f"transparency is left out: {medium.name} has none")
     return tuple(notes)
 
 

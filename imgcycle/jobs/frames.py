@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,12 +17,15 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
 from imgcycle.engine.temporal import Calm, State, motion_between
 from imgcycle.engine.translator import Style
+from imgcycle.errors import ImgcycleError
 from imgcycle.media.pixels import Floats, Pixels, without_holes
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.handover import Handover
 from imgcycle.motion.flow import Motion
 
 _AHEAD = 3
+_SAME_FAILURES = 20
+"""Frames in a row that may fail: then it is not the frames, and nobody wants hours of stand-ins."""
 
 
 @dataclass(eq=False)
@@ -59,8 +62,8 @@ class Sink(Protocol):
 class Filming:
     """One pass of frames through a net.
 
-    `ends` says after which frames (by their place in this pass, from 0) a segment ends. `listener` hears the number
-    of frames written so far; `watcher` each reduced frame, its motion, and what became of it.
+    `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
+    written so far; `watcher` each reduced frame, its motion, and what became of it.
     """
 
     def __init__(
@@ -80,34 +83,38 @@ class Filming:
         self.failures: list[str] = []
         self.net_seconds = 0.0
         """Seconds the net took, without waiting for what comes before and after it."""
+        self._failed_in_a_row = 0
         self._before: Pixels | None = None
 
     def run(self, frames: Iterable[TimedFrame]) -> None:
-        """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost."""
+        """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost.
+
+        However it ends, no thread is left. ImgcycleError when the net fails with one frame after another.
+        """
         before, after = Handover[_Seen](_AHEAD), Handover[_Made](_AHEAD)
-        state = self.calm.state()
-        last = state.get("before")
-        ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
-        behind = threading.Thread(target=self._write, args=(after,), name="imgcycle-restore")
         failed: list[BaseException] = []
-        self._failed = failed
-        ahead.start()
-        behind.start()
+        last = self.calm.state().get("before")
+        ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
+        behind = threading.Thread(target=self._write, args=(after, failed), name="imgcycle-restore")
         try:
-            for number, seen in enumerate(iter(before.take, None)):
+            ahead.start()
+            behind.start()
+            for seen in iter(before.take, None):
                 assert seen is not None
                 result = self._translated(seen)
-                memory = self.calm.state() if self.ends(number) else None
+                memory = self.calm.state() if self.ends(seen.timed.number) else None
                 if not after.put(_Made(seen, result, memory)):
                     break
             after.finish()
+            behind.join()
         except BaseException:
             after.abandon()
             raise
         finally:
             before.abandon()
-            ahead.join()
-            behind.join()
+            for thread in (ahead, behind):
+                if thread.ident is not None:
+                    thread.join()
         if failed:
             raise failed[0]
 
@@ -127,23 +134,27 @@ class Filming:
             out.finish(error)
 
     def _translated(self, seen: _Seen) -> Floats | None:
-        if self.options.strength == 0:
-            return seen.small
         begun = time.perf_counter()
         try:
             # After a failure nothing is remembered, and the next frame begins anew.
             remembers = bool(self.calm.state())
-            result = self.calm.follow(seen.small, seen.motion if remembers else None)
+            still = self.options.strength == 0
+            result = seen.small if still else self.calm.follow(seen.small, seen.motion if remembers else None)
+            self.net_seconds += time.perf_counter() - begun
+            if self.watcher is not None:
+                self.watcher(seen.small, seen.motion, result)
         except Exception as error:  # one frame's failure must not cost the clip
             self.calm.load({})
-            self.failures.append(f"frame {seen.timed.number}: {str(error) or type(error).__name__}")
+            why = " ".join(str(error).split()) or type(error).__name__
+            self.failures.append(f"frame {seen.timed.number + 1}: {why}")
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row == _SAME_FAILURES:
+                raise ImgcycleError(f"{_SAME_FAILURES} frames in a row could not be translated: {why}") from error
             return None
-        self.net_seconds += time.perf_counter() - begun
-        if self.watcher is not None:
-            self.watcher(seen.small, seen.motion, result)
+        self._failed_in_a_row = 0
         return result
 
-    def _write(self, made: Handover[_Made]) -> None:
+    def _write(self, made: Handover[_Made], failed: list[BaseException]) -> None:
         count = 0
         try:
             while (item := made.take()) is not None:
@@ -155,7 +166,7 @@ class Filming:
                     self.sink.close_segment(item.memory)
                 self.listener(count)
         except BaseException as error:
-            self._failed.append(error)
+            failed.append(error)
             made.abandon()
 
     def _restored(self, made: _Made) -> Pixels:
@@ -176,3 +187,12 @@ class Filming:
             hidden = source.timed.alpha == 0
             out[hidden] = source.timed.frame[hidden]
         return out
+
+
+def stand_ins(count: int, said: Sequence[str]) -> str:
+    """What to say of frames for which the result before stands in; "" when there are none."""
+    if not count:
+        return ""
+    words = "1 frame" if count == 1 else f"{count} frames"
+    why = f": {said[0]}" if said else ""
+    return f"{words} could not be translated, the result before stands in{why}"

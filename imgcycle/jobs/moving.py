@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +13,8 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
-from imgcycle.jobs.frames import Filming
+from imgcycle.jobs.frames import Filming, stand_ins
+from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.media import formats
@@ -26,19 +27,24 @@ from imgcycle.media.video.sequences import is_pattern
 
 def both_are_pictures(task: ClipTask) -> bool:
     """Whether an animated picture is to become one."""
-    if is_pattern(task.input) and not os.path.lexists(task.input):
+    if is_sequence(task.input) or is_pattern(task.output):
         return False
     return formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING
 
 
-def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None = None) -> ClipRow:
-    """Convert an animation; InputError when the picture does not move, OutputError when it cannot be written."""
-    found = read_picture(picture.load_bytes(Path(task.input)))
+def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None = None) -> tuple[ClipRow, str]:
+    """Convert an animation; its row, and the SHA-256 of what was read.
+
+    InputError when the picture does not move, OutputError when it cannot be written.
+    """
+    data = picture.load_bytes(Path(task.input))
+    digest = hashlib.sha256(data).hexdigest()
+    found = read_picture(data)
     if not isinstance(found, Animation):
-        raise InputError("a picture that does not move (imgcycle convert takes it)")
+        raise InputError("a picture that does not move", "imgcycle convert takes it")
     frames = list(_chosen(found, *task.options.span))
     if not frames:
-        raise InputError("no frame lies there")
+        raise InputError(f"no frame lies there: the animation is {sum(found.durations) / 1000:.3f} s long")
     kept = _Kept()
     filming = Filming(
         Calm(translator, task.options.smooth),
@@ -55,16 +61,17 @@ def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None =
     durations = tuple(found.durations[n] for n in numbers)
     target = formats.by_suffix(task.output)
     assert target is not None
-    recipe = recipe_for(translator.style, task.options)
+    recipe = recipe_for(translator.style, task.options) | {"input": digest}
     data = encode_animation(replace(found, frames=stills, durations=durations), target, None, recipe, "none")
     try:
         with atomic_write(Path(task.output)) as file:
             file.write(data)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}") from error
-    said = f"{kept.stood_in} frames could not be translated: {filming.failures[0]}" if kept.stood_in else None
+    said = stand_ins(kept.stood_in, filming.failures)
     status: Status = "failed" if said else "done"
-    return ClipRow(task.input, task.output, status, *stills[0].size, error=said, frames=len(stills))
+    line = f"{said} (the result is written)" if said else None
+    return ClipRow(task.input, task.output, status, *stills[0].size, error=line, frames=len(stills)), digest
 
 
 def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> Iterator[TimedFrame]:

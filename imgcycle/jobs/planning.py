@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style
@@ -87,7 +87,16 @@ def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) ->
     return assigned if limit is None else assigned[:limit]
 
 
-def check_disk(plan: Plan) -> None:
+class Work(Protocol):
+    """A plan of pictures or of clips."""
+
+    @property
+    def to_convert(self) -> Sequence[Task | ClipTask]:
+        """The tasks that mean work."""
+        ...
+
+
+def check_disk(plan: Work) -> None:
     """Raise OutputError when the results would surely not fit; judged from the sizes of the inputs."""
     needed: dict[Path, int] = {}
     for task in plan.to_convert:
@@ -154,15 +163,18 @@ def judged(
     if overwrite:
         return "convert", "replaced"
     try:
-        return _judged(*_history(assigned, ledger, recipe_in), update, wanted)
+        return verdict_for(*_history(assigned, ledger, recipe_in), update, wanted)
     except OSError as error:
         return "keep", f"it cannot be read: {error.strerror}"
 
 
-def _judged(
+def verdict_for(
     untouched: bool, same_input: bool, recipe: dict[str, Any] | None, update: bool, wanted: dict[str, Any]
 ) -> tuple[Verdict, str]:
-    """Only what is surely ours and untouched may be redone when asked to update; all else is the user's."""
+    """What to do with a result that is there: whether it is untouched, made from the input as it is now, its recipe.
+
+    Only what is surely ours and untouched may be redone when asked to update; all else is the user's.
+    """
     if recipe is None:
         return "keep", "imgcycle did not write it (--overwrite replaces it)"
     if not untouched:

@@ -6,11 +6,13 @@ then the manifest. A process killed at any moment leaves the segments of the man
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,16 +29,31 @@ from imgcycle.media.paths import STATE_FOLDER, shown
 from imgcycle.media.video.mux import Segment
 
 _SCHEMA = 1
-_MANIFEST, _LOCK = "manifest.json", "lock"
+_SHELVES, _MANIFEST, _LOCK = "clips", "manifest.json", "lock"
+
+
+def shelf_folder(root: Path, output: Path) -> Path:
+    """Where the segments of a result gather: one folder for each place below the root, whatever its name holds."""
+    name = hashlib.sha256(os.fsencode(output.relative_to(root))).hexdigest()[:16]
+    return root / STATE_FOLDER / _SHELVES / name
+
+
+def is_begun(root: Path, output: Path) -> bool:
+    """Whether a result was begun, and never finished."""
+    return (shelf_folder(root, output) / _MANIFEST).exists()
 
 
 @dataclass(frozen=True)
 class Closed:
-    """One finished segment: its frames, and the seconds from which to which they are shown."""
+    """One finished segment: its frames, the seconds from which to which they are shown, the number of its last frame.
+
+    `failed` counts frames for which another stands in.
+    """
 
     frames: int
     start: Fraction
     end: Fraction
+    last: int
     failed: int = 0
 
 
@@ -44,17 +61,26 @@ class Shelf:
     """The folder below an output root in which the segments of one result gather; a context manager that locks it.
 
     `making` is everything the bytes of a segment depend on: when it differs from the manifest's, all is begun afresh.
-    OutputError when another process is at work on the same result, or the folder cannot be written.
+    `there` is asked whether what lies elsewhere of so many segments is still there. OutputError when another process
+    is at work on the same result, or the folder cannot be written.
     """
 
-    def __init__(self, root: Path, output: Path, making: dict[str, Any], resume: bool = True) -> None:
-        name = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]
-        self.folder = root / STATE_FOLDER / "clips" / name
+    def __init__(
+        self,
+        root: Path,
+        output: Path,
+        making: dict[str, Any],
+        resume: bool = True,
+        there: Callable[[Sequence[Closed]], bool] = lambda _: True,
+    ) -> None:
+        self.folder = shelf_folder(root, output)
         self.output = output
         self._digest = hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()
-        self._resume = resume
+        self._resume, self._there = resume, there
         self._lock: IO[bytes] | None = None
         self.closed: list[Closed] = []
+        self.problems: tuple[str, ...] | None = None
+        """What was wrong with the source, once its last frame is done; None until then."""
 
     @property
     def frames(self) -> int:
@@ -65,6 +91,11 @@ class Shelf:
     def failed(self) -> int:
         """Frames among them for which another stands in."""
         return sum(closed.failed for closed in self.closed)
+
+    @property
+    def last(self) -> int | None:
+        """The number of the last frame that is done; None at the beginning."""
+        return self.closed[-1].last if self.closed else None
 
     @property
     def next_path(self) -> Path:
@@ -90,15 +121,28 @@ class Shelf:
             if memory:
                 with atomic_write(self._memory(number)) as file:
                     np.savez(file, allow_pickle=False, **memory)
+            else:
+                # A process that was killed before it could note the segment may have left one.
+                self._memory(number).unlink(missing_ok=True)
             self.closed.append(closed)
             self._write()
         except OSError as error:
             raise OutputError(f"{shown(self.folder)} cannot be written: {error.strerror or error}") from error
         self._memory(number - 1).unlink(missing_ok=True)
 
+    def complete(self, problems: Sequence[str]) -> None:
+        """Note that no frame is to come any more, and what was wrong with the source."""
+        self.problems = tuple(problems)
+        try:
+            self._write()
+        except OSError as error:
+            raise OutputError(f"{shown(self.folder)} cannot be written: {error.strerror or error}") from error
+
     def remove(self) -> None:
         """Clear everything away: the result stands."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.parent.rmdir()
 
     def __enter__(self) -> Self:
         try:
@@ -128,19 +172,32 @@ class Shelf:
             if (found["schema"], found["making"]) != (_SCHEMA, self._digest):
                 return []
             closed = [
-                Closed(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["failed"]) for s in found["segments"]
+                Closed(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["last"], s["failed"])
+                for s in found["segments"]
             ]
+            problems = found["problems"]
         except (OSError, ValueError, KeyError, TypeError):
             return []
-        whole = all(self._path(n).exists() for n in range(len(closed)))
-        return closed if whole or not found["files"] else []
+        whole = not found["files"] or all(self._path(n).exists() for n in range(len(closed)))
+        if not (whole and self._there(closed)):
+            return []
+        if problems is not None:
+            self.problems = tuple(map(str, problems))
+        return closed
 
     def _write(self) -> None:
         segments = [
-            {"frames": c.frames, "start": str(c.start), "end": str(c.end), "failed": c.failed} for c in self.closed
+            {"frames": c.frames, "start": str(c.start), "end": str(c.end), "last": c.last, "failed": c.failed}
+            for c in self.closed
         ]
         files = self._path(0).exists()
-        values = {"schema": _SCHEMA, "making": self._digest, "files": files, "segments": segments}
+        values = {
+            "schema": _SCHEMA,
+            "making": self._digest,
+            "files": files,
+            "segments": segments,
+            "problems": self.problems,
+        }
         write_text(self.folder / _MANIFEST, json.dumps(values))
 
     def _path(self, number: int) -> Path:

@@ -9,22 +9,29 @@ from typing import Any
 
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
+from imgcycle.errors import OutputError
 from imgcycle.media.files import write_text
+from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Floats
 from imgcycle.metrics.flicker import Flicker
 from imgcycle.motion.flow import Motion
 
 
 class Stats:
-    """Watches one clip; each frame goes through the net once more, alone."""
+    """Watches one clip; each frame goes through the net once more, alone.
+
+    Of work that was resumed it sees what is left: `measured` says how many frames that were.
+    """
 
     def __init__(self, translator: Translator) -> None:
         self._alone = Calm(translator, "off")
+        self.measured = 0
         self._sequences = {"input": Flicker(), "per_frame": Flicker(), "smoothed": Flicker()}
 
     def watch(self, frame: Floats, motion: Motion | None, result: Floats) -> None:
         """The next frame at work size, how the one before became it, and what became of it."""
         plain = self._alone.step(frame)
+        self.measured += 1
         back = None if motion is None else motion.reversed()
         for name, seen in (("input", frame), ("per_frame", plain), ("smoothed", result)):
             self._sequences[name].add(seen, back, plain if name == "smoothed" else None)
@@ -40,5 +47,8 @@ class Stats:
 
     @staticmethod
     def write(path: Path, clips: dict[str, Any]) -> None:
-        """All clips' figures as JSON."""
-        write_text(path, json.dumps({"schema": 1, "clips": clips}, indent=2) + "\n")
+        """All clips' figures as JSON; OutputError when it cannot be written."""
+        try:
+            write_text(path, json.dumps({"schema": 1, "clips": clips}, indent=2) + "\n")
+        except OSError as error:
+            raise OutputError(f"{shown(path)} cannot be written: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,10 @@ class Takes(Protocol):
     making: dict[str, Any]
     """What of it the bytes depend on."""
     size: tuple[int, int]
+
+    def there(self, closed: Sequence[Closed]) -> bool:
+        """Whether what these segments made is still where it was put, as far as that is not on the shelf."""
+        ...
 
     def begin(self, shelf: Shelf) -> None:
         """Go on behind what is on the shelf."""
@@ -60,6 +65,12 @@ class _Counting:
         self.shelf: Shelf | None = None
         self._frames = self._failed = 0
         self._start = self._end = Fraction(0)
+        self._last = 0
+
+    def there(self, closed: Sequence[Closed]) -> bool:
+        """It is on the shelf."""
+        del closed
+        return True
 
     def begin(self, shelf: Shelf) -> None:
         """Go on behind what is on the shelf."""
@@ -70,11 +81,11 @@ class _Counting:
             self._start = frame.time
         self._frames += 1
         self._failed += stands_in
-        self._end = frame.time + frame.duration
+        self._end, self._last = frame.time + frame.duration, frame.number
 
     def _note(self, memory: State) -> None:
         assert self.shelf is not None
-        self.shelf.add(Closed(self._frames, self._start, self._end, self._failed), memory)
+        self.shelf.add(Closed(self._frames, self._start, self._end, self._last, self._failed), memory)
         self._frames = self._failed = 0
 
 
@@ -151,23 +162,25 @@ class ClipTakes(_Counting):
 
 
 class SequenceTakes(_Counting):
-    """Numbered pictures, whole one by one; there is nothing to join."""
+    """Numbered pictures, whole one by one; there is nothing to join. Those of pictures keep the numbers they had."""
 
     def __init__(self, pattern: Path, footage: Footage, beside: bool) -> None:
         super().__init__()
-        self.beside = beside
-        first = footage.first_number
-        self.writer = SequenceWriter(pattern, number=first)
+        self.beside, self.footage = beside, footage
+        self.writer = SequenceWriter(pattern, number=0)
         self.size = (footage.width * (2 if beside else 1), footage.height)
         self.notes: tuple[str, ...] = ()
-        self.making: dict[str, Any] = {"pattern": str(pattern), "first": first}
+        self.making: dict[str, Any] = {"pattern": pattern.name}
         if footage.clip is not None and len(footage.clip.streams) > 1:
             self.notes = ("pictures hold nothing but frames: sound and other streams are left out",)
 
-    def begin(self, shelf: Shelf) -> None:
-        """Go on behind what is on the shelf."""
-        super().begin(shelf)
-        self.writer.frames = shelf.frames
+    def there(self, closed: Sequence[Closed]) -> bool:
+        """The pictures."""
+        if not closed:
+            return True
+        done = range(self.footage.span.start, closed[-1].last + 1)
+        found = sum(self.writer.path(self.footage.name_of(n)).exists() for n in done)
+        return found >= sum(segment.frames for segment in closed)
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
         """Take a frame."""
@@ -176,6 +189,7 @@ class SequenceTakes(_Counting):
         if frame.alpha is not None:
             alpha = side_by_side(frame.alpha, frame.alpha) if self.beside else frame.alpha
         pixels = side_by_side(frame.frame, pixels) if self.beside else pixels
+        self.writer.frames = self.footage.name_of(frame.number)
         self.writer.write(pixels, frame.time, frame.duration, alpha)
 
     def close_segment(self, memory: State) -> None:

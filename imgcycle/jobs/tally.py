@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgcycle.jobs.events import Estimated, Event, Finished, Noted, Progressed
-from imgcycle.jobs.tasks import Row, Status, Summary, Task
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, Status, Summary, Task
 
 _ESTIMATE_AFTER = 3
 _SAME_FAILURES = 20
@@ -18,7 +18,7 @@ _SAME_FAILURES = 20
 class Tally:
     """Counts rows, and decides when going on makes no sense."""
 
-    def __init__(self, tasks: Sequence[Task], begun: float, fail_fast: bool) -> None:
+    def __init__(self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool) -> None:
         self.tasks, self.begun, self.fail_fast = tasks, begun, fail_fast
         self.total = len(tasks)
         self.weights = [_weight(task) for task in tasks]
@@ -42,7 +42,7 @@ class Tally:
         self.position += 1
         self.passed += weight
         self.left -= weight > 0
-        self.megapixels += row.width * row.height / 1e6
+        self.megapixels += row.width * row.height * (row.frames if isinstance(row, ClipRow) else 1) / 1e6
         share = self.passed / self.whole if self.whole else 1.0
         yield Finished(row, self.position, self.total, share)
         worked = self.counts["done"] + self.counts["failed"]
@@ -73,7 +73,7 @@ class Tally:
         return Summary(**self.counts, seconds=round(seconds, 3), megapixels=round(self.megapixels, 3))
 
 
-def _weight(task: Task) -> int:
+def _weight(task: Task | ClipTask) -> int:
     """Bytes to work through for a task, at least one; none for what is left alone."""
     if task.verdict != "convert":
         return 0

@@ -18,16 +18,20 @@ from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs import moving, pipeline
-from imgcycle.jobs.clips import ClipPlan, recipe_for
-from imgcycle.jobs.events import Ended, Event, Filmed, Finished, Noted, Planned
-from imgcycle.jobs.footage import ClipFootage, Footage, SequenceFootage
-from imgcycle.jobs.frames import Filming
-from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest, relative_name
+from imgcycle.jobs.clips import MOVING, ClipPlan, recipe_for
+from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
+from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
+from imgcycle.jobs.frames import Filming, stand_ins
+from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
+from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
+from imgcycle.jobs.planning import check_disk
 from imgcycle.jobs.segments import Shelf
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.takes import ClipTakes, SequenceTakes, Takes
-from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, Summary
+from imgcycle.jobs.tally import Tally
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
+from imgcycle.media import formats
 from imgcycle.media.paths import same_file, shown
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.sequences import find_sequence, is_pattern
@@ -65,24 +69,36 @@ def convert_clips(
     begun = time.perf_counter()
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    counts = {"done": 0, "skipped": 0, "kept": 0, "failed": 0}
-    megapixels = 0.0
+    tally = Tally(plan.tasks, begun, fail_fast)
     measured: dict[str, Any] = {}
+    if stats is not None:
+        # After hours of work it would be too late to learn that it has nowhere to go.
+        Stats.write(stats, measured)
+    if not any(bound for task in plan.to_convert for bound in task.options.span):
+        check_disk(plan)
     roots = {Path(t.root) for t in plan.to_convert}
     with ExitStack() as stack:
         if roots:
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
-        for position, task in enumerate(plan.tasks, 1):
-            row = _row(task, translator, listener, resume, measured if stats else None)
-            counts[row.status] += 1
-            megapixels += row.width * row.height * row.frames / 1e6
-            yield Finished(row, position, len(plan.tasks), position / len(plan.tasks))
-            if row.status == "failed" and fail_fast and position < len(plan.tasks):
-                yield Noted(f"a failure: stopped with {len(plan.tasks) - position} to go")
+        for position, task in enumerate(plan.tasks):
+            hear = _heard(listener, tally, position) if tally.total > 1 else listener
+            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured))
+            if tally.over:
                 break
     if stats is not None:
         Stats.write(stats, measured)
-    yield Ended(Summary(**counts, seconds=round(time.perf_counter() - begun, 3), megapixels=round(megapixels, 3)))
+    yield Ended(tally.summary())
+
+
+def _heard(listener: Listener, tally: Tally, position: int) -> Listener:
+    """Beside how far one clip is, how far all of them are."""
+
+    def hear(event: Event) -> None:
+        listener(event)
+        if isinstance(event, Filmed):
+            listener(tally.progressed(position, event.frame / event.frames))
+
+    return hear
 
 
 def _row(
@@ -95,13 +111,12 @@ def _row(
     stats = Stats(translator) if measured is not None else None
     try:
         row = convert_clip(task, translator, listener, resume=resume, stats=stats)
-    except UsageError:
-        raise
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         failed: Row = pipeline.failure(task.input, task.output, error)
         return ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
     if measured is not None and stats is not None:
-        measured[task.input] = {"frames": row.frames, "seconds": row.seconds, **stats.figures()}
+        facts = {"frames": row.frames, "measured": stats.measured, "seconds": row.seconds}
+        measured[task.input] = facts | stats.figures()
     return row
 
 
@@ -120,7 +135,8 @@ def convert_clip(
     """
     begun = time.perf_counter()
     if moving.both_are_pictures(task):
-        row = moving.convert_moving(task, translator, stats)
+        row, digest = moving.convert_moving(task, translator, stats)
+        _note_down(task, translator, digest)
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
     footage = _footage(task)
     # Frames of more than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
@@ -138,29 +154,27 @@ def convert_clip(
         "segment": str(SEGMENT),
         "version": __version__,
     }
-    with Shelf(Path(task.root), Path(task.output), making, resume) as shelf:
-        calm = Calm(net, options.smooth)
-        calm.load(shelf.memory())
-        pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height)
-        takes.begin(shelf)
-        filming = Filming(
-            calm,
-            options.picture(),
-            translator.style,
-            takes,
-            footage.ends(shelf.frames, SEGMENT),
-            pace.count,
-            stats.watch if stats else None,
-        )
-        pace.net_seconds = lambda: filming.net_seconds
-        with takes, footage.open(shelf.frames) as frames:
-            filming.run(frames)
-        if not shelf.frames:
-            raise InputError("no frame could be decoded")
+    with Shelf(Path(task.root), Path(task.output), making, resume, takes.there) as shelf:
+        failures: list[str] = []
+        if shelf.problems is None:
+            calm = Calm(net, options.smooth)
+            calm.load(shelf.memory())
+            pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height)
+            takes.begin(shelf)
+            watcher = stats.watch if stats else None
+            ends = footage.ends(SEGMENT)
+            filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher)
+            pace.net_seconds = lambda: filming.net_seconds
+            with takes, footage.open(shelf.last) as frames:
+                filming.run(frames)
+            if not shelf.frames:
+                raise InputError("no frame could be decoded")
+            shelf.complete(footage.problems)
+            failures = filming.failures
         listener(Filmed(task.input, shelf.frames, footage.frames, stage="putting together"))
         takes.finish(shelf, recipe | {"input": footage.digest})
-        problems = [*footage.problems, *_stand_ins(shelf.failed, filming.failures)]
-        _note_down(task, translator, footage, recipe)
+        problems = [*(shelf.problems or ()), *filter(None, [stand_ins(shelf.failed, failures)])]
+        _note_down(task, translator, footage.digest)
         shelf.remove()
         width, height = takes.size
         return ClipRow(
@@ -177,11 +191,13 @@ def convert_clip(
 
 def _footage(task: ClipTask) -> Footage:
     start, end = task.options.span
-    if is_pattern(task.input) and not os.path.lexists(task.input):
-        sequence = find_sequence(Path(task.input), Fraction(task.options.fps))
-        return SequenceFootage(sequence, start, end)
-    clip = probe_video(Path(task.input))
-    return ClipFootage(clip, start, end, task.options.max_height, task.options.codec)
+    source = Path(task.input)
+    medium = Medium.of(Path(task.output), task.options.codec)
+    if is_sequence(source):
+        return SequenceFootage(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
+    if formats.by_suffix(source) not in (None, *MOVING):
+        raise InputError("a picture that does not move", "imgcycle convert takes it")
+    return ClipFootage(probe_video(source), start, end, task.options.max_height, medium)
 
 
 def _takes(task: ClipTask, footage: Footage) -> Takes:
@@ -190,32 +206,22 @@ def _takes(task: ClipTask, footage: Footage) -> Takes:
     return ClipTakes(task, footage)
 
 
-def _stand_ins(count: int, said: list[str]) -> list[str]:
-    if not count:
-        return []
-    words = "1 frame" if count == 1 else f"{count} frames"
-    why = f": {said[0]}" if said else ""
-    return [f"{words} could not be translated, the result before stands in{why}"]
-
-
-def _note_down(task: ClipTask, translator: Translator, footage: Footage, recipe: dict[str, Any]) -> None:
+def _note_down(task: ClipTask, translator: Translator, digest: str) -> None:
     """A line in the ledger, and the source's time on the result: nobody touched it since."""
-    output = Path(task.output)
-    if is_pattern(output) or footage.clip is None:
-        return
-    source = Path(task.input).stat()
-    os.utime(output, ns=(source.st_atime_ns, source.st_mtime_ns))
-    found = output.stat()
+    output, source = Path(task.output), facts_of(Path(task.input), digest)
+    if not is_sequence(output):
+        os.utime(output, ns=(output.stat().st_atime_ns, source.time))
+    found = facts_of(output)
     record = Record(
         relative_name(Path(task.root), output),
         task.input,
-        source.st_size,
-        source.st_mtime_ns,
-        footage.digest,
-        found.st_size,
-        found.st_mtime_ns,
-        file_digest(output),
+        source.size,
+        source.time,
+        source.digest,
+        found.size,
+        found.time,
+        found.digest,
         translator.style.digest,
-        json.dumps(recipe["options"], sort_keys=True),
+        json.dumps(recipe_for(translator.style, task.options)["options"], sort_keys=True),
     )
     Ledger(Path(task.root)).append(record)

@@ -58,7 +58,7 @@ class Sequence:
 
     def path(self, frame: int) -> Path:
         """The file of frame number `frame` (0-based)."""
-        return _path(self.pattern, self.numbers[frame])
+        return picture_path(self.pattern, self.numbers[frame])
 
     def span(self, start: Fraction | None = None, end: Fraction | None = None) -> range:
         """The frames that appear at or after `start` and before `end` (seconds), as `Clip.span`."""
@@ -74,20 +74,25 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
     if rate <= 0:
         raise UsageError(f"a sequence at {rate} frames a second", "--fps takes a number above 0")
     try:
-        names = {entry.name for entry in pattern.parent.iterdir()}
+        numbers = picture_numbers(pattern)
     except OSError as error:
         raise InputError(f"{shown(pattern.parent)}: {error.strerror}") from error
+    if not numbers:
+        raise InputError(f"no picture there is called like {shown(pattern.name)}")
+    first = _read(picture_path(pattern, numbers[0]), max_pixels)
+    width, height = first.size
+    deep = first.pixels.dtype == np.uint16
+    return Sequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
+
+
+def picture_numbers(pattern: Path) -> tuple[int, ...]:
+    """The numbers of the pictures that a pattern names, ascending; OSError when the folder cannot be read."""
+    names = {entry.name for entry in pattern.parent.iterdir()}
     before, after = (re.escape(_plain(part)) for part in _parts(pattern))
     form = re.compile(f"{before}(\\d+){after}", re.DOTALL | re.ASCII)
     told = (int(match[1]) for name in names if (match := form.fullmatch(name)))
     # 7.png is not what %05d stands for, nor 007.png what %d does.
-    numbers = tuple(sorted({n for n in told if _path(pattern, n).name in names}))
-    if not numbers:
-        raise InputError(f"no picture is called like {shown(pattern)}")
-    first = _read(_path(pattern, numbers[0]), max_pixels)
-    width, height = first.size
-    deep = first.pixels.dtype == np.uint16
-    return Sequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
+    return tuple(sorted({n for n in told if picture_path(pattern, n).name in names}))
 
 
 def read_sequence(
@@ -136,7 +141,7 @@ class SequenceWriter:
 
     def path(self, frame: int) -> Path:
         """Where frame number `frame` (0-based) goes."""
-        return _path(self.pattern, self.number + frame)
+        return picture_path(self.pattern, self.number + frame)
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction, alpha: Pixels | None = None) -> None:
         """Write the next picture: (H, W, 3) RGB uint8 or uint16, alpha (H, W) of the same type or None.
@@ -163,7 +168,8 @@ def _parts(pattern: Path) -> tuple[str, str]:
     return pattern.name[: match.start()], pattern.name[match.end() :]
 
 
-def _path(pattern: Path, number: int) -> Path:
+def picture_path(pattern: Path, number: int) -> Path:
+    """The file of the picture with a number."""
     before, after = _parts(pattern)
     match = _NUMBER.match(pattern.name, len(before))
     width = int(match[1] or 0) if match else 0

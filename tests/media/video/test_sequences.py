@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imgcycle.errors import InputError, UsageError
 from imgcycle.media.pixels import Pixels
-from imgcycle.media.video.sequences import SequenceWriter, _path, find_sequence, is_pattern, read_sequence
+from imgcycle.media.video.sequences import SequenceWriter, find_sequence, is_pattern, picture_path, read_sequence
 
 
 def pictures(count: int, deep: bool = False) -> list[Pixels]:
@@ -85,4 +85,4 @@ def test_a_pattern_counts_whatever_stands_around_the_number(before: str, after: 
     digits = f"%0{width}d" if width else "%d"
     pattern = Path("folder") / (before.replace("%", "%%") + digits + after.replace("%", "%%"))
     assert is_pattern(pattern)
-    assert _path(pattern, number).name == f"{before}{number:0{width}d}{after}"
+    assert picture_path(pattern, number).name == f"{before}{number:0{width}d}{after}"

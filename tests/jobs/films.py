@@ -1,0 +1,55 @@
+"""Clips of a few small frames, and looking at what became of them with ffmpeg alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from imgcycle.engine.translator import Style, Translator
+from tests.media.video.clips import ffmpeg, make, packets
+from tests.styles import tiny_net
+
+MILLISECOND = Fraction(1, 1000)
+_X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "ultrafast")
+
+
+def tiny_translator(work_size: int = 32) -> Translator:
+    return Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, work_size, 0.5))
+
+
+def film(path: Path, frames: int = 12, rate: int = 12, sound: bool = False) -> Path:
+    """A moving test picture of 64×36; 12 frames are a second, with a key frame every 4."""
+    tone = ("-f", "lavfi", "-i", f"sine=440:d={frames / rate}", "-c:a", "aac") if sound else ()
+    seen = f"testsrc2=s=64x36:r={rate}:d={frames / rate}"
+    make("-f", "lavfi", "-i", seen, *tone, *_X264, "-g", "4", f"file:{path}")
+    return path
+
+
+def times(path: Path, stream: int = 0) -> list[Fraction]:
+    """When each frame is shown, ascending."""
+    return sorted(time for time, _ in packets(path, stream))
+
+
+def same_times(one: list[Fraction], other: list[Fraction], shift: Fraction = Fraction(0)) -> bool:
+    """As many, and none more than a millisecond away."""
+    near = all(abs(a - b - shift) <= MILLISECOND for a, b in zip(one, other, strict=False))
+    return len(one) == len(other) > 0 and near
+
+
+def frames_of(path: Path, width: int = 64, height: int = 36) -> npt.NDArray[np.uint8]:
+    """Every frame of the first film, (n, h, w, 3) RGB, as ffmpeg decodes it."""
+    data = ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", *("-f", "rawvideo"), *_RGB, "-")
+    return np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
+
+
+_RGB = ("-vf", "scale=in_color_matrix=bt709", "-pix_fmt", "rgb24")
+
+
+def checksums(path: Path) -> list[str]:
+    """One of each decoded frame of the first film."""
+    said = ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-").decode()
+    return [line.split(",")[5].strip() for line in said.splitlines() if not line.startswith("#")]
