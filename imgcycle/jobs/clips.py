@@ -65,6 +65,8 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     """
     chosen = request.options
     plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
+    if request.output and is_pattern(request.output):
+        SequenceWriter(Path(request.output))
     sequences = [text for text in request.inputs if is_sequence(text)]
     named = [text for text in request.inputs if text not in sequences]
     folder = request.output is not None and paths.names_folder(request.output, ("clip", "still"))

@@ -15,6 +15,8 @@ _WINDOW = 20.0
 """Seconds over which the rate is measured."""
 _EVERY = 0.2
 """Seconds between two events at least."""
+_TELLING = 10.0
+"""Seconds of work below which nothing needs to be said in advance."""
 _WORTH = 60.0
 """Seconds of work below which no advice is needed."""
 _HELPS = 0.8
@@ -72,6 +74,8 @@ class Pace:
             return
         net = min(1.0, (self.net_seconds() - self._first[1]) / _TIMED / each)
         left = each * (self.frames - self.done - 1 - _TIMED)
+        if left < _TELLING:
+            return
         savings = tuple(self._savings(left, net)) if left > _WORTH else ()
         self.listener(Timed(left, 1 / each, savings))
 

@@ -40,13 +40,11 @@ def same_times(one: list[Fraction], other: list[Fraction], shift: Fraction = Fra
     return len(one) == len(other) > 0 and near
 
 
-def frames_of(path: Path, width: int = 64, height: int = 36) -> npt.NDArray[np.uint8]:
+def frames_of(path: Path, width: int = 64, height: int = 36, matrix: str = "bt709") -> npt.NDArray[np.uint8]:
     """Every frame of the first film, (n, h, w, 3) RGB, as ffmpeg decodes it."""
-    data = ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", *("-f", "rawvideo"), *_RGB, "-")
+    chain = ("-vf", f"scale=in_color_matrix={matrix}", "-pix_fmt", "rgb24", "-f", "rawvideo")
+    data = ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", *chain, "-")
     return np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
-
-
-_RGB = ("-vf", "scale=in_color_matrix=bt709", "-pix_fmt", "rgb24")
 
 
 def checksums(path: Path) -> list[str]:
