@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -197,20 +198,33 @@ def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, 
 
 
 def untraced_bytes(net: Generator, channels: int, height: int, width: int, size: int) -> int:
-    """At most the bytes alive in a net that cannot be walked: all its layers' planes, of a run without numbers."""
-    total = channels * height * width
-    shadow = copy.deepcopy(net).to("meta").eval()
+    """At most the bytes alive in a net that cannot be walked: all its layers' planes, which grow with the area."""
+    if net not in _VALUES:
+        _VALUES[net] = _values_per_pixel(net, channels)
+    return round((channels + _VALUES[net]) * height * width) * size + _SCRATCH
+
+
+_VALUES: WeakKeyDictionary[Generator, float] = WeakKeyDictionary()
+"""Values of all layers' planes for each pixel of the picture, of nets met so far."""
+
+
+def _values_per_pixel(net: Generator, channels: int) -> float:
+    side = -(-max(net.min_size, 1) // net.stride) * net.stride
+    total = 0
 
     def count(_: nn.Module, __: object, made: object) -> None:
         nonlocal total
         total += made.numel() if isinstance(made, Tensor) else 0
 
+    # A copy: others may be running the net at this moment.
+    shadow = copy.deepcopy(net).eval()
     for module in shadow.modules():
         if not any(True for _ in module.children()):
             module.register_forward_hook(count)
+    like = next(shadow.parameters())
     with torch.inference_mode():
-        shadow(torch.empty((1, channels, height, width), device="meta", dtype=next(shadow.parameters()).dtype))
-    return total * size + _SCRATCH
+        shadow(torch.zeros((1, channels, side, side), device=like.device, dtype=like.dtype))
+    return total / side**2
 
 
 def _too_little(base: StripPlan, memory: int, least: int) -> UsageError:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from imgcycle.engine.ends import RowSink, RowSource
+from imgcycle.engine.fused import fused
 from imgcycle.engine.padding import pad_to, padded_size
 from imgcycle.engine.plan import StripPlan, least_memory, make_plan
 from imgcycle.engine.strips import Listener, is_out_of_memory, stream
@@ -70,6 +71,8 @@ class Translator:
         # As given, in this precision, and in float32 for pictures of more than 8 bits.
         self.weight_bytes = sum(p.numel() for p in net.parameters()) * (8 + dtype.itemsize)
         self.net = self._prepared(net, dtype)
+        chain = self.net.stages()
+        self._chain = None if chain is None else fused(chain)
         # What its computing takes beside weights and planes, where that is more than torch alone.
         self.base_bytes = 0
         self._exact: Translator | None = None
@@ -167,5 +170,4 @@ class Translator:
         return cast(Generator, cast(Any, ready).to(memory_format=self.memory_format))
 
     def _run(self, planes: Tensor) -> Tensor:
-        chain = self.net.stages()
-        return cast(Tensor, self.net(planes)) if chain is None else run_whole(chain, planes)
+        return cast(Tensor, self.net(planes)) if self._chain is None else run_whole(self._chain, planes)

@@ -12,13 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgcycle.engine.fused import Doubling, Fused, Phased
 from imgcycle.engine.moments import Moments, affine_of
 from imgcycle.engine.rows import in_place
 from imgcycle.nets.stages import INPUT, Activation, Add, Norm, Save, Stage, step
 
 
-def run_whole(chain: Sequence[Stage], x: Tensor) -> Tensor:
+def run_whole(chain: Sequence[Stage | Fused], x: Tensor) -> Tensor:
     """The last planes of a chain over `x` (N, C, H, W), in inference; planes are let go after their last use.
+
+    Stages may have been fused (`engine.fused`).
 
     Convolutions compute in the type of their weights: `x` is brought to it where they differ.
     """
@@ -31,7 +34,9 @@ def run_whole(chain: Sequence[Stage], x: Tensor) -> Tensor:
                 slots[stage.slot] = x
             ours = False
             continue
-        if isinstance(stage, Norm) and stage.running is None:
+        if isinstance(stage, Doubling | Phased):
+            x = stage(x.to(stage.weight.dtype))
+        elif isinstance(stage, Norm) and stage.running is None:
             x = normalised(stage, x)
         elif isinstance(stage, Activation) and ours:
             x = in_place(stage, x)
@@ -44,7 +49,7 @@ def run_whole(chain: Sequence[Stage], x: Tensor) -> Tensor:
     return x
 
 
-def last_uses(chain: Sequence[Stage]) -> dict[str, int]:
+def last_uses(chain: Sequence[Stage | Fused]) -> dict[str, int]:
     """Where each slot is added for the last time."""
     return {stage.slot: n for n, stage in enumerate(chain) if isinstance(stage, Add)}
 

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgcycle.config import NetConfig
+from imgcycle.engine.fused import Doubling, Phased, fused
+from imgcycle.engine.whole import run_whole
+from imgcycle.nets.build import build_generator
+from imgcycle.nets.stages import INPUT, Activation, Conv, Head, Stage, Upsample, run
+
+
+def chain(inputs: int, middle: int, outputs: int, *, bias: bool = True, tail: int = 5) -> list[Stage]:
+    def conv(c: int, k: int, side: int) -> Conv:
+        return Conv(torch.randn(k, c, side, side), torch.randn(k) if bias else None, pad=side // 2, mode="reflect")
+
+    return [Upsample(), conv(inputs, middle, 3), Activation(), conv(middle, outputs, tail)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(1, 4), st.integers(1, 5), st.booleans(), st.integers(1, 2))
+def test_fused_is_what_it_stands_for(h: int, w: int, inputs: int, middle: int, bias: bool, batch: int) -> None:
+    torch.manual_seed(h * 100 + w)
+    stages = chain(inputs, middle, 3, bias=bias)
+    x = torch.randn(batch, inputs, h, w).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        wanted, _ = run(stages, x)
+        ready = fused(stages)
+        assert [type(s) for s in ready] == [Doubling, Activation, Phased]
+        found = run_whole(ready, x)
+    assert found.shape == wanted.shape == (batch, 3, 2 * h, 2 * w)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=2e-5)
+
+
+def test_with_many_outputs_phases_are_joined_at_once() -> None:
+    torch.manual_seed(0)
+    stages = chain(3, 8, 5)
+    ready = fused(stages)
+    assert [type(s) for s in ready] == [Doubling, Activation, Conv]
+    x = torch.randn(1, 3, 6, 7)
+    with torch.inference_mode():
+        torch.testing.assert_close(run_whole(ready, x), run(stages, x)[0], rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["nearest", "kernel", "zero", "alone"])
+def test_what_is_otherwise_stays_as_it_is(kind: str) -> None:
+    stages = chain(2, 3, 2)
+    first = stages[1]
+    assert isinstance(first, Conv)
+    if kind == "nearest":
+        stages[0] = Upsample("nearest")
+    if kind == "kernel":
+        stages[1] = Conv(torch.randn(3, 2, 5, 5), None, pad=2, mode="reflect")
+    if kind == "zero":
+        stages[1] = Conv(first.weight, first.bias, pad=1, mode="zero")
+    if kind == "alone":
+        stages = stages[:1]
+    assert fused(stages) == stages
+
+
+def test_the_compact_net_is_fused_and_gives_the_same() -> None:
+    torch.manual_seed(0)
+    net = build_generator(NetConfig.named("compact")).eval()
+    net.initialise()
+    stages = net.stages()
+    assert stages is not None
+    ready = fused(stages)
+    assert sum(isinstance(s, Doubling) for s in ready) == 2
+    assert isinstance(ready[-2], Phased)
+    assert isinstance(ready[-1], Head)
+    x = torch.rand(1, 3, 64, 48) * 2 - 1
+    with torch.inference_mode():
+        apart = (run_whole(ready, x) - run_whole(stages, x)).abs().max()
+    assert float(apart) < 2e-6
+    assert INPUT not in {getattr(s, "slot", None) for s in ready}
