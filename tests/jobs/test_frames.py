@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.temporal import Calm, State
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import ImgcycleError, InputError
+from imgcycle.jobs.frames import Filming, stand_ins
+from imgcycle.media.pixels import Pixels
+from imgcycle.media.video.decode import TimedFrame
+from tests.jobs.films import tiny_translator
+from tests.media.pictures import scene
+
+
+class Kept:
+    """Keeps what it is given; fails at a frame when told to."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.frames: list[tuple[int, Pixels, bool]] = []
+        self.segments: list[tuple[int, State]] = []
+        self.fails_at = fails_at
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        if len(self.frames) == self.fails_at:
+            raise OSError(28, "No space left on device")
+        self.frames.append((frame.number, pixels, stands_in))
+
+    def close_segment(self, memory: State) -> None:
+        self.segments.append((len(self.frames), memory))
+
+
+def film(count: int, first: int = 0) -> Iterator[TimedFrame]:
+    for n in range(first, first + count):
+        yield TimedFrame(Fraction(n, 10), np.roll(scene(), n, 1), Fraction(1, 10), n)
+
+
+def filming(sink: Kept, translator: Translator | None = None, each: int = 4, **options: float) -> Filming:
+    translator = translator or tiny_translator()
+    chosen = ConvertOptions(**options)  # type: ignore[arg-type]
+    return Filming(
+        Calm(translator, "light"), chosen, Style(work_size=32), sink, lambda n: n % each == each - 1, lambda _: None
+    )
+
+
+class Stumbling(Translator):
+    """A net that fails at some calls."""
+
+    def __init__(self, fails: range) -> None:
+        whole = tiny_translator()
+        super().__init__(whole.net, torch.device("cpu"), style=whole.style)
+        self.fails, self.calls = fails, -1
+
+    def whole(self, x: torch.Tensor, at: tuple[int, int] = (0, 0)) -> torch.Tensor:
+        self.calls += 1
+        if self.calls in self.fails:
+            raise RuntimeError("out of\nmemory")
+        return super().whole(x, at)
+
+
+def names() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("imgcycle-")}
+
+
+def test_every_frame_in_order_and_memory_at_the_ends() -> None:
+    sink = Kept()
+    filming(sink).run(film(10))
+    assert [number for number, _, _ in sink.frames] == list(range(10))
+    assert [at for at, _ in sink.segments] == [4, 8]
+    assert all(np.abs(pixels.astype(int) - np.roll(scene(), n, 1)).mean() > 5 for n, pixels, _ in sink.frames)
+    assert {"before", "change", "at"} == set(sink.segments[0][1])
+    assert not names()
+
+
+def test_going_on_after_a_segment_gives_the_same_frames() -> None:
+    whole, rest = Kept(), Kept()
+    filming(whole).run(film(10))
+    again = filming(rest)
+    again.calm.load(whole.segments[0][1])
+    again.run(film(6, first=4))
+    assert [number for number, _, _ in rest.frames] == list(range(4, 10))
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(whole.frames[4:], rest.frames, strict=True))
+    fresh = Kept()
+    filming(fresh).run(film(6, first=4))
+    assert not all(np.array_equal(a[1], b[1]) for a, b in zip(whole.frames[4:], fresh.frames, strict=True))
+
+
+def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
+    sink = Kept()
+    work = filming(sink, Stumbling(range(5, 7)))
+    work.run(film(10))
+    assert [stands for _, _, stands in sink.frames] == [n in (5, 6) for n in range(10)]
+    assert np.array_equal(sink.frames[5][1], sink.frames[4][1])
+    assert np.array_equal(sink.frames[6][1], sink.frames[4][1])
+    assert not np.array_equal(sink.frames[7][1], sink.frames[4][1])
+    assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]
+    assert stand_ins(2, work.failures) == (
+        "2 frames could not be translated, the result before stands in: frame 6: out of memory"
+    )
+    first = Kept()
+    filming(first, Stumbling(range(1))).run(film(3))
+    assert np.array_equal(first.frames[0][1], scene())
+    assert stand_ins(0, []) == ""
+
+
+def test_a_net_that_fails_always_ends_the_work() -> None:
+    sink = Kept()
+    with pytest.raises(ImgcycleError, match=r"^20 frames in a row could not be translated: out of memory$"):
+        filming(sink, Stumbling(range(3, 99))).run(film(60))
+    assert len(sink.frames) < 60
+    assert not names()
+
+
+def broken(frames: Iterator[TimedFrame], error: BaseException) -> Iterator[TimedFrame]:
+    yield from frames
+    raise error
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 30])
+def test_no_thread_is_left_when_the_reader_fails(count: int) -> None:
+    sink = Kept()
+    with pytest.raises(InputError, match="gone"):
+        filming(sink).run(broken(film(count), InputError("gone")))
+    assert len(sink.frames) <= count
+    assert not names()
+
+
+@pytest.mark.parametrize("at", [0, 1, 29])
+def test_no_thread_is_left_when_the_sink_fails(at: int) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        filming(Kept(fails_at=at)).run(film(30))
+    assert not names()
+
+
+@pytest.mark.parametrize("where", ["net", "ends", "wait"])
+def test_no_thread_is_left_when_the_user_ends_it(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C reaches the main thread alone: in the net, between frames, or while the last ones are written."""
+    sink = Kept()
+    work = filming(sink)
+
+    def interrupted(*_: object) -> bool:
+        if len(sink.frames) > 3 or where == "ends":
+            raise KeyboardInterrupt
+        return False
+
+    if where == "net":
+        monkeypatch.setattr(work.calm, "follow", lambda frame, _: interrupted() or frame)
+    elif where == "ends":
+        work.ends = interrupted
+    else:
+        join, calls = threading.Thread.join, []
+
+        def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+            calls.append(thread.name)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+            join(thread, timeout)
+
+        monkeypatch.setattr(threading.Thread, "join", joined)
+    with pytest.raises(KeyboardInterrupt):
+        work.run(film(40))
+    monkeypatch.undo()
+    assert not names()
+
+
+def test_a_slow_sink_holds_the_reader_back() -> None:
+    """Memory does not grow with the clip: a few frames are on their way, whoever is slowest."""
+    read = 0
+
+    def counted() -> Iterator[TimedFrame]:
+        nonlocal read
+        for frame in film(40):
+            read += 1
+            yield frame
+
+    class Slow(Kept):
+        ahead = 0
+
+        def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+            time.sleep(0.005)
+            super().write(frame, pixels, stands_in)
+            self.ahead = max(self.ahead, read - len(self.frames))
+
+    sink = Slow()
+    filming(sink).run(counted())
+    assert len(sink.frames) == 40
+    assert sink.ahead <= 10
+
+
+def test_strength_0_is_the_input_and_stats_see_it() -> None:
+    sink, seen = Kept(), []
+    work = filming(sink, strength=0.0)
+    work.watcher = lambda frame, motion, result: seen.append((motion is None, np.array_equal(frame, result)))
+    work.run(film(5))
+    assert all(np.array_equal(pixels, np.roll(scene(), n, 1)) for n, pixels, _ in sink.frames)
+    assert seen == [(True, True)] + [(False, True)] * 4
