@@ -118,13 +118,13 @@ def to_unit(pixels: Pixels) -> Floats:
 
 
 def to_tensor(unit: Floats) -> Tensor:
-    """(H, W, 3) in [0, 1] to float32 (1, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(unit.transpose(2, 0, 1)))[None] * 2 - 1
+    """(H, W, 3) in [0, 1] to float32 (1, 3, H, W) in [-1, 1], channels innermost as they were."""
+    return torch.from_numpy(unit).permute(2, 0, 1)[None] * 2 - 1
 
 
 def from_tensor(x: Tensor) -> Floats:
     """The way back, unrounded."""
-    return np.ascontiguousarray(((x[0].float().cpu() + 1) / 2).permute(1, 2, 0).numpy())
+    return np.ascontiguousarray(x[0].float().cpu().permute(1, 2, 0).add(1).div_(2).numpy())
 
 
 def restored(
