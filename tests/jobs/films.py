@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from imgcycle.config import NetConfig
 from imgcycle.engine.translator import Style, Translator
 from tests.media.video.clips import ffmpeg, make, packets
 from tests.styles import tiny_net
@@ -18,7 +19,11 @@ _X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "ultrafast")
 
 
 def tiny_translator(work_size: int = 32) -> Translator:
-    return Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, work_size, 0.5))
+    net = tiny_net(NetConfig("resnet", 4, 2))
+    # Random nets are nearly grey; this one paints.
+    for parameter in net.parameters():
+        parameter.data.mul_(3)
+    return Translator(net, torch.device("cpu"), style=Style("tiny", "d" * 64, work_size, 0.5))
 
 
 def film(path: Path, frames: int = 12, rate: int = 12, sound: bool = False) -> Path:

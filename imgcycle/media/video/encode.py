@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +16,7 @@ import numpy as np
 
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.media.files import atomic_path
+from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.video import matroska
 from imgcycle.media.video.handover import Handover
@@ -271,7 +274,7 @@ class FrameWriter:
                 environment={"SVT_LOG": "1"},
             )
         except (OSError, ValueError) as error:
-            raise OutputError(f"a segment cannot be written: {error}") from error
+            raise OutputError(f"a segment cannot be written: {getattr(error, 'strerror', None) or error}") from error
         self._thread = threading.Thread(target=self._feed, args=(self._run, self._queue), name="encode", daemon=True)
         self._thread.start()
 
@@ -305,6 +308,8 @@ class FrameWriter:
         run.wait()
         said = reason(run.log)
         self.abort()
+        if (full := os.strerror(errno.ENOSPC)) in said:
+            raise OutputError(f"{shown(self.path.parent)} cannot be written to: {full}", "the same command goes on here")
         raise OutputError(f"{self.coding.encoder} failed after {self.frames} frames: {said}")
 
 
