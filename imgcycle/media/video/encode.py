@@ -309,7 +309,8 @@ class FrameWriter:
         said = reason(run.log)
         self.abort()
         if (full := os.strerror(errno.ENOSPC)) in said:
-            raise OutputError(f"{shown(self.path.parent)} cannot be written to: {full}", "the same command goes on here")
+            where = shown(self.path.parent)
+            raise OutputError(f"{where} cannot be written to: {full}", "free some, and the same command goes on")
         raise OutputError(f"{self.coding.encoder} failed after {self.frames} frames: {said}")
 
 
