@@ -157,6 +157,9 @@ def convert_clip(
     with Shelf(Path(task.root), Path(task.output), making, resume, takes.there) as shelf:
         failures: list[str] = []
         if shelf.problems is None:
+            if shelf.frames:
+                done = f"{shelf.frames} of {footage.frames} frames are done"
+                listener(Noted(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
             calm = Calm(net, options.smooth)
             calm.load(shelf.memory())
             pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height)

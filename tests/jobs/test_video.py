@@ -18,7 +18,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs import video
 from imgcycle.jobs.clips import ClipRequest, clip_recipe, plan_clips
-from imgcycle.jobs.events import Ended, Event, Finished
+from imgcycle.jobs.events import Ended, Event, Finished, Noted
 from imgcycle.jobs.segments import Shelf, shelf_folder
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import convert_clip, convert_clips
@@ -186,6 +186,9 @@ def test_interrupted_work_goes_on_where_it_was(tmp_path: Path, translator: Trans
     rest = Counting()
     row = convert_clip(task, rest, events.append)
     assert (row.status, row.frames, rest.calls) == ("done", 12, 12 - done)
+    assert f"{source}: {done} of 12 frames are done from an earlier try, and it goes on from there" in [
+        event.text for event in events if isinstance(event, Noted)
+    ]
     assert checksums(tmp_path / "b.mp4") == checksums(tmp_path / "whole.mp4")
     assert same_times(times(tmp_path / "b.mp4"), times(source))
     assert packets(tmp_path / "b.mp4", 1) == packets(source, 1)
