@@ -44,20 +44,22 @@ class Doubling:
     bias: Tensor | None
     phased: bool
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Apply both."""
-        made = F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), self.weight, self.bias)
-        self._edges(x, made)
+    def __call__(self, x: Tensor, top: bool = True, bottom: bool = True) -> Tensor:
+        """Apply both to rows of small planes; where the picture does not end, one row more is given."""
+        made = F.conv2d(F.pad(x, (1, 1, int(top), int(bottom)), "replicate"), self.weight, self.bias)
+        self._edges(x, made, top, bottom)
         return made if self.phased else F.pixel_shuffle(made, 2)
 
-    def _edges(self, x: Tensor, made: Tensor) -> None:
+    def _edges(self, x: Tensor, made: Tensor, top: bool, bottom: bool) -> None:
         """Overwrite the outermost doubled rows and columns, where a mirror is not what doubling repeats."""
         phases = _phases(made)
-        for side, phase, edge in ((0, 0, x[:, :, :2]), (-1, 1, x[:, :, -2:])):
-            row = self._row(edge, bottom=bool(phase))
-            phases[:, :, phase, 0, side], phases[:, :, phase, 1, side] = row[..., ::2], row[..., 1::2]
+        for ends, side, phase, edge in ((top, 0, 0, x[:, :, :2]), (bottom, -1, 1, x[:, :, -2:])):
+            if ends:
+                row = self._row(edge, bottom=bool(phase))
+                phases[:, :, phase, 0, side], phases[:, :, phase, 1, side] = row[..., ::2], row[..., 1::2]
+        rows = slice(0 if top else 2, None if bottom else -2)
         for side, phase, edge in ((0, 0, x[..., :2]), (-1, 1, x[..., -2:])):
-            column = self._row(edge.transpose(2, 3), bottom=bool(phase), across=True)
+            column = self._row(edge.transpose(2, 3), bottom=bool(phase), across=True)[..., rows]
             phases[:, :, 0, phase, :, side], phases[:, :, 1, phase, :, side] = column[..., ::2], column[..., 1::2]
 
     def _row(self, edge: Tensor, *, bottom: bool, across: bool = False) -> Tensor:
@@ -76,17 +78,18 @@ class Phased:
     weight: Tensor
     bias: Tensor | None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Apply it."""
-        return F.pixel_shuffle(F.conv2d(_mirrored(x), self.weight, self.bias), 2)
+    def __call__(self, x: Tensor, top: bool = True, bottom: bool = True) -> Tensor:
+        """Apply it to rows of phases; where the picture does not end, one row more is given."""
+        return F.pixel_shuffle(F.conv2d(_mirrored(x, top, bottom), self.weight, self.bias), 2)
 
 
 Fused = Doubling | Phased
+AnyStage = Stage | Fused
 
 
-def fused(chain: Sequence[Stage]) -> list[Stage | Fused]:
+def fused(chain: Sequence[Stage]) -> list[AnyStage]:
     """The chain with what can be fused replaced; weights are read now, and must not change afterwards."""
-    out: list[Stage | Fused] = []
+    out: list[AnyStage] = []
     n = 0
     while n < len(chain):
         stage, after = chain[n], chain[n + 1] if n + 1 < len(chain) else None
@@ -151,13 +154,16 @@ def _phases(x: Tensor) -> Tensor:
     return x.view(x.shape[0], -1, 2, 2, *x.shape[2:])
 
 
-def _mirrored(x: Tensor) -> Tensor:
+def _mirrored(x: Tensor, top: bool, bottom: bool) -> Tensor:
     """Phases grown by one on each side so that the doubled planes are mirrored by two.
 
     Before the first row comes the second's first phase, and the first's own second phase; after the last likewise.
     """
-    out = F.pad(x, (1, 1, 1, 1), "replicate")
+    out = F.pad(x, (1, 1, int(top), int(bottom)), "replicate")
     phases = _phases(out)
-    phases[:, :, 0, :, 0], phases[:, :, 1, :, -1] = phases[:, :, 0, :, 2], phases[:, :, 1, :, -3]
+    if top:
+        phases[:, :, 0, :, 0] = phases[:, :, 0, :, 2]
+    if bottom:
+        phases[:, :, 1, :, -1] = phases[:, :, 1, :, -3]
     phases[:, :, :, 0, :, 0], phases[:, :, :, 1, :, -1] = phases[:, :, :, 0, :, 2], phases[:, :, :, 1, :, -3]
     return out

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from imgcycle.engine.fused import AnyStage, Doubling
 from imgcycle.engine.rows import multiply_adds_per_row, rows_read, shape_after
-from imgcycle.nets.stages import INPUT, Activation, Add, Conv, ConvTranspose, Head, Norm, Save, Stage, Upsample
+from imgcycle.nets.stages import INPUT, Activation, Add, Conv, ConvTranspose, Head, Norm, Save, Upsample
 
 _TOUCH = 12.0
 """What touching a value costs beside multiply-adds, in multiply-adds: for the progress bar alone."""
@@ -23,7 +24,7 @@ _TOUCH = 12.0
 class Node:
     """The planes after one stage (none for the picture itself), and which planes the stage takes."""
 
-    stage: Stage | None
+    stage: AnyStage | None
     parents: tuple[int, ...]
     channels: int
     height: int
@@ -35,7 +36,7 @@ class Node:
         return self.channels * self.height * self.width
 
 
-def trace(chain: Sequence[Stage], channels: int, height: int, width: int) -> tuple[Node, ...]:
+def trace(chain: Sequence[AnyStage], channels: int, height: int, width: int) -> tuple[Node, ...]:
     """The chain as planes that refer to planes; a Save is no plane of its own but a name for one.
 
     Raises ValueError for a norm by batch statistics.
@@ -156,7 +157,7 @@ class Schedule:
         """No row of any plane computed yet."""
         return {step.node: 0 for step in self.order}
 
-    def stage_of(self, step: Step) -> Stage | None:
+    def stage_of(self, step: Step) -> AnyStage | None:
         """The stage that decides which rows a step needs: a folded norm's is its convolution."""
         return self.nodes[step.node if step.conv is None else step.conv].stage
 
@@ -252,7 +253,7 @@ class Schedule:
                 # A copy of its input with its edges, and what the kernels lay out anew of it.
                 first, last = self.span(step, lo, hi)
                 extra = (last - first) * row[step.parents[0]]
-                if isinstance(stage, ConvTranspose | Upsample):
+                if isinstance(stage, ConvTranspose | Upsample | Doubling):
                     extra += made
             alive += made
             most = max(most, alive + extra)

@@ -17,20 +17,21 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from imgcycle.engine.fused import AnyStage, Doubling, Phased
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.passes import Node, Pass, Schedule, cut, goals, trace
 from imgcycle.engine.rows import shape_after
 from imgcycle.engine.whole import last_uses
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
-from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Save, Stage, multiply_adds
+from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Save, multiply_adds
 
 STRIP_BYTES = 24 * 2**20
 """Planes alive in a strip: what stays in a processor's last cache. Of 6 to 256 MiB this was the fastest for narrow and
 wide nets alike (`tests/benchmarks/strips.py`)."""
 WHOLE_BYTES = 512 * 2**20
 """On a CPU, a picture that needs more than this goes in strips even where it would fit whole. Below it whole pictures
-are up to 1.2 times as fast, at 12 megapixels strips are (compact net, bfloat16), and they take a tenth of the memory."""
+are up to 1.2 times as fast, at 12 megapixels strips are (compact net, bfloat16), in a tenth of the memory."""
 _LOOSE = 3
 """What strips take for each byte alive: the C library keeps blocks of that size for later. Forced to give them back it
 keeps to what is alive, and everything takes 1.7 times as long."""
@@ -130,6 +131,7 @@ def make_plan(
     mode: Literal["auto", "whole", "strips"] = "auto",
     device: str = "cpu",
     channels: int = 3,
+    chain: Sequence[AnyStage] | None = None,
 ) -> StripPlan:
     """Plan one picture of `height` × `width` for a net that computes in `dtype`.
 
@@ -138,9 +140,9 @@ def make_plan(
     CPU is faster in strips that stay in its cache, others do what fits whole.
 
     A net that cannot be walked is planned whole. UsageError when that, or even the thinnest strips, are too much,
-    naming the least that would do.
+    naming the least that would do. `chain` are the net's stages as they will be run, by default as it gives them.
     """
-    chain = net.stages()
+    chain = net.stages() if chain is None else chain
     room = memory - held
     tall, wide = padded_size(height, width, net.stride, net.min_size)
     size = dtype.itemsize
@@ -154,7 +156,9 @@ def make_plan(
         return base
     nodes = trace(chain, channels, tall, wide)
     whole = whole_bytes(chain, channels, tall, wide, size)
-    arithmetic = float(multiply_adds(chain, tall, wide))
+    stages = net.stages()
+    assert stages is not None
+    arithmetic = float(multiply_adds(stages, tall, wide))
     base = replace(base, whole_bytes=whole, multiply_adds=arithmetic, whole_multiply_adds=arithmetic)
     fits = whole <= (min(room, WHOLE_BYTES) if device == "cpu" else room)
     if mode == "whole" or (mode == "auto" and fits):
@@ -168,9 +172,16 @@ def make_plan(
     return _best(base, nodes, room, size, kept_type)
 
 
-def least_memory(net: Generator, height: int, width: int, dtype: torch.dtype = torch.float32, channels: int = 3) -> int:
+def least_memory(
+    net: Generator,
+    height: int,
+    width: int,
+    dtype: torch.dtype = torch.float32,
+    channels: int = 3,
+    chain: Sequence[AnyStage] | None = None,
+) -> int:
     """The fewest bytes in which a picture can be done, all kept planes on disk, for the net's planes alone."""
-    chain = net.stages()
+    chain = net.stages() if chain is None else chain
     tall, wide = padded_size(height, width, net.stride, net.min_size)
     if chain is None:
         return untraced_bytes(net, channels, tall, wide, dtype.itemsize)
@@ -178,7 +189,7 @@ def least_memory(net: Generator, height: int, width: int, dtype: torch.dtype = t
     return min(_spilled(nodes, dtype.itemsize), whole_bytes(chain, channels, tall, wide, dtype.itemsize))
 
 
-def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, size: int) -> int:
+def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: int, size: int) -> int:
     """Bytes alive at the worst moment of `run_whole` over a picture, values of `size` bytes."""
     last, slots = last_uses(chain), dict[str, int]()
     shape = (channels, height, width)
@@ -190,7 +201,7 @@ def whole_bytes(chain: Sequence[Stage], channels: int, height: int, width: int, 
             continue
         shape = shape_after(stage, *shape)
         # A copy with edges, or what a kernel lays out anew; activations overwrite.
-        extra = before if isinstance(stage, Conv | ConvTranspose | Blur) else 0
+        extra = before if isinstance(stage, Conv | ConvTranspose | Blur | Doubling | Phased) else 0
         after = 0 if isinstance(stage, Activation) else math.prod(shape)
         most = max(most, given + sum(slots.values()) + before + after + extra)
         if isinstance(stage, Add) and last[stage.slot] == n:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgcycle.engine.fused import AnyStage, Doubling, Phased
 from imgcycle.nets.stages import (
     Activation,
     Blur,
@@ -19,7 +20,6 @@ from imgcycle.nets.stages import (
     ConvTranspose,
     Head,
     PadMode,
-    Stage,
     Upsample,
     step,
     upsample,
@@ -32,7 +32,9 @@ Window = Callable[[int, int], list[Tensor]]
 """Gives the rows lo..hi of a plane as consecutive pieces, (1, C, h, W) each."""
 
 
-def shape_after(stage: Stage, channels: int, height: int, width: int) -> tuple[int, int, int]:
+def shape_after(  # noqa: PLR0911 - one return a kind of stage
+    stage: AnyStage, channels: int, height: int, width: int
+) -> tuple[int, int, int]:
     """Channels, height and width of the planes after a stage."""
     match stage:
         case Conv():
@@ -43,6 +45,10 @@ def shape_after(stage: Stage, channels: int, height: int, width: int) -> tuple[i
             kernel = stage.weight.shape[-1]
             grown = kernel - 2 * stage.pad + stage.output_pad
             return stage.weight.shape[1], (height - 1) * stage.stride + grown, (width - 1) * stage.stride + grown
+        case Doubling(phased=True):
+            return stage.weight.shape[0], height, width
+        case Doubling() | Phased():
+            return stage.weight.shape[0] // 4, 2 * height, 2 * width
         case Upsample():
             return channels, 2 * height, 2 * width
         case Blur():
@@ -52,7 +58,7 @@ def shape_after(stage: Stage, channels: int, height: int, width: int) -> tuple[i
             return channels, height, width
 
 
-def rows_needed(stage: Stage, lo: int, hi: int) -> Span:
+def rows_needed(stage: AnyStage, lo: int, hi: int) -> Span:  # noqa: PLR0911 - one return a kind of stage
     """The rows of its input that a stage looks at for rows lo..hi of its output, beyond the picture's ends too."""
     match stage:
         case Conv():
@@ -65,6 +71,10 @@ def rows_needed(stage: Stage, lo: int, hi: int) -> Span:
             # Input row i reaches the output rows i·stride − pad … + kernel − 1.
             reach = stage.weight.shape[-1] - 1
             return -((reach - lo - stage.pad) // stage.stride), (hi - 1 + stage.pad) // stage.stride + 1
+        case Doubling(phased=True):
+            return lo - 1, hi + 1
+        case Doubling() | Phased():
+            return lo // 2 - 1, (hi - 1) // 2 + 2
         case Upsample(mode="nearest"):
             return lo // 2, (hi - 1) // 2 + 1
         case Upsample():
@@ -73,7 +83,7 @@ def rows_needed(stage: Stage, lo: int, hi: int) -> Span:
             return lo, hi
 
 
-def rows_read(stage: Stage, lo: int, hi: int, height: int) -> Span:
+def rows_read(stage: AnyStage, lo: int, hi: int, height: int) -> Span:
     """The rows that are there of those a stage needs, with those that a reflection beyond the ends shows again."""
     first, last = rows_needed(stage, lo, hi)
     lowest, highest = first, last
@@ -86,16 +96,18 @@ def rows_read(stage: Stage, lo: int, hi: int, height: int) -> Span:
     return min(max(lowest, 0), height - 1), min(highest, height)
 
 
-def multiply_adds_per_row(stage: Stage, height: int, out_height: int, out_width: int, width: int) -> float:
+def multiply_adds_per_row(stage: AnyStage, height: int, out_height: int, out_width: int, width: int) -> float:
     """Multiply-adds of a convolution for each row of its output (a transposed one's at its input's size)."""
     if isinstance(stage, Conv):
         return float(stage.weight.numel() * out_width)
     if isinstance(stage, ConvTranspose):
         return stage.weight.numel() * width * height / out_height
+    if isinstance(stage, Doubling | Phased):
+        return stage.weight.numel() * width * height / out_height
     return 0.0
 
 
-def computed(stage: Stage, window: Window, height: int, span: Span) -> Tensor:
+def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor:
     """Rows `span` of a stage's output from the rows of its input, a plane `height` rows high.
 
     Add has two inputs, and Norm and Save are no matter of rows: ValueError for these.
@@ -123,6 +135,12 @@ def computed(stage: Stage, window: Window, height: int, span: Span) -> Tensor:
             )
             at = first * stage.stride - stage.pad
             return grown[:, :, lo - at : hi - at]
+        case Doubling() | Phased():
+            start, end = rows_needed(stage, lo, hi)
+            made = stage(joined(x).to(stage.weight.dtype), start < 0, end > height)
+            # Whole pairs of rows are made, of which the first and the last may have only one that is wanted.
+            extra = 0 if isinstance(stage, Doubling) and stage.phased else lo % 2
+            return made[:, :, extra : extra + hi - lo]
         case Upsample():
             grown = upsample(joined(x), stage.mode)
             return grown[:, :, lo - 2 * first : hi - 2 * first]
@@ -132,7 +150,7 @@ def computed(stage: Stage, window: Window, height: int, span: Span) -> Tensor:
             raise ValueError(f"{type(stage).__name__} is no matter of one plane's rows")
 
 
-def in_place(stage: Stage, x: Tensor) -> Tensor:
+def in_place(stage: AnyStage, x: Tensor) -> Tensor:
     """An Activation or a Head that overwrites its input (a Head's, once it is wide enough)."""
     if isinstance(stage, Activation):
         return F.leaky_relu_(x, stage.slope) if stage.slope else x.relu_()

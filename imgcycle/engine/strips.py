@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from imgcycle.engine.ends import PaddedSource, RowSink, RowSource
+from imgcycle.engine.fused import AnyStage
 from imgcycle.engine.moments import Affine, Moments, affine_of, folded
 from imgcycle.engine.passes import Node, Pass, Schedule, Step, trace
 from imgcycle.engine.plan import StripPlan
 from imgcycle.engine.rows import computed, in_place, joined
 from imgcycle.engine.spill import FilePlanes, MemoryPlanes, Planes
 from imgcycle.errors import ImgcycleError
-from imgcycle.nets.stages import Add, Conv, ConvTranspose, Norm, Stage
+from imgcycle.nets.stages import Add, Conv, ConvTranspose, Norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ Pieces = list[tuple[int, Tensor]]
 
 
 def stream(
-    chain: Sequence[Stage],
+    chain: Sequence[AnyStage],
     plan: StripPlan,
     source: RowSource,
     sink: RowSink,
@@ -220,7 +221,7 @@ _Ready = Callable[[Mapping[int, Pieces], tuple[int, int]], Tensor]
 """Computes the given rows of one plane from the windows of others."""
 
 
-def _local(stage: Stage, step: Step, height: int) -> _Ready:
+def _local(stage: AnyStage, step: Step, height: int) -> _Ready:
     parent = step.parents[0]
 
     def compute(windows: Mapping[int, Pieces], span: tuple[int, int]) -> Tensor:

@@ -114,7 +114,16 @@ class Translator:
                 self._plans.clear()
             device = self.device.type
             self._plans[key] = make_plan(
-                self.net, height, width, memory, self.dtype, held=held, planes=planes, mode=mode, device=device
+                self.net,
+                height,
+                width,
+                memory,
+                self.dtype,
+                held=held,
+                planes=planes,
+                mode=mode,
+                device=device,
+                chain=self._chain,
             )
         return self._plans[key]
 
@@ -124,7 +133,7 @@ class Translator:
         if key not in self._least:
             if len(self._least) >= _PLANS:
                 self._least.clear()
-            self._least[key] = least_memory(self.net, height, width, self.dtype)
+            self._least[key] = least_memory(self.net, height, width, self.dtype, chain=self._chain)
         return self._least[key]
 
     def translate_rows(
@@ -139,13 +148,12 @@ class Translator:
 
         A plan of `whole` reads all rows, and turns to strips when the device has no room after all.
         """
-        chain = self.net.stages()
         if plan.mode == "whole":
-            if self._whole_rows(source, sink, retry=chain is not None):
+            if self._whole_rows(source, sink, retry=self._chain is not None):
                 return
             plan = self.plan(source.height, source.width, 2 * plan.whole_bytes, mode="strips")
-        assert chain is not None
-        stream(chain, plan, source, sink, listener, folder)
+        assert self._chain is not None
+        stream(self._chain, plan, source, sink, listener, folder)
 
     def _whole_rows(self, source: RowSource, sink: RowSink, retry: bool) -> bool:
         try:

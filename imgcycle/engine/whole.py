@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcycle.engine.fused import Doubling, Fused, Phased
+from imgcycle.engine.fused import AnyStage, Doubling, Phased
 from imgcycle.engine.moments import Moments, affine_of
 from imgcycle.engine.rows import in_place
-from imgcycle.nets.stages import INPUT, Activation, Add, Norm, Save, Stage, step
+from imgcycle.nets.stages import INPUT, Activation, Add, Norm, Save, step
 
 
-def run_whole(chain: Sequence[Stage | Fused], x: Tensor) -> Tensor:
+def run_whole(chain: Sequence[AnyStage], x: Tensor) -> Tensor:
     """The last planes of a chain over `x` (N, C, H, W), in inference; planes are let go after their last use.
 
     Stages may have been fused (`engine.fused`).
@@ -49,7 +49,7 @@ def run_whole(chain: Sequence[Stage | Fused], x: Tensor) -> Tensor:
     return x
 
 
-def last_uses(chain: Sequence[Stage | Fused]) -> dict[str, int]:
+def last_uses(chain: Sequence[AnyStage]) -> dict[str, int]:
     """Where each slot is added for the last time."""
     return {stage.slot: n for n, stage in enumerate(chain) if isinstance(stage, Add)}
 
