@@ -93,7 +93,7 @@ def test_the_net_says_how_far_it_is(tmp_path: Path, translator: Translator, stri
     for event in convert_all(plan(request, net.style), net, listener=heard.append):
         heard.append(event)
     steps = [e for e in heard if isinstance(e, Progressed)]
-    assert len(steps) > 40
+    assert len(steps) > 20
     shares = [e.share for e in steps if e.input.endswith("0.png")]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
