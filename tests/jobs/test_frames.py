@@ -100,6 +100,10 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     assert np.array_equal(sink.frames[5][1], sink.frames[4][1])
     assert np.array_equal(sink.frames[6][1], sink.frames[4][1])
     assert not np.array_equal(sink.frames[7][1], sink.frames[4][1])
+    # The scene begins anew: nothing remembered from before the gap may be moved along the wrong way.
+    anew = Kept()
+    filming(anew).run(film(3, first=7))
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(sink.frames[7:], anew.frames, strict=True))
     assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]
     assert stand_ins(2, work.failures) == (
         "2 frames could not be translated, the result before stands in: frame 6: out of memory"

@@ -212,18 +212,29 @@ def test_what_changed_is_begun_afresh(tmp_path: Path, change: str) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_ended_while_it_was_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film(tmp_path / "a.mp4")
+    """No frame is made twice, and what was wrong with the clip is not forgotten."""
+    source = tmp_path / "a.mkv"
+    make("-i", film(tmp_path / "whole.mp4", 36), "-c", "copy", source)
+    clip = bytearray(source.read_bytes())
+    middle = len(clip) // 2
+    clip[middle : middle + 600] = bytes(600)
+    source.write_bytes(clip)
 
     def ended(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
+    first = Counting()
     with monkeypatch.context() as patch:
         patch.setattr("imgcycle.jobs.takes.finish", ended)
         with pytest.raises(KeyboardInterrupt):
-            imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / "b.mp4", Counting(), QUICK)
+            imgcycle.convert_video(source, tmp_path / "b.mkv", first, QUICK)
     rest = Counting()
-    row = imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / "b.mp4", rest, QUICK)
-    assert (row.status, row.frames, rest.calls) == ("done", 12, 0)
+    row = imgcycle.convert_video(source, tmp_path / "b.mkv", rest, QUICK)
+    assert (row.status, row.frames, rest.calls) == ("failed", first.calls, 0)
+    assert row.error is not None
+    assert "damage" in row.error
+    assert row.error.endswith("(the result is written)")
+    assert len(times(tmp_path / "b.mkv")) == row.frames
 
 
 @pytest.mark.usefixtures("short")
@@ -268,19 +279,15 @@ def test_a_frame_that_fails_is_reported_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_ends_early(tmp_path: Path, translator: Translator) -> None:
-    """Its index promises more than is there: what can be decoded is written, and the rest is said."""
+    """What is there of it is converted, and that something is missing is said."""
     source = tmp_path / "a.mkv"
-    make("-i", film(tmp_path / "whole.mp4", 24), "-c", "copy", source)
-    clip = bytearray(source.read_bytes())
-    clip[len(clip) // 2 : len(clip) // 2 + 300] = bytes(300)
-    source.write_bytes(clip)
+    make("-i", film(tmp_path / "whole.mp4", 36), "-c", "copy", source)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     (row,), summary, _ = carried_out(ClipRequest((str(source),), None, QUICK), translator)
-    if row.frames:
-        assert len(times(Path(row.output))) == row.frames
-    assert row.status == "failed"
-    assert row.error is not None
-    assert "\n" not in row.error
-    assert summary.exit_code == 1
+    assert row.error == "the decoder met damage in the file: File ended prematurely (the result is written)"
+    assert (row.status, summary.exit_code) == ("failed", 1)
+    assert 5 < row.frames < 36
+    assert same_times(times(Path(row.output)), times(tmp_path / "whole.mp4")[: row.frames])
 
 
 def test_two_at_once(tmp_path: Path, translator: Translator) -> None:

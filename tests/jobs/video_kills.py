@@ -15,19 +15,17 @@ from imgcycle.jobs.segments import shelf_folder
 from tests.jobs.films import checksums, film, times
 from tests.styles import save_style
 
-SEGMENTS = 12
-
 
 class ClipDrill:
-    """A clip of twelve segments (a frame a second: each has five), and its conversion that nobody disturbed."""
+    """A clip of some segments (a frame a second: each has five), and its conversion that nobody disturbed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, segments: int = 12) -> None:
         self.folder = folder
         self.style = save_style(folder / "tiny.safetensors", work_size=64)
-        self.clip = film(folder / "a.mp4", 5 * SEGMENTS, rate=1, sound=True)
+        self.clip = film(folder / "a.mp4", 5 * segments, rate=1, sound=True)
         assert self.start("whole.mp4").communicate() == (None, b"")
         self.wanted = checksums(folder / "whole.mp4")
-        assert len(self.wanted) == 5 * SEGMENTS
+        assert len(self.wanted) == 5 * segments
 
     def start(self, output: str) -> subprocess.Popen[bytes]:
         # A slow preset: otherwise it would be over before it could be ended.
