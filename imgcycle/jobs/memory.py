@@ -25,6 +25,7 @@ from imgcycle.media.scanlines import ROWS, WRITABLE
 from imgcycle.media.stills import Facts, measure, measure_file
 
 _MEBI = 2**20
+_FEWER = "; row by row, with pip install 'imgcycle[huge]', less might"
 _RAW = 40
 """Bytes that developing a RAW file takes for each of its own."""
 _WORK = 64
@@ -75,7 +76,7 @@ _ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
 """Samples a pixel that encoders want laid out anew."""
 _FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
 """Bytes a pixel, of 8-bit samples, of a photograph with much fine detail."""
-_VIPS = 32 * _MEBI
+_VIPS = 12 * _MEBI
 """What libvips takes once it is there."""
 _BANDS = 12
 """Bands of rows alive in a writer and at the ends of the net."""
@@ -115,9 +116,11 @@ def need_by_rows(facts: Facts, task: Task) -> Need | None:
     reader = huge.open_huge(Path(task.input), task.options.max_pixels)
     if reader is None:
         return None
-    band = facts.width * ROWS * 3 * (2 if facts.deep else 1)
-    both = _VIPS + reader.memory + band * _BANDS
-    return Need(both, both, both)
+    options = task.options
+    bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
+    followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc)
+    passes = 2 if followed and not reader.laid else 1
+    return Need(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
 
 
 def fitted(
@@ -199,7 +202,7 @@ def _course(
     if least > memory.total and (other := otherwise()) is not None and least_of(other) < least:
         need, least, by_rows = other, least_of(other), True
     if memory.promised and least > memory.total:
-        raise TooSmall(facts, least, memory.total)
+        raise TooSmall(facts, least, memory.total, "" if by_rows or huge.is_available() else _FEWER)
     plan = fitted(facts.height, facts.width, need.held, options, net, memory)
     size = max(need.reading, small + max(need.writing, need.held + plan.peak_bytes))
     return Course(size, need.held, plan, by_rows)
@@ -240,9 +243,9 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) 
 class TooSmall(UsageError):
     """The memory promised is too small for a picture; `least` is what would do."""
 
-    def __init__(self, facts: Facts, least: int, total: int) -> None:
+    def __init__(self, facts: Facts, least: int, total: int, beside: str = "") -> None:
         self.least = -(-least // _MEBI)
         super().__init__(
             f"{facts.width} × {facts.height} pixels need more than the {total // _MEBI} MiB allowed",
-            f"--memory {self.least}M is the least that would do",
+            f"--memory {self.least}M is the least that would do{beside}",
         )

@@ -33,8 +33,9 @@ from imgcycle.media.stills import MAX_PIXELS, Still, open_image, oriented
 
 _BAND = 256
 """Rows turned at a time."""
-_WINDOW = 128
-"""Rows that libvips remembers of a sequence, about."""
+_PASSED, _PASSED_TIFF, _LOOSE = 2100, 700, 4
+"""Rows that libvips remembers of those it has passed: 544 of JPEG and PNG, around which as much again is lost three
+times to gaps."""
 _PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
 """TIFF's lossless compressions: none, LZW, deflate, PackBits, deflate's old number."""
 _LATE = (b"XML:com.adobe.xmp", b"Raw profile type")
@@ -70,8 +71,8 @@ class HugeReader:
     """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
 
     `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
-    decoding takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is `laid` down, once,
-    by the first that asks for rows. A context; made by `open_huge`.
+    one pass over the file takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is
+    `laid` down, once, by the first that asks for rows. A context; made by `open_huge`.
     """
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
@@ -85,7 +86,7 @@ class HugeReader:
         width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         self.outline = Outline(single, None, grey, format_, metadata, coding, format_.lossless, width, height)
-        self.memory = _decoder_bytes(image, self.outline, self.laid)
+        self.memory = _decoder_bytes(image, self.outline, len(data))
         self._folder = folder
         self._stored = headers.stored_size(image)
         self._ahead, self._behind = (_Decoder(source, self._stored, single.dtype) for _ in range(2))
@@ -318,21 +319,17 @@ def _is_plain_tiff(image: Image.Image) -> bool:
     )
 
 
-def _decoder_bytes(image: Image.Image, outline: Outline, laid: bool) -> int:
-    """What decoders keep, about: all coefficients of a progressive JPEG, else rows of tiles or strips."""
+def _decoder_bytes(image: Image.Image, outline: Outline, file_size: int) -> int:
+    """What one decoder keeps, as measured: rows it has passed, of a JPEG also the file and what is not final yet."""
     width, height = headers.stored_size(image)
-    pixel = 3 * outline.pixels.dtype.itemsize
-    rows = min(height, _WINDOW + 2 * _tile_rows(image))
+    line = width * 3 * outline.pixels.dtype.itemsize
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        return line * min(height, _PASSED_TIFF + 4 * int(tags.get(323, 0)))
+    if image.format == "PNG":
+        return line * min(_LOOSE * height, _PASSED)
     coefficients = 6 * width * height if headers.is_progressive(image) else 0
-    return coefficients + width * pixel * (rows + _BAND if laid else 2 * rows)
-
-
-def _tile_rows(image: Image.Image) -> int:
-    """Rows that are decoded together."""
-    if image.format != "TIFF":
-        return 16
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
-    return int(tags.get(323) or min(128, tags.get(278, 128)))
+    return line * min(_LOOSE * height, _PASSED) + file_size + coefficients
 
 
 @contextlib.contextmanager
@@ -355,6 +352,8 @@ def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
 
 
 def _vips() -> Any:
+    # Rows are decoded one after another in any case; with more threads at hand libvips remembers far more of them.
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")
     try:
         import pyvips
     except (ImportError, OSError) as error:

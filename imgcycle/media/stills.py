@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,17 +128,24 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
         heif.check_heif(data)
         heif.open_heif_plugin()
         names = ("HEIF", "AVIF")
-    image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data), formats=names)
+    try:
+        image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data), formats=names)
+    except Image.DecompressionBombError as error:
+        # Twice as many as allowed, and Pillow does not even say of which sides.
+        count = re.search(r"\((\d+) pixels\)", str(error))
+        if count is None:
+            raise
+        raise _too_many(int(count[1]), max_pixels) from error
     width, height = image.size
     if width * height > max_pixels:
-        count = width * height
-        raise InputError(
-            f"{width}×{height} is {_count(count)}, more than the {_count(max_pixels)} allowed",
-            f"--max-pixels {count} allows it",
-        )
+        raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
     if width < 1 or height < 1:
         raise InputError("a picture without pixels")
     return image
+
+
+def _too_many(count: int, most: int, size: str = "") -> InputError:
+    return InputError(f"{size}{_count(count)}, more than the {_count(most)} allowed", f"--max-pixels {count} allows it")
 
 
 def _count(pixels: int) -> str:

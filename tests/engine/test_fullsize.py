@@ -90,3 +90,38 @@ def test_kept_colours_change_luma_alone() -> None:
     luma = np.array([0.299, 0.587, 0.114])
     assert np.allclose(mixed @ luma, result @ luma, atol=1e-5)
     assert np.allclose(np.ptp(mixed - small, axis=2), 0, atol=1e-5)
+
+
+@given(
+    st.integers(1, 90), st.integers(1, 90), st.integers(16, 80), st.lists(st.integers(1, 40), min_size=1), st.booleans()
+)
+@settings(deadline=None, max_examples=60)
+def test_a_reduction_by_rows_is_the_reduction(
+    height: int, width: int, work_size: int, portions: list[int], deep: bool
+) -> None:
+    dtype = np.uint16 if deep else np.uint8
+    noise = np.random.default_rng(height).integers(0, np.iinfo(dtype).max + 1, (height, width, 3))
+    photo: fullsize.Pixels = noise.astype(np.uint16) if deep else noise.astype(np.uint8)
+    shape = work_shape(height, width, work_size)
+    whole = fullsize.Reduction(height, width, shape, dtype)
+    top = 0
+    while top < height:
+        rows = photo[top : top + portions[top % len(portions)]]
+        whole.add(rows)
+        top += len(rows)
+    apart = np.abs(whole.pixels.astype(int) - reduced(photo, shape))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (45, 65), (89, 129)])
+def test_a_restoration_by_bands_is_the_restoration(shape: tuple[int, int]) -> None:
+    photo = scene(90, 130)
+    small = to_unit(reduced(photo, shape))
+    wanted = restored(photo, small, 1 - small, 0.4, 0.8)
+    whole = fullsize.Restoration(90, 130, np.uint8, small, 1 - small, 0.4, 0.8)
+    for top in range(0, 90, fullsize.BAND):
+        whole.rows(top, photo[top : top + fullsize.BAND], photo[top : top + fullsize.BAND])
+    apart = np.abs(photo.astype(int) - wanted)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3

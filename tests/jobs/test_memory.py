@@ -14,7 +14,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.convert import convert_all, convert_bytes, convert_image
 from imgcycle.jobs.events import Event, Finished, Progressed
-from imgcycle.jobs.memory import Memory, check_memory, fitted, need_of, planned, planned_file
+from imgcycle.jobs.memory import Memory, TooSmall, check_memory, fitted, need_of, planned, planned_file
 from imgcycle.jobs.planning import ConvertRequest, plan
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import tiff
@@ -155,6 +155,29 @@ def test_what_files_take() -> None:
     assert need_of(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
     assert need_of(replace(photo, frames=3), 10, FULL, "JPEG").held == 9_000_000
     assert need_of(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
+
+
+def test_progressive_jpegs_keep_coefficients_while_they_are_read() -> None:
+    photo = Facts(1000, 1000, format="JPEG")
+    wanted = need_of(photo, 10, FULL, "JPEG")
+    found = need_of(replace(photo, progressive=True), 10, FULL, "JPEG")
+    assert found == replace(wanted, reading=wanted.reading + 6_000_000)
+
+
+def test_a_backend_counts_what_its_libraries_take(tmp_path: Path, translator: Translator) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(scene(), "PNG"))
+    task = Task(str(path), str(tmp_path / "b.png"), str(tmp_path), FULL)
+
+    def least(net: Translator) -> int:
+        with pytest.raises(TooSmall) as caught:
+            planned_file(task, net, Memory(1, promised=True))
+        return caught.value.least
+
+    other = fresh(translator)
+    other.base_bytes = 144 * MB
+    assert translator.base_bytes == 0
+    assert least(other) - least(translator) == 144
 
 
 def test_headers_tell(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from imgcycle.errors import InputError
 from imgcycle.media import exif, formats, xmp
 from imgcycle.media.encoding import encode_still
-from imgcycle.media.stills import read_still
+from imgcycle.media.stills import measure, read_still
 from tests.media.pictures import decoded, encoded, exif_block, scene, srgb_profile
 
 
@@ -180,3 +181,27 @@ def test_lzw_in_16_bits_is_read_by_opencv() -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (40, 56, 3), np.uint16)
     data = cv2.imencode(".tif", pixels, [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes()
     assert np.array_equal(read_still(data).pixels, pixels[..., ::-1])
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_turned_tiff_is_measured_and_read_upright(turn: int, dtype: type[np.uint8] | type[np.uint16]) -> None:
+    pixels = np.asarray(scene(20, 30), dtype)
+    out = io.BytesIO()
+    tifffile.imwrite(out, pixels, photometric="rgb", extratags=[(274, 3, 1, turn, True)])
+    # EXIF 2.32, section 4.6.4.A: where the stored first row and first column are to be seen.
+    by_rows = {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}
+    turned = pixels.transpose(1, 0, 2)
+    by_columns = {5: turned, 6: turned[:, ::-1], 7: turned[::-1, ::-1], 8: turned[::-1]}
+    wanted = (by_rows | by_columns)[turn]
+    facts = measure(out.getvalue())
+    assert (facts.height, facts.width) == wanted.shape[:2]
+    assert (facts.turned, facts.deep) == (turn > 1, dtype is np.uint16)
+    found = read_still(out.getvalue())
+    assert np.array_equal(found.pixels, wanted)
+    assert found.pixels.dtype == dtype
+
+
+def test_a_progressive_jpeg_is_known_by_its_header() -> None:
+    assert measure(encoded(scene(), progressive=True)).progressive
+    assert not measure(encoded(scene())).progressive
