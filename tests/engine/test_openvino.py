@@ -52,6 +52,10 @@ def test_the_same_bytes_every_time_from_any_thread(translator: OpenVinoTranslato
         assert torch.equal(y, z)
 
 
+def test_its_libraries_count(translator: OpenVinoTranslator) -> None:
+    assert translator.base_bytes > Translator(tiny_net(), CPU).base_bytes + 140 * 2**20
+
+
 def test_it_computes_in_float32_on_as_many_threads_as_torch(translator: OpenVinoTranslator) -> None:
     compiled = translator._compiled._request.get_compiled_model()
     assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
