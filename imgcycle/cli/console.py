@@ -248,7 +248,10 @@ def event_lines(event: Event) -> list[str]:
     if isinstance(event, Noted):
         return [event.text]
     if isinstance(event, Timed):
-        text = f"about {duration(event.seconds)} to go, at {event.frames_per_second:.1f} frames a second"
+        from imgcycle.media.paths import shown
+
+        left = f"about {duration(event.seconds)} to go, at {event.frames_per_second:.1f} frames a second"
+        text = f"{shown(event.input)}: {left}"
         return ["; ".join([text, *(f"{option} would take about {duration(s)}" for option, s in event.savings)])]
     if isinstance(event, Estimated):
         return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]

@@ -69,6 +69,7 @@ class Timed:
     seconds: float
     frames_per_second: float
     savings: tuple[tuple[str, float], ...] = ()
+    input: str = ""
 
 
 @dataclass(frozen=True)

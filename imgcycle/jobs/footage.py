@@ -137,7 +137,7 @@ def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
         better = "" if medium.pictures else " (--codec hevc keeps 10)"
         notes.append(f"{clip.depth} bits a channel become 8, which is what {medium.name} keeps{better}")
     if clip.has_alpha:
-        notes.append("transparency is left out: clips are written without")
+        notes.append("transparency, where there is any, is left out: clips are written without")
     if clip.interlaced:
         notes.append("interlaced: both fields are converted as one picture")
     return tuple(notes)

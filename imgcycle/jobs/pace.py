@@ -77,7 +77,7 @@ class Pace:
         if left < _TELLING:
             return
         savings = tuple(self._savings(left, net)) if left > _WORTH else ()
-        self.listener(Timed(left, 1 / each, savings))
+        self.listener(Timed(left, 1 / each, savings, self.name))
 
     def _savings(self, left: float, net: float) -> list[tuple[str, float]]:
         """What would help: the net's share goes with the work size, the rest with the frame's."""

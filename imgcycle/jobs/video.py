@@ -200,6 +200,8 @@ def _footage(task: ClipTask) -> Footage:
         return SequenceFootage(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
     if formats.by_suffix(source) not in (None, *MOVING):
         raise InputError("a picture that does not move", "imgcycle convert takes it")
+    if formats.by_suffix(source) is formats.WEBP:
+        raise InputError("ffmpeg reads no animated WebP", "name the result .webp, .gif or .png")
     return ClipFootage(probe_video(source), start, end, task.options.max_height, medium)
 
 

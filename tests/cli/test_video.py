@@ -237,6 +237,30 @@ def test_animations(folder: Path, capsys: pytest.CaptureFixture[str], suffix: st
     assert rows(capsys.readouterr().out)[0][0]["status"] == "skipped"
 
 
+def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film(folder / "a.mp4", 4)
+    (folder / "still.png").write_bytes(encoded(scene(), "PNG"))
+    (folder / "still.jpg").write_bytes(encoded(scene()))
+    stills = [Image.fromarray(np.roll(scene(), n, 1)) for n in range(3)]
+    for name in ("moving.gif", "moving.webp"):
+        stills[0].save(folder / name, save_all=True, append_images=stills[1:], duration=80)
+    named = ["still.png", "still.jpg", "a.mp4", "moving.gif"]
+    assert run(["video", *named, *FAST, "-o", "out/", "--json"]) == 1
+    found = {row["input"]: row for row in rows(capsys.readouterr().out)[0]}
+    for name in named[:2]:
+        assert found[name]["error"] == "a picture that does not move (imgcycle convert takes it)"
+    assert {name: (row["status"], row["frames"]) for name, row in found.items()} == {
+        "still.png": ("failed", 0),
+        "still.jpg": ("failed", 0),
+        "a.mp4": ("done", 4),
+        "moving.gif": ("done", 3),
+    }
+    assert run(["video", "moving.gif", *FAST, "-o", "moving.mp4"]) == 0
+    assert same_times(times(folder / "moving.mp4"), [n * Fraction(2, 25) for n in range(3)])
+    assert run(["video", "moving.webp", *FAST, "-o", "x.mp4"]) == 1
+    assert "moving.webp: ffmpeg reads no animated WebP (name the result .webp, .gif or .png)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "code", "line"),
     [
@@ -310,8 +334,8 @@ def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) 
         assert (clip.fields["said"], clip.fields["left"]) == ("putting together", "")
         bars(Finished(row, 1, total, 1 / total))
         assert [task.description for task in bars.progress.tasks] == ["converting"]
-    lines = event_lines(Timed(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0))))
+    lines = event_lines(Timed(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0)), "a\n.mp4"))
     assert lines == [
-        "about 1 h 6 min to go, at 3.0 frames a second;"
+        "a\\n.mp4: about 1 h 6 min to go, at 3.0 frames a second;"
         " --work-size 256 would take about 18 min 20 s; --max-height 720 would take about 36 min 40 s"
     ]
