@@ -29,6 +29,8 @@ from imgcycle.media.video.streams import container_for
 MOVING = (formats.GIF, formats.WEBP, formats.PNG)
 """Pictures that may be animations: they are taken when they are named themselves."""
 _KEY = "imgcycle"
+_OWN_SOUNDS = (".webm", ".ogv", ".wmv")
+"""Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
 
 
 def _suffix(source: Source, options: VideoOptions) -> str:
-    """The suffix of a clip's result: its own where that container holds the codec, else mp4 or mkv."""
+    """The suffix of a clip's result: its own where that container holds the codec, else one that holds its sound."""
     own = source.path.suffix
     known = formats.by_suffix(source.path)
     if known in MOVING:
@@ -219,4 +221,4 @@ def _suffix(source: Source, options: VideoOptions) -> str:
     container = SUFFIXES.get(own.lower())
     if container is not None and options.codec in CONVERTED[container]:
         return own
-    return ".mp4"
+    return ".mkv" if own.lower() in _OWN_SOUNDS else ".mp4"

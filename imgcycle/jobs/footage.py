@@ -43,7 +43,7 @@ class ClipFootage:
     """A clip's frames between two moments, at most `height` lines high.
 
     `span` are the frames' numbers, `frames` how many there are, `digest` is the SHA-256 of the file, `notes` are lines
-    to say before any work, `problems` what turned out to be wrong while reading.
+    to say before any work, `problems` what turned out to be wrong while reading. `stop` ends reading from any thread.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class ClipFootage:
         self.digest = file_digest(clip.path)
         self.notes = _clip_notes(clip, medium)
         self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
 
     @property
     def clip(self) -> Clip:
@@ -78,6 +79,7 @@ class ClipFootage:
         reader = FrameReader(
             self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
         )
+        self.stop = reader.close
         with reader:
             yield reader
             self.problems = reader.problems
@@ -104,6 +106,7 @@ class SequenceFootage:
         self.digest = facts_of(pictures.pattern).digest
         self.notes = _sequence_notes(pictures, medium)
         self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
 
     @property
     def clip(self) -> None:

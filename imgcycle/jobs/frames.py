@@ -86,16 +86,17 @@ class Filming:
         self._failed_in_a_row = 0
         self._before: Pixels | None = None
 
-    def run(self, frames: Iterable[TimedFrame]) -> None:
+    def run(self, frames: Iterable[TimedFrame], stop: Callable[[], None] = lambda: None) -> None:
         """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost.
 
-        However it ends, no thread is left. ImgcycleError when the net fails with one frame after another.
+        However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
+        one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
         """
         before, after = Handover[_Seen](_AHEAD), Handover[_Made](_AHEAD)
         failed: list[BaseException] = []
         last = self.calm.state().get("before")
         ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
-        behind = threading.Thread(target=self._write, args=(after, failed), name="imgcycle-restore")
+        behind = threading.Thread(target=self._write, args=(after, before, failed), name="imgcycle-restore")
         try:
             ahead.start()
             behind.start()
@@ -112,6 +113,8 @@ class Filming:
             raise
         finally:
             before.abandon()
+            if ahead.is_alive():
+                stop()
             for thread in (ahead, behind):
                 if thread.ident is not None:
                     thread.join()
@@ -154,7 +157,7 @@ class Filming:
         self._failed_in_a_row = 0
         return result
 
-    def _write(self, made: Handover[_Made], failed: list[BaseException]) -> None:
+    def _write(self, made: Handover[_Made], seen: Handover[_Seen], failed: list[BaseException]) -> None:
         count = 0
         try:
             while (item := made.take()) is not None:
@@ -168,6 +171,8 @@ class Filming:
         except BaseException as error:
             failed.append(error)
             made.abandon()
+            # The net may be waiting for a frame that nobody can take any more.
+            seen.abandon()
 
     def _restored(self, made: _Made) -> Pixels:
         source, options = made.seen, self.options

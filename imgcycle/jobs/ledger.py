@@ -126,7 +126,8 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
                 (root / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
                 held.append(stack.enter_context((root / STATE_FOLDER / LOCK).open("ab")))
             except OSError as error:
-                raise OutputError(f"{root} cannot be written to: {error.strerror or error}") from error
+                why = f"{root} cannot be written to: {error.strerror or error}"
+                raise OutputError(why, "choose another -o") from error
         alone = [taken_alone(file) for file in held]
         if all(alone):
             for folder in folders:

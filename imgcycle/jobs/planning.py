@@ -110,9 +110,13 @@ def check_disk(plan: Work) -> None:
         free = shutil.disk_usage(root).free
         if size > free:
             raise OutputError(
-                f"about {size / 1e9:.1f} GB will be written to {paths.shown(root)}, where {free / 1e9:.1f} GB are free",
+                f"about {_amount(size)} will be written to {paths.shown(root)}, where {_amount(free)} are free",
                 "free some, or choose another -o",
             )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
 
 
 def existing(path: Path) -> Path:

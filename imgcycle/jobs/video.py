@@ -169,7 +169,7 @@ def convert_clip(
             filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher)
             pace.net_seconds = lambda: filming.net_seconds
             with takes, footage.open(shelf.last) as frames:
-                filming.run(frames)
+                filming.run(frames, footage.stop)
             if not shelf.frames:
                 raise InputError("no frame could be decoded")
             shelf.complete(footage.problems)

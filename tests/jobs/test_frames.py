@@ -174,6 +174,31 @@ def test_no_thread_is_left_when_the_user_ends_it(where: str, monkeypatch: pytest
     assert not names()
 
 
+@pytest.mark.parametrize("fails", ["net", "sink"])
+def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding up to where work is to go on may take minutes: Ctrl-C does not wait for it."""
+    called_off = threading.Event()
+
+    def waiting() -> Iterator[TimedFrame]:
+        yield from film(3)
+        called_off.wait(20)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    work = filming(Kept(fails_at=2 if fails == "sink" else None))
+    begun = time.monotonic()
+    if fails == "net":
+        monkeypatch.setattr(work.calm, "follow", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            work.run(waiting(), called_off.set)
+    else:
+        with pytest.raises(OSError, match="No space left"):
+            work.run(waiting(), called_off.set)
+    assert time.monotonic() - begun < 10
+    assert not names()
+
+
 def test_a_slow_sink_holds_the_reader_back() -> None:
     """Memory does not grow with the clip: a few frames are on their way, whoever is slowest."""
     read = 0

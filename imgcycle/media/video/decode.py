@@ -122,6 +122,8 @@ class FrameReader:
         if self._run is None:
             self._begin(seek=True)
         found = self._decoded.take()
+        if self._over:
+            raise StopIteration
         if self.frames == 0 and self._seeks and (found is None or found[0] != self._wanted):
             # The container led us past the place: everything before it must be decoded after all.
             self._halt()
@@ -133,8 +135,8 @@ class FrameReader:
         return self._timed(*found)
 
     def close(self) -> None:
-        """End the decoder; safe to call twice."""
-        self._over = self._over or self._run is not None
+        """End the decoder; safe to call twice, and from another thread, where a wait for a frame then ends."""
+        self._over = True
         self._halt()
 
     def __enter__(self) -> Self:
