@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from imgcycle.errors import InputError
+from imgcycle.media.video import decode
 from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size
 from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.process import Running
 from tests.media.video.clips import make, middles, patches
 from tests.media.video.test_clip import made_up
 
@@ -141,3 +149,29 @@ def test_leaving_early_leaves_no_process(steady: Path) -> None:
     assert not reader._thread.is_alive()
     assert reader.problems == ()
     assert list(reader) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is halted by a signal of POSIX's")
+def test_closed_by_another_while_a_frame_is_awaited(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C does not wait for a decoder on its way; and no second one is started to look again."""
+    started = []
+
+    class Halted(Running):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self._process)
+            os.kill(self._process.pid, signal.SIGSTOP)
+
+    monkeypatch.setattr(decode, "Running", Halted)
+    reader = FrameReader(probe_video(steady), first=40)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.extend(frame.number for frame in reader))
+    thread.start()
+    while not started:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    reader.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert found == []
+    assert [process.poll() is not None for process in started] == [True]
