@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from imgcycle.engine.fused import AnyStage, Doubling
 from imgcycle.engine.rows import multiply_adds_per_row, rows_read, shape_after
-from imgcycle.nets.stages import INPUT, Activation, Add, Conv, ConvTranspose, Head, Norm, Save, Upsample
+from imgcycle.nets.stages import INPUT, Activation, Add, ConvTranspose, Head, Norm, Save, Upsample
 
 _TOUCH = 12.0
 """What touching a value costs beside multiply-adds, in multiply-adds: for the progress bar alone."""
@@ -59,15 +59,10 @@ def trace(chain: Sequence[AnyStage], channels: int, height: int, width: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One plane computed within a pass, from `parents`.
-
-    `conv` names the convolution that this norm is folded into, when nobody else wants its result; `overwrites`
-    says that the first parent is wanted by nobody else either.
-    """
+    """One plane computed within a pass, from `parents`; `overwrites` says that nobody else wants the first of them."""
 
     node: int
     parents: tuple[int, ...]
-    conv: int | None = None
     overwrites: bool = False
 
 
@@ -127,17 +122,12 @@ def _steps(nodes: Sequence[Node], goal: int, inner: list[int], stores: tuple[int
     def private(n: int) -> bool:
         return n in inner and users[n] == 1 and n not in stores and n != goal
 
-    steps, gone = [], set[int]()
+    steps = []
     for n in inner:
         stage, parents = nodes[n].stage, nodes[n].parents
-        before = parents[0]
-        if isinstance(stage, Norm) and private(before) and isinstance(nodes[before].stage, Conv | ConvTranspose):
-            steps.append(Step(n, nodes[before].parents, conv=before))
-            gone.add(before)
-        else:
-            pointwise = isinstance(stage, Activation | Add | Head | Norm)
-            steps.append(Step(n, parents, overwrites=pointwise and private(before)))
-    return tuple(step for step in steps if step.node not in gone)
+        pointwise = isinstance(stage, Activation | Add | Head | Norm)
+        steps.append(Step(n, parents, overwrites=pointwise and private(parents[0])))
+    return tuple(steps)
 
 
 class Schedule:
@@ -157,13 +147,9 @@ class Schedule:
         """No row of any plane computed yet."""
         return {step.node: 0 for step in self.order}
 
-    def stage_of(self, step: Step) -> AnyStage | None:
-        """The stage that decides which rows a step needs: a folded norm's is its convolution."""
-        return self.nodes[step.node if step.conv is None else step.conv].stage
-
     def span(self, step: Step, lo: int, hi: int) -> tuple[int, int]:
         """The rows of its parents that a step needs for its rows lo..hi."""
-        stage = self.stage_of(step)
+        stage = self.nodes[step.node].stage
         assert stage is not None
         return rows_read(stage, lo, hi, self.nodes[step.parents[0]].height)
 
@@ -195,7 +181,7 @@ class Schedule:
 
     def multiply_adds(self, step: Step) -> float:
         """Multiply-adds of a step for each of its rows."""
-        stage = self.stage_of(step)
+        stage = self.nodes[step.node].stage
         if not step.parents or stage is None:
             return 0.0
         here, before = self.nodes[step.node], self.nodes[step.parents[0]]
@@ -247,7 +233,7 @@ class Schedule:
         for step in self.order:
             lo, hi = fresh[step.node]
             made = (hi - lo) * row[step.node]
-            stage = self.stage_of(step)
+            stage = self.nodes[step.node].stage
             extra = 0
             if step.parents and hi > lo and not isinstance(stage, Activation | Add | Head | Norm):
                 # A copy of its input with its edges, and what the kernels lay out anew of it.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from imgcycle.engine.ends import PaddedSource, RowSink, RowSource
 from imgcycle.engine.fused import AnyStage
-from imgcycle.engine.moments import Affine, Moments, affine_of, folded
+from imgcycle.engine.moments import Affine, Moments, affine_of
 from imgcycle.engine.passes import Node, Pass, Schedule, Step, trace
 from imgcycle.engine.plan import StripPlan
 from imgcycle.engine.rows import computed, in_place, joined
@@ -190,12 +190,8 @@ class _Stream:
             return self._reading(step.node)
         height = self.nodes[step.parents[0]].height
         if isinstance(stage, Norm):
-            affine = self.affines[step.node]
-            if step.conv is not None:
-                conv = self.nodes[step.conv].stage
-                assert isinstance(conv, Conv | ConvTranspose)
-                return _local(folded(conv, affine), step, height)
-            return _pointwise(affine.to(self.device, self.dtype), step)
+            # Folded into the convolution before it a norm would cost nothing, and give other bits than whole pictures.
+            return _pointwise(self.affines[step.node].to(self.device, self.dtype), step)
         if isinstance(stage, Add):
             return _adding(step)
         assert stage is not None
