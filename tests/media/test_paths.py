@@ -89,7 +89,7 @@ def test_a_walk_passes_over_junk_and_its_own_output(tmp_path: Path) -> None:
         path.write_bytes(b"\xff\xd8\xff")
     found = gather([str(tmp_path)], leave_out=[tmp_path / "out"])
     assert sorted(str(s.place) for s in found.sources) == sorted(kept)
-    assert [p.name for p in found.clips] == ["clip.mp4"]
+    assert [s.path.name for s in found.clips] == ["clip.mp4"]
     assert [p.name for p in found.raws] == ["raw.NEF"]
     assert [p.name for p in walk(tmp_path, recursive=False)] == sorted(
         p.name for p in tmp_path.iterdir() if p.is_file() and not paths.is_junk(p.name)
