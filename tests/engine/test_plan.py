@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.passes import Schedule, cut, trace
-from imgcycle.engine.plan import WHOLE_BYTES, StripPlan, least_memory, make_plan, whole_bytes
+from imgcycle.engine.plan import WHOLE_BYTES, least_memory, make_plan, whole_bytes
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
