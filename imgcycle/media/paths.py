@@ -189,9 +189,10 @@ def assign(
 ) -> list[Assignment]:
     """An output for every input, all different, none of them an input.
 
-    `kinds` are those of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's result. `template` may use {dir} (the place in the
-    tree, ending in a slash, or empty), {stem}, {style}, {ext}. Raises UsageError where an output is an input, and
-    for any clash when `on_clash` is `refuse`; else the later of two keeps its full name (`a.png.jpg`).
+    `kinds` are those of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
+    result. `template` may use {dir} (the place in the tree, ending in a slash, or empty), {stem}, {style}, {ext}.
+    Raises UsageError where an output is an input, and for any clash when `on_clash` is `refuse`; else the later of two
+    keeps its full name (`a.png.jpg`).
     """
     taken: dict[str, Path] = {}
     several = len({source.folder for source in sources if source.folder}) > 1
