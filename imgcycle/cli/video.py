@@ -106,6 +106,7 @@ def video(
     device: o.DeviceOption = "auto",
     precision: o.PrecisionOption = o.PrecisionName.auto,
     backend: o.BackendOption = o.BackendName.torch,
+    memory: o.MemoryOption = None,
     fail_fast: Annotated[bool, _option("--fail-fast", help="Stop at the first failure.", panel=o.SAYING)] = False,
     stats: Annotated[
         Path | None,
@@ -123,8 +124,10 @@ def video(
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import VideoOptions
+    from imgcycle.device import parse_size
     from imgcycle.jobs.clips import ClipRequest, plan_clips
     from imgcycle.jobs.events import Ended
+    from imgcycle.jobs.memory import Memory
     from imgcycle.jobs.tasks import Summary
     from imgcycle.jobs.translators import load_translator
 
@@ -148,6 +151,7 @@ def video(
         }
     )
     request = ClipRequest(tuple(inputs), output, chosen, recursive, overwrite, update, name)
+    allowed = None if memory is None else Memory(parse_size(memory), promised=True)
     summary = Summary()
     with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
         translator = load_translator(style, direction.value, device, precision.value, backend.value)
@@ -158,7 +162,10 @@ def video(
         from imgcycle.jobs.video import convert_clips
 
         with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
-            for event in convert_clips(planned, translator, listener, resume=resume, fail_fast=fail_fast, stats=stats):
+            made = convert_clips(
+                planned, translator, listener, resume=resume, fail_fast=fail_fast, stats=stats, memory=allowed
+            )
+            for event in made:
                 listener(event)
                 if isinstance(event, Ended):
                     summary = event.summary

@@ -28,6 +28,12 @@ _MEBI = 2**20
 _FEWER = "; row by row, with pip install 'imgcycle[huge]', less might"
 _RAW = 40
 """Bytes that developing a RAW file takes for each of its own."""
+_QUEUE = 96 * _MEBI
+"""Bytes of frames that wait for a clip's decoder or encoder at most, where one frame is not more."""
+_IN_HAND = 12
+"""Frames of a clip between the two queues."""
+_SEEN = 600
+"""Bytes that a pixel of the reduced frames takes in these: themselves, their motion, what is remembered."""
 _WORK = 64
 """Bytes that a pixel of the reduced picture takes on its way to the net and back."""
 
@@ -221,6 +227,17 @@ def _small_bytes(shape: tuple[int, int], height: int, width: int) -> int:
 
 def _target(facts: Facts, task: Task) -> Format:
     return formats.written_as(formats.by_suffix(task.output) or formats.by_name(facts.format))
+
+
+def clip_bytes(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> int:
+    """Bytes that the process takes for a clip of this size at most: the net, and every frame on its way."""
+    shape = work_shape(height, width, options, translator.style)
+    frame = 3 * width * height * (2 if deep else 1)
+    queued = 2 * max(2, min(8, _QUEUE // frame))
+    net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
+    # The change is enlarged by columns first: floats of the full width and the work size's height.
+    columns = 0 if shape == (height, width) else 12 * width * shape[0]
+    return _always(translator) + net + (queued + _IN_HAND) * frame + _SEEN * shape[0] * shape[1] + columns
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:

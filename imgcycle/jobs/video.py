@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +23,7 @@ from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
+from imgcycle.jobs.memory import Memory, clip_bytes
 from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
 from imgcycle.jobs.planning import check_disk
@@ -33,6 +34,7 @@ from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
 from imgcycle.media import formats
 from imgcycle.media.paths import same_file, shown
+from imgcycle.media.video.decode import scaled_size
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.sequences import find_sequence, is_pattern
 
@@ -64,9 +66,15 @@ def convert_clips(
     resume: bool = True,
     fail_fast: bool = False,
     stats: Path | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[Event]:
-    """Carry out a plan, one clip after another; `listener` hears of frames between the events given here."""
+    """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
+
+    UsageError before any work when a promised `memory` is too small for a clip.
+    """
     begun = time.perf_counter()
+    if memory is not None and memory.promised:
+        _check_memory(plan.to_convert, translator, memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
     tally = Tally(plan.tasks, begun, fail_fast)
@@ -88,6 +96,29 @@ def convert_clips(
     if stats is not None:
         Stats.write(stats, measured)
     yield Ended(tally.summary())
+
+
+def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Memory) -> None:
+    for task in tasks:
+        if moving.both_are_pictures(task):
+            continue
+        try:
+            if is_sequence(Path(task.input)):
+                pictures = find_sequence(Path(task.input), Fraction(task.options.fps))
+                width, height, deep = pictures.width, pictures.height, pictures.deep
+            else:
+                clip = probe_video(Path(task.input))
+                (width, height), deep = scaled_size(clip, task.options.max_height), clip.depth > 8
+        except InputError:  # its row will say so
+            continue
+        net = translator.exact() if deep else translator
+        least = -(-clip_bytes(height, width, deep, task.options.picture(), net) // 2**20)
+        if least * 2**20 > memory.total:
+            allowed = f"the {memory.total >> 20} MiB allowed"
+            raise UsageError(
+                f"{shown(task.input)}: frames of {width} × {height} need more than {allowed}",
+                f"--memory {least}M, a smaller --work-size or --max-height",
+            )
 
 
 def _heard(listener: Listener, tally: Tally, position: int) -> Listener:

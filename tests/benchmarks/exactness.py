@@ -49,7 +49,7 @@ def in_strips(translator: Translator, height: int, width: int) -> StripPlan:
     return best
 
 
-def levels(translator: Translator, x: torch.Tensor, plan: StripPlan) -> np.ndarray:  # type: ignore[type-arg]
+def levels(translator: Translator, x: torch.Tensor, plan: StripPlan) -> np.ndarray:
     sink = TensorSink(3, *x.shape[2:])
     translator.translate_rows(TensorSource(x), sink, plan)
     return np.rint(np.clip(fullsize.from_tensor(sink.x), 0, 1) * 255).astype(np.uint8)

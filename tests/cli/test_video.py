@@ -339,3 +339,14 @@ def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) 
         "a\\n.mp4: about 1 h 6 min to go, at 3.0 frames a second;"
         " --work-size 256 would take about 18 min 20 s; --max-height 720 would take about 36 min 40 s"
     ]
+
+
+def test_a_promise_about_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film(folder / "a.mp4", 4)
+    assert run(["video", "a.mp4", *FAST, "--memory", "100M"]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("imgcycle: a.mp4: frames of 64 × 36 need more than the 100 MiB allowed (--memory ")
+    assert not (folder / "a-tiny.mp4").exists()
+    least = line.split("--memory ")[1].split(",")[0]
+    assert run(["video", "a.mp4", *FAST, "--memory", least]) == 0
+    assert (folder / "a-tiny.mp4").exists()
