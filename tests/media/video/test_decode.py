@@ -51,25 +51,25 @@ def test_a_cut_or_resumed_reader_gives_the_frames_of_a_whole_one(steady: Path) -
     assert [frame.number for frame in part] == list(range(15, 36))
 
 
-def test_a_seek_really_begins_late(steady: Path) -> None:
+def check_a_seek_really_begins_late(steady: Path) -> None:
     with FrameReader(probe_video(steady), first=40) as reader:
         assert reader._place() is not None
         assert next(reader).number == 40
 
 
-def test_uneven_times_and_durations(uneven: Path) -> None:
+def check_uneven_times_and_durations(uneven: Path) -> None:
     frames = read(uneven)
     assert [frame.time for frame in frames] == [Fraction(n * (160 + 16 * n), 16000) for n in range(20)]
     assert [frame.duration for frame in frames[:-1]] == [b.time - a.time for a, b in pairwise(frames)]
     assert {frame.frame.shape for frame in frames} == {(37, 65, 3)}
 
 
-@pytest.mark.parametrize(
-    ("matrix", "spread", "pixel_format"),
-    [("bt709", "tv", "yuv444p"), ("smpte170m", "tv", "yuv420p10le"), ("bt709", "pc", "yuv444p")],
-)
-def test_flat_colours_come_out_as_they_went_in(tmp_path: Path, matrix: str, spread: str, pixel_format: str) -> None:
-    path = tmp_path / "patches.mkv"
+def test_flat_colours_come_out_as_they_went_in(tmp_path: Path) -> None:
+    for kind in (("bt709", "tv", "yuv444p"), ("smpte170m", "tv", "yuv420p10le"), ("bt709", "pc", "yuv444p")):
+        check_flat_colours(tmp_path / "patches.mkv", *kind)
+
+
+def check_flat_colours(path: Path, matrix: str, spread: str, pixel_format: str) -> None:
     full = "full" if spread == "pc" else "limited"
     chain = f"zscale=min=gbr:rin=full:m={matrix}:r={full},format={pixel_format},setparams=range={spread}"
     if matrix == "bt709":
@@ -108,7 +108,7 @@ def test_height_is_a_limit_and_sides_are_even() -> None:
     assert scaled_size(clip, 20) == (36, 20)
 
 
-def test_scaled_frames(rich: Path) -> None:
+def check_scaled_frames(rich: Path) -> None:
     frames = read(rich, height=18)
     assert len(frames) == 30
     assert frames[0].frame.shape == (18, 32, 3)
@@ -132,7 +132,7 @@ def test_damage_is_told(steady: Path, tmp_path: Path) -> None:
         list(reader)
 
 
-def test_leaving_early_leaves_no_process(steady: Path) -> None:
+def check_leaving_early_leaves_no_process(steady: Path) -> None:
     clip = probe_video(steady)
     reader = FrameReader(clip)
 
@@ -175,3 +175,13 @@ def test_closed_by_another_while_a_frame_is_awaited(steady: Path, monkeypatch: p
     assert not thread.is_alive()
     assert found == []
     assert [process.poll() is not None for process in started] == [True]
+
+
+def test_a_seek_begins_late_and_an_early_end_leaves_no_process(steady: Path) -> None:
+    check_a_seek_really_begins_late(steady)
+    check_leaving_early_leaves_no_process(steady)
+
+
+def test_uneven_times_and_scaled_frames(uneven: Path, rich: Path) -> None:
+    check_uneven_times_and_durations(uneven)
+    check_scaled_frames(rich)

@@ -47,7 +47,7 @@ def through(
     return clip, probe_video(output)
 
 
-def test_everything_survives_in_matroska(rich: Path, tmp_path: Path) -> None:
+def check_everything_survives_in_matroska(rich: Path, tmp_path: Path) -> None:
     clip, result = through(rich, tmp_path / "out.mkv", "mkv", codec="ffv1")
     assert [result.time(n) for n in range(30)] == [clip.time(n) for n in range(30)]
     assert (result.width, result.height, result.sar, result.duration) == (64, 36, Fraction(128, 117), clip.duration)
@@ -77,7 +77,7 @@ def test_names_that_look_like_something_else(rich: Path, tmp_path: Path) -> None
         assert [chapter.title for chapter in result.chapters] == ["One", "Two = 2"]
 
 
-def test_uneven_times_stay(uneven: Path, tmp_path: Path) -> None:
+def check_uneven_times_stay(uneven: Path, tmp_path: Path) -> None:
     clip, result = through(uneven, tmp_path / "out.mp4", "mp4")
     assert result.frames == 20
     assert max(abs(result.time(n) - clip.time(n)) for n in range(20)) < Fraction(1, 20_000)
@@ -131,3 +131,8 @@ def test_nothing_is_left_when_it_fails(steady: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no segment"):
         finish([], clip, plan, tmp_path / "out.mp4")
     assert [entry.name for entry in tmp_path.iterdir()] == ["broken.mp4"]
+
+
+def test_matroska_keeps_everything_and_mp4_uneven_times(rich: Path, uneven: Path, tmp_path: Path) -> None:
+    check_everything_survives_in_matroska(rich, tmp_path)
+    check_uneven_times_stay(uneven, tmp_path)

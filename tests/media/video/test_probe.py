@@ -39,7 +39,7 @@ def test_every_time_of_an_uneven_clip(uneven: Path) -> None:
     assert (clip.width, clip.height, clip.chroma) == (65, 37, "444")
 
 
-def test_a_turned_clip_stands_upright(steady: Path, tmp_path: Path) -> None:
+def check_a_turned_clip_stands_upright(steady: Path, tmp_path: Path) -> None:
     turned = tmp_path / "turned.mov"
     make("-display_rotation", "90", "-i", steady, "-map", "0:v", "-c", "copy", turned)
     clip = probe_video(turned)
@@ -48,7 +48,7 @@ def test_a_turned_clip_stands_upright(steady: Path, tmp_path: Path) -> None:
     assert clip.frames == 48
 
 
-def test_packets_without_times_and_packets_that_are_not_shown(steady: Path, tmp_path: Path) -> None:
+def check_packets_without_times_and_packets_that_are_not_shown(steady: Path, tmp_path: Path) -> None:
     make("-i", steady, "-c:v", "mpeg4", "-bf", "2", tmp_path / "old.avi")
     old = probe_video(tmp_path / "old.avi")
     assert old.frames == 48
@@ -87,3 +87,8 @@ def test_what_is_no_clip(steady: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said) as caught:
             probe_video(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_turned_clips_and_packets_without_times(steady: Path, tmp_path: Path) -> None:
+    check_a_turned_clip_stands_upright(steady, tmp_path)
+    check_packets_without_times_and_packets_that_are_not_shown(steady, tmp_path)

@@ -68,7 +68,7 @@ def test_what_is_copied_and_what_is_turned_into_what(
         assert recoded(stream, container) == instead  # type: ignore[arg-type]
 
 
-def test_every_loss_is_named(rich: Path) -> None:
+def check_every_loss_is_named(rich: Path) -> None:
     clip = probe_video(rich)
     assert plan_streams(clip, "mkv").notes == ()
     plan = plan_streams(clip, "mp4")
@@ -85,9 +85,14 @@ def test_every_loss_is_named(rich: Path) -> None:
     assert "-c:2 aac" in words
 
 
-def test_what_ffmpeg_refuses_is_found_out_beforehand(rich: Path) -> None:
+def check_what_ffmpeg_refuses_is_found_out_beforehand(rich: Path) -> None:
     clip = probe_video(rich)
     # A table that is wrong about a codec must cost that stream, not the film.
     plan = plan_streams(replace(clip, streams=(*clip.streams[:3], replace(clip.streams[3], codec="mov_text"))), "mp4")
     assert plan.fates[3].way == "drop"
     assert "left out: " in plan.notes[-1]
+
+
+def test_losses_are_named_beforehand(rich: Path) -> None:
+    check_every_loss_is_named(rich)
+    check_what_ffmpeg_refuses_is_found_out_beforehand(rich)
