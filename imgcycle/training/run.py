@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,15 @@ class Surroundings:
     licence: str = ""
 
 
+def told_before(around: Surroundings, content: Mapping[str, Any], changed: bool) -> Surroundings:
+    """What a continued run's cards say: how it was begun, then what was changed; the licence as last given."""
+    begun = content.get("command")
+    command = around.command
+    if isinstance(begun, str) and begun:
+        command = f"{begun} && {around.command} --resume" if changed else begun
+    return replace(around, command=command, licence=around.licence or str(content.get("licence") or ""))
+
+
 class Run:
     """A run in progress; `step` counts finished steps."""
 
@@ -93,6 +102,8 @@ class Run:
         if resume:
             stored, facts, content = folder.read_config()
             config = continued(stored, config)
+            around = told_before(around, content, changed=config != stored)
+            content |= {"command": around.command, "licence": around.licence}
             if facts.get("precision") in ("fp32", "bf16", "fp16"):
                 config = config.replace(precision=facts["precision"])
             if isinstance(facts.get("threads"), int):
@@ -124,7 +135,8 @@ class Run:
             self.folder.prepare()
         path = self._write()
         if self.world.leads:
-            self.folder.create(self.config, facts)
+            about = {"command": self.exporter.command, "licence": self.exporter.licence}
+            self.folder.create(self.config, facts, about)
             self.say(Saved(self.step, path))
         self.world.barrier()
 

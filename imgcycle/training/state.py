@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,12 @@ class RunFolder:
         self.metrics.unlink(missing_ok=True)
         self.clean(0)
 
-    def create(self, config: TrainConfig, facts: dict[str, Any]) -> None:
-        """Write `config.json`: from now on there is a run, which is why its first state is saved before."""
-        content = {"schema": 1, "config": config.to_dict(), "facts": facts}
+    def create(self, config: TrainConfig, facts: dict[str, Any], about: Mapping[str, str] | None = None) -> None:
+        """Write `config.json`: from now on there is a run, which is why its first state is saved before.
+
+        `about` is what the cards say of the run's making.
+        """
+        content = {"schema": 1, "config": config.to_dict(), "facts": facts, **(about or {})}
         write_text(self.root / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any], dict[str, Any]]:

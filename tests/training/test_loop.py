@@ -18,6 +18,7 @@ from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import TrainingError, UsageError
 from imgcycle.training import events
 from imgcycle.training.loop import train
+from imgcycle.training.run import Surroundings
 from imgcycle.training.session import Session
 from imgcycle.training.state import RunFolder
 from imgcycle.weights.native import inspect_weights, load_generator
@@ -86,6 +87,21 @@ def test_steps_may_change_on_resume_and_metrics_are_cut_to_the_state(tmp_path: P
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == [8, 10]
     assert RunFolder(run).read_config()[0].steps == 10
+
+
+def test_cards_tell_how_a_continued_run_was_begun(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    begun = Surroundings(command="imgcycle train A B", licence="CC0")
+    train(toy_config(tmp_path, steps=2), run, surroundings=begun)
+    card = inspect_weights(run / "weights" / "A2B.safetensors").card
+    assert (card["command"], card["licence"]) == ("imgcycle train A B", "CC0")
+    again = Surroundings(command="imgcycle train -o run")
+    train(toy_config(tmp_path, steps=2), run, resume=True, surroundings=again)
+    changed = Surroundings(command="imgcycle train --steps 4")
+    train(toy_config(tmp_path, steps=4), run, resume=True, surroundings=changed)
+    card = inspect_weights(run / "weights" / "A2B.safetensors").card
+    assert card["command"] == "imgcycle train A B && imgcycle train --steps 4 --resume"
+    assert card["licence"] == "CC0"
 
 
 def test_a_run_that_exists_is_not_overwritten(tmp_path: Path) -> None:
