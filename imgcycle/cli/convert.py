@@ -50,13 +50,9 @@ def convert(
     on_clash: Annotated[
         o.ClashName, _option("--on-clash", help="When two results would have one name.", panel=o.WHERE)
     ] = o.ClashName.rename,
-    update: Annotated[
-        bool, _option("--update", help="Redo results of imgcycle made otherwise.", panel=o.WHERE)
-    ] = False,
-    overwrite: Annotated[
-        bool, _option("--overwrite", help="Replace whatever is there (never an input).", panel=o.WHERE)
-    ] = False,
-    dry_run: Annotated[bool, _option("--dry-run", help="Print the plan and touch nothing.", panel=o.WHERE)] = False,
+    update: o.UpdateOption = False,
+    overwrite: o.OverwriteOption = False,
+    dry_run: o.DryRunOption = False,
     recursive: Annotated[
         bool,
         _option(
@@ -109,7 +105,7 @@ def convert(
     backend: o.BackendOption = o.BackendName.torch,
     memory: o.MemoryOption = None,
     jobs: o.JobsOption = 2,
-    fail_fast: Annotated[bool, _option("--fail-fast", help="Stop at the first failure.", panel=o.SAYING)] = False,
+    fail_fast: o.FailFastOption = False,
     failed_list: Annotated[
         Path | None,
         _option(

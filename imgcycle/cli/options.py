@@ -156,6 +156,16 @@ JobsOption = Annotated[
         "-j", "--jobs", min=1, max=64, help="Threads that read, and as many that write.", rich_help_panel=MACHINE
     ),
 ]
+UpdateOption = Annotated[
+    bool, typer.Option("--update", help="Redo results of imgcycle made otherwise.", rich_help_panel=WHERE)
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace whatever is there (never an input).", rich_help_panel=WHERE)
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan and touch nothing.", rich_help_panel=WHERE)
+]
+FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=SAYING)]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=SAYING)]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=SAYING)]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=SAYING)]

@@ -45,17 +45,13 @@ def video(
         str | None,
         _option("--name", help="Names of outputs, of {dir}{stem}{style}{ext}.", panel=o.WHERE, show_default=False),
     ] = None,
-    update: Annotated[
-        bool, _option("--update", help="Redo results of imgcycle made otherwise.", panel=o.WHERE)
-    ] = False,
-    overwrite: Annotated[
-        bool, _option("--overwrite", help="Replace whatever is there (never an input).", panel=o.WHERE)
-    ] = False,
+    update: o.UpdateOption = False,
+    overwrite: o.OverwriteOption = False,
     resume: Annotated[
         bool,
         _option("--resume/--no-resume", help="Go on where an earlier try was ended.", panel=o.WHERE),
     ] = True,
-    dry_run: Annotated[bool, _option("--dry-run", help="Print the plan and touch nothing.", panel=o.WHERE)] = False,
+    dry_run: o.DryRunOption = False,
     recursive: Annotated[
         bool, _option("--recursive/--no-recursive", help="Walk subfolders.", panel=WHICH, show_default=True)
     ] = (True),
@@ -107,7 +103,7 @@ def video(
     precision: o.PrecisionOption = o.PrecisionName.auto,
     backend: o.BackendOption = o.BackendName.torch,
     memory: o.MemoryOption = None,
-    fail_fast: Annotated[bool, _option("--fail-fast", help="Stop at the first failure.", panel=o.SAYING)] = False,
+    fail_fast: o.FailFastOption = False,
     stats: Annotated[
         Path | None,
         _option("--stats", help="Write frames, seconds and flicker as JSON.", panel=o.SAYING, metavar="FILE"),
