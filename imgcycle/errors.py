@@ -3,10 +3,12 @@
     ImgcycleError            exit 1   anything below, or a failure with no better name
     ├── UsageError           exit 2   what was asked cannot be done as asked
     │   ├── UnknownStyle     exit 2   no style, file or run folder of that name
+    │   │   └── StyleNotHere exit 2   a published style that this machine has not fetched
     │   ├── WeightsError     exit 2   a weights file that cannot be read or does not fit
     │   └── MissingExtra     exit 2   an optional package is not installed
     ├── InputError           exit 1   one input cannot be read, or is not what it claims to be
     ├── OutputError          exit 1   one output cannot be written
+    ├── DownloadError        exit 1   a file could not be fetched, or is not the one it should be
     ├── TrainingError        exit 1   a run cannot go on
     └── Interrupted          exit 130 the user, or a signal, ended the work
 
@@ -42,6 +44,10 @@ class UnknownStyle(UsageError):
     """No bundled style, weights file or run folder answers to this name."""
 
 
+class StyleNotHere(UnknownStyle):
+    """A style that is published, and not on this machine; the hint holds the command that fetches it."""
+
+
 class WeightsError(UsageError):
     """A weights file is unreadable, damaged, or does not describe a net imgcycle knows."""
 
@@ -60,6 +66,10 @@ class InputError(ImgcycleError):
 
 class OutputError(ImgcycleError):
     """An output file cannot be written."""
+
+
+class DownloadError(ImgcycleError):
+    """A file could not be fetched whole, or is not the one it should be; nothing of it was kept."""
 
 
 class TrainingError(ImgcycleError):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imgcycle.errors import UnknownStyle, WeightsError
-from imgcycle.weights.index import INDEX, IndexEntry, read_index
+from imgcycle.errors import StyleNotHere, UnknownStyle, WeightsError
+from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, read_remote
 
 Direction = Literal["A2B", "B2A"]
 NATIVE = ".safetensors"
@@ -60,9 +60,18 @@ def known_styles() -> dict[str, FoundStyle]:
     return found
 
 
+def remote_styles() -> dict[str, RemoteEntry]:
+    """Every style known to be published, here or not; the first home that names one wins."""
+    found: dict[str, RemoteEntry] = {}
+    for home in homes():
+        for name, entry in read_remote(home).items():
+            found.setdefault(name, entry)
+    return found
+
+
 def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
-    """The file behind a style. UnknownStyle lists the known ones, nearest first; WeightsError when a known one's
-    file is not there."""
+    """The file behind a style. UnknownStyle lists the known ones, nearest first; StyleNotHere for a published one
+    that was not fetched; WeightsError when a known one's file is not there."""
     path = Path(style).expanduser()
     if path.is_dir() and _looks_like_path(style, path):
         return _in_run(path, direction)
@@ -74,11 +83,17 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     if style in known:
         found = known[style]
         if not found.path.is_file():
-            raise WeightsError(f"the weights of {style} are not at {found.path}", f"imgcycle models get {style}")
+            gone = f"the weights of {style} are not at {found.path}"
+            if style in remote_styles():
+                raise StyleNotHere(gone, f"imgcycle models get {style}")
+            raise WeightsError(gone, f"put them back, or forget it: imgcycle models remove {style}")
         return found
+    remote = remote_styles()
+    if style in remote:
+        raise StyleNotHere(f"{style} is not on this machine yet", f"imgcycle models get {style}")
     if path.is_dir():
         return _in_run(path, direction)
-    raise UnknownStyle(f"no style is called {style!r}", _suggestion(style, sorted(known)))
+    raise UnknownStyle(f"no style is called {style!r}", _suggestion(style, sorted(known), sorted(remote)))
 
 
 def _looks_like_path(style: str, path: Path) -> bool:
@@ -108,12 +123,15 @@ def _label(path: Path) -> str:
     return name if path.stem == "A2B" else f"{name}-back"
 
 
-def _suggestion(style: str, known: list[str]) -> str:
-    if not known:
+def _suggestion(style: str, known: list[str], remote: list[str]) -> str:
+    """The names there are, nearest first, those that are yet to be fetched with a mark."""
+    if not known and not remote:
         return f"none is installed; name a {NATIVE} file or a run folder of `imgcycle train`"
-    near = difflib.get_close_matches(style, known, len(known), 0.4)
-    ordered = [*near, *(name for name in known if name not in near)]
-    return f"known: {', '.join(ordered)}"
+    names = [*known, *(name for name in remote if name not in known)]
+    near = difflib.get_close_matches(style, names, len(names), 0.4)
+    ordered = [name if name in known else f"{name}*" for name in [*near, *(n for n in names if n not in near)]]
+    legend = "; *: imgcycle models get NAME" if len(names) > len(known) else ""
+    return f"known: {', '.join(ordered)}{legend}"
 
 
 def index_paths() -> list[Path]:

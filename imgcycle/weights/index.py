@@ -15,7 +15,23 @@
     [style.monet.figures]          # optional: what was measured, on what
     kid = 0.128
 
-`file`, `sha256`, `licence` and `data` are required; a name holds letters, digits, `.`, `_` and `-`.
+    [source.cyclegan]              # who publishes weights that can be fetched
+    bases = ["https://…/", "http://…/"]    # addresses of their folder, the one to try first first
+    licence = "…"
+    method = "…"
+    megabytes = 46                 # of each file, about
+
+    [remote.horse2zebra]           # a style that can be fetched: what a style has, but no weights beside the index
+    source = "cyclegan"
+    file = "horse2zebra.pth"       # below the bases
+    data = "…"                     # sha256 (of that file) only where it is known
+
+    [pin.horse2zebra]              # in the user's own index: what the first fetch gave, and every later one must
+    sha256 = "…"                   # of the file as published
+    url = "…"
+    date = "2026-11-22"
+
+`file`, `sha256`, `licence` and `data` of a style are required; a name holds letters, digits, `.`, `_` and `-`.
 """
 
 from __future__ import annotations
@@ -42,6 +58,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "detail": (int, float),
     "figures": dict,
 }
+_REMOTE: dict[str, type | tuple[type, ...]] = {
+    **{key: kind for key, kind in _TYPES.items() if key not in ("licence", "method", "figures")},
+    "source": str,
+}
+_SOURCE: dict[str, type | tuple[type, ...]] = {"bases": list, "licence": str, "method": str, "megabytes": int}
+_PIN: dict[str, type | tuple[type, ...]] = {"sha256": str, "url": str, "date": str}
 
 
 @dataclass(frozen=True)
@@ -61,36 +83,116 @@ class IndexEntry:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class RemoteEntry:
+    """A style that others publish. `file` is its name below each of `bases`; `sha256` is empty where none is known.
+
+    `megabytes` is about what will be fetched, 0 where nobody says.
+    """
+
+    name: str
+    file: str
+    bases: tuple[str, ...]
+    licence: str
+    data: str
+    sha256: str = ""
+    method: str = ""
+    direction: str = ""
+    inverse: str = ""
+    work_size: int | None = None
+    detail: float | None = None
+    megabytes: int = 0
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses as published, the one to try first first."""
+        return tuple(f"{base.rstrip('/')}/{self.file}" for base in self.bases)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What the first fetch of a published file gave: its digest, from where, on which day."""
+
+    sha256: str
+    url: str = ""
+    date: str = ""
+
+
 def read_index(folder: Path) -> dict[str, IndexEntry]:
     """The styles of the index in a folder, by name; empty without one. WeightsError when it is damaged."""
-    path = folder / INDEX
+    index = folder / INDEX
+    return {name: _entry(index, name, values) for name, values in _tables(index, "style").items()}
+
+
+def read_remote(folder: Path) -> dict[str, RemoteEntry]:
+    """The styles that the index in a folder knows to be published, by name. WeightsError when it is damaged."""
+    index = folder / INDEX
+    remotes = _tables(index, "remote")
+    sources = _tables(index, "source") if remotes else {}
+    return {name: _remote(index, name, values, sources) for name, values in remotes.items()}
+
+
+def read_pins(folder: Path) -> dict[str, Pin]:
+    """What was fetched before, by name. WeightsError when the index is damaged."""
+    index = folder / INDEX
+    pins = _tables(index, "pin")
+    for name, values in pins.items():
+        _check(f"{index}, pin.{name}", name, values, ("sha256",), _PIN)
+    return {name: Pin(**values) for name, values in pins.items()}
+
+
+def _tables(index: Path, kind: str) -> dict[str, Any]:
+    """All tables of one kind."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(index.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}") from error
+        raise WeightsError(f"{index} cannot be read: {error}") from error
     if table.get("schema") != 1:
-        raise WeightsError(f"{path} has schema {table.get('schema')!r}", "this imgcycle knows schema 1")
-    styles = table.get("style", {})
-    if not isinstance(styles, dict):
-        raise WeightsError(f"{path}: style should hold tables")
-    return {name: _entry(path, name, values) for name, values in styles.items()}
+        raise WeightsError(f"{index} has schema {table.get('schema')!r}", "this imgcycle knows schema 1")
+    found = table.get(kind, {})
+    if not isinstance(found, dict):
+        raise WeightsError(f"{index}: {kind} should hold tables")
+    return found
 
 
 def _entry(index: Path, name: str, values: Any) -> IndexEntry:
     where = f"{index}, style.{name}"
-    if not re.fullmatch(r"[\w.-]+", name) or not isinstance(values, dict):
+    _check(where, name, values, _REQUIRED, _TYPES)
+    rest = {key: value for key, value in values.items() if key != "file"}
+    return IndexEntry(name, index.parent / values["file"], **rest)
+
+
+def _remote(index: Path, name: str, values: Any, sources: dict[str, Any]) -> RemoteEntry:
+    where = f"{index}, remote.{name}"
+    _check(where, name, values, ("source", "file", "data"), _REMOTE)
+    rest = dict(values)
+    chosen = rest.pop("source")
+    if chosen not in sources:
+        raise WeightsError(f"{where}: there is no source {chosen!r}")
+    source = dict(sources[chosen])
+    _check(f"{index}, source.{chosen}", chosen, source, ("bases", "licence"), _SOURCE)
+    bases = source.pop("bases")
+    if not bases or not all(isinstance(base, str) for base in bases):
+        raise WeightsError(f"{index}, source.{chosen}: bases should be addresses")
+    return RemoteEntry(name, bases=tuple(bases), **source, **rest)
+
+
+def _check(
+    where: str, name: str, values: Any, required: tuple[str, ...], types: dict[str, type | tuple[type, ...]]
+) -> None:
+    """WeightsError unless a table has all it needs, nothing unknown, and files beside the index or below a base."""
+    # Names become names of files, so none may lead to another folder.
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*", name) or not isinstance(values, dict):
         raise WeightsError(f"{where} is no style")
-    missing = [key for key in _REQUIRED if key not in values]
+    missing = [key for key in required if key not in values]
     if missing:
         raise WeightsError(f"{where} lacks {', '.join(missing)}")
     for key, value in values.items():
-        if key not in _TYPES:
+        if key not in types:
             raise WeightsError(f"{where} has an unknown key {key!r}")
-        if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+        if not isinstance(value, types[key]) or isinstance(value, bool):
             raise WeightsError(f"{where}: {key} is {value!r}")
-    if Path(values["file"]).name != values["file"]:
+    if Path(values.get("file", "x")).name != values.get("file", "x"):
         raise WeightsError(f"{where}: file should be a plain name beside the index")
-    rest = {key: value for key, value in values.items() if key != "file"}
-    return IndexEntry(name, index.parent / values["file"], **rest)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from imgcycle.errors import UsageError, WeightsError
-from imgcycle.media.files import atomic_write, write_text
+from imgcycle.errors import UsageError
+from imgcycle.media.files import atomic_write
+from imgcycle.weights.entries import add_entry, drop_entry
 from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, find_style, homes, known_styles
 from imgcycle.weights.importers import convert_checkpoint
-from imgcycle.weights.index import INDEX, IndexEntry, read_index
+from imgcycle.weights.index import IndexEntry, read_index
 from imgcycle.weights.native import digest, inspect_weights, is_ours, load_generator
 
 _LONGEST = 64
@@ -50,26 +50,22 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
         about = convert_checkpoint(found.path, path, direction)
         notes = (f"recognised as {about.recognised}", *about.notes)
     entry = _entry(name, path, found)
-    _append(home / INDEX, entry)
+    add_entry(home, entry)
     return entry, notes
 
 
 def remove_style(name: str) -> Path:
     """Take a style of the user's own out of the index and delete its weights; the path they had.
 
-    UsageError for a style that is not the user's own.
+    What was fetched stays pinned: fetched again it must be the same. UsageError for a style that is not the user's own.
     """
     home = homes()[0]
     entry = read_index(home).get(name)
     if entry is None:
         where = known_styles().get(name)
         raise UsageError(f"{name} is not one of your own styles" + (f" but lies at {where.path}" if where else ""))
-    index = home / INDEX
-    text = _without(index.read_text("utf-8"), name)
     # The weights go last: a kill in between leaves a file without a name, not a name without a file.
-    write_text(index, text)
-    if name in read_index(home):
-        raise WeightsError(f"{index} names {name} in a way of its own", "edit it by hand")
+    drop_entry(home, name)
     entry.path.unlink(missing_ok=True)
     return entry.path
 
@@ -104,44 +100,3 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
 
 def _words(value: Any) -> str:
     return value if isinstance(value, str) and value else _UNKNOWN
-
-
-def _append(index: Path, entry: IndexEntry) -> None:
-    """Add an entry at the end of an index, leaving what a person wrote there as it is."""
-    before = index.read_text("utf-8") if index.exists() else "schema = 1\n"
-    values = {
-        "file": entry.path.name,
-        "sha256": entry.sha256,
-        "licence": entry.licence,
-        "data": entry.data,
-        **{key: value for key in _KEPT if (value := getattr(entry, key)) not in (None, "", {})},
-    }
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-    write_text(index, "\n".join([before.rstrip("\n"), "", f"[style.{json.dumps(entry.name)}]", *lines, ""]))
-
-
-def _without(text: str, name: str) -> str:
-    """An index without the tables of a style."""
-    kept, inside = [], False
-    header = re.compile(rf"""\s*\[\s*style\s*\.\s*(["']?){re.escape(name)}\1\s*[.\]]""")
-    for line in text.splitlines():
-        if line.lstrip().startswith("["):
-            inside = header.match(line) is not None
-        if not inside:
-            kept.append(line)
-    return "\n".join(kept).rstrip("\n") + "\n"
-
-
-def _toml(value: Any) -> str:
-    """A JSON value as TOML, on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, dict):
-        pairs = [f"{_toml(str(key))} = {_toml(inner)}" for key, inner in value.items() if inner is not None]
-        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(inner) for inner in value if inner is not None)}]"
-    text = str(value).encode("utf-8", "replace").decode()
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

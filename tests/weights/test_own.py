@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import torch
 
 from imgcycle.errors import UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
-from imgcycle.weights import own
 from imgcycle.weights.find import find_style, known_styles
 from imgcycle.weights.index import read_index
 from imgcycle.weights.native import load_generator
@@ -128,24 +126,3 @@ def test_an_index_keeps_what_a_person_wrote(tmp_path: Path, home: Path) -> None:
 def test_only_own_styles_are_removed(home: Path) -> None:
     with pytest.raises(UsageError, match="not one of your own"):
         remove_style("monet")
-
-
-def test_tables_below_a_style_go_with_it() -> None:
-    text = 'schema = 1\n[style.a]\nx = 1\n[style.a.figures]\nk = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
-    assert own._without(text, "a") == 'schema = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
-    assert own._without(text, "b").count("[") == 3
-
-
-def test_cards_survive_as_toml() -> None:
-    import tomllib
-
-    card = {
-        "a": 'quo"te\\\n\x7f',
-        "b": [1, 2.5, True],
-        "c": {"d e": None, "f": math.inf},
-        "g": "grün \U0001f600",
-        "h": {},
-    }
-    text = f"x = {own._toml(card)}"
-    assert tomllib.loads(text)["x"] == {**card, "c": {"f": math.inf}}
-    assert tomllib.loads(f"x = {own._toml(chr(0xD800))}")["x"] == "?"

@@ -1,0 +1,222 @@
+"""From an address to a file: whole or not at all, within limits, never led anywhere but to http and https.
+
+A download that was cut begins again. The largest file meant here is 46 MB, nobody publishes a digest of it, and half
+a file of yesterday with half a file of today would be trusted from then on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import shutil
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from pathlib import Path
+from typing import IO
+from urllib import request
+from urllib.error import HTTPError, URLError
+from urllib.parse import urljoin, urlsplit
+
+from imgcycle.errors import DownloadError, UsageError
+from imgcycle.weights.events import Asking, Listener, Received, Refused, nobody
+
+SCHEMES = ("https", "http")
+_BLOCK = 1 << 16
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SPARE = 2.5
+"""Room asked for, as a multiple of the download: beside it lies what is made of it before it is deleted."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What no server may exceed: bytes, seconds of silence, seconds in all for one address, redirects."""
+
+    most: int = 256 << 20
+    idle: float = 30.0
+    whole: float = 3600.0
+    hops: int = 5
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """What came: SHA-256 of the bytes as served, their number, and the address that was asked."""
+
+    sha256: str
+    size: int
+    url: str
+
+
+class _NotGiven(Exception):
+    """An address does not give the file; the message says why, in words that follow the address."""
+
+
+def check_address(url: str) -> str:
+    """The address itself. UsageError unless it is http or https, with a host and without a password."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise UsageError(f"{url!r} is no address to fetch from", "it begins with https:// or http://")
+    if parts.username is not None:
+        raise UsageError(f"a password in an address would be shown ({parts.hostname})", "leave it out")
+    return url
+
+
+def download(
+    name: str,
+    urls: Sequence[str],
+    path: Path,
+    listen: Listener = nobody,
+    limits: Limits | None = None,
+    hint: str | None = None,
+) -> Downloaded:
+    """Write to `path` what the first of several addresses gives that gives a whole file.
+
+    DownloadError, one line with what each address said and `hint`, when none does or the disk is full; what `path`
+    holds then is to be thrown away.
+    """
+    failed: list[str] = []
+    for url, then in zip(urls, [*urls[1:], None], strict=True):
+        listen(Asking(name, check_address(url)))
+        try:
+            return _fetch(name, url, path, listen, limits or Limits())
+        except _NotGiven as error:
+            failed.append(f"{url} {error}")
+            listen(Refused(name, url, str(error), then))
+    raise DownloadError(f"{name} could not be fetched: {'; '.join(failed)}", hint)
+
+
+def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) -> Downloaded:
+    deadline = time.monotonic() + limits.whole
+    with _opened(url, limits) as response:
+        total = _announced(response)
+        if total is not None and total > limits.most:
+            raise _NotGiven(f"has {total} bytes, more than the {limits.most} allowed")
+        seen, done = hashlib.sha256(), 0
+        with _disk(path):
+            if total is not None and shutil.disk_usage(path.parent).free < _SPARE * total:
+                raise DownloadError(f"{path.parent} has no room for {name}, which is {total >> 20} MB", "make room")
+            # Unbuffered, so that a full disk is met where it is expected and not once more in closing.
+            file = path.open("wb", buffering=0)
+        with file:
+            for block in _blocks(response, limits.idle):
+                done += len(block)
+                if done > limits.most:
+                    raise _NotGiven(f"goes on after the {limits.most} bytes allowed")
+                if time.monotonic() > deadline:
+                    raise _NotGiven(f"took longer than {limits.whole:g} s for {done} bytes")
+                _write(file, path, block)
+                seen.update(block)
+                listen(Received(name, done, total))
+    if total is not None and done != total:
+        raise _NotGiven(f"broke off after {done} of {total} bytes")
+    if done == 0:
+        raise _NotGiven("gave an empty file")
+    return Downloaded(seen.hexdigest(), done, url)
+
+
+def _opened(url: str, limits: Limits) -> HTTPResponse:
+    """The answer of an address, after its redirects: only to http and https, and never from https to http."""
+    from imgcycle import __version__
+
+    headers = {"User-Agent": f"imgcycle/{__version__}", "Accept-Encoding": "identity"}
+    director = _director()
+    at = url
+    for _ in range(limits.hops + 1):
+        try:
+            response: HTTPResponse = director.open(request.Request(at, headers=headers), timeout=limits.idle)  # noqa: S310 - checked
+            return response
+        except HTTPError as error:
+            with error:
+                target = error.headers.get("Location") if error.code in _REDIRECTS else None
+                if target is None:
+                    raise _NotGiven(f"answers {error.code} {error.reason}".rstrip()) from error
+            at = _redirected(at, target)
+        except (OSError, HTTPException, ValueError) as error:
+            raise _NotGiven(_reason(error, limits.idle)) from error
+    raise _NotGiven(f"redirects more than {limits.hops} times")
+
+
+def _director() -> request.OpenerDirector:
+    """What opens http and https, by the proxies of the environment, and nothing else: no files, no FTP, and no
+    redirects of its own."""
+    director = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler(),
+        request.HTTPHandler(),
+        request.HTTPSHandler(context=ssl.create_default_context()),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+        request.UnknownHandler(),
+    ):
+        director.add_handler(handler)
+    return director
+
+
+def _redirected(at: str, target: str) -> str:
+    try:
+        to = check_address(urljoin(at, target))
+    except (UsageError, ValueError) as error:
+        raise _NotGiven(f"redirects to {target!r}, which is not followed") from error
+    if urlsplit(at).scheme == "https" and urlsplit(to).scheme == "http":
+        raise _NotGiven(f"redirects from https to {to}, which is not followed")
+    return to
+
+
+def _announced(response: HTTPResponse) -> int | None:
+    """How many bytes the answer is to have; _NotGiven for one that is no file."""
+    kind = response.headers.get_content_type()
+    if response.status != 200:
+        raise _NotGiven(f"answers {response.status} {response.reason}".rstrip())
+    if kind == "text/html":
+        raise _NotGiven("gives a web page, not a file")  # a sign-in page of a network, most often
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise _NotGiven(f"answers in the coding {coding}, which was not asked for")
+    return response.length
+
+
+def _blocks(response: HTTPResponse, idle: float) -> Iterator[bytes]:
+    """The body as it comes, so that a slow one can be stopped between two blocks."""
+    while True:
+        try:
+            block = response.read1(_BLOCK)
+        except (OSError, HTTPException) as error:
+            raise _NotGiven(_reason(error, idle)) from error
+        if not block:
+            return
+        yield block
+
+
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Around what touches the disk, whose errors are not the server's."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full" if full else error.strerror or str(error)
+        raise DownloadError(f"{path.parent} cannot be written: {why}", "make room" if full else None) from error
+
+
+def _write(file: IO[bytes], path: Path, block: bytes) -> None:
+    left = memoryview(block)
+    with _disk(path):
+        while left:
+            left = left[file.write(left) :]
+
+
+def _reason(error: Exception, idle: float) -> str:
+    """Why an address gave nothing, in a few words."""
+    if isinstance(error, URLError) and isinstance(error.reason, Exception):
+        return _reason(error.reason, idle)
+    if isinstance(error, TimeoutError):
+        return f"was silent for {idle:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"has a certificate that is not trusted ({error.verify_message})"
+    if isinstance(error, IncompleteRead):
+        return "broke off"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"did not answer ({' '.join(said.split()) or type(error).__name__})"

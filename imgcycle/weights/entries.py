@@ -1,0 +1,81 @@
+"""The user's own index, written: entries added and taken out, all else in it left as a person wrote it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from imgcycle.errors import WeightsError
+from imgcycle.media.files import write_text
+from imgcycle.weights.index import INDEX, IndexEntry, Pin, read_index, read_pins
+from imgcycle.weights.locks import locked
+
+WORK = ".imgcycle"
+"""Folder in the user's folder for locks and for what is being fetched."""
+_LOCK = "index"
+"""What belongs to one style has a suffix there."""
+
+
+def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
+    """Put a style into the index of a folder in place of one of that name, and its pin if there is none yet."""
+    with locked(home / WORK / _LOCK):
+        index = home / INDEX
+        text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
+        if entry.name in read_index(home):
+            text = _dropped(index, text, entry.name)
+        if pin is not None and entry.name not in read_pins(home):
+            text = _with(text, "pin", entry.name, dataclasses.asdict(pin))
+        values = dataclasses.asdict(entry) | {"file": entry.path.name}
+        order = ("file", *(key for key in values if key not in ("file", "name", "path")))
+        write_text(index, _with(text, "style", entry.name, {key: values[key] for key in order}))
+
+
+def drop_entry(home: Path, name: str) -> None:
+    """Take a style out of the index of a folder, but not its pin; WeightsError when only a person can."""
+    with locked(home / WORK / _LOCK):
+        index = home / INDEX
+        write_text(index, _dropped(index, index.read_text("utf-8"), name))
+
+
+def _with(text: str, kind: str, name: str, values: dict[str, Any]) -> str:
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value not in (None, "", {})]
+    return "\n".join([text.rstrip("\n"), "", f"[{kind}.{json.dumps(name, ensure_ascii=False)}]", *lines, ""])
+
+
+def _dropped(index: Path, text: str, name: str) -> str:
+    import tomllib
+
+    rest = _without(text, name)
+    if name in tomllib.loads(rest).get("style", {}):
+        raise WeightsError(f"{index} names {name} in a way of its own", "edit it by hand")
+    return rest
+
+
+def _without(text: str, name: str) -> str:
+    """An index without the tables of a style."""
+    kept, inside = [], False
+    header = re.compile(rf"""\s*\[\s*style\s*\.\s*(["']?){re.escape(name)}\1\s*[.\]]""")
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            inside = header.match(line) is not None
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept).rstrip("\n") + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A JSON value as TOML, on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, dict):
+        pairs = [f"{_toml(str(key))} = {_toml(inner)}" for key, inner in value.items() if inner is not None]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(inner) for inner in value if inner is not None)}]"
+    text = str(value).encode("utf-8", "replace").decode()
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,48 @@
+"""One at a time: processes that would change the same thing in the user's folder wait for one another."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+_EVERY = 0.1
+"""Seconds between two looks at a lock that another process holds: a wait that Ctrl-C and SIGTERM can end."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock file while the block runs; `waiting` is called once when another process holds it.
+
+    The system lets go of it when a process dies, however it dies. The file stays: deleting it would let two in.
+    Some network file systems have no locks, and there nobody waits. OSError passes through.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        free = _taken(file)
+        if not free:
+            waiting()
+        while not free:
+            time.sleep(_EVERY)
+            free = _taken(file)
+        yield  # closing the file lets go
+
+
+def _taken(file: IO[bytes]) -> bool:
+    """Whether nobody else holds the lock, which is ours then."""
+    try:
+        try:
+            fcntl = importlib.import_module("fcntl")
+        except ImportError:
+            msvcrt = importlib.import_module("msvcrt")
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True  # no locks here
+    return True

@@ -1,0 +1,77 @@
+"""An index is written without losing what is in it, and what is written can be read again."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import pytest
+
+from imgcycle.errors import WeightsError
+from imgcycle.weights import entries
+from imgcycle.weights.entries import add_entry, drop_entry
+from imgcycle.weights.index import IndexEntry, Pin, read_index, read_pins
+
+
+def entry(home: Path, name: str = "tiny", **more: object) -> IndexEntry:
+    return IndexEntry(name, home / f"{name}.safetensors", "ab" * 32, "CC0-1.0", "noise", **more)  # type: ignore[arg-type]
+
+
+def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
+    made = entry(tmp_path, "größe.v2", direction="a → b", work_size=32, detail=0.0, figures={"kid": 0.1})
+    add_entry(tmp_path, made)
+    assert read_index(tmp_path) == {"größe.v2": made}
+    assert read_pins(tmp_path) == {}
+
+
+def test_an_entry_takes_the_place_of_the_one_before_and_its_pin_stays(tmp_path: Path) -> None:
+    first, second = Pin("aa" * 32, "https://x/tiny.pth", "2026-01-02"), Pin("bb" * 32)
+    add_entry(tmp_path, entry(tmp_path, method="old"), first)
+    add_entry(tmp_path, entry(tmp_path, "other"))
+    add_entry(tmp_path, entry(tmp_path), second)
+    assert set(read_index(tmp_path)) == {"tiny", "other"}
+    assert read_pins(tmp_path) == {"tiny": first}
+    drop_entry(tmp_path, "tiny")
+    assert set(read_index(tmp_path)) == {"other"}
+    assert read_pins(tmp_path) == {"tiny": first}
+
+
+def test_an_index_that_only_a_person_can_edit_is_left_alone(tmp_path: Path) -> None:
+    text = 'schema = 1\nstyle.tiny = { file = "x", sha256 = "", licence = "", data = "" }\n'
+    (tmp_path / "index.toml").write_text(text)
+    for change in (lambda: drop_entry(tmp_path, "tiny"), lambda: add_entry(tmp_path, entry(tmp_path))):
+        with pytest.raises(WeightsError, match="in a way of its own"):
+            change()
+    assert (tmp_path / "index.toml").read_text() == text
+
+
+def test_no_entry_is_lost_when_many_write_at_once(tmp_path: Path) -> None:
+    names = [f"s{n}" for n in range(12)]
+    threads = [threading.Thread(target=add_entry, args=(tmp_path, entry(tmp_path, name))) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(read_index(tmp_path)) == set(names)
+
+
+def test_tables_below_a_style_go_with_it() -> None:
+    text = 'schema = 1\n[style.a]\nx = 1\n[style.a.figures]\nk = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
+    assert entries._without(text, "a") == 'schema = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
+    assert entries._without(text, "b").count("[") == 3
+
+
+def test_cards_survive_as_toml() -> None:
+    import tomllib
+
+    card = {
+        "a": 'quo"te\\\n\x7f',
+        "b": [1, 2.5, True],
+        "c": {"d e": None, "f": math.inf},
+        "g": "grün \U0001f600",
+        "h": {},
+    }
+    text = f"x = {entries._toml(card)}"
+    assert tomllib.loads(text)["x"] == {**card, "c": {"f": math.inf}}
+    assert tomllib.loads(f"x = {entries._toml(chr(0xD800))}")["x"] == "?"
