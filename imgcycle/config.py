@@ -26,6 +26,7 @@ CycleMode = Literal["both", "forward", "backward", "none"]
 SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
 Variant = Literal["2017", "2018"]
 Way = Literal["A2B", "B2A"]
+FeatureLossName = Literal["vgg19"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
@@ -162,7 +163,8 @@ class TrainConfig(JsonConfig):
     Lengths are `steps` when given, else `epochs` constant + `epochs_decay` decaying ones. Weights of losses
     follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
     each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
-    `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder.
+    `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
+    `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
     """
 
     a: str
@@ -191,6 +193,8 @@ class TrainConfig(JsonConfig):
     lambda_kl: float = 0.1
     lambda_vgg: float = 0.0
     lambda_l1: float = 100.0
+    lambda_self: float = 10.0
+    feature_loss: FeatureLossName | None = None
     pool: int = 50
     lambda_nce: float = 1.0
     nce_identity: bool = True
@@ -231,6 +235,8 @@ class TrainConfig(JsonConfig):
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
+            (self.lambda_self >= 0, f"a self-regularisation of weight {self.lambda_self}", "0 (off) or more"),
+            (self.feature_loss is None or self.method == "simgan", f"{self.method} has no feature loss", "simgan has"),
             (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),

@@ -8,9 +8,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from imgcycle.cli.options import MACHINE, DebugOption, JsonOption, QuietOption
-from imgcycle.config import CriticKind, CycleMode, GanMode, Precision, SchedulePolicy, Variant, Way, WeightInit
+from imgcycle.config import (
+    CriticKind,
+    CycleMode,
+    FeatureLossName,
+    GanMode,
+    Precision,
+    SchedulePolicy,
+    Variant,
+    Way,
+    WeightInit,
+)
 
-MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix"]
+MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix", "simgan", "bigan"]
 NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
 
 NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
@@ -32,7 +42,8 @@ def train(
     method: Annotated[
         MethodName | None,
         typer.Option(
-            help="cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs."
+            help="cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs. "
+            "To compare with: simgan (A to B), bigan (both ways)."
         ),
     ] = None,
     variant: Annotated[Variant | None, typer.Option(help="unit: as published, or the rewrite.  [2017]")] = None,
@@ -86,6 +97,13 @@ def train(
         float | None, _option(help="Weight of UNIT's perceptual loss (metrics extra).  [0]", panel=LOSSES)
     ] = None,
     lambda_l1: Annotated[float | None, _option(help="Weight of pix2pix's L1 loss.  [100]", panel=LOSSES)] = None,
+    lambda_self: Annotated[
+        float | None, _option(help="Weight of simgan's likeness to the input.  [10]", panel=LOSSES)
+    ] = None,
+    feature_loss: Annotated[
+        FeatureLossName | None,
+        _option(help="simgan: likeness in deep features (metrics extra), not pixels.", panel=LOSSES),
+    ] = None,
     lambda_nce: Annotated[
         float | None, _option(help="Weight of the contrastive loss.  [cut 1, fastcut 10]", panel=LOSSES)
     ] = None,
@@ -93,7 +111,9 @@ def train(
         int | None, _option(help="Patches compared an image and layer.  [256]", panel=LOSSES)
     ] = None,
     nce_width: Annotated[int | None, _option(help="Width of the contrastive heads.  [256]", panel=LOSSES)] = None,
-    pool: Annotated[int | None, _option(help="Made images kept for cyclegan's critics.  [50]", panel=LOSSES)] = None,
+    pool: Annotated[
+        int | None, _option(help="Made images kept for the critics.  [50; 0 for cut, unit, pix2pix]", panel=LOSSES)
+    ] = None,
     batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1]", panel=DESCENT)] = None,
     lr: Annotated[float | None, _option(help="Learning rate.  [0.0002; unit 0.0001]", panel=DESCENT)] = None,
     lr_critic: Annotated[float | None, _option(help="The critics' own.  [as --lr]", panel=DESCENT)] = None,

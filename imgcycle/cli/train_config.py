@@ -28,6 +28,8 @@ PLAIN = frozenset(
         "lambda_kl",
         "lambda_vgg",
         "lambda_l1",
+        "lambda_self",
+        "feature_loss",
         "lambda_nce",
         "nce_patches",
         "nce_width",
@@ -51,7 +53,12 @@ PLAIN = frozenset(
     }
 )
 """Options that are a field of TrainConfig under the same name."""
-PUBLISHED_INIT = {"cyclegan": "normal", "pix2pix": "normal", "cut": "xavier", "fastcut": "xavier"}
+PUBLISHED_INIT = {
+    **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan"), "normal"),
+    **dict.fromkeys(("cut", "fastcut"), "xavier"),
+}
+OWNED = {"feature_loss": "simgan", "lambda_self": "simgan"}
+"""Options that mean nothing to any method but one."""
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
@@ -63,6 +70,9 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
 
     stored = stored or {}
     method = given.get("method") or stored.get("method", "cyclegan")
+    for option in given.keys() & OWNED.keys():
+        if method != OWNED[option]:
+            raise UsageError(f"{method} has no --{option.replace('_', '-')}", f"--method {OWNED[option]} has")
     defaults = defaults_of(method, given.get("variant") or stored.get("variant"))
     merged: dict[str, Any] = {**defaults}
     if given.get("paper"):

@@ -8,9 +8,11 @@ from typing import Any
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.base import Method
+from imgcycle.methods.bigan import BiGan
 from imgcycle.methods.cut import Cut, FastCut
 from imgcycle.methods.cyclegan import CycleGan
 from imgcycle.methods.pix2pix import Pix2Pix
+from imgcycle.methods.simgan import SimGan
 from imgcycle.methods.unit import Unit
 
 METHODS: dict[str, type[Method]] = {
@@ -19,6 +21,8 @@ METHODS: dict[str, type[Method]] = {
     "fastcut": FastCut,
     "unit": Unit,
     "pix2pix": Pix2Pix,
+    "simgan": SimGan,
+    "bigan": BiGan,
 }
 
 

@@ -54,10 +54,13 @@ class FeatureNet:
         """Rows of float32 for batches of float NCHW RGB in [-1, 1] (any size from 32×32 on)."""
         return torch.cat([self._run(batch.to(self.device)) for batch in images]).cpu()
 
-    def planes(self, images: Tensor) -> Tensor:
-        """The layer itself, (N, 512, H/16, W/16), of images on this net's device; gradients reach the images."""
+    def planes(self, images: Tensor, last: str = _PLAN[-1]) -> Tensor:
+        """The planes after convolution `last` and its ReLU, of images on this net's device; gradients reach the images.
+
+        By default the layer itself, (N, 512, H/16, W/16); "42" is relu4_2, (N, 512, H/8, W/8).
+        """
         x = (images.float().flip(1) + 1) * 127.5 - self._mean
-        for layer in self._layers:
+        for layer in self._layers[: _PLAN.index(last) + 1]:
             x = F.max_pool2d(x, 2) if layer is None else F.relu(F.conv2d(x, *layer, padding=1))
         return x
 

@@ -76,6 +76,15 @@ def test_pix2pix_takes_two_folders_or_one_and_a_live_unet() -> None:
     assert not build_config({**FOLDERS, "net": "unet256"}).net.live
 
 
+def test_what_is_compared_has_the_nets_and_losses_of_cyclegan() -> None:
+    base = build_config(FOLDERS)
+    assert build_config({**FOLDERS, "method": "bigan"}) == base.replace(method="bigan")
+    assert build_config({**FOLDERS, "method": "simgan"}) == base.replace(method="simgan")
+    deep = build_config({**FOLDERS, "method": "simgan", "feature_loss": "vgg19", "lambda_self": 3.0})
+    assert (deep.feature_loss, deep.lambda_self, base.lambda_self) == ("vgg19", 3.0, 10.0)
+    assert build_config({**FOLDERS, "method": "bigan", "paper": True}).weight_init == "normal"
+
+
 def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(json.dumps({"method": "unit", "critic": {"width": 8}, "net": {"kind": "unit2017", "depth": 2}}))
@@ -86,7 +95,7 @@ def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> No
 def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
     new = {
         "variant", "direction", "shared_blocks", "lambda_gan", "lambda_reconstruction", "lambda_kl", "lambda_vgg",
-        "lambda_l1", "weight_decay",
+        "lambda_l1", "lambda_self", "feature_loss", "weight_decay",
     }  # fmt: skip
     for method in ("cyclegan", "cut"):
         config = build_config({**FOLDERS, "method": method, "steps": 5})
@@ -151,6 +160,13 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--net", "resnet9"], "generators of its own"),
         (["train", "{red}", "-o", "{run}", "--method", "unit"], "two folders of images are needed"),
         (["train", "{red}", "-o", "{run}", "--method", "pix2pix", "--crop", "40"], "a crop of 40 pixels does not fit"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--feature-loss", "vgg19"], "cyclegan has no --feature-loss"),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--method", "cut", "--lambda-self", "1"],
+            "cut has no --lambda-self",
+        ),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
     ],
 )
 def test_mistakes_take_one_line_and_exit_2(

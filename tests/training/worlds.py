@@ -31,6 +31,8 @@ METHODS: dict[str, dict[str, Any]] = {
         "method": "pix2pix", "net": NetConfig("unet", 4, 5, "batch", live=True), "gan": "vanilla", "pool": 0,
         "critic": CriticConfig("nlayers", 8, 2, "batch"),
     },
+    "simgan": {"method": "simgan", "lambda_self": 1.0},
+    "bigan": {"method": "bigan"},
 }  # fmt: skip
 """The settings of each method, on nets that take milliseconds."""
 

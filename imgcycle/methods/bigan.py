@@ -1,0 +1,93 @@
+"""BiGAN, which is ALI: two ways through, and one critic that sees input beside output and guesses which was made.
+
+Donahue, Krähenbühl, Darrell: Adversarial Feature Learning (arXiv 1605.09782), eqs. 2 and 3; Dumoulin et al.:
+Adversarially Learned Inference (arXiv 1606.00704); both ICLR 2017. Theirs leads from noise to images and back;
+CycleGAN's authors, as they compared it (section 5.1.1), let it lead from images to images:
+
+    min over A2B, B2A, max over D of  log D(a, A2B(a)) + log(1 − D(B2A(b), b))
+
+For the critic pairs that begin with a true a are real and those that end with a true b are made; the generators want
+each taken for the other (the objective's inverse, as in the first, which keeps gradients alive). Nothing else asks
+for likeness. Nets, GAN loss, pools and order of a step are CycleGAN's own, for the comparison's sake.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.pool import ImagePool
+from imgcycle.nets.layers import device_of
+
+CRITIC = "critic_AB"
+"""The critic's name: it judges pairs (a, b), side by side in their channels."""
+
+
+class GeneratorPhase(Phase):
+    """Both generators at once; leaves the pairs in `made["A2B"]` and `made["B2A"]` for the critic."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        super().__init__("generator", {way: nets[way] for way in ("A2B", "B2A")}, {CRITIC: nets[CRITIC]})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A2B and gan_B2A."""
+        config, critic = self.config, self.net(CRITIC)
+        onward = torch.cat([batch.a, self.net("A2B")(batch.a).float()], 1)
+        back = torch.cat([self.net("B2A")(batch.b).float(), batch.b], 1)
+        batch.made = {"A2B": onward.detach(), "B2A": back.detach()}
+        return {
+            "gan_A2B": config.lambda_gan * gan_loss(config.gan, critic(onward), False),
+            "gan_B2A": config.lambda_gan * gan_loss(config.gan, critic(back), True),
+        }
+
+
+class CriticPhase(Phase):
+    """The critic tells the pairs of one way from those of the other, some of them older."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
+        super().__init__("critic", {CRITIC: nets[CRITIC]}, {})
+        self.config = config
+        self.pools = pools
+
+    def forward(self, batch: Batch) -> Losses:
+        """The term critic_AB."""
+        onward, back = (self.pools[way].query(batch.made[way]) for way in ("A2B", "B2A"))
+        batched = self.config.critic.norm != "batch"
+        return {CRITIC: critic_loss(self.config.gan, self.net(CRITIC), onward, back, batched)}
+
+
+class BiGan(Method):
+    """The two-way method without a cycle."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if not config.use_gan:
+            raise UsageError("BiGAN without its GAN has no loss at all", "leave --no-gan out")
+        self._nets: dict[str, nn.Module] = {way: make_generator(config) for way in self.directions}
+        self._nets[CRITIC] = make_critic(config, "normal", images=2)
+        self._pools = {way: ImagePool(config.pool) for way in self.directions}
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B, B2A, critic_AB."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Generators first, then the critic, as in CycleGAN."""
+        return [GeneratorPhase(self.config, self._nets), CriticPhase(self.config, self._nets, self._pools)]
+
+    def state(self) -> dict[str, Any]:
+        """The pools of pairs."""
+        return {"pools": {way: pool.state() for way, pool in self._pools.items()}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Fill the pools again."""
+        device = device_of(self._nets["A2B"])
+        for way, pairs in cast(dict[str, list[Tensor]], state["pools"]).items():
+            self._pools[way].load_state(pairs, device)

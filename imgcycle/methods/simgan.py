@@ -1,0 +1,94 @@
+"""SimGAN: one way, held to its input by plain likeness; and its variant whose likeness is that of deep features.
+
+Shrivastava et al.: Learning from Simulated and Unsupervised Images through Adversarial Training, CVPR 2017 (arXiv
+1612.07828). Objective, eqs. 1 and 4, with a critic of patches that sees a history of made images (sections 2.2, 2.3):
+
+    L = λ_GAN·GAN(A2B, D_B) + λ_self·‖ψ(A2B(a)) − ψ(a)‖₁
+
+ψ is the identity, or for "feature loss + GAN" relu4_2 of a VGG. Here as CycleGAN's authors compared it (section
+5.1.1): nets, GAN loss, pool and order of a step are CycleGAN's own. They give no λ_self; 10 is their λ of the cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.perceptual import FeatureLoss
+from imgcycle.methods.pool import ImagePool
+from imgcycle.nets.layers import device_of
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""How far a made picture is from its source: float32 NCHW in [-1, 1] each, a float32 scalar."""
+
+
+class GeneratorPhase(Phase):
+    """The generator: believed by the critic, and near its own input; leaves `made["B"]` for the critic."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: Distance) -> None:
+        super().__init__("generator", {"A2B": nets["A2B"]}, {"critic_B": nets["critic_B"]})
+        self.config = config
+        self.distance = distance
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A2B and self_A, the latter where it has a weight."""
+        config = self.config
+        made = self.net("A2B")(batch.a).float()
+        batch.made["B"] = made.detach()
+        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(made), True)}
+        if config.lambda_self:
+            losses["self_A"] = config.lambda_self * self.distance(made, batch.a)
+        return losses
+
+
+class CriticPhase(Phase):
+    """The critic: real images of B against made ones, some of them older."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pool: ImagePool) -> None:
+        super().__init__("critic", {"critic_B": nets["critic_B"]}, {})
+        self.config = config
+        self.pool = pool
+
+    def forward(self, batch: Batch) -> Losses:
+        """The term critic_B."""
+        made = self.pool.query(batch.made["B"])
+        batched = self.config.critic.norm != "batch"
+        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), batch.b, made, batched)}
+
+
+class SimGan(Method):
+    """The one-way method, A→B."""
+
+    directions = ("A2B",)
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if not config.use_gan:
+            raise UsageError("SimGAN without its GAN would learn to change nothing", "leave --no-gan out")
+        self._nets: dict[str, nn.Module] = {"A2B": make_generator(config), "critic_B": make_critic(config, "normal")}
+        self._distance: Distance = FeatureLoss() if config.feature_loss else F.l1_loss
+        self._pool = ImagePool(config.pool)
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B and critic_B."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Generator first, then the critic, as in CycleGAN."""
+        config, nets = self.config, self._nets
+        return [GeneratorPhase(config, nets, self._distance), CriticPhase(config, nets, self._pool)]
+
+    def state(self) -> dict[str, Any]:
+        """The pool."""
+        return {"pool": self._pool.state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Fill the pool again."""
+        self._pool.load_state(state["pool"], device_of(self._nets["A2B"]))
