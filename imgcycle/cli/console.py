@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imgcycle.jobs.events import Ended, Estimated, Event, Filmed, Finished, Noted, Planned, Progressed, Timed
+from imgcycle.jobs.events import Ended, Estimated, Event, Filmed, Finished, Noted, Planned, Progressed, Showed, Timed
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -77,6 +77,8 @@ class JsonListener:
                 self._progress({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         elif isinstance(event, Ended):
             emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
+        elif isinstance(event, Showed):
+            emit_json({"schema": SCHEMA, event.kind: event.path, "pictures": event.pictures, "bytes": event.size})
         elif self.verbose and isinstance(event, Progressed):
             self._now_and_then(input=event.input, share=round(event.share, 4), whole=round(event.whole, 4))
         elif self.verbose and isinstance(event, Filmed):
@@ -255,9 +257,17 @@ def event_lines(event: Event) -> list[str]:
         return ["; ".join([text, *(f"{option} would take about {duration(s)}" for option, s in event.savings)])]
     if isinstance(event, Estimated):
         return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]
-    if isinstance(event, Ended):
-        return [summary_line(event.summary)]
-    return []
+    if isinstance(event, Showed):
+        return [showed_line(event)]
+    return [summary_line(event.summary)] if isinstance(event, Ended) else []
+
+
+def showed_line(event: Showed) -> str:
+    """A page, and what it weighs."""
+    from imgcycle.media.paths import shown
+
+    count = f"{event.pictures} picture" + ("" if event.pictures == 1 else "s")
+    return f"{event.kind}: {shown(event.path)}, {count}, {event.size / 1e6:.1f} MB"
 
 
 def filmed_line(event: Filmed) -> str:

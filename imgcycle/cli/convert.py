@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgcycle.cli import options as o
+from imgcycle.cli.convert_stream import STREAM, check_streams, convert_stream
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
+    from imgcycle.jobs.convert import Styled
+    from imgcycle.jobs.events import Event
     from imgcycle.jobs.memory import Memory
-    from imgcycle.jobs.planning import ConvertRequest, Plan
     from imgcycle.jobs.tasks import Summary, Task
+    from imgcycle.jobs.viewing import Viewing
+    from imgcycle.weights.find import FoundStyle
 
-STREAM = "-"
-CHOICE = "Which inputs"
+CHOICE, PAGES = "Which inputs", "To look at"
 
 
 def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
@@ -25,7 +29,16 @@ def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
 
 
 def convert(
-    style: o.StyleOption,
+    style: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            "--style",
+            metavar="STYLE",
+            help="A style's name, a weights file, a run folder of train, or all: every style that is here.",
+            show_default=False,
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT...", help="Pictures, folders, globs; - for one on stdin.", show_default=False),
@@ -100,6 +113,26 @@ def convert(
     strip: Annotated[
         o.StripName, _option("--strip", help="Leave out metadata; alone it means all.", panel=o.WHERE)
     ] = o.StripName.none,
+    sheet: Annotated[
+        Path | None,
+        _option(
+            "--sheet",
+            help="Draw all inputs and results as one picture.",
+            panel=PAGES,
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        _option(
+            "--gallery",
+            help="Write a page of dividers between before and after, whole in itself.",
+            panel=PAGES,
+            metavar="FILE.html",
+            show_default=False,
+        ),
+    ] = None,
     device: o.DeviceOption = "auto",
     precision: o.PrecisionOption = o.PrecisionName.auto,
     backend: o.BackendOption = o.BackendName.torch,
@@ -125,8 +158,11 @@ def convert(
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
     from imgcycle.jobs.memory import Memory
-    from imgcycle.jobs.planning import ConvertRequest, plan
-    from imgcycle.jobs.translators import load_translator
+    from imgcycle.jobs.planning import ConvertRequest
+    from imgcycle.jobs.styles import ALL, local_styles, planned
+    from imgcycle.jobs.translators import open_style
+    from imgcycle.jobs.viewing import Viewing, credit_for, looked_at
+    from imgcycle.weights.find import find_style
 
     chosen = ConvertOptions.from_dict(
         {
@@ -148,21 +184,32 @@ def convert(
         tuple(named), output, chosen, recursive, overwrite, update, format.value, name, on_clash.value, sample, limit
     )
     allowed = Memory.default() if memory is None else Memory(parse_size(memory), promised=True)
+    viewing = Viewing(sheet, gallery, overwrite)
     streams = STREAM in named or output == STREAM
     if streams:
-        _check_streams(request, json_lines, dry_run)
+        check_streams(request, viewing, style == ALL, json_lines, dry_run)
+
+    def opened(found: FoundStyle) -> Translator:
+        return open_style(found, device, precision.value, backend.value)
+
     # --debug is read by main() as well, which shows tracebacks.
     with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
-        translator = load_translator(style, direction.value, device, precision.value, backend.value)
+        styles = local_styles() if style == ALL else [find_style(style, direction.value)]
         if streams:
-            _convert_stream(request, translator, allowed)
+            convert_stream(request, opened(styles[0]), allowed)
             return
-        planned = plan(request, translator.style)
+        works = planned(request, styles, opened)
+        viewing.check([task for work in works for task in work.plan.tasks])
         if dry_run:
-            _show_plan(planned, translator, allowed, json_lines, verbose)
+            _show_plans(works, viewing, allowed, json_lines, verbose)
             return
+
+        def showing(events: Iterator[Event]) -> Iterator[Event]:
+            credits = [credit_for(found, work.style, chosen) for found, work in zip(styles, works, strict=True)]
+            return looked_at(events, works, credits, viewing)
+
         saying = (quiet, verbose, json_lines)
-        summary = _convert_tree(planned, translator, allowed, jobs, fail_fast, failed_list, null, saying)
+        summary = _convert_trees(works, showing, allowed, jobs, fail_fast, failed_list, null, saying)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
 
@@ -181,9 +228,9 @@ def _listed(source: str, null: bool) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def _convert_tree(
-    planned: Plan,
-    translator: Translator,
+def _convert_trees(
+    works: Sequence[Styled],
+    showing: Callable[[Iterator[Event]], Iterator[Event]],
     memory: Memory,
     jobs: int,
     fail_fast: bool,
@@ -194,19 +241,20 @@ def _convert_tree(
     import os
 
     from imgcycle.cli.console import listening
-    from imgcycle.jobs.convert import convert_all
+    from imgcycle.jobs.convert import convert_styles
     from imgcycle.jobs.events import Ended, Finished
     from imgcycle.jobs.tasks import Summary
     from imgcycle.media.files import atomic_write
 
     quiet, verbose, json_lines = saying
-    failures: list[str] = []
+    # Of several styles more than one may fail on an input, which is to be tried again once.
+    failures: dict[str, None] = {}
     summary = Summary()
     with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
-        for event in convert_all(planned, translator, jobs, fail_fast, memory, listener):
+        for event in showing(convert_styles(works, jobs, fail_fast, memory, listener)):
             listener(event)
             if isinstance(event, Finished) and event.row.status == "failed":
-                failures.append(event.row.input)
+                failures[event.row.input] = None
             if isinstance(event, Ended):
                 summary = event.summary
     if failed_list is not None:
@@ -216,81 +264,33 @@ def _convert_tree(
     return summary
 
 
-def _check_streams(request: ConvertRequest, json_lines: bool, dry_run: bool) -> None:
-    from imgcycle.errors import UsageError
-
-    if len(request.inputs) != 1:
-        raise UsageError(
-            f"- stands for one picture, and {len(request.inputs)} inputs are named", "convert one at a time"
-        )
-    if dry_run:
-        raise UsageError("--dry-run plans files, not streams")
-    to_stdout = request.output in (None, STREAM)
-    if to_stdout and json_lines:
-        raise UsageError("the picture and --json would both go to stdout", "name a file with -o")
-    if to_stdout and sys.stdout.isatty():
-        raise UsageError("a picture is no text for a terminal", "name a file with -o, or send stdout somewhere")
-
-
-def _convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
-    """One picture from stdin or a file to stdout or a file."""
-    from imgcycle.errors import InputError, UsageError
-    from imgcycle.jobs.convert import convert_bytes
-    from imgcycle.jobs.picture import load_bytes
-    from imgcycle.media import formats, paths
-    from imgcycle.media.files import atomic_write
-
-    (source,) = request.inputs
-    if source == STREAM:
-        data = sys.stdin.buffer.read()
-    else:
-        if Path(source).is_dir():
-            raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
-        data = load_bytes(Path(source))
-    wanted = request.format
-    if request.output not in (None, STREAM):
-        assert request.output is not None
-        suffix = formats.by_suffix(request.output)
-        if Path(request.output).is_dir() or request.output.endswith("/"):
-            raise UsageError("a picture from stdin has no name", "name a file with -o")
-        if suffix is not None and suffix.writable:
-            wanted = next((key for key, value in formats.CHOICES.items() if value is suffix), wanted)
-        if Path(request.output).exists() and not request.overwrite:
-            raise UsageError(f"{paths.shown(request.output)} is there already", "--overwrite replaces it")
-    try:
-        made = convert_bytes(data, translator, request.options, wanted, memory)
-    except InputError as error:
-        raise InputError(
-            f"{'stdin' if source == STREAM else paths.shown(source)}: {error.message}", error.hint
-        ) from error
-    if request.output in (None, STREAM):
-        sys.stdout.buffer.write(made)
-        sys.stdout.buffer.flush()
-        return
-    assert request.output is not None
-    with atomic_write(Path(request.output)) as file:
-        file.write(made)
-
-
-def _show_plan(planned: Plan, translator: Translator, memory: Memory, json_lines: bool, verbose: bool) -> None:
+def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_lines: bool, verbose: bool) -> None:
     from imgcycle.cli.console import emit, emit_json, say
-    from imgcycle.jobs.memory import check_memory
+    from imgcycle.jobs.convert import check_all_memory, joined
     from imgcycle.media.paths import shown
 
-    check_memory(planned.to_convert, translator, memory)
-    for task in planned.tasks:
-        how = _how(task, translator, memory) if verbose and task.verdict == "convert" else None
-        if json_lines:
-            emit_json({"schema": 1, **task.to_dict(), **({} if how is None else {"plan": how})})
-            continue
-        reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
-        emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
-        if how is not None:
-            emit(f"    {how}")
+    check_all_memory(works, memory)
+    for work in works:
+        translator = work.open() if verbose else None
+        for task in work.plan.tasks:
+            how = None
+            if translator is not None and task.verdict == "convert":
+                how = _how(task, translator, memory)
+            if json_lines:
+                emit_json({"schema": 1, **task.to_dict(), **({} if how is None else {"plan": how})})
+                continue
+            reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
+            emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
+            if how is not None:
+                emit(f"    {how}")
     if not json_lines:
-        for note in planned.notes:
+        whole = joined(works)
+        for note in whole.notes:
             say(note)
-        say(f"{len(planned.to_convert)} of {len(planned.tasks)} would be converted")
+        for path in (viewing.sheet, viewing.gallery):
+            if path is not None:
+                say(f"{shown(path)} would show them")
+        say(f"{len(whole.to_convert)} of {len(whole.tasks)} would be converted")
 
 
 def _how(task: Task, translator: Translator, memory: Memory) -> str:

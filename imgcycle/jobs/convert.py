@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Translator
+from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
 from imgcycle.jobs.events import Ended, Event, Planned
@@ -83,6 +83,16 @@ def convert_one(task: Task, translator: Translator, memory: Memory | None = None
     return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room).row
 
 
+@dataclass(frozen=True)
+class Styled:
+    """A plan with the style it is for; `open` makes the translator when its turn has come, so that of many nets one is
+    in memory at a time."""
+
+    plan: Plan
+    style: Style
+    open: Callable[[], Translator]
+
+
 def convert_all(
     plan: Plan,
     translator: Translator,
@@ -91,40 +101,78 @@ def convert_all(
     memory: Memory | None = None,
     listener: Callable[[Event], None] | None = None,
 ) -> Iterator[Event]:
-    """Carry out a plan: decode and encode in `jobs` threads each while the net works; rows in the plan's order.
+    """Carry out a plan: `convert_styles` with a single one."""
+    return convert_styles([Styled(plan, translator.style, lambda: translator)], jobs, fail_fast, memory, listener)
 
-    At most `jobs` + 1 pictures wait before the net and as many after it, fewer when they are large. When the
-    consumer stops, or Ctrl-C comes, what is being written is finished, the rest is left. A full disk, twenty
-    failures in a row with one cause, or with `fail_fast` the first failure, end the work early with a note.
-    OutputError when the disk is too small from the start, UsageError when a promised `memory` is.
+
+def convert_styles(
+    works: Sequence[Styled],
+    jobs: int = 2,
+    fail_fast: bool = False,
+    memory: Memory | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> Iterator[Event]:
+    """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
+
+    Rows come in the order of the plans, and of the tasks in each. At most `jobs` + 1 pictures wait before the net and
+    as many after it, fewer when they are large. When the consumer stops, or Ctrl-C comes, what is being written is
+    finished, the rest is left. A full disk, twenty failures in a row with one cause, or with `fail_fast` the first
+    failure, end the work early with a note. OutputError when the disk is too small from the start, UsageError when a
+    promised `memory` is.
 
     `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
     """
-    tasks = plan.tasks
+    whole = joined(works)
     begun = time.perf_counter()
-    count = [t.verdict for t in tasks].count
-    yield Planned(len(tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    tally = Tally(tasks, begun, fail_fast)
-    if plan.to_convert:
-        check_disk(plan)
-        roots = {Path(t.root) for t in plan.to_convert}
-        ledgers = {str(root): Ledger(root) for root in roots}
-        memory = memory or Memory.default()
-        check_memory(plan.to_convert, translator, memory)
+    count = [t.verdict for t in whole.tasks].count
+    yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
+    tally = Tally(whole.tasks, begun, fail_fast)
+    memory = memory or Memory.default()
+    if whole.to_convert:
+        check_disk(whole)
+        check_all_memory(works, memory)
 
-        def heard(position: int, share: float) -> None:
-            if listener is not None:
-                listener(tally.progressed(position, share))
+    def heard(position: int, share: float) -> None:
+        if listener is not None:
+            listener(tally.progressed(position, share))
 
-        made = pipeline.rows(tasks, translator, jobs, memory, heard)
-        with at_work(roots, {Path(t.output).parent for t in plan.to_convert}):
-            for task, written in zip(tasks, made, strict=False):
-                if written.record is not None:
-                    ledgers[task.root].append(written.record)
-                yield from tally.add(written.row)
-                if tally.over:
-                    break
-    else:
+    for work in works:
+        yield from _carried_out(work, tally, jobs, memory, heard)
+        if tally.over:
+            break
+    yield Ended(tally.summary())
+
+
+def joined(works: Sequence[Styled]) -> Plan:
+    """All the plans as one."""
+    tasks = (task for work in works for task in work.plan.tasks)
+    return Plan(tuple(tasks), tuple(note for work in works for note in work.plan.notes))
+
+
+def check_all_memory(works: Sequence[Styled], memory: Memory) -> None:
+    """`check_memory` of every style's pictures, before the first of them is begun."""
+    if memory.promised:
+        for work in works:
+            if work.plan.to_convert:
+                check_memory(work.plan.to_convert, work.open(), memory)
+
+
+def _carried_out(
+    work: Styled, tally: Tally, jobs: int, memory: Memory, heard: Callable[[int, float], None]
+) -> Iterator[Event]:
+    tasks, first = work.plan.tasks, tally.position
+    wanted = work.plan.to_convert
+    if not wanted:
         for task in tasks:
             yield from tally.add(pipeline.left_alone(task))
-    yield Ended(tally.summary())
+        return
+    roots = {Path(t.root) for t in wanted}
+    ledgers = {str(root): Ledger(root) for root in roots}
+    made = pipeline.rows(tasks, work.open(), jobs, memory, lambda n, share: heard(first + n, share))
+    with at_work(roots, {Path(t.output).parent for t in wanted}):
+        for task, written in zip(tasks, made, strict=False):
+            if written.record is not None:
+                ledgers[task.root].append(written.record)
+            yield from tally.add(written.row)
+            if tally.over:
+                return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from imgcycle.jobs.tasks import Row, Summary
 
@@ -81,10 +82,20 @@ class Estimated:
 
 
 @dataclass(frozen=True)
+class Showed:
+    """A page to look at is written: how many inputs it shows, and its bytes."""
+
+    kind: Literal["sheet", "gallery"]
+    path: str
+    pictures: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """All tasks are over."""
 
     summary: Summary
 
 
-Event = Planned | Noted | Progressed | Filmed | Timed | Finished | Estimated | Ended
+Event = Planned | Noted | Progressed | Filmed | Timed | Finished | Estimated | Showed | Ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,13 +59,43 @@ class Plan:
 
 def plan(request: ConvertRequest, style: Style) -> Plan:
     """Find the inputs, give each an output, look at what is there already. UsageError when any of it cannot be."""
+    return plan_styles(request, [style])[0]
+
+
+def plan_styles(request: ConvertRequest, styles: Sequence[Style]) -> list[Plan]:
+    """A plan for each style, of the same inputs; what was found beside them is noted in the first.
+
+    Of several styles each has a folder of its own below the output folder, unless the name says which is which.
+    UsageError also where two styles would write one file.
+    """
     if request.format != "same" and request.format not in formats.CHOICES:
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
+    if len(styles) > 1 and request.output is not None and not paths.names_folder(request.output):
+        raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
     leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
     found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
     sources = [s for s in found.sources if s.folder is None or read_recipe(s.path) is None]
-    ours = len(found.sources) - len(sources)
+    beside = _beside(found, len(found.sources) - len(sources))
+    plans = []
+    for n, style in enumerate(styles):
+        own = replace(request, output=_output(request, style, len(styles)))
+        about = f" in {style.name}" if len(styles) > 1 else ""
+        plans.append(_planned(sources, own, style, beside if n == 0 else [], about))
+    _refuse_meetings(plans)
+    return plans
+
+
+def _output(request: ConvertRequest, style: Style, styles: int) -> str | None:
+    """Where the results of one of so many styles go."""
+    if styles == 1 or request.output is None or "{style}" in (request.name or ""):
+        return request.output
+    return f"{Path(request.output) / style.name}{os.sep}"
+
+
+def _planned(
+    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Sequence[str], about: str
+) -> Plan:
     # Every input gets its output before any is chosen: a sample must go where the whole would.
     assigned = paths.assign(
         sources, request.output, style.name, lambda s: _suffix(s, request.format), request.name, request.on_clash
@@ -75,7 +105,16 @@ def plan(request: ConvertRequest, style: Style) -> Plan:
     wanted = recipe_for(style, request.options)
     tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
-    return Plan(tasks, (*recognised, *_notes(found, ours, assigned, tasks)))
+    return Plan(tasks, (*recognised, *beside, *_renamed(assigned), *kept_notes(tasks, about)))
+
+
+def _refuse_meetings(plans: Sequence[Plan]) -> None:
+    taken: set[str] = set()
+    for plan in plans:
+        outputs = {os.path.normpath(task.output) for task in plan.tasks}
+        if met := taken & outputs:
+            raise UsageError(f"several styles would be written to {paths.shown(min(met))}", "put {style} into --name")
+        taken |= outputs
 
 
 def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) -> list[Assignment]:
@@ -240,7 +279,8 @@ def _marked(path: Path) -> bool:
         return mark in file.read()
 
 
-def _notes(found: paths.Gathered, ours: int, assigned: Sequence[Assignment], tasks: Sequence[Task]) -> list[str]:
+def _beside(found: paths.Gathered, ours: int) -> list[str]:
+    """A line for each kind of file that lies among the inputs and is none."""
     notes = []
     if found.clips:
         notes.append(f"{counted(len(found.clips), 'video clip')} left alone (imgcycle video takes them)")
@@ -248,23 +288,27 @@ def _notes(found: paths.Gathered, ours: int, assigned: Sequence[Assignment], tas
         notes.append(f"{counted(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
     if ours:
         notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
+    return notes
+
+
+def _renamed(assigned: Sequence[Assignment]) -> list[str]:
     renamed = [a for a in assigned if a.renamed]
-    if renamed:
-        first = renamed[0]
-        notes.append(
-            f"{counted(len(renamed), 'output')} kept the full name, another having the short one:"
-            f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
-        )
-    return notes + kept_notes(tasks)
+    if not renamed:
+        return []
+    first = renamed[0]
+    return [
+        f"{counted(len(renamed), 'output')} kept the full name, another having the short one:"
+        f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
+    ]
 
 
-def kept_notes(tasks: Sequence[Task | ClipTask]) -> list[str]:
-    """A line for each reason that results are kept for."""
+def kept_notes(tasks: Sequence[Task | ClipTask], about: str = "") -> list[str]:
+    """A line for each reason that results are kept for; `about` says of which."""
     kept: dict[str, int] = {}
     for task in tasks:
         if task.verdict == "keep":
             kept[task.reason] = kept.get(task.reason, 0) + 1
-    return [f"{counted(number, 'output')} kept: {reason}" for reason, number in kept.items()]
+    return [f"{counted(number, 'output')}{about} kept: {reason}" for reason, number in kept.items()]
 
 
 def counted(number: int, thing: str) -> str:

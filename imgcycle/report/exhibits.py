@@ -1,0 +1,79 @@
+"""What a page shows: inputs beside what became of them, whose style that was, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from imgcycle.media.stills import MAX_PIXELS
+from imgcycle.media.thumbnails import Levels, read_thumbnail
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture to be read when its turn comes; its fields are what `read_thumbnail` takes."""
+
+    path: Path
+    parts: int = 1
+    max_pixels: int = MAX_PIXELS
+    raw: Literal["none", "preview", "develop"] = "none"
+
+    def read(self, longest: int) -> Levels:
+        """uint8 (h, w, 3) in sRGB with no side above `longest`; InputError when it cannot be read."""
+        return read_thumbnail(self.path, longest, self.parts, self.max_pixels, self.raw)
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One input and its results, each with the name of its style; `title` is plain text on one line.
+
+    `ratio` is width / height of the results.
+    """
+
+    title: str
+    before: Work
+    after: tuple[tuple[str, Work], ...]
+    ratio: float = 1.5
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Whose work it is: a style, the SHA-256 of its weights, the settings, and what may be done with it."""
+
+    style: str
+    weights: str
+    settings: str
+    direction: str = ""
+    data: str = ""
+    licence: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        learnt = f"learnt from {self.data}" if self.data else ""
+        parts = (self.direction, self.settings, learnt, self.licence, f"weights {self.weights[:12]}")
+        return f"{self.style}: {'; '.join(part for part in parts if part)}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An input, or its result in one style, that is not shown, and why."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exhibition:
+    """A page to be: its heading, what hangs there, whose work it is, and what is missing."""
+
+    title: str
+    exhibits: tuple[Exhibit, ...]
+    credits: tuple[Credit, ...]
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles."""
+        return tuple(credit.style for credit in self.credits)

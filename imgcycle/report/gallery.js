@@ -1,0 +1,97 @@
+"use strict";
+
+/* Listeners sit on the document, so that a long page answers before all of it has arrived. */
+document.documentElement.classList.add("js");
+
+const STEP = 2;
+const LEAP = 10;
+const RANGES = ".view input";
+
+function show(range) {
+  const view = range.closest(".view");
+  const share = Math.round(range.value);
+  view.style.setProperty("--at", `${range.value}%`);
+  view.dataset.end = share < 12 ? "left" : share > 88 ? "right" : "";
+  range.setAttribute("aria-valuetext", `${share} % before, ${100 - share} % after`);
+}
+
+function place(view, x) {
+  const box = view.getBoundingClientRect();
+  const range = view.querySelector("input");
+  range.value = (100 * (x - box.left)) / box.width;
+  show(range);
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches(RANGES)) show(event.target);
+});
+
+/* A finger on a range has to hit its thumb in some browsers; here any place of the picture will do. */
+let held = null;
+
+document.addEventListener("pointerdown", (event) => {
+  const view = event.target.closest(".view");
+  if (!view || !event.isPrimary || event.button) return;
+  held = view;
+  view.setPointerCapture(event.pointerId);
+  view.querySelector("input").focus({ preventScroll: true });
+  /* A finger may be about to scroll: it places the divider when it moves sideways or is lifted. */
+  if (event.pointerType === "mouse") place(view, event.clientX);
+});
+
+document.addEventListener("mousedown", (event) => {
+  /* The focus stays where it was put. */
+  if (event.target.closest(".view")) event.preventDefault();
+});
+
+document.addEventListener("pointermove", (event) => {
+  if (held && event.isPrimary) place(held, event.clientX);
+});
+
+document.addEventListener("pointerup", (event) => {
+  if (held && event.isPrimary) place(held, event.clientX);
+  held = null;
+});
+
+document.addEventListener("pointercancel", () => {
+  held = null;
+});
+
+document.addEventListener("change", (event) => {
+  const choice = event.target;
+  if (!choice.matches(".styles input")) return;
+  const figure = choice.closest("figure");
+  figure.querySelectorAll(".after").forEach((image, n) => {
+    image.hidden = n !== Number(choice.value);
+  });
+  figure.querySelector(".tag.right").textContent = choice.parentElement.textContent.trim();
+});
+
+function go(way) {
+  const ranges = [...document.querySelectorAll(RANGES)];
+  const here = document.activeElement.closest("figure");
+  let at = ranges.findIndex((range) => range.closest("figure") === here);
+  if (at < 0) {
+    /* From nowhere, forward leads to the first picture that begins on the screen or below it. */
+    const first = ranges.findIndex((range) => range.closest("figure").getBoundingClientRect().top >= 0);
+    at = (first < 0 ? ranges.length : first) - (way > 0 ? 1 : 0);
+  }
+  const range = ranges[at + way];
+  if (!range) return;
+  range.closest("figure").scrollIntoView({ block: "center" });
+  range.focus({ preventScroll: true });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "n" || event.key === "p") {
+    go(event.key === "n" ? 1 : -1);
+  } else if (event.target.matches(RANGES) && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+    const way = event.key === "ArrowRight" ? 1 : -1;
+    event.target.value = Number(event.target.value) + way * (event.shiftKey ? LEAP : STEP);
+    show(event.target);
+  } else {
+    return;
+  }
+  event.preventDefault();
+});

@@ -1,0 +1,98 @@
+"""Words on pictures: a face that has the letters, and a text cut to the room there is."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from dataclasses import dataclass
+
+from PIL import ImageDraw, ImageFont
+
+_FACES = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "Arial Unicode.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "msgothic.ttc",
+    "PingFang.ttc",
+    "Arial.ttf",
+)
+"""Faces of the system's, asked in this order for what Pillow's own, which has the English letters, lacks."""
+Face = ImageFont.FreeTypeFont
+
+
+@dataclass(frozen=True)
+class Ink:
+    """How words look: colour, and the size of the letters in pixels."""
+
+    colour: tuple[int, int, int]
+    size: int
+
+
+def write(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, ink: Ink, room: int, face: Face | None = None
+) -> None:
+    """One line with its top left corner `at`, cut in the middle when it is wider than `room` pixels."""
+    face = face or face_for(text, ink.size)
+    draw.text(at, fitted(spelled(text, face), face, room), ink.colour, face)
+
+
+def fitted(text: str, face: Face, room: int) -> str:
+    """The text, or so much of its beginning and end, around dots, as fits: the end of a file name tells as much."""
+    if face.getlength(text) <= room:
+        return text
+    kept = len(text) - 1
+    while kept > 1 and face.getlength(_cut(text, kept)) > room:
+        kept -= 1
+    return _cut(text, kept)
+
+
+def _cut(text: str, kept: int) -> str:
+    behind = kept // 2
+    return f"{text[: kept - behind]}…{text[len(text) - behind :]}"
+
+
+def wrapped(text: str, face: Face, room: int) -> list[str]:
+    """The text in lines of `room` pixels at most, broken at spaces where there are any."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if line and face.getlength(longer) > room:
+            lines.append(line)
+            longer = word
+        line = longer
+    return [*lines, line] if line else lines
+
+
+def face_for(text: str, size: int) -> Face:
+    """The first face with all the letters; Pillow's own where none has them."""
+    own = _face("", size)
+    assert own is not None
+    names = ("", *_FACES)
+    return next((f for n in names if (f := _face(n, size)) is not None and all(_has(f, c) for c in text)), own)
+
+
+def spelled(text: str, face: Face) -> str:
+    """The text as a face can write it: without accents it lacks, and a question mark for what else it lacks."""
+    return "".join(c if _has(face, c) else _plain(c, face) for c in text)
+
+
+def _plain(letter: str, face: Face) -> str:
+    base = unicodedata.normalize("NFKD", letter)[0]
+    return base if _has(face, base) else "?"
+
+
+@functools.cache
+def _face(name: str, size: int) -> Face | None:
+    try:
+        found = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+    except OSError:
+        return None
+    return found if isinstance(found, Face) else None
+
+
+@functools.lru_cache(4096)
+def _has(face: Face, letter: str) -> bool:
+    # What a face lacks, it draws as it draws this, which is no character.
+    return letter == " " or bytes(face.getmask(letter)) != bytes(face.getmask("\uffff"))

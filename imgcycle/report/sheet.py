@@ -1,0 +1,96 @@
+"""A contact sheet: every input beside what became of it, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from imgcycle import __version__
+from imgcycle.media.pixels import Pixels
+from imgcycle.media.thumbnails import Levels
+from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
+from imgcycle.report.layout import HEAD, MARGIN, Box, Layout
+from imgcycle.report.lettering import Ink, face_for, wrapped, write
+
+PAPER, INK, FAINT = (250, 249, 247), (38, 38, 42), (110, 108, 105)
+_LINE = 24
+_NAMED = 3
+"""Missing ones that are named; a sheet has no room for a long list."""
+
+
+class Sheet:
+    """A sheet on its way: exhibits are hung one after another, then it is finished."""
+
+    def __init__(self, exhibition: Exhibition, layout: Layout) -> None:
+        self.exhibition, self.layout = exhibition, layout
+        self._pixels = _paper(layout.height, layout.width)
+        self._labels: list[tuple[Box, str, int]] = []
+        self._count = 0
+
+    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+        """Hang one: `pictures` are its input and its results, in order; a style it has none in leaves a gap."""
+        before, *boxes = self.layout.boxes[self._count]
+        self._count += 1
+        alone = len(self.layout.boxes) == 1
+        made = dict(zip((style for style, _ in exhibit.after), pictures[1:], strict=True))
+        for box, style in zip(boxes, self.exhibition.styles, strict=True):
+            if style in made:
+                self._hang(box, made[style])
+            # Of many pairs the heading tells once what all the right halves are.
+            label = "" if style in made and len(boxes) == 1 and not alone else style
+            self._labels.append((box, label if style in made else f"{style}: none", box.width))
+        self._hang(before, pictures[0])
+        wide = boxes[0].left + boxes[0].width - before.left if len(boxes) == 1 and not alone else before.width
+        self._labels.append((before, "before" if alone else exhibit.title, wide))
+
+    def finish(self, missing: Sequence[Missing], more: int = 0) -> Pixels:
+        """The whole sheet, uint8 (h, w, 3); `more` exhibits had no room."""
+        layout = self.layout
+        room = layout.width - 2 * MARGIN
+        small = Ink(FAINT, 15)
+        said = _foot(self.exhibition, missing, more)
+        face = face_for("".join(said), small.size)
+        foot = [line for text in said for line in wrapped(text, face, room)]
+        below = _paper(MARGIN + _LINE * len(foot), layout.width)
+        image = Image.fromarray(np.concatenate([self._pixels, below]))
+        draw = ImageDraw.Draw(image)
+        write(draw, (MARGIN, MARGIN), self.exhibition.title, Ink(INK, 36), room)
+        write(draw, (MARGIN, MARGIN + HEAD - 76), ", ".join(self.exhibition.styles), Ink(FAINT, 22), room)
+        for box, text, wide in self._labels:
+            write(draw, (box.left, box.top + box.height + 7), text, Ink(FAINT, layout.letters), wide)
+        for n, line in enumerate(foot):
+            write(draw, (MARGIN, layout.height + _LINE * n), line, small, room, face)
+        return np.asarray(image)
+
+    def _hang(self, box: Box, pixels: Levels) -> None:
+        """Put a picture into the middle of its box, as large as it fits, never enlarged."""
+        height, width = pixels.shape[:2]
+        scale = min(1.0, box.width / width, box.height / height)
+        size = [max(1, round(width * scale)), max(1, round(height * scale))]
+        # A pixel of rounding is no reason for a line of paper along an edge.
+        for axis, full in enumerate((box.width, box.height)):
+            if abs(size[axis] - full) <= 2:
+                size[axis] = full
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        left, top = box.left + (box.width - size[0]) // 2, box.top + (box.height - size[1]) // 2
+        self._pixels[top : top + size[1], left : left + size[0]] = small
+
+
+def _paper(height: int, width: int) -> Levels:
+    paper = np.empty((height, width, 3), np.uint8)
+    paper[:] = PAPER
+    return paper
+
+
+def _foot(exhibition: Exhibition, missing: Sequence[Missing], more: int) -> list[str]:
+    lines = [credit.line for credit in exhibition.credits]
+    if more:
+        lines.append(f"{more} more have no room here; these are spread over the whole.")
+    if missing:
+        named = "; ".join(f"{one.title} ({one.reason})" for one in missing[:_NAMED])
+        rest = f"; and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        lines.append(f"Not shown: {named}{rest}.")
+    return [*lines, f"Made with imgcycle {__version__}."]
