@@ -22,7 +22,7 @@ COMMANDS = {
     "video": "Convert clips: every frame at its own time, with all sound, subtitles and chapters.",
     "train": "Learn to turn images like those in A into images like those in B (and back), without pairs.",
     "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
-    "models": "The styles known here, and how to make more known: list, info, path, verify, add, import, remove.",
+    "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
 }
 """Each lives in the module of `cli/` that has its name, under that name. What it says of itself stands here as well,
 so that `imgcycle --help` need not import it: with thirty options a command costs a fifth of that time."""

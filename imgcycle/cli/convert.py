@@ -154,6 +154,7 @@ def convert(
     import contextlib
 
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.offer import offer
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
@@ -188,6 +189,8 @@ def convert(
     streams = STREAM in named or output == STREAM
     if streams:
         check_streams(request, viewing, style == ALL, json_lines, dry_run)
+    if style != ALL:
+        offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
 
     def opened(found: FoundStyle) -> Translator:
         return open_style(found, device, precision.value, backend.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,10 @@ from imgcycle.cli import options as o
 
 if TYPE_CHECKING:
     from imgcycle.weights.find import FoundStyle
+    from imgcycle.weights.index import RemoteEntry
 
 models = typer.Typer(
-    help="The styles known here, and how to make more known: list, info, path, verify, add, import, remove.",
+    help="The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -31,22 +32,32 @@ def _default(context: typer.Context) -> None:
 
 @models.command("list")
 def list_styles(json_lines: o.JsonOption = False) -> None:
-    """All styles known by name."""
+    """All styles known by name: those that are here, then those that `get` fetches."""
     from imgcycle.cli.console import emit, emit_json, say
-    from imgcycle.weights.find import index_paths, known_styles
+    from imgcycle.weights.find import index_paths, known_styles, remote_styles
 
     styles = known_styles()
-    if not styles and not json_lines:
+    here = {name for name, found in styles.items() if found.path.is_file()}
+    remote = {name: entry for name, entry in remote_styles().items() if name not in here}
+    if not styles and not remote and not json_lines:
         say(f"no style is installed; looked at {', '.join(map(str, index_paths()))}")
-    width = max(map(len, styles), default=0)
+    width = max(map(len, (*styles, *remote)), default=0)
     for name, found in sorted(styles.items()):
         assert found.entry is not None
-        there = found.path.is_file()
+        if name in remote:
+            continue
         if json_lines:
-            emit_json({"schema": 1, "name": name, "path": str(found.path), "present": there, **_facts(name)})
+            emit_json({"schema": 1, "name": name, "path": str(found.path), "present": name in here, **_facts(name)})
         else:
-            state = "" if there else "  (weights not here)"
+            state = "" if name in here else "  (weights not here)"
             emit(f"{name:<{width}}  {found.entry.direction or found.entry.data}{state}")
+    for name, entry in sorted(remote.items()):
+        if json_lines:
+            emit_json({"schema": 1, **_remote_facts(entry)})
+        else:
+            emit(f"{name:<{width}}  {entry.direction or entry.data}  (to get)")
+    if remote and not json_lines:
+        say("(to get): imgcycle models get NAME, or name it in --to")
 
 
 @models.command()
@@ -57,7 +68,7 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
     from imgcycle.cli.console import emit, emit_json
     from imgcycle.errors import InputError
     from imgcycle.media.paths import kind_of
-    from imgcycle.weights.find import find_style
+    from imgcycle.weights.find import remote_styles
 
     path = Path(name)
     if kind_of(path) in ("still", "clip") and path.is_file():
@@ -69,24 +80,33 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
             raise InputError(f"{name} holds no recipe: imgcycle did not make it, or its metadata were taken out")
         facts = dict(recipe)
     else:
-        found = find_style(name)
-        facts = {"name": found.label, "path": str(found.path)}
-        if found.is_foreign:
-            from imgcycle.weights.importers import import_checkpoint
-
-            _, imported = import_checkpoint(found.path)
-            facts |= {"recognised": imported.recognised, "net": imported.config.to_dict(), "notes": imported.notes}
-        else:
-            from imgcycle.weights.native import inspect_weights
-
-            about = inspect_weights(found.path)
-            facts |= _facts(name) if found.entry else {}
-            facts |= {"net": about.config, "card": about.card}
+        facts = _card(name) or _remote_facts(remote_styles()[name])
     if json_lines:
         emit_json({"schema": 1, **facts})
         return
     for key, value in facts.items():
         emit(f"{key}: {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else value}")
+
+
+def _card(name: str) -> dict[str, Any] | None:
+    """What is known of a style that is here, None for one that is yet to be fetched."""
+    from imgcycle.errors import StyleNotHere
+    from imgcycle.weights.find import find_style
+
+    try:
+        found = find_style(name)
+    except StyleNotHere:
+        return None
+    facts: dict[str, Any] = {"name": found.label, "path": str(found.path)}
+    if found.is_foreign:
+        from imgcycle.weights.importers import import_checkpoint
+
+        _, imported = import_checkpoint(found.path)
+        return facts | {"recognised": imported.recognised, "net": imported.config.to_dict(), "notes": imported.notes}
+    from imgcycle.weights.native import inspect_weights
+
+    about = inspect_weights(found.path)
+    return facts | (_facts(name) if found.entry else {}) | {"net": about.config, "card": about.card}
 
 
 @models.command()
@@ -108,6 +128,7 @@ def verify(
     from imgcycle.cli.console import emit
     from imgcycle.errors import ImgcycleError
     from imgcycle.weights.find import find_style, known_styles
+    from imgcycle.weights.get import check_origin
     from imgcycle.weights.native import digest
 
     bad = 0
@@ -118,12 +139,48 @@ def verify(
                 emit(f"{name}: not the file its index describes ({found.path})")
                 bad += 1
                 continue
+            check_origin(found)
             _read(found)
             emit(f"{name}: sound")
         except ImgcycleError as error:
             emit(f"{name}: {error}")
             bad += 1
     if bad:
+        raise typer.Exit(1)
+
+
+@models.command()
+def get(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Published styles, as `list` names them.")],
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option("--mirror", metavar="URL", help="Look below this address first; also $IMGCYCLE_MIRROR."),
+    ] = None,
+    quiet: o.QuietOption = False,
+    verbose: o.VerboseOption = False,
+    json_lines: o.JsonOption = False,
+) -> None:
+    """Fetch published styles, compare them with what was fetched first, and keep them in $IMGCYCLE_HOME."""
+    from imgcycle.cli.console import emit_json, say
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.models_view import fetching
+    from imgcycle.errors import DownloadError
+    from imgcycle.weights.get import check_names, get_style
+
+    failed = 0
+    with ending_well():
+        check_names(names)
+        with fetching(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
+            for name in dict.fromkeys(names):
+                try:
+                    get_style(name, mirror or (), listener)
+                except DownloadError as error:
+                    failed += 1
+                    if json_lines:
+                        emit_json({"schema": 1, "name": name, "status": "failed", "error": str(error)})
+                    else:
+                        say(f"imgcycle: {error}")
+    if failed:
         raise typer.Exit(1)
 
 
@@ -183,6 +240,21 @@ def _read(found: FoundStyle) -> None:
         import_checkpoint(found.path)
     else:
         load_generator(found.path)
+
+
+def _remote_facts(entry: RemoteEntry) -> dict[str, Any]:
+    """What the index says of a style that is published, and not here."""
+    import dataclasses
+
+    facts = dataclasses.asdict(entry)
+    said = {key: value for key, value in facts.items() if key not in ("file", "bases") and value not in ("", None)}
+    return {
+        "name": entry.name,
+        "present": False,
+        "get": f"imgcycle models get {entry.name}",
+        **said,
+        "urls": list(entry.urls),
+    }
 
 
 def _facts(name: str) -> dict[str, object]:

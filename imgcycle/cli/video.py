@@ -122,6 +122,7 @@ def video(
 
     from imgcycle.cli.console import listening
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.offer import offer
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import VideoOptions
     from imgcycle.device import parse_size
@@ -153,6 +154,7 @@ def video(
     request = ClipRequest(tuple(inputs), output, chosen, recursive, overwrite, update, name)
     allowed = None if memory is None else Memory(parse_size(memory), promised=True)
     summary = Summary()
+    offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
     with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
         translator = load_translator(style, direction.value, device, precision.value, backend.value)
         planned = plan_clips(request, translator.style)

@@ -182,7 +182,7 @@ def test_no_room_is_said_before_anything_is_written(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/x.pth"] = body(DATA)
-    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2 * len(DATA)}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 2 * len(DATA)}))
     with pytest.raises(DownloadError, match="has no room"):
         download("x", [f"{server.base}/x.pth"], tmp_path / "x.pth", limits=TIGHT)
     assert not list(tmp_path.iterdir())

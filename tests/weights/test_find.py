@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.errors import UnknownStyle, WeightsError
+from imgcycle.errors import StyleNotHere, UnknownStyle, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights import find
 from imgcycle.weights.find import find_style, known_styles
@@ -54,6 +54,33 @@ def test_a_changed_file_is_not_trusted(home: Path) -> None:
     (home / "monet.safetensors").unlink()
     with pytest.raises(WeightsError, match="are not at"):
         find_style("monet")
+
+
+def test_styles_to_get_are_named_with_a_mark(home: Path) -> None:
+    write_index(home)
+    text = (home / "index.toml").read_text()
+    remote = '\n[source.s]\nbases = ["https://a.example/"]\nlicence = ""\n'
+    remote += "".join(f'[remote.{name}]\nsource = "s"\nfile = "x.pth"\ndata = ""\n' for name in ("monet", "monet_old"))
+    (home / "index.toml").write_text(text + remote)
+    with pytest.raises(UnknownStyle, match=r"known: monet, monet_old\*; \*: imgcycle models get NAME"):
+        find_style("monnet")
+    assert find_style("monet").path == home / "monet.safetensors"
+    (home / "monet.safetensors").unlink()
+    for name, words in (("monet", "are not at"), ("monet_old", "not on this machine yet")):
+        with pytest.raises(StyleNotHere, match=rf"{words}.*\(imgcycle models get {name}\)") as caught:
+            find_style(name)
+        assert caught.value.exit_code == 2
+
+
+def test_a_folder_of_pictures_does_not_hide_a_style_to_get(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "index.toml").write_text(
+        'schema = 1\n[source.s]\nbases = ["https://a/"]\nlicence = ""\n'
+        '[remote.zebra]\nsource = "s"\nfile = "x"\ndata = ""\n'
+    )
+    (home / "zebra").mkdir()
+    monkeypatch.chdir(home)
+    with pytest.raises(StyleNotHere):
+        find_style("zebra")
 
 
 def test_run_folders_prefer_their_best(tmp_path: Path) -> None:

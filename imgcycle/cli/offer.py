@@ -1,0 +1,54 @@
+"""A style that is published and not here: a person is asked whether to fetch it, a program is told how."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgcycle.weights.index import RemoteEntry
+
+
+def offer(style: str, direction: str, *, ask: bool) -> None:
+    """Fetch a style that `--to` names when it is published, not here, and the person at the terminal says yes.
+
+    Raises what finding the style raises, so StyleNotHere for a no, for `ask` False, and where nobody can be asked.
+    """
+    from imgcycle.errors import StyleNotHere
+    from imgcycle.weights.find import find_style, remote_styles
+
+    try:
+        find_style(style, "B2A" if direction == "B2A" else "A2B")
+    except StyleNotHere:
+        if not ask or not _somebody_there() or not _wanted(remote_styles()[style]):
+            raise
+    else:
+        return
+
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.models_view import fetching
+    from imgcycle.weights.get import get_style
+
+    with ending_well(), fetching() as listener:
+        get_style(style, (), listener)
+
+
+def _somebody_there() -> bool:
+    """Whether a question would be seen and could be answered."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _wanted(remote: RemoteEntry) -> bool:
+    """Ask on stderr: stdout may be a picture."""
+    from urllib.parse import urlsplit
+
+    from imgcycle.cli.console import say
+
+    host = urlsplit(remote.urls[0]).hostname
+    size = f", about {remote.megabytes} MB" if remote.megabytes else ""
+    say(f"{remote.name} ({remote.direction or remote.data}) is published, but not on this machine yet.")
+    say(f"Learnt from {remote.data}. Licence: {remote.licence}.")
+    sys.stderr.write(f"Fetch it from {host}{size}? [Y/n] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    return answer != "" and answer.strip().casefold() in ("", "y", "yes")

@@ -1,0 +1,201 @@
+"""Published styles brought to this machine: fetched, compared with what was fetched first, kept as weights of ours.
+
+What is kept is a file of ours, not the checkpoint: it cannot hold code, opens in milliseconds, and says in its card
+where it came from and what digest that had. The digest of the first fetch is pinned in the user's index, and stays
+pinned when the style is removed: whoever publishes something else under the name later is found out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
+from imgcycle.weights.download import Downloaded, Limits, check_address, download
+from imgcycle.weights.entries import WORK, add_entry
+from imgcycle.weights.events import Kept, Listener, Waiting, nobody
+from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
+from imgcycle.weights.importers import Imported, import_checkpoint
+from imgcycle.weights.index import INDEX, IndexEntry, Pin, RemoteEntry, read_index, read_pins
+from imgcycle.weights.locks import locked
+from imgcycle.weights.native import digest, inspect_weights, save_weights
+
+MIRROR = "IMGCYCLE_MIRROR"
+"""Environment variable with base addresses to try first, separated by spaces."""
+
+
+def get_style(name: str, mirrors: Sequence[str] = (), listen: Listener = nobody, limits: Limits | None = None) -> Kept:
+    """Make a published style known by name: fetch it unless it is here and sound, and keep it in the user's folder.
+
+    A file of the published name that lies in the user's folder is taken in place of a download. `mirrors` are base
+    addresses tried before those of `$IMGCYCLE_MIRROR` and the published ones. Raises UnknownStyle for a name nobody
+    publishes, UsageError when a file of the user's own is in the way, DownloadError when no address gives a whole
+    file, or one that is not what was fetched first, or no generator; then nothing is kept.
+    """
+    home = homes()[0]
+    bases = [check_address(base) for base in (*mirrors, *os.environ.get(MIRROR, "").split())]
+    started = time.monotonic()
+    remote = remote_styles().get(name)
+    if remote is None:
+        kept = _here(name, home) or _nowhere(name)
+    else:
+        with locked(home / WORK / f"{name}.lock", lambda: listen(Waiting(name))):
+            kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
+    listen(kept)
+    return kept
+
+
+def check_names(names: Sequence[str]) -> None:
+    """UnknownStyle for the first name that is neither here nor published, before anything is fetched."""
+    home = homes()[0]
+    for name in names:
+        if name not in remote_styles() and _here(name, home) is None:
+            _nowhere(name)
+
+
+def check_origin(found: FoundStyle) -> None:
+    """WeightsError when a fetched style was not made from the file that its pin names."""
+    pin = read_pins(homes()[0]).get(found.label) if found.entry else None
+    if pin is None or found.is_foreign:
+        return
+    card = inspect_weights(found.path).card
+    if card.get("published_as") == found.label and card.get("source_sha256") != pin.sha256:
+        raise WeightsError(f"{found.path} was not made from the file that was fetched first", "remove it, get it again")
+
+
+def _here(name: str, home: Path) -> Kept | None:
+    """The style as it is on this machine, if it is and is sound."""
+    found = known_styles().get(name)
+    if found is None or not found.path.is_file() or digest(found.path) != found.digest:
+        return None
+    pin = read_pins(home).get(name, Pin(""))
+    return Kept(name, found.path, pin.sha256, pin.url, fresh=False)
+
+
+def _nowhere(name: str) -> NoReturn:
+    """UnknownStyle for a name that nobody publishes, with the names there are."""
+    if name in known_styles():
+        raise UnknownStyle(f"{name} is not as it should be at {known_styles()[name].path}, and is published nowhere")
+    find_style(name)
+    raise UnknownStyle(f"{name} is a file or folder, and no style that is published")
+
+
+def _bring(
+    remote: RemoteEntry, bases: list[str], home: Path, listen: Listener, limits: Limits | None, started: float
+) -> Kept:
+    _check_way(remote.name, home)
+    with _workplace(home, remote.name) as folder:
+        urls = [*(f"{base.rstrip('/')}/{remote.file}" for base in bases), *remote.urls]
+        path, came = _obtain(remote, urls, home, folder, listen, limits)
+        trusted_now = _compare(remote, came, home)
+        kept = _keep(remote, path, came, home)
+        return replace(kept, seconds=time.monotonic() - started, trusted_now=trusted_now)
+
+
+def _check_way(name: str, home: Path) -> None:
+    """UsageError when what lies where the style will lie is not what an earlier fetch left there."""
+    path = home / f"{name}{NATIVE}"
+    pinned = name in read_pins(home)
+    if name in read_index(home) and not pinned:
+        raise UsageError(
+            f"{name} is a style of your own, and its weights are damaged", f"imgcycle models remove {name}"
+        )
+    if path.exists() and not pinned and not _is_leftover(path, name):
+        raise UsageError(f"{path} is in the way, and no index names it", "move it away")
+
+
+def _is_leftover(path: Path, name: str) -> bool:
+    """Whether a file is what a fetch left that was killed between the weights and the index."""
+    try:
+        return inspect_weights(path).card.get("published_as") == name
+    except WeightsError:
+        return False
+
+
+@contextlib.contextmanager
+def _workplace(home: Path, name: str) -> Iterator[Path]:
+    """An empty folder for a download; what a killed fetch left in it goes first, what this one leaves goes last."""
+    folder = home / WORK / f"{name}.part"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _obtain(
+    remote: RemoteEntry, urls: Sequence[str], home: Path, folder: Path, listen: Listener, limits: Limits | None
+) -> tuple[Path, Downloaded]:
+    """The published file: one that a person laid down, else a download."""
+    laid = home / remote.file
+    if laid.is_file():
+        return laid, Downloaded(digest(laid), laid.stat().st_size, str(laid))
+    path = folder / remote.file
+    hint = f"offline? fetch {remote.urls[-1]} elsewhere, put it at {laid}, then: imgcycle models get {remote.name}"
+    return path, download(remote.name, urls, path, listen, limits, hint)
+
+
+def _compare(remote: RemoteEntry, came: Downloaded, home: Path) -> bool:
+    """Whether nothing was known to compare with; DownloadError when it is not the file that was expected."""
+    pin = read_pins(home).get(remote.name)
+    expected = remote.sha256 or (pin.sha256 if pin else "")
+    if expected and came.sha256 != expected:
+        first = f"not the {expected[:16]}… " + ("of the index" if remote.sha256 else "fetched first")
+        replaced = f"; if its publisher replaced it, delete [pin.{remote.name}] from {home / INDEX}"
+        raise DownloadError(
+            f"{came.url} is not the file it should be: its SHA-256 is {came.sha256[:16]}…, {first}",
+            "nothing was kept" + ("" if remote.sha256 else replaced),
+        )
+    return not expected
+
+
+def _keep(remote: RemoteEntry, path: Path, came: Downloaded, home: Path) -> Kept:
+    """Read the checkpoint, write the weights, then let the index name them: a kill in between leaves no name."""
+    name = remote.name
+    try:
+        net, about = import_checkpoint(path)
+    except WeightsError as error:
+        reason = error.message.removeprefix(str(path)).lstrip(": ")
+        raise DownloadError(f"what {came.url} gives is no style: {reason}", "nothing was kept") from error
+    kept = home / f"{name}{NATIVE}"
+    save_weights(kept, net, about.config.to_dict(), _card(remote, about, came))
+    entry = IndexEntry(
+        name,
+        kept,
+        sha256=digest(kept),
+        licence=remote.licence,
+        data=remote.data,
+        method=remote.method or about.recognised,
+        direction=remote.direction,
+        inverse=remote.inverse,
+        work_size=remote.work_size,
+        detail=remote.detail,
+    )
+    add_entry(home, entry, Pin(came.sha256, came.url, datetime.date.today().isoformat()))
+    return Kept(name, kept, came.sha256, came.url, came.size)
+
+
+def _card(remote: RemoteEntry, about: Imported, came: Downloaded) -> dict[str, Any]:
+    """What the weights say of themselves wherever they are copied to."""
+    said = {
+        "published_as": remote.name,
+        "direction": remote.direction,
+        "method": remote.method or about.recognised,
+        "recognised": about.recognised,
+        "data": remote.data,
+        "licence": remote.licence,
+        "source": came.url,
+        "source_sha256": came.sha256,
+        "work_size": remote.work_size,
+        "detail": remote.detail,
+        "notes": list(about.notes),
+    }
+    return {key: value for key, value in said.items() if value not in (None, "", [])}
