@@ -168,8 +168,9 @@ class Restoration:
         first, weights = _enlarging_rows(len(self._change), self._height, top, top + len(pixels))
         self.widen(first, first + weights.shape[1])
         at = first - self._first
-        added = weights @ self._columns[at : at + weights.shape[1]]
-        _mix(pixels, self._keep, added, out)
+        # By torch: numpy's products bring threads of their own, which spin for a while after each and starve a clip's.
+        added = torch.from_numpy(weights) @ torch.from_numpy(self._columns[at : at + weights.shape[1]])
+        _mix(pixels, self._keep, added.numpy(), out)
 
     def widen(self, first: int, last: int) -> None:
         """Have rows first..last of the change enlarged along the row; those before `first` may go."""
@@ -228,5 +229,5 @@ def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def with_colours_of(small: Floats, result: Floats) -> Floats:
     """The result's lightness with the photograph's colours: only the change of luma (BT.601) is taken over."""
     luma = np.array([0.299, 0.587, 0.114], np.float32)
-    change: Floats = ((result - small) @ luma).astype(np.float32)
+    change: Floats = np.einsum("hwc,c->hw", result - small, luma)
     return small + change[..., None]

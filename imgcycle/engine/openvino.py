@@ -64,6 +64,7 @@ class OpenVinoTranslator(Translator):
         self.base_bytes = BASE_BYTES
         self._compiled = OpenVinoNet(self.net)
 
+        self.concurrent = False
     def _run(self, planes: Tensor) -> Tensor:
         return self._compiled(planes)
 

@@ -15,8 +15,10 @@ A net sees every frame for the first time. Two things make its strokes flicker, 
   moves in the photograph leaves no ghost of itself, and light that changes is followed at once. Averages are softer
   than what they average, so fine detail is then raised to the strength that it has in n around.
 
-A scene cut forgets everything. The third thing often tried, moments of the norms held through time, is left out:
-what it took of the flicker it took of the contrast (tests/benchmarks/flicker.py).
+The net sees frames alone, so several may be in it at once: where each is put on the grid (`place`) and what is blended
+(`settle`) goes in order, the net itself (`translated`) need not. A scene cut forgets everything. The third thing often
+tried, moments of the norms held through time, is left out: what it took of the flicker it took of the contrast
+(tests/benchmarks/flicker.py).
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from imgcycle.motion.shift import grid_shift
 Floats = npt.NDArray[np.float32]
 State = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 Strength = Literal["off", "light", "strong"]
+At = tuple[int, int]
+"""A place on a net's grid: pixels down and right, within a stride."""
 
 _COARSEST = 8
 """Grids coarser than this many pixels are let slide: to follow them a frame would have to grow too much."""
@@ -78,15 +82,16 @@ class Calm:
     def __init__(self, translator: Translator, strength: Strength = "light") -> None:
         self.translator = translator
         self.smoothing = SMOOTHING[strength]
+        self._at = (0, 0)
+        """The place on the grid of the frame that was placed last."""
+        self._settled = (0, 0)
+        """That of the frame that was settled last."""
         self._before: Floats | None = None
         self._change: Floats | None = None
-        self._at = (0, 0)
 
     def step(self, frame: Floats) -> Floats:
         """The result for the next frame."""
-        if self.smoothing is None:
-            return self._translated(frame)
-        return self.follow(frame, self.watch(frame))
+        return self.follow(frame, None if self.smoothing is None else self.watch(frame))
 
     def watch(self, frame: Floats) -> Motion | None:
         """How the frame before moved to become this one; None for the first of a scene. Changes nothing."""
@@ -97,47 +102,65 @@ class Calm:
 
         `motion_between` needs frames alone, so it may run ahead in other threads while the net works.
         """
+        at = self.place(motion)
+        return self.settle(frame, self.translated(frame, at), motion, at)
+
+    def place(self, motion: Motion | None) -> At:
+        """Where on the net's grid (down, right) the next frame goes; frames are placed in order."""
+        if self.smoothing is not None:
+            self._at = (0, 0) if motion is None else _turned(self._at, motion, self.translator.stride)
+        return self._at
+
+    def translated(self, frame: Floats, at: At) -> Floats:
+        """What the net makes of a frame in its place: remembers nothing, so any thread may ask for any frame."""
+        with torch.inference_mode():
+            return fullsize.from_tensor(self.translator.whole(fullsize.to_tensor(frame), at))
+
+    def settle(self, frame: Floats, fresh: Floats, motion: Motion | None, at: At) -> Floats:
+        """The result for the next frame, of which the net made `fresh`; frames are settled in order."""
         if self.smoothing is None:
-            return self._translated(frame)
-        if motion is None:
-            self._at = (0, 0)
-            result = self._translated(frame)
-        else:
-            self._at = _turned(self._at, motion, self.translator.stride)
-            result = self._blended(frame, self._translated(frame), motion, self.smoothing)
+            return fresh
+        result = fresh
+        if motion is not None and self._before is not None and self._change is not None:
+            result = self._blended(self._before, self._change, frame, fresh, motion, self.smoothing)
         # A copy: whoever reads frames may use one buffer for all.
-        self._before, self._change = frame.copy(), result - frame
+        self._before, self._change, self._settled = frame.copy(), result - frame, at
         return result
+
+    def lose(self, frame: Floats, at: At) -> None:
+        """Settle a frame that the net failed with: the next one is taken as the net makes it."""
+        if self.smoothing is not None:
+            self._before, self._change, self._settled = frame.copy(), None, at
 
     def state(self) -> State:
         """All that is remembered, to be saved without loss; empty before the first frame and with `off`."""
-        if self._before is None or self._change is None:
+        if self._before is None:
             return {}
-        return {"before": self._before, "change": self._change, "at": np.array(self._at, np.int64)}
+        found: State = {"before": self._before, "at": np.array(self._settled, np.int64)}
+        return found if self._change is None else found | {"change": self._change}
 
     def load(self, state: Mapping[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]) -> None:
         """Go on where `state` was asked for: the frames to come give the same bytes as if nothing had been in between.
 
         KeyError when something is missing from it.
         """
+        self._before, self._change, self._at, self._settled = None, None, (0, 0), (0, 0)
         if not state:
-            self._before, self._change, self._at = None, None, (0, 0)
             return
         down, right = (int(n) for n in state["at"])
-        self._before, self._change = (np.asarray(state[key], np.float32) for key in ("before", "change"))
-        self._at = (down, right)
+        self._before = np.asarray(state["before"], np.float32)
+        self._change = np.asarray(state["change"], np.float32) if "change" in state else None
+        self._at = self._settled = (down, right)
 
-    def _translated(self, frame: Floats) -> Floats:
-        with torch.inference_mode():
-            return fullsize.from_tensor(self.translator.whole(fullsize.to_tensor(frame), self._at))
-
-    def _blended(self, frame: Floats, result: Floats, motion: Motion, smoothing: Smoothing) -> Floats:
-        assert self._before is not None
-        assert self._change is not None
-        trust = _trust(self._before, frame, motion, smoothing.tolerance)[..., None]
-        change = result - frame
-        mixed = result + smoothing.weight * trust * (motion.brought(self._change) - change)
-        calm: Floats = np.clip(mixed + np.sqrt(trust) * _lost(mixed, result), 0, 1)
+    @staticmethod
+    def _blended(
+        before: Floats, shown: Floats, frame: Floats, fresh: Floats, motion: Motion, smoothing: Smoothing
+    ) -> Floats:
+        """`fresh` with the change that was `shown` on the frame before, where that frame is to be trusted."""
+        trust = _trust(before, frame, motion, smoothing.tolerance)[..., None]
+        change = fresh - frame
+        mixed = fresh + smoothing.weight * trust * (motion.brought(shown) - change)
+        calm: Floats = np.clip(mixed + np.sqrt(trust) * _lost(mixed, fresh), 0, 1)
         return calm
 
 
@@ -148,7 +171,7 @@ def motion_between(before: Floats | None, frame: Floats) -> Motion | None:
     return measure_motion(before, frame)
 
 
-def _turned(at: tuple[int, int], motion: Motion, stride: int) -> tuple[int, int]:
+def _turned(at: At, motion: Motion, stride: int) -> At:
     """The place on the net's grid at which most of a frame's content lies where it lay before, to the nearest pixel."""
     if stride > _COARSEST:
         return at

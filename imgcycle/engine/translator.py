@@ -74,6 +74,9 @@ class Translator:
         chain = self.net.stages()
         self._chain = None if chain is None else fused(chain)
         # What its computing takes beside weights and planes, where that is more than torch alone.
+        # Whether several threads may each run a picture on a few of torch's threads: it is so on the CPU, where threads
+        # share nothing but weights.
+        self.concurrent = device.type == "cpu"
         self.base_bytes = 0
         self._exact: Translator | None = None
         self._plans: dict[Any, StripPlan] = {}

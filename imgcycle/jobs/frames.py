@@ -1,6 +1,7 @@
-"""Frames on their way: reduced and watched, translated, restored and written, each in a thread of its own.
+"""Frames on their way: reduced and watched, translated, settled, restored and written.
 
-The net works in the caller's thread; what comes before and after it runs ahead and behind, a few frames at most.
+Each stage goes on while the others work, a few frames ahead or behind at most: one thread reads, the net works in
+lanes of its own, the caller's thread brings frames in order and settles them, and one thread restores and writes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
-from imgcycle.engine.temporal import Calm, State, motion_between
+from imgcycle.engine.temporal import At, Calm, State, motion_between
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.lanes import Lanes
 from imgcycle.media.pixels import Floats, Pixels, without_holes
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.handover import Handover
@@ -36,6 +38,8 @@ class _Seen:
     pixels: Pixels
     small: Floats
     motion: Motion | None
+    at: At = (0, 0)
+    """Where it lies on the net's grid, once it was placed."""
 
 
 @dataclass(eq=False)
@@ -63,7 +67,8 @@ class Filming:
     """One pass of frames through a net.
 
     `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
-    written so far; `watcher` each reduced frame, its motion, and what became of it.
+    written so far; `watcher` each reduced frame, its motion, and what became of it. `lanes` frames are in the net at
+    once.
     """
 
     def __init__(
@@ -75,14 +80,17 @@ class Filming:
         ends: Callable[[int], bool],
         listener: Callable[[int], None],
         watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
+        lanes: int = 1,
     ) -> None:
         self.calm, self.options, self.sink = calm, options, sink
         self.ends, self.listener, self.watcher = ends, listener, watcher
+        self.lanes = lanes
         self.work_size = style.work_size if options.work_size == "auto" else options.work_size
         self.detail = style.detail if options.detail is None else options.detail
         self.failures: list[str] = []
         self.net_seconds = 0.0
-        """Seconds the net took, without waiting for what comes before and after it."""
+        """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
+        self._counting = threading.Lock()
         self._failed_in_a_row = 0
         self._before: Pixels | None = None
 
@@ -97,12 +105,12 @@ class Filming:
         last = self.calm.state().get("before")
         ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
         behind = threading.Thread(target=self._write, args=(after, before, failed), name="imgcycle-restore")
+        net = Lanes(self._translated, self.lanes)
         try:
             ahead.start()
             behind.start()
-            for seen in iter(before.take, None):
-                assert seen is not None
-                result = self._translated(seen)
+            for seen, fresh in net(map(self._placed, iter(before.take, None))):
+                result = self._settled(seen, fresh)
                 memory = self.calm.state() if self.ends(seen.timed.number) else None
                 if not after.put(_Made(seen, result, memory)):
                     break
@@ -115,6 +123,7 @@ class Filming:
             before.abandon()
             if ahead.is_alive():
                 stop()
+            net.close()
             for thread in (ahead, behind):
                 if thread.ident is not None:
                     thread.join()
@@ -136,18 +145,31 @@ class Filming:
         except BaseException as error:
             out.finish(error)
 
-    def _translated(self, seen: _Seen) -> Floats | None:
+    def _placed(self, seen: _Seen | None) -> _Seen:
+        assert seen is not None
+        seen.at = self.calm.place(seen.motion)
+        return seen
+
+    def _translated(self, seen: _Seen) -> Floats:
+        if self.options.strength == 0:
+            return seen.small
         begun = time.perf_counter()
+        result = self.calm.translated(seen.small, seen.at)
+        with self._counting:
+            self.net_seconds += (time.perf_counter() - begun) / self.lanes
+        return result
+
+    def _settled(self, seen: _Seen, fresh: Floats | Exception) -> Floats | None:
+        """The next frame's result, in order; None where it failed, which must not cost the clip."""
         try:
-            # After a failure nothing is remembered, and the next frame begins anew.
-            remembers = bool(self.calm.state())
+            if isinstance(fresh, Exception):
+                raise fresh
             still = self.options.strength == 0
-            result = seen.small if still else self.calm.follow(seen.small, seen.motion if remembers else None)
-            self.net_seconds += time.perf_counter() - begun
+            result = fresh if still else self.calm.settle(seen.small, fresh, seen.motion, seen.at)
             if self.watcher is not None:
                 self.watcher(seen.small, seen.motion, result)
-        except Exception as error:  # one frame's failure must not cost the clip
-            self.calm.load({})
+        except Exception as error:
+            self.calm.lose(seen.small, seen.at)
             why = " ".join(str(error).split()) or type(error).__name__
             self.failures.append(f"frame {seen.timed.number + 1}: {why}")
             self._failed_in_a_row += 1

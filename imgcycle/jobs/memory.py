@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import torch
+
 from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES, default_memory
 from imgcycle.engine import fullsize
@@ -34,6 +36,10 @@ _IN_HAND = 12
 """Frames of a clip between the two queues."""
 _SEEN = 600
 """Bytes that a pixel of the reduced frames takes in these: themselves, their motion, what is remembered."""
+_FRESH = 40
+"""Bytes that a pixel of a reduced frame takes while it is in the net or waits for its turn after it."""
+_LANES = 8
+"""Frames in the net at once at most: one thread before it and one after it feed no more."""
 _WORK = 64
 """Bytes that a pixel of the reduced picture takes on its way to the net and back."""
 
@@ -229,15 +235,31 @@ def _target(facts: Facts, task: Task) -> Format:
     return formats.written_as(formats.by_suffix(task.output) or formats.by_name(facts.format))
 
 
-def clip_bytes(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> int:
-    """Bytes that the process takes for a clip of this size at most: the net, and every frame on its way."""
+@dataclass(frozen=True)
+class ClipNeed:
+    """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
+
+    least: int
+    lane: int
+
+    def lanes(self, translator: Translator, memory: Memory) -> int:
+        """How many frames are in the net at once: one to a core, as far as the memory goes."""
+        if not translator.concurrent:
+            return 1
+        return max(1, min(_LANES, torch.get_num_threads(), 1 + (memory.total - self.least) // self.lane))
+
+
+def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> ClipNeed:
+    """What frames of this size take: the net, and every frame on its way."""
     shape = work_shape(height, width, options, translator.style)
     frame = 3 * width * height * (2 if deep else 1)
     queued = 2 * max(2, min(8, _QUEUE // frame))
     net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
     # The change is enlarged by columns first: floats of the full width and the work size's height.
     columns = 0 if shape == (height, width) else 12 * width * shape[0]
-    return _always(translator) + net + (queued + _IN_HAND) * frame + _SEEN * shape[0] * shape[1] + columns
+    small = shape[0] * shape[1]
+    least = _always(translator) + net + (queued + _IN_HAND) * frame + _SEEN * small + columns
+    return ClipNeed(least, net + frame + _FRESH * small)
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:

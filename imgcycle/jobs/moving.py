@@ -14,6 +14,7 @@ from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
 from imgcycle.jobs.frames import Filming, stand_ins
+from imgcycle.jobs.memory import Memory, clip_need
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
@@ -32,7 +33,9 @@ def both_are_pictures(task: ClipTask) -> bool:
     return formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING
 
 
-def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None = None) -> tuple[ClipRow, str]:
+def convert_moving(
+    task: ClipTask, translator: Translator, stats: Stats | None = None, memory: Memory | None = None
+) -> tuple[ClipRow, str]:
     """Convert an animation; its row, and the SHA-256 of what was read.
 
     InputError when the picture does not move, OutputError when it cannot be written.
@@ -46,6 +49,8 @@ def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None =
     if not frames:
         raise InputError(f"no frame lies there: the animation is {sum(found.durations) / 1000:.3f} s long")
     kept = _Kept()
+    width, height = found.frames[0].size
+    need = clip_need(height, width, False, task.options.picture(), translator)
     filming = Filming(
         Calm(translator, task.options.smooth),
         task.options.picture(),
@@ -54,6 +59,7 @@ def convert_moving(task: ClipTask, translator: Translator, stats: Stats | None =
         lambda _: False,
         lambda _: None,
         stats.watch if stats else None,
+        need.lanes(translator, memory or Memory.default()),
     )
     filming.run(frames)
     numbers = [frame.number for frame in frames]

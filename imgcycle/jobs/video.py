@@ -23,7 +23,7 @@ from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
-from imgcycle.jobs.memory import Memory, clip_bytes
+from imgcycle.jobs.memory import Memory, clip_need
 from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
 from imgcycle.jobs.planning import check_disk
@@ -90,7 +90,7 @@ def convert_clips(
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
         for position, task in enumerate(plan.tasks):
             hear = _heard(listener, tally, position) if tally.total > 1 else listener
-            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured))
+            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured, memory))
             if tally.over:
                 break
     if stats is not None:
@@ -112,7 +112,7 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
         except InputError:  # its row will say so
             continue
         net = translator.exact() if deep else translator
-        least = -(-clip_bytes(height, width, deep, task.options.picture(), net) // 2**20)
+        least = -(-clip_need(height, width, deep, task.options.picture(), net).least // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(
@@ -133,7 +133,12 @@ def _heard(listener: Listener, tally: Tally, position: int) -> Listener:
 
 
 def _row(
-    task: ClipTask, translator: Translator, listener: Listener, resume: bool, measured: dict[str, Any] | None
+    task: ClipTask,
+    translator: Translator,
+    listener: Listener,
+    resume: bool,
+    measured: dict[str, Any] | None,
+    memory: Memory | None,
 ) -> ClipRow:
     if task.verdict != "convert":
         status = "skipped" if task.verdict == "skip" else "kept"
@@ -141,7 +146,7 @@ def _row(
     begun = time.perf_counter()
     stats = Stats(translator) if measured is not None else None
     try:
-        row = convert_clip(task, translator, listener, resume=resume, stats=stats)
+        row = convert_clip(task, translator, listener, resume=resume, stats=stats, memory=memory)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         failed: Row = pipeline.failure(task.input, task.output, error)
         return ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
@@ -160,13 +165,17 @@ def convert_clip(
     stats: Stats | None = None,
 ) -> ClipRow:
     """Convert one clip as its task says, from where an earlier try got to when `resume` allows that.
+    memory: Memory | None = None,
 
     Raises InputError, OutputError, UsageError in one line. A row with status `failed` stands for a result that is
     there, with frames for which others stand in, or fewer than were promised.
+    As many frames are in the net at once as there are cores, and room in `memory` (default a quarter of what is
+    installed).
+
     """
     begun = time.perf_counter()
     if moving.both_are_pictures(task):
-        row, digest = moving.convert_moving(task, translator, stats)
+        row, digest = moving.convert_moving(task, translator, stats, memory)
         _note_down(task, translator, digest)
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
     footage = _footage(task)
@@ -197,7 +206,9 @@ def convert_clip(
             takes.begin(shelf)
             watcher = stats.watch if stats else None
             ends = footage.ends(SEGMENT)
-            filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher)
+            need = clip_need(footage.height, footage.width, footage.deep, options.picture(), net)
+            lanes = need.lanes(net, memory or Memory.default())
+            filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher, lanes)
             pace.net_seconds = lambda: filming.net_seconds
             with takes, footage.open(shelf.last) as frames:
                 filming.run(frames, footage.stop)

@@ -42,12 +42,12 @@ def film(count: int, first: int = 0) -> Iterator[TimedFrame]:
         yield TimedFrame(Fraction(n, 10), np.roll(scene(), n, 1), Fraction(1, 10), n)
 
 
-def filming(sink: Kept, translator: Translator | None = None, each: int = 4, **options: float) -> Filming:
-    translator = translator or tiny_translator()
-    chosen = ConvertOptions(**options)  # type: ignore[arg-type]
-    return Filming(
-        Calm(translator, "light"), chosen, Style(work_size=32), sink, lambda n: n % each == each - 1, lambda _: None
-    )
+def filming(
+    sink: Kept, translator: Translator | None = None, each: int = 4, lanes: int = 1, **options: float
+) -> Filming:
+    calm, chosen = Calm(translator or tiny_translator(), "light"), ConvertOptions(**options)  # type: ignore[arg-type]
+    ends, style = (lambda n: n % each == each - 1), Style(work_size=32)
+    return Filming(calm, chosen, style, sink, ends, lambda _: None, lanes=lanes)
 
 
 class Stumbling(Translator):
@@ -100,10 +100,14 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     assert np.array_equal(sink.frames[5][1], sink.frames[4][1])
     assert np.array_equal(sink.frames[6][1], sink.frames[4][1])
     assert not np.array_equal(sink.frames[7][1], sink.frames[4][1])
-    # The scene begins anew: nothing remembered from before the gap may be moved along the wrong way.
-    anew = Kept()
-    filming(anew).run(film(3, first=7))
-    assert all(np.array_equal(a[1], b[1]) for a, b in zip(sink.frames[7:], anew.frames, strict=True))
+    # The frame after the gap is what the net makes of it alone, and lies where it would have without the gap.
+    undisturbed, plain = Kept(), Kept()
+    filming(undisturbed).run(film(10))
+    assert not np.array_equal(sink.frames[7][1], undisturbed.frames[7][1])
+    alone = filming(plain)
+    alone.calm.settle = lambda frame, fresh, motion, at: fresh  # type: ignore[method-assign]  # noqa: ARG005
+    alone.run(film(10))
+    assert np.array_equal(sink.frames[7][1], plain.frames[7][1])
     assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]
     assert stand_ins(2, work.failures) == (
         "2 frames could not be translated, the result before stands in: frame 6: out of memory"
@@ -112,6 +116,30 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     filming(first, Stumbling(range(1))).run(film(3))
     assert np.array_equal(first.frames[0][1], scene())
     assert stand_ins(0, []) == ""
+
+
+def test_a_segment_that_ends_with_a_failed_frame_goes_on_as_if_it_had_not_ended() -> None:
+    whole, rest = Kept(), Kept()
+    filming(whole, Stumbling(range(3, 4))).run(film(10))
+    memory = whole.segments[0][1]
+    assert set(memory) == {"before", "at"}
+    again = filming(rest)
+    again.calm.load(memory)
+    again.run(film(6, first=4))
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(whole.frames[4:], rest.frames, strict=True))
+
+
+def test_many_lanes_give_the_frames_and_the_memory_of_one() -> None:
+    one, many = Kept(), Kept()
+    filming(one).run(film(20))
+    work = filming(many, lanes=3)
+    work.run(film(20))
+    assert all(a[0] == b[0] and np.array_equal(a[1], b[1]) for a, b in zip(one.frames, many.frames, strict=True))
+    for (at, memory), (other, same) in zip(one.segments, many.segments, strict=True):
+        assert at == other
+        assert all(np.array_equal(memory[key], same[key]) for key in ("before", "change", "at"))
+    assert work.net_seconds > 0
+    assert not names()
 
 
 def test_a_net_that_fails_always_ends_the_work() -> None:
@@ -136,18 +164,20 @@ def test_no_thread_is_left_when_the_reader_fails(count: int) -> None:
     assert not names()
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
 @pytest.mark.parametrize("at", [0, 1, 29])
-def test_no_thread_is_left_when_the_sink_fails(at: int) -> None:
+def test_no_thread_is_left_when_the_sink_fails(at: int, lanes: int) -> None:
     with pytest.raises(OSError, match="No space left"):
-        filming(Kept(fails_at=at)).run(film(30))
+        filming(Kept(fails_at=at), lanes=lanes).run(film(30))
     assert not names()
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
 @pytest.mark.parametrize("where", ["net", "ends", "wait"])
-def test_no_thread_is_left_when_the_user_ends_it(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_is_left_when_the_user_ends_it(where: str, lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C reaches the main thread alone: in the net, between frames, or while the last ones are written."""
     sink = Kept()
-    work = filming(sink)
+    work = filming(sink, lanes=lanes)
 
     def interrupted(*_: object) -> bool:
         if len(sink.frames) > 3 or where == "ends":
@@ -155,7 +185,7 @@ def test_no_thread_is_left_when_the_user_ends_it(where: str, monkeypatch: pytest
         return False
 
     if where == "net":
-        monkeypatch.setattr(work.calm, "follow", lambda frame, _: interrupted() or frame)
+        monkeypatch.setattr(work.calm, "translated", lambda frame, _: interrupted() or frame)
     elif where == "ends":
         work.ends = interrupted
     else:
@@ -189,7 +219,7 @@ def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.Monke
     work = filming(Kept(fails_at=2 if fails == "sink" else None))
     begun = time.monotonic()
     if fails == "net":
-        monkeypatch.setattr(work.calm, "follow", interrupted)
+        monkeypatch.setattr(work.calm, "translated", interrupted)
         with pytest.raises(KeyboardInterrupt):
             work.run(waiting(), called_off.set)
     else:
