@@ -103,6 +103,18 @@ def video(
     precision: o.PrecisionOption = o.PrecisionName.auto,
     backend: o.BackendOption = o.BackendName.torch,
     memory: o.MemoryOption = None,
+    jobs: Annotated[
+        int | None,
+        _option(
+            "-j",
+            "--jobs",
+            min=1,
+            max=64,
+            help="Frames in the net at once.  [default: as many as cores, 8 at most]",
+            show_default=False,
+            panel=o.MACHINE,
+        ),
+    ] = None,
     fail_fast: o.FailFastOption = False,
     stats: Annotated[
         Path | None,
@@ -124,7 +136,7 @@ def video(
     from imgcycle.device import parse_size
     from imgcycle.jobs.clips import ClipRequest, plan_clips
     from imgcycle.jobs.events import Ended
-    from imgcycle.jobs.memory import Memory
+    from imgcycle.jobs.memory import Memory, Room
     from imgcycle.jobs.tasks import Summary
     from imgcycle.jobs.translators import load_translator
 
@@ -161,7 +173,13 @@ def video(
 
         with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
             made = convert_clips(
-                planned, translator, listener, resume=resume, fail_fast=fail_fast, stats=stats, memory=allowed
+                planned,
+                translator,
+                listener,
+                resume=resume,
+                fail_fast=fail_fast,
+                stats=stats,
+                room=Room(allowed, jobs),
             )
             for event in made:
                 listener(event)

@@ -236,17 +236,31 @@ def _target(facts: Facts, task: Task) -> Format:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What clips may take: memory (default a quarter of what is installed), and frames in the net at once."""
+
+    memory: Memory | None = None
+    frames: int | None = None
+
+
+ROOM = Room()
+"""What there is."""
+
+
+@dataclass(frozen=True)
 class ClipNeed:
     """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
 
     least: int
     lane: int
 
-    def lanes(self, translator: Translator, memory: Memory) -> int:
-        """How many frames are in the net at once: one to a core, as far as the memory goes."""
+    def lanes(self, translator: Translator, room: Room) -> int:
+        """How many frames are in the net at once: as many as asked for, else one to a core, as far as memory goes."""
         if not translator.concurrent:
             return 1
-        return max(1, min(_LANES, torch.get_num_threads(), 1 + (memory.total - self.least) // self.lane))
+        wanted = room.frames or min(_LANES, torch.get_num_threads())
+        memory = room.memory or Memory.default()
+        return max(1, min(wanted, 1 + (memory.total - self.least) // self.lane))
 
 
 def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> ClipNeed:

@@ -14,7 +14,7 @@ from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
 from imgcycle.jobs.frames import Filming, stand_ins
-from imgcycle.jobs.memory import Memory, clip_need
+from imgcycle.jobs.memory import ROOM, Room, clip_need
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
@@ -34,7 +34,7 @@ def both_are_pictures(task: ClipTask) -> bool:
 
 
 def convert_moving(
-    task: ClipTask, translator: Translator, stats: Stats | None = None, memory: Memory | None = None
+    task: ClipTask, translator: Translator, stats: Stats | None = None, room: Room = ROOM
 ) -> tuple[ClipRow, str]:
     """Convert an animation; its row, and the SHA-256 of what was read.
 
@@ -59,7 +59,7 @@ def convert_moving(
         lambda _: False,
         lambda _: None,
         stats.watch if stats else None,
-        need.lanes(translator, memory or Memory.default()),
+        need.lanes(translator, room),
     )
     filming.run(frames)
     numbers = [frame.number for frame in frames]

@@ -23,7 +23,7 @@ from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
-from imgcycle.jobs.memory import Memory, clip_need
+from imgcycle.jobs.memory import ROOM, Memory, Room, clip_need
 from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
 from imgcycle.jobs.planning import check_disk
@@ -66,15 +66,15 @@ def convert_clips(
     resume: bool = True,
     fail_fast: bool = False,
     stats: Path | None = None,
-    memory: Memory | None = None,
+    room: Room = ROOM,
 ) -> Iterator[Event]:
     """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
 
-    UsageError before any work when a promised `memory` is too small for a clip.
+    UsageError before any work when memory that was promised is too small for a clip.
     """
     begun = time.perf_counter()
-    if memory is not None and memory.promised:
-        _check_memory(plan.to_convert, translator, memory)
+    if room.memory is not None and room.memory.promised:
+        _check_memory(plan.to_convert, translator, room.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
     tally = Tally(plan.tasks, begun, fail_fast)
@@ -90,7 +90,7 @@ def convert_clips(
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
         for position, task in enumerate(plan.tasks):
             hear = _heard(listener, tally, position) if tally.total > 1 else listener
-            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured, memory))
+            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured, room))
             if tally.over:
                 break
     if stats is not None:
@@ -138,7 +138,7 @@ def _row(
     listener: Listener,
     resume: bool,
     measured: dict[str, Any] | None,
-    memory: Memory | None,
+    room: Room,
 ) -> ClipRow:
     if task.verdict != "convert":
         status = "skipped" if task.verdict == "skip" else "kept"
@@ -146,7 +146,7 @@ def _row(
     begun = time.perf_counter()
     stats = Stats(translator) if measured is not None else None
     try:
-        row = convert_clip(task, translator, listener, resume=resume, stats=stats, memory=memory)
+        row = convert_clip(task, translator, listener, resume=resume, stats=stats, room=room)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         failed: Row = pipeline.failure(task.input, task.output, error)
         return ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
@@ -165,17 +165,16 @@ def convert_clip(
     stats: Stats | None = None,
 ) -> ClipRow:
     """Convert one clip as its task says, from where an earlier try got to when `resume` allows that.
-    memory: Memory | None = None,
+    room: Room = ROOM,
+
+    A frame to each core is in the net, as far as there is room.
 
     Raises InputError, OutputError, UsageError in one line. A row with status `failed` stands for a result that is
     there, with frames for which others stand in, or fewer than were promised.
-    As many frames are in the net at once as there are cores, and room in `memory` (default a quarter of what is
-    installed).
-
     """
     begun = time.perf_counter()
     if moving.both_are_pictures(task):
-        row, digest = moving.convert_moving(task, translator, stats, memory)
+        row, digest = moving.convert_moving(task, translator, stats, room)
         _note_down(task, translator, digest)
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
     footage = _footage(task)
@@ -207,7 +206,7 @@ def convert_clip(
             watcher = stats.watch if stats else None
             ends = footage.ends(SEGMENT)
             need = clip_need(footage.height, footage.width, footage.deep, options.picture(), net)
-            lanes = need.lanes(net, memory or Memory.default())
+            lanes = need.lanes(net, room)
             filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher, lanes)
             pace.net_seconds = lambda: filming.net_seconds
             with takes, footage.open(shelf.last) as frames:

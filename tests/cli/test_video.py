@@ -347,5 +347,5 @@ def test_a_promise_about_memory(folder: Path, capsys: pytest.CaptureFixture[str]
     assert line.startswith("imgcycle: a.mp4: frames of 64 × 36 need more than the 100 MiB allowed (--memory ")
     assert not (folder / "a-tiny.mp4").exists()
     least = line.split("--memory ")[1].split(",")[0]
-    assert run(["video", "a.mp4", *FAST, "--memory", least]) == 0
+    assert run(["video", "a.mp4", *FAST, "--memory", least, "-j", "1"]) == 0
     assert (folder / "a-tiny.mp4").exists()

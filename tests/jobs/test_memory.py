@@ -14,7 +14,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.convert import convert_all, convert_bytes, convert_image
 from imgcycle.jobs.events import Event, Finished, Progressed
-from imgcycle.jobs.memory import Memory, TooSmall, check_memory, fitted, need_of, planned, planned_file
+from imgcycle.jobs.memory import Memory, Room, TooSmall, check_memory, clip_need, fitted, need_of, planned, planned_file
 from imgcycle.jobs.planning import ConvertRequest, plan
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import tiff
@@ -205,3 +205,22 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
     assert planned(path.read_bytes(), task, translator, Memory.default()) == found
     assert found.size >= found.net.peak_bytes + 56 * 40 * 3
     assert not found.by_rows
+
+
+def test_a_clip_has_as_many_frames_in_the_net_as_cores_and_memory_allow(translator: Translator) -> None:
+    need = clip_need(720, 1280, False, FULL, translator)
+    assert need.lane > 3 * 720 * 1280
+    deep = clip_need(720, 1280, True, FULL, translator)
+    assert deep.least - need.least > 12 * 3 * 720 * 1280
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert need.lanes(translator, Room(Memory(need.least + 10 * need.lane))) == 4
+        assert need.lanes(translator, Room(Memory(need.least + 2 * need.lane))) == 3
+        assert need.lanes(translator, Room(Memory(need.least - 1, promised=True))) == 1
+        assert need.lanes(translator, Room(Memory(need.least + 10 * need.lane), frames=6)) == 6
+        alone = fresh(translator)
+        alone.concurrent = False
+        assert need.lanes(alone, Room(Memory(need.least + 10 * need.lane), frames=6)) == 1
+    finally:
+        torch.set_num_threads(before)
