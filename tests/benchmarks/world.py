@@ -82,13 +82,13 @@ class Street:
         self.rng = rng
         self.classes = np.full((SIDE, SIDE), SKY, np.uint8)
         self.paint = np.zeros((SIDE, SIDE, 3), np.float32)
-        self.horizon, self.vanishing = rng.uniform(22, 31), rng.uniform(22, 42)
+        self.horizon, self.vanishing = rng.uniform(15, 38), rng.uniform(8, 56)
         self.sun = float(rng.choice([-1, 1]))
         """The side that lies in the light."""
         self.harsh = rng.uniform(0, 1)
         """From an overcast sky to a cloudless noon."""
         # Where the edges meet the picture's lower edge, as distances from below the vanishing point.
-        self.kerbs = {side: rng.uniform(26, 40) for side in (-1, 1)}
+        self.kerbs = {side: rng.uniform(18, 44) for side in (-1, 1)}
         self.paths = {side: self.kerbs[side] + rng.uniform(14, 24) for side in (-1, 1)}
         self.walls = {side: self.paths[side] + rng.choice([1, rng.uniform(14, 40)]) for side in (-1, 1)}
         self.scale = np.maximum((yy - self.horizon) / (SIDE - self.horizon), 1e-3)
