@@ -42,7 +42,8 @@ def drop_entry(home: Path, name: str) -> None:
 
 def _with(text: str, kind: str, name: str, values: dict[str, Any]) -> str:
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value not in (None, "", {})]
-    return "\n".join([text.rstrip("\n"), "", f"[{kind}.{json.dumps(name, ensure_ascii=False)}]", *lines, ""])
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return "\n".join([text.rstrip("\n"), "", f"[{kind}.{key}]", *lines, ""])
 
 
 def _dropped(index: Path, text: str, name: str) -> str:

@@ -23,6 +23,8 @@ def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
     add_entry(tmp_path, made)
     assert read_index(tmp_path) == {"größe.v2": made}
     assert read_pins(tmp_path) == {}
+    drop_entry(tmp_path, "größe.v2")
+    assert read_index(tmp_path) == {}
 
 
 def test_an_entry_takes_the_place_of_the_one_before_and_its_pin_stays(tmp_path: Path) -> None:
@@ -32,6 +34,7 @@ def test_an_entry_takes_the_place_of_the_one_before_and_its_pin_stays(tmp_path: 
     add_entry(tmp_path, entry(tmp_path), second)
     assert set(read_index(tmp_path)) == {"tiny", "other"}
     assert read_pins(tmp_path) == {"tiny": first}
+    assert "[pin.tiny]" in (tmp_path / "index.toml").read_text()  # as messages call it
     drop_entry(tmp_path, "tiny")
     assert set(read_index(tmp_path)) == {"other"}
     assert read_pins(tmp_path) == {"tiny": first}
