@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 
 from imgcycle.errors import UsageError
 
-GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017"]
+GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
 NormKind = Literal["instance", "affine", "batch"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "linear"]
@@ -92,8 +92,9 @@ class NetConfig(JsonConfig):
     `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width`
     is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
     zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
-    after `nearest` or `linear` interpolation. `live` is for a unet alone: its norms take each picture's own moments
-    and its dropout stays on at test, as pix2pix translates.
+    after `nearest` or `linear` interpolation. A cogan's `width` is that of its last planes, and `depth` counts its
+    doublings from 4×4 on: it is made for one size. `live` is for a unet alone: its norms take each picture's own
+    moments and its dropout stays on at test, as pix2pix translates.
     """
 
     kind: GeneratorKind = "compact"
@@ -110,13 +111,15 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a {self.kind} generator has its own ways down and up", "only a resnet's can be chosen")
         if self.kind in ("unit", "unit2017") and self.norm != "instance":
             raise UsageError(f"a {self.kind} generator with {self.norm} norms", "its encoder has instance norms")
+        if self.kind == "cogan" and self.norm != "batch":
+            raise UsageError(f"a cogan generator with {self.norm} norms", "it has batch norms")
         if self.live and self.kind != "unet":
             raise UsageError(f"a {self.kind} generator that is live at test", "only a unet can be")
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
-        low = 5 if self.kind == "unet" else 1
-        if not low <= self.depth <= 64:
-            raise UsageError(f"a {self.kind} generator's depth is {self.depth}", f"choose between {low} and 64")
+        low, high = {"unet": (5, 64), "cogan": (2, 7)}.get(self.kind, (1, 64))
+        if not low <= self.depth <= high:
+            raise UsageError(f"a {self.kind} generator's depth is {self.depth}", f"choose between {low} and {high}")
 
     @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:
@@ -237,6 +240,7 @@ class TrainConfig(JsonConfig):
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
             (self.lambda_self >= 0, f"a self-regularisation of weight {self.lambda_self}", "0 (off) or more"),
             (self.feature_loss is None or self.method == "simgan", f"{self.method} has no feature loss", "simgan has"),
+            (self.net.kind != "cogan" or self.method == "cogan", f"{self.method} with CoGAN's net", "--method cogan"),
             (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),

@@ -20,7 +20,7 @@ from imgcycle.config import (
     WeightInit,
 )
 
-MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix", "simgan", "bigan"]
+MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix", "simgan", "bigan", "cogan"]
 NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
 
 NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
@@ -43,7 +43,7 @@ def train(
         MethodName | None,
         typer.Option(
             help="cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs. "
-            "To compare with: simgan (A to B), bigan (both ways)."
+            "To compare with: simgan (A to B), bigan and cogan (both ways)."
         ),
     ] = None,
     variant: Annotated[Variant | None, typer.Option(help="unit: as published, or the rewrite.  [2017]")] = None,
@@ -56,8 +56,8 @@ def train(
     paper: Annotated[
         bool, typer.Option("--paper", help="The published settings: resnet9, width 64, 286/256, no EMA.")
     ] = False,
-    size: Annotated[int | None, _option(help="Shorter side images are scaled to.  [286]", panel=NETS)] = None,
-    crop: Annotated[int | None, _option(help="Side of the square cut from them.  [256]", panel=NETS)] = None,
+    size: Annotated[int | None, _option(help="Shorter sides are scaled to.  [286, cogan 143]", panel=NETS)] = None,
+    crop: Annotated[int | None, _option(help="Side of the square cut from them.  [256, cogan 128]", panel=NETS)] = None,
     net: Annotated[NetName | None, _option(help="Generator.  [compact]", panel=NETS)] = None,
     width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
     critic: Annotated[
@@ -112,9 +112,9 @@ def train(
     ] = None,
     nce_width: Annotated[int | None, _option(help="Width of the contrastive heads.  [256]", panel=LOSSES)] = None,
     pool: Annotated[
-        int | None, _option(help="Made images kept for the critics.  [50; 0 for cut, unit, pix2pix]", panel=LOSSES)
+        int | None, _option(help="Made images kept for the critics.  [50; cyclegan, simgan, bigan]", panel=LOSSES)
     ] = None,
-    batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1]", panel=DESCENT)] = None,
+    batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1; cogan 64]", panel=DESCENT)] = None,
     lr: Annotated[float | None, _option(help="Learning rate.  [0.0002; unit 0.0001]", panel=DESCENT)] = None,
     lr_critic: Annotated[float | None, _option(help="The critics' own.  [as --lr]", panel=DESCENT)] = None,
     schedule: Annotated[

@@ -54,7 +54,7 @@ PLAIN = frozenset(
 )
 """Options that are a field of TrainConfig under the same name."""
 PUBLISHED_INIT = {
-    **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan"), "normal"),
+    **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan", "cogan"), "normal"),
     **dict.fromkeys(("cut", "fastcut"), "xavier"),
 }
 OWNED = {"feature_loss": "simgan", "lambda_self": "simgan"}
@@ -74,14 +74,15 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
         if method != OWNED[option]:
             raise UsageError(f"{method} has no --{option.replace('_', '-')}", f"--method {OWNED[option]} has")
     defaults = defaults_of(method, given.get("variant") or stored.get("variant"))
-    merged: dict[str, Any] = {**defaults}
+    merged: dict[str, Any] = {}
     if given.get("paper"):
         merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": PUBLISHED_INIT.get(method)}
-    merged |= {**stored, "method": method}
+    merged |= {**defaults, **stored, "method": method}
     merged |= {name: given[name] for name in PLAIN & given.keys()}
+    merged |= _sizes(given, stored)
+    defaults = {**defaults, **method_class(method).sized(merged.get("crop", TrainConfig.crop))}
     merged["net"] = _net(given, _part("net", defaults, stored), live=defaults.get("net", {}).get("live", False))
     merged["critic"] = _critic(given, _part("critic", defaults, stored))
-    merged |= _sizes(given, stored)
     if "epochs" in given:
         merged["epochs"], merged["epochs_decay"] = given["epochs"] - given["epochs"] // 2, given["epochs"] // 2
     if given.get("no_gan"):

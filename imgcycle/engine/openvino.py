@@ -32,6 +32,8 @@ class OpenVinoNet:
     """
 
     def __init__(self, net: Generator, threads: int | None = None) -> None:
+        if net.latent_side is not None:
+            raise UsageError("OpenVINO cannot run this net, which searches by gradients", "use --backend torch")
         ov = _package()
         try:
             model = _converted(ov, net)
@@ -62,9 +64,9 @@ class OpenVinoTranslator(Translator):
         super().__init__(net, device, torch.float32, style)
         self.weight_bytes += sum(p.numel() * p.itemsize for p in self.net.parameters())
         self.base_bytes = BASE_BYTES
+        self.concurrent = False
         self._compiled = OpenVinoNet(self.net)
 
-        self.concurrent = False
     def _run(self, planes: Tensor) -> Tensor:
         return self._compiled(planes)
 

@@ -210,7 +210,12 @@ def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: in
 
 
 def untraced_bytes(net: Generator, channels: int, height: int, width: int, size: int) -> int:
-    """At most the bytes alive in a net that cannot be walked: all its layers' planes, which grow with the area."""
+    """At most the bytes alive in a net that cannot be walked: all its layers' planes, which grow with the area.
+
+    One that searches has float32 planes of its own size; the picture is there four times, on its way in and out.
+    """
+    if (fixed := net.fixed_values()) is not None:
+        return 4 * fixed + 4 * 4 * channels * height * width + _SCRATCH
     if net not in _VALUES:
         _VALUES[net] = _values_per_pixel(net, channels)
     return round((channels + _VALUES[net]) * height * width) * size + _SCRATCH

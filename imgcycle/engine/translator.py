@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -40,7 +40,7 @@ class Style:
 
     `work_size` is √(width × height) in pixels at which the style looks as it should; `detail` 0..1 the share of a
     photograph's own fine detail to lay over the enlarged result. `origin` says what another program's checkpoint
-    was recognised as, in a line for the user.
+    was recognised as, in a line for the user. `clips` is False where every frame would be found anew, by search.
     """
 
     name: str = ""
@@ -48,6 +48,7 @@ class Style:
     work_size: int = WORK_SIZE
     detail: float = DETAIL
     origin: str = ""
+    clips: bool = True
 
 
 class Translator:
@@ -61,7 +62,7 @@ class Translator:
     def __init__(
         self, net: Generator, device: torch.device, dtype: torch.dtype = torch.float32, style: Style | None = None
     ) -> None:
-        self.style = style or Style()
+        self.style = replace(style or Style(), clips=net.latent_side is None)
         self.device = device
         self.dtype = dtype
         self.stride, self.min_size = net.stride, net.min_size
@@ -73,10 +74,10 @@ class Translator:
         self.net = self._prepared(net, dtype)
         chain = self.net.stages()
         self._chain = None if chain is None else fused(chain)
-        # What its computing takes beside weights and planes, where that is more than torch alone.
         # Whether several threads may each run a picture on a few of torch's threads: it is so on the CPU, where threads
         # share nothing but weights.
         self.concurrent = device.type == "cpu"
+        # What its computing takes beside weights and planes, where that is more than torch alone.
         self.base_bytes = 0
         self._exact: Translator | None = None
         self._plans: dict[Any, StripPlan] = {}

@@ -65,6 +65,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
 
     UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
     """
+    check_style(style)
     chosen = request.options
     plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
     if request.output and is_pattern(request.output):
@@ -99,6 +100,15 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
     return ClipPlan(tuple(tasks), (*notes, *kept_notes(tasks)))
+
+
+def check_style(style: Style) -> None:
+    """Raise UsageError for a style that clips cannot have."""
+    if not style.clips:
+        raise UsageError(
+            f"{style.name} looks for every picture anew, seconds each, so no two frames would be alike",
+            "it is for single pictures: imgcycle convert",
+        )
 
 
 def recipe_for(style: Style, options: VideoOptions) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs import moving, pipeline
-from imgcycle.jobs.clips import MOVING, ClipPlan, recipe_for
+from imgcycle.jobs.clips import MOVING, ClipPlan, check_style, recipe_for
 from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
@@ -48,10 +48,12 @@ def convert_video(
 ) -> ClipRow:
     """Convert one clip, or an image sequence (`frames/%05d.png`), to another; the output's suffix says what it is.
 
-    An existing output is replaced, unless it is the input: UsageError. InputError and OutputError say what else went
-    wrong; a row whose status is `failed` was written all the same, with what could not be done in `error`.
+    An existing output is replaced, unless it is the input: UsageError, as for a style that clips cannot have.
+    InputError and OutputError say what else went wrong; a row whose status is `failed` was written all the same, with
+    what could not be done in `error`.
     """
     source, target = Path(input), Path(output)
+    check_style(translator.style)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     task = ClipTask(str(source), str(target), str(target.parent), options or VideoOptions())
@@ -163,9 +165,9 @@ def convert_clip(
     *,
     resume: bool = True,
     stats: Stats | None = None,
+    room: Room = ROOM,
 ) -> ClipRow:
     """Convert one clip as its task says, from where an earlier try got to when `resume` allows that.
-    room: Room = ROOM,
 
     A frame to each core is in the net, as far as there is room.
 

@@ -75,6 +75,11 @@ class Method(ABC):
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
 
+    @classmethod
+    def sized(cls, crop: int) -> Mapping[str, Any]:  # noqa: ARG003 - most nets are for crops of any size
+        """Fields that follow from the crop; they stand on `defaults`. UsageError for a crop that cannot be."""
+        return {}
+
     @abstractmethod
     def nets(self) -> dict[str, nn.Module]:
         """All nets by name; generators under their direction."""

@@ -9,6 +9,7 @@ from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.base import Method
 from imgcycle.methods.bigan import BiGan
+from imgcycle.methods.cogan import Cogan
 from imgcycle.methods.cut import Cut, FastCut
 from imgcycle.methods.cyclegan import CycleGan
 from imgcycle.methods.pix2pix import Pix2Pix
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "simgan": SimGan,
     "bigan": BiGan,
+    "cogan": Cogan,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imgcycle.config import NetConfig
+from imgcycle.nets.cogan import CoganGenerator
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.resnet import ResnetGenerator
@@ -18,6 +19,7 @@ _KINDS: dict[str, Callable[[NetConfig], Generator]] = {
     "unet": UnetGenerator,
     "unit": UnitGenerator,
     "unit2017": Unit2017Generator,
+    "cogan": CoganGenerator,
 }
 
 

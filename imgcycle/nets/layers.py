@@ -22,6 +22,9 @@ class Generator(nn.Module):
     min_size: int = 8
     walkable: bool = True
     """False where a norm uses statistics of the batch: such a net is run whole."""
+    latent_side: int | None = None
+    """The side of the one square that a net draws which translates by search: for each picture it finds the code that
+    draws it. That takes gradients and seconds, and two frames of a clip are not found alike."""
 
     def chain(self) -> list[Stage]:
         """The net as an ordered list of stages."""
@@ -30,6 +33,10 @@ class Generator(nn.Module):
     def stages(self) -> list[Stage] | None:
         """The chain, or None for a net that cannot be walked strip by strip."""
         return self.chain() if self.walkable else None
+
+    def fixed_values(self) -> int | None:
+        """Values alive at most, in a net that has as many for pictures of any size; None where they grow with them."""
+        return None
 
     def feature_taps(self) -> tuple[int, ...]:
         """Five places in the chain (-1 is the input) whose planes a contrastive loss compares."""

@@ -34,7 +34,7 @@ class Exporter:
         for direction, net in generators.items():
             figures = {"best_kid_x1000": best[direction]} if direction in best else {}
             path = self.folder.weights / f"{direction}.safetensors"
-            save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, figures))
+            save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, figures) | _manner(net))
         others = nn.ModuleDict({name: net for name, net in nets.items() if name not in generators})
         if len(others):
             path = self.folder.weights / "critics.safetensors"
@@ -43,7 +43,8 @@ class Exporter:
     def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
         """A generator at its best validation figure so far."""
         path = self.folder.weights / "best" / f"{direction}.safetensors"
-        save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, {"kid_x1000": kid}))
+        card = self._card(direction, step, {"kid_x1000": kid}) | _manner(net)
+        save_weights(path, net, self.config.net.to_dict(), card)
 
     def _card(self, direction: str, step: int, figures: Mapping[str, float]) -> dict[str, Any]:
         config = self.config
@@ -62,6 +63,11 @@ class Exporter:
             "command": self.command,
             "version": __version__,
         }
+
+
+def _manner(net: Generator) -> dict[str, Any]:
+    """How a net wants to be used that draws one size only: at that, without detail from where its drawing differs."""
+    return {} if net.latent_side is None else {"work_size": net.latent_side, "detail": 0.0}
 
 
 def _shown_folder(root: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
@@ -37,7 +38,8 @@ class WeightsFile:
 
 def save_weights(path: Path, net: nn.Module, config: dict[str, Any], card: dict[str, Any]) -> None:
     """Write a net's tensors (contiguous, on the CPU) with its config and card."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
+    # Copies: nets may share layers, and one tensor of two names is refused.
+    tensors = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in net.state_dict().items()}
     metadata = {"format": FORMAT, "config": json.dumps(config), "card": json.dumps(card)}
     with atomic_write(path) as file:
         file.write(_in_order(safetensors.torch.save(tensors, metadata)))

@@ -85,6 +85,19 @@ def test_what_is_compared_has_the_nets_and_losses_of_cyclegan() -> None:
     assert build_config({**FOLDERS, "method": "bigan", "paper": True}).weight_init == "normal"
 
 
+def test_cogans_nets_are_made_for_the_crop() -> None:
+    config = build_config({**FOLDERS, "method": "cogan"})
+    assert (config.size, config.crop, config.batch, config.gan, config.pool) == (143, 128, 64, "vanilla", 0)
+    assert config.net == NetConfig("cogan", 32, 5, "batch")
+    assert config.critic == CriticConfig("plain", 32, 6)
+    small = build_config({**FOLDERS, "method": "cogan", "crop": 32, "width": 8, "critic_width": 4})
+    assert (small.size, small.net, small.critic) == (36, NetConfig("cogan", 8, 3, "batch"), CriticConfig("plain", 4, 4))
+    assert build_config({}, small.to_dict()) == small, "as a resumed run has it"
+    assert build_config({**FOLDERS, "method": "cogan", "paper": True}).crop == 128
+    with pytest.raises(UsageError, match="cyclegan with CoGAN's net"):
+        build_config({**FOLDERS, "method": "cyclegan"}, {"net": small.net.to_dict()})
+
+
 def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(json.dumps({"method": "unit", "critic": {"width": 8}, "net": {"kind": "unit2017", "depth": 2}}))
@@ -167,6 +180,8 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--crop", "100"], "not of 100"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--net", "resnet9"], "generator and critics"),
     ],
 )
 def test_mistakes_take_one_line_and_exit_2(

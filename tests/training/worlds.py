@@ -33,6 +33,10 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "simgan": {"method": "simgan", "lambda_self": 1.0},
     "bigan": {"method": "bigan"},
+    "cogan": {
+        "method": "cogan", "net": NetConfig("cogan", 4, 3, "batch"), "critic": CriticConfig("plain", 8, 4),
+        "gan": "vanilla", "pool": 0, "batch": 4,
+    },
 }  # fmt: skip
 """The settings of each method, on nets that take milliseconds."""
 

@@ -1,0 +1,126 @@
+"""CoGAN: two GANs that draw from one code, their generators alike near it and their critics alike far from the pixels.
+
+Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). Objective (section 3), with codes z
+uniform in [-1, 1]¹⁰⁰:
+
+    min over g_A, g_B, max over D_A, D_B of  E[log D_A(a)] + E[log(1 − D_A(g_A(z)))]
+                                           + E[log D_B(b)] + E[log(1 − D_B(g_B(z)))]
+
+under shared weights: nothing but these makes g_A(z) and g_B(z) show the same. No picture goes in, so translating is
+finding its code (`nets.cogan`). CycleGAN's authors compare with the published one; its nets cannot be theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.nets.cogan import LATENT, SMALLEST, CoganGenerator, couple
+from imgcycle.nets.critics import PlainCritic
+
+LOOKING_STEPS = 20
+"""Steps of the search while a run looks at its samples: a fifth of what `convert` takes, for a glance."""
+_SIDES = tuple(SMALLEST * 2**n for n in range(2, 8))
+
+
+def codes_like(images: Tensor) -> Tensor:
+    """A code for each image of a batch, uniform in [-1, 1]: (N, 100)."""
+    return 2 * torch.rand(len(images), LATENT, device=images.device) - 1
+
+
+class CriticPhase(Phase):
+    """Both critics first, against fresh drawings of one and the same codes; no pool."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {"A2B": nets["A2B"]})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms critic_A and critic_B."""
+        config, losses = self.config, Losses()
+        with torch.no_grad():
+            made_a, made_b = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
+        for domain, real, made in (("A", batch.a, made_a), ("B", batch.b, made_b)):
+            critic = self.net(f"critic_{domain}")
+            # The critics ascend what the generators descend, whole: CycleGAN alone halves its critics' loss.
+            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, real, made, True)
+        return losses
+
+
+class GeneratorPhase(Phase):
+    """Both generators, which are the two halves of one net."""
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+        # B2A is made of the layers of A2B; it is named so that nobody takes them for fixed.
+        generators = {way: nets[way] for way in ("A2B", "B2A")}
+        super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
+        self.config = config
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms gan_A and gan_B."""
+        config = self.config
+        drawn = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
+        logits = {domain: self.net(f"critic_{domain}")(made) for domain, made in zip("AB", drawn, strict=True)}
+        return {f"gan_{d}": config.lambda_gan * gan_loss(config.gan, found, True) for d, found in logits.items()}
+
+
+class Cogan(Method):
+    """The two-way method that translates by search."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "net": {"kind": "cogan", "width": 32, "norm": "batch"},
+        "critic": {"kind": "plain", "width": 32},
+        "size": 143,
+        "crop": 128,
+        "batch": 64,
+        "gan": "vanilla",
+        "pool": 0,
+        "weight_decay": 5e-4,
+        "schedule": "constant",
+    }
+
+    @classmethod
+    def sized(cls, crop: int) -> Mapping[str, Any]:
+        """A generator that draws squares as large as the crops, and critics that halve them to 2×2."""
+        if crop not in _SIDES:
+            nearest = min(_SIDES, key=lambda side: abs(math.log(side / crop)))
+            sides = ", ".join(map(str, _SIDES))
+            raise UsageError(f"CoGAN draws squares of {sides} pixels, not of {crop}", f"--crop {nearest}")
+        doublings = _SIDES.index(crop) + 2
+        return {
+            "net": {**cls.defaults["net"], "depth": doublings},
+            "critic": {**cls.defaults["critic"], "layers": doublings + 1},
+        }
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if config.net.kind != "cogan" or config.critic.kind != "plain":
+            raise UsageError("CoGAN has a generator and critics of its own", "leave --net and --critic out")
+        if not config.use_gan:
+            raise UsageError("CoGAN without its GANs has no loss at all", "leave --no-gan out")
+        into_b, into_a = (cast(CoganGenerator, make_generator(config)) for _ in range(2))
+        if into_b.latent_side != config.crop:
+            raise UsageError(f"a CoGAN of side {into_b.latent_side} and a crop of {config.crop}", "they must be equal")
+        into_a.share(into_b)
+        critics = [cast(PlainCritic, make_critic(config, "normal")) for _ in range(2)]
+        couple(*critics)
+        for net in (into_b, into_a):
+            net.fit_steps = LOOKING_STEPS
+        self._nets: dict[str, nn.Module] = {"A2B": into_b, "B2A": into_a}
+        self._nets |= dict(zip(("critic_A", "critic_B"), critics, strict=True))
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B and B2A, which are one net seen from either side, critic_A and critic_B."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """Critics first, then the generators, as in the published code."""
+        return [CriticPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]
