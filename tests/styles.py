@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.native import save_weights
+from imgcycle.weights.own import add_style
 
 TINY = NetConfig("compact", 4, 1, "affine")
 
@@ -25,3 +27,11 @@ def tiny_net(config: NetConfig = TINY, seed: int = 0) -> Generator:
 def save_style(path: Path, seed: int = 0, config: NetConfig = TINY, **card: Any) -> Path:
     save_weights(path, tiny_net(config, seed), config.to_dict(), card)
     return path
+
+
+def settle(patch: pytest.MonkeyPatch, home: Path, *names: str) -> None:
+    """Make these styles, and no others, the ones that are here; each is a net of its own that works at 32 pixels."""
+    patch.setattr("imgcycle.weights.find.homes", lambda: [home])
+    patch.setattr("imgcycle.weights.own.homes", lambda: [home])
+    for seed, name in enumerate(names):
+        add_style(str(save_style(home.parent / f"{name}.safetensors", seed, work_size=32)), name)

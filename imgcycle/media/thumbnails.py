@@ -65,12 +65,13 @@ def fitting(width: int, height: int, longest: int) -> tuple[int, int]:
 def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int) -> Still:
     image = open_image(data, max_pixels)
     if image.format in ("JPEG", "MPO") and containers.ends_jpeg(cast(bytes, data)):
-        return _averaged(_coarse_jpeg(image, data, longest, parts), longest, parts)
+        return _coarse_jpeg(image, data, longest, parts)
     if image.width * image.height > _HELD and huge.is_available():
         reader = huge.open_huge(path, max_pixels, path.parent)
         if reader is not None:
             with reader:
-                small = _in_bands(reader.width, reader.height, longest, parts, reader.rows)
+                size = _wanted(reader.width, reader.height, longest, parts)
+                small = _in_bands(reader.width, reader.height, size, parts, reader.rows)
                 return Still(small, grey=reader.outline.grey, metadata=reader.outline.metadata)
     return _averaged(read_still(bytes(data), max_pixels), longest, parts)
 
@@ -80,26 +81,38 @@ def _coarse_jpeg(image: Image.Image, data: mmap.mmap, longest: int, parts: int) 
     metadata = headers.metadata_of(image, data, image.mode == "L")
     turn = headers.orientation_of(image, metadata.exif)
     width, height = headers.upright_size(image, turn)
-    share = min(1.0, longest / max(width / parts, height))
-    image.draft(cast(Any, None), (math.ceil(image.width * share), math.ceil(image.height * share)))
+    size = _wanted(width, height, longest, parts)
+    least = (size[0] * parts, size[1])
+    # As stored, not as it is looked at.
+    image.draft(cast(Any, None), least if turn < 5 else least[::-1])
     grey = image.mode == "L"
     small = colour.cmyk_to_srgb(image) if image.mode == "CMYK" else image.convert("RGB")
-    return oriented(Still(np.asarray(small), grey=grey, metadata=metadata), turn)
+    upright = oriented(Still(np.asarray(small), grey=grey, metadata=metadata), turn)
+    # Its own size is a rounded fraction, and two pictures of one size must come out alike.
+    return _averaged(upright, longest, parts, size)
 
 
-def _averaged(still: Still, longest: int, parts: int) -> Still:
+def _wanted(width: int, height: int, longest: int, parts: int) -> tuple[int, int]:
+    return fitting(width - _first(width, parts), height, longest)
+
+
+def _first(width: int, parts: int) -> int:
+    """The first column of the last part."""
+    return math.ceil(width * (parts - 1) / parts)
+
+
+def _averaged(still: Still, longest: int, parts: int, size: tuple[int, int] | None = None) -> Still:
     def rows(top: int, bottom: int) -> Pixels:
         alpha = still.alpha
         return laid_on_white(still.pixels[top:bottom], None if alpha is None else alpha[top:bottom])
 
-    small = _in_bands(*still.size, longest, parts, rows)
+    small = _in_bands(*still.size, size or _wanted(*still.size, longest, parts), parts, rows)
     return Still(small, grey=still.grey, metadata=still.metadata)
 
 
-def _in_bands(width: int, height: int, longest: int, parts: int, rows: Callable[[int, int], Pixels]) -> Levels:
+def _in_bands(width: int, height: int, size: tuple[int, int], parts: int, rows: Callable[[int, int], Pixels]) -> Levels:
     """Averages over whole pixels band by band, then over areas of what is left."""
-    first = math.ceil(width * (parts - 1) / parts)
-    size = fitting(width - first, height, longest)
+    first = _first(width, parts)
     factor = max(1, min((width - first) // size[0], height // size[1]))
     lines = factor * max(1, _BAND // factor)
     bands = []

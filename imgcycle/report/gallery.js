@@ -5,6 +5,8 @@ document.documentElement.classList.add("js");
 
 const STEP = 2;
 const LEAP = 10;
+/* Pixels that a finger may move and still be a tap. */
+const SLACK = 8;
 const RANGES = ".view input";
 
 function show(range) {
@@ -32,11 +34,11 @@ let held = null;
 document.addEventListener("pointerdown", (event) => {
   const view = event.target.closest(".view");
   if (!view || !event.isPrimary || event.button) return;
-  held = view;
+  /* A finger may be about to scroll: it places the divider once it goes sideways, or is lifted where it came down. */
+  held = { view, x: event.clientX, y: event.clientY, sure: event.pointerType === "mouse" };
   view.setPointerCapture(event.pointerId);
   view.querySelector("input").focus({ preventScroll: true });
-  /* A finger may be about to scroll: it places the divider when it moves sideways or is lifted. */
-  if (event.pointerType === "mouse") place(view, event.clientX);
+  if (held.sure) place(view, event.clientX);
 });
 
 document.addEventListener("mousedown", (event) => {
@@ -45,11 +47,15 @@ document.addEventListener("mousedown", (event) => {
 });
 
 document.addEventListener("pointermove", (event) => {
-  if (held && event.isPrimary) place(held, event.clientX);
+  if (!held || !event.isPrimary) return;
+  const [right, down] = [Math.abs(event.clientX - held.x), Math.abs(event.clientY - held.y)];
+  held.sure ||= right > SLACK && right > down;
+  held.tap = Math.max(right, down) <= SLACK;
+  if (held.sure) place(held.view, event.clientX);
 });
 
 document.addEventListener("pointerup", (event) => {
-  if (held && event.isPrimary) place(held, event.clientX);
+  if (held && event.isPrimary && (held.sure || held.tap !== false)) place(held.view, event.clientX);
   held = null;
 });
 

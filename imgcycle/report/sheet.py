@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imgcycle import __version__
-from imgcycle.media.pixels import Pixels
 from imgcycle.media.thumbnails import Levels
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
 from imgcycle.report.layout import HEAD, MARGIN, Box, Layout
@@ -46,7 +45,7 @@ class Sheet:
         wide = boxes[0].left + boxes[0].width - before.left if len(boxes) == 1 and not alone else before.width
         self._labels.append((before, "before" if alone else exhibit.title, wide))
 
-    def finish(self, missing: Sequence[Missing], more: int = 0) -> Pixels:
+    def finish(self, missing: Sequence[Missing], more: int = 0) -> Levels:
         """The whole sheet, uint8 (h, w, 3); `more` exhibits had no room."""
         layout = self.layout
         room = layout.width - 2 * MARGIN
@@ -66,17 +65,18 @@ class Sheet:
         return np.asarray(image)
 
     def _hang(self, box: Box, pixels: Levels) -> None:
-        """Put a picture into the middle of its box, as large as it fits, never enlarged."""
+        """Put a picture into the middle of its box, as large as it fits; a small one is enlarged, or the pair falls
+        apart."""
         height, width = pixels.shape[:2]
-        scale = min(1.0, box.width / width, box.height / height)
+        scale = min(box.width / width, box.height / height)
         size = [max(1, round(width * scale)), max(1, round(height * scale))]
         # A pixel of rounding is no reason for a line of paper along an edge.
         for axis, full in enumerate((box.width, box.height)):
             if abs(size[axis] - full) <= 2:
                 size[axis] = full
-        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        fitted = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         left, top = box.left + (box.width - size[0]) // 2, box.top + (box.height - size[1]) // 2
-        self._pixels[top : top + size[1], left : left + size[0]] = small
+        self._pixels[top : top + size[1], left : left + size[0]] = fitted
 
 
 def _paper(height: int, width: int) -> Levels:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ImageFont
+
+from imgcycle.report import lettering
+from imgcycle.report.lettering import face_for, fitted, spelled, wrapped
+
+FACE = face_for("", 17)
+
+
+@given(st.text("abcdefgh ._-", min_size=1, max_size=60), st.integers(60, 400))
+def test_what_is_cut_fits_and_keeps_both_ends(text: str, room: int) -> None:
+    found = fitted(text, FACE, room)
+    assert FACE.getlength(found) <= room
+    if found != text:
+        start, end = found.split("…")
+        assert text.startswith(start)
+        assert text.endswith(end)
+        assert 0 <= len(start) - len(end) <= 1
+
+
+@given(st.text("abc def", max_size=200), st.integers(120, 400))
+def test_lines_hold_every_word_and_fit(text: str, room: int) -> None:
+    lines = wrapped(text, FACE, room)
+    assert " ".join(lines).split() == text.split()
+    assert all(FACE.getlength(line) <= room for line in lines if " " in line)
+
+
+def test_letters_that_no_face_has_are_spelled(monkeypatch: object) -> None:
+    assert isinstance(FACE, ImageFont.FreeTypeFont)
+    assert spelled("plain.jpg", FACE) == "plain.jpg"
+    assert spelled("grün.jpg", FACE) == "grun.jpg"
+    assert spelled("東.jpg", FACE) == "?.jpg"
+    assert face_for("plain.jpg", 17) is FACE
+    assert lettering._face("no such face.ttf", 17) is None
