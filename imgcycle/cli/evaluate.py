@@ -13,7 +13,7 @@ from imgcycle.cli import options as o
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation import EvaluationEvent
 
-BESIDE, LABELS = "What is looked at beside them", "Label pictures"
+BESIDE, LABELS, CLIPS = "What is looked at beside them", "Label pictures", "Clips"
 
 
 def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
@@ -22,12 +22,11 @@ def _option(*names: str, help: str, panel: str, **more: Any) -> Any:
 
 def evaluate(
     outputs: Annotated[
-        str, typer.Argument(metavar="OUTPUTS", help="Results: a folder, or a glob in quotes.", show_default=False)
-    ],
+        str | None, typer.Argument(metavar="OUTPUTS", help="Results: a folder, or a glob in quotes.")
+    ] = None,
     reference: Annotated[
-        str,
-        typer.Argument(metavar="REFERENCE", help="Real pictures of what they should look like.", show_default=False),
-    ],
+        str | None, typer.Argument(metavar="REFERENCE", help="Real pictures of what they should look like.")
+    ] = None,
     inputs: Annotated[
         str | None,
         _option(
@@ -55,8 +54,16 @@ def evaluate(
         _option("--sample", help="Only N pictures of each folder, spread over all.", panel=BESIDE, min=2, metavar="N"),
     ] = None,
     size: Annotated[
-        int, _option("--size", help="Side of the square that is looked at.", panel=BESIDE, min=32, metavar="N")
-    ] = 256,
+        int | None,
+        _option(
+            "--size",
+            help="Side of the square that is looked at; of clips √(width × height).  [256, clips 512]",
+            panel=BESIDE,
+            min=32,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, _option("--seed", help="Of bootstrap and baselines.", panel=BESIDE, metavar="N", min=0)] = 0,
     labels: Annotated[
         bool, _option("--labels", help="OUTPUTS and REFERENCE are label pictures: score them.", panel=LABELS)
@@ -69,6 +76,13 @@ def evaluate(
             help="Colours of the classes: lines of `128 64 128 road`, or JSON.",
             panel=LABELS,
         ),
+    ] = None,
+    flicker: Annotated[
+        str | None,
+        _option("--flicker", metavar="CLIP", help="A converted clip: how much it flickers.", panel=CLIPS),
+    ] = None,
+    source: Annotated[
+        str | None, _option("--source", metavar="CLIP", help="The clip it was made from.", panel=CLIPS)
     ] = None,
     device: o.DeviceOption = "auto",
     jobs: Annotated[int, _option("-j", "--jobs", help="Threads that read.", panel=o.MACHINE, min=1, max=64)] = 2,
@@ -87,10 +101,20 @@ def evaluate(
         raise typer.BadParameter("--labels needs the colours of the classes", param_hint="--palette")
     if palette is not None and not labels:
         raise typer.BadParameter("belongs to --labels", param_hint="--palette")
+    if (flicker is None) != (source is None):
+        raise typer.BadParameter("a clip's flicker is measured beside its source", param_hint="--flicker, --source")
+    if flicker is not None and (outputs is not None or labels):
+        raise typer.BadParameter("takes one clip, and no folders", param_hint="--flicker")
     # --debug is read by main() as well, which shows tracebacks.
     with contextlib.nullcontext() if debug else silent_libraries():
         events: Iterator[EvaluationEvent]
-        if labels:
+        if flicker is not None and source is not None:
+            from imgcycle.jobs.flicker import evaluate_flicker
+
+            events = evaluate_flicker(flicker, source, size or 512)
+        elif outputs is None or reference is None:
+            raise typer.BadParameter("two folders are compared", param_hint="OUTPUTS REFERENCE")
+        elif labels:
             from imgcycle.jobs.labels import evaluate_labels
 
             events = evaluate_labels(outputs, reference, str(palette), jobs)
@@ -100,7 +124,7 @@ def evaluate(
 
             weights = None if inception is None else str(inception)
             events = evaluate(
-                EvaluateRequest(outputs, reference, inputs, back, size, weights, sample, seed, device, jobs)
+                EvaluateRequest(outputs, reference, inputs, back, size or 256, weights, sample, seed, device, jobs)
             )
         code = show(events, quiet=quiet, verbose=verbose, json_lines=json_lines)
     if code:

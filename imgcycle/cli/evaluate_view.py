@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imgcycle.cli.console import SCHEMA, duration, emit, emit_json, say
 
 if TYPE_CHECKING:
-    from imgcycle.jobs.evaluation import Distance, EvaluationEvent, LabelReport, Report, SetRow
+    from imgcycle.jobs.evaluation import Distance, EvaluationEvent, FlickerReport, LabelReport, Report, SetRow
 
 _PLAIN_EVERY = 10.0
 """Seconds between progress lines where no bar can be drawn."""
@@ -39,10 +39,13 @@ def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_
                         line(event.text)
                 case e.Evaluated():
                     report, code = event.report, event.report.exit_code
-    if isinstance(report, e.Report):
-        _show_sets(report, json_lines, quiet)
-    else:
-        _show_labels(report, json_lines, quiet)
+    match report:
+        case e.Report():
+            _show_sets(report, json_lines, quiet)
+        case e.LabelReport():
+            _show_labels(report, json_lines, quiet)
+        case e.FlickerReport():
+            _show_flicker(report, json_lines)
     return code
 
 
@@ -162,6 +165,24 @@ def _show_labels(report: LabelReport, json_lines: bool, quiet: bool) -> None:
     if not quiet:
         left_out = f", {report.left_out} left out" if report.left_out else ""
         say(f"pictures scored: {report.pictures}{left_out}")
+
+
+def _show_flicker(report: FlickerReport, json_lines: bool) -> None:
+    floor = report.rows[0].e_warp
+    table = [["", "E_warp ×10⁶", "of the source", "sharpness"]]
+    for row in report.rows:
+        ratio = None if row.e_warp is None or not floor else row.e_warp / floor
+        if json_lines:
+            values = {"e_warp": row.e_warp, "of_source": ratio, "sharpness": row.sharpness}
+            rounded = {key: value and float(f"{value:.4g}") for key, value in values.items()}
+            emit_json({"schema": SCHEMA, "set": row.name, "frames": row.frames, **rounded})
+        error = "" if row.e_warp is None else f"{1e6 * row.e_warp:.1f}"
+        table.append([row.name, error, "" if ratio is None else f"{ratio:.2f}", f"{row.sharpness:.2f}"])
+    if json_lines:
+        emit_json({"schema": SCHEMA, "summary": {"frames": report.frames, "protocol": report.protocol}})
+        return
+    for text in (*aligned(table), "", *report.protocol):
+        emit(text)
 
 
 _PER_CLASS = ("classes", "accuracies", "ious")

@@ -123,8 +123,33 @@ class LabelReport(JsonConfig):
 
 
 @dataclass(frozen=True)
+class FlickerRow(JsonConfig):
+    """One sequence: its warping error in squares of [0, 1] (None without two frames of a scene), its sharpness in
+    levels of 8 bits."""
+
+    name: str
+    frames: int
+    e_warp: float | None
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class FlickerReport(JsonConfig):
+    """A clip beside its source, which is the floor, and beside a blur, which costs nothing and helps nobody."""
+
+    rows: tuple[FlickerRow, ...]
+    frames: int
+    protocol: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0: what could not be measured was an error."""
+        return 0
+
+
+@dataclass(frozen=True)
 class Measured:
-    """So many of so many pictures went through the nets."""
+    """So many of so many pictures or frames are measured."""
 
     done: int
     total: int
@@ -149,7 +174,7 @@ class Remarked:
 class Evaluated:
     """The end."""
 
-    report: Report | LabelReport
+    report: Report | LabelReport | FlickerReport
 
 
 EvaluationEvent = Measured | LeftOut | Remarked | Evaluated

@@ -1,7 +1,8 @@
 """Clips through `imgcycle video`: python -m tests.benchmarks.video
 
-What reading, restoring and writing add to the net on the same frames in memory (`--smooth off`), how many frames a
-second a 1080p clip takes at the defaults, and the peak memory of a long clip beside a short one's. The clips are made
+What reading, restoring and writing add to the net on the same frames in memory (`--smooth off`; the net frame after
+frame on all threads, and a frame to each core as clips have it), how many frames a second a 1080p clip takes at the
+defaults, and the peak memory of a long clip beside a short one's. The clips are made
 with the bundled ffmpeg; with IMGCYCLE_DATA they show a demo clip, else a test picture.
 """
 
@@ -17,11 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
+import torch
 
 from imgcycle.config import VideoOptions
 from imgcycle.engine import fullsize
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
+from imgcycle.jobs.lanes import Lanes
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video import convert_video
 from imgcycle.media.video.decode import FrameReader
@@ -44,8 +47,9 @@ def clip(folder: Path, size: str, seconds: float, rate: int = 30) -> Path:
     return path
 
 
-def against_the_net(translator: Translator, source: Path, folder: Path, options: VideoOptions) -> tuple[float, float]:
-    """Seconds of the whole conversion, and of the net alone over the same frames in memory."""
+def against_the_net(translator: Translator, source: Path, folder: Path) -> tuple[float, float, float]:
+    """Seconds of the whole conversion, and of the net alone over the same frames in memory: one by one, in lanes."""
+    options = VideoOptions(smooth="off")
     work_size = translator.style.work_size if options.work_size == "auto" else options.work_size
     small = []
     with FrameReader(probe_video(source)) as reader:
@@ -57,28 +61,36 @@ def against_the_net(translator: Translator, source: Path, folder: Path, options:
     begun = time.perf_counter()
     for frame in small:
         calm.step(frame)
-    net = time.perf_counter() - begun
+    one_by_one = time.perf_counter() - begun
+    lanes = Lanes(calm.step, torch.get_num_threads())
+    begun = time.perf_counter()
+    for _ in lanes(small):
+        pass
+    in_lanes = time.perf_counter() - begun
+    lanes.close()
     begun = time.perf_counter()
     convert_video(source, folder / "out.mp4", translator, options)
-    return time.perf_counter() - begun, net
+    return time.perf_counter() - begun, one_by_one, in_lanes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--style", default="monet")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8, help="of the 640×360 clip")
     parser.add_argument("--minutes", type=float, default=10)
     given = parser.parse_args()
     translator = load_translator(given.style)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        short = clip(folder, "640x360", 4)
+        short = clip(folder, "640x360", given.seconds)
         ratios = []
         for _ in range(given.rounds):
-            wall, net = against_the_net(translator, short, folder, VideoOptions(smooth="off"))
-            ratios.append(wall / net)
-            print(f"640×360, smoothing off: {wall:.2f} s, the net alone {net:.2f} s, {wall / net:.3f}", flush=True)
-        print(f"median {statistics.median(ratios):.3f}")
+            wall, net, lanes = against_the_net(translator, short, folder)
+            ratios.append((wall / net, wall / lanes))
+            alone = f"the net alone {net:.2f} s, {wall / net:.3f}; in lanes {lanes:.2f} s, {wall / lanes:.3f}"
+            print(f"640×360, smoothing off: {wall:.2f} s; {alone}", flush=True)
+        print("medians " + ", ".join(f"{statistics.median(found):.3f}" for found in zip(*ratios, strict=True)))
         large = clip(folder, "1920x1080", 2)
         for preset in (None, "veryfast"):
             begun = time.perf_counter()

@@ -13,6 +13,7 @@ import torch
 from imgcycle.cli.app import run
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.inception import InceptionNet
+from tests.jobs.films import film
 from tests.jobs.test_evaluate import PALETTE, MeanColour, save
 from tests.media.pictures import scene
 
@@ -137,10 +138,29 @@ def test_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1]["summary"]["per_pixel"] == 0.5
 
 
+def test_flicker(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film(folder / "a b.mp4", frames=3)
+    words = ["evaluate", "--flicker", "a b.mp4", "--source", "a b.mp4"]
+    assert run(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["E_warp", "×10⁶", "of", "the", "source", "sharpness"]
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["source", "result", "result, blurred"]
+    assert lines[2].split()[2] == "1.00"
+    assert run([*words, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["of_source"] for row in rows[:2]] == [1, 1]
+    assert rows[1]["set"] == "result"
+    assert rows[-1]["summary"]["frames"] == 3
+    assert run(["evaluate", "--flicker", "palette.txt", "--source", "a b.mp4"]) == 1
+    assert capsys.readouterr().err == "imgcycle: palette.txt: not a clip that ffmpeg can read\n"
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         (["evaluate", "made"], "REFERENCE"),
+        (["evaluate", "--flicker", "a.mp4"], "--source"),
+        (["evaluate", "made", "red", "--flicker", "a.mp4", "--source", "b.mp4"], "no folders"),
         (["evaluate", "made", "nowhere"], "there is no nowhere"),
         (["evaluate", "made", "red", "--inputs", "other"], "share their name"),
         (["evaluate", "made", "red", "--back", "back"], "--inputs"),

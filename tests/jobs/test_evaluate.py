@@ -12,7 +12,16 @@ import torch
 from imgcycle.data.folders import read_scaled
 from imgcycle.errors import UsageError
 from imgcycle.jobs.evaluate import evaluate
-from imgcycle.jobs.evaluation import Evaluated, EvaluateRequest, LeftOut, Measured, Remarked, Report, SetRow
+from imgcycle.jobs.evaluation import (
+    Evaluated,
+    EvaluateRequest,
+    LabelReport,
+    LeftOut,
+    Measured,
+    Remarked,
+    Report,
+    SetRow,
+)
 from imgcycle.jobs.labels import evaluate_labels
 from imgcycle.metrics.content import psnr
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distance, kernel_distances
@@ -229,7 +238,7 @@ def test_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     last = events[-1]
     assert isinstance(last, Evaluated)
     found = last.report
-    assert not isinstance(found, Report)
+    assert isinstance(found, LabelReport)
     # Truth: 2 red, 1 green, 8 blue; found right: 1, 1, 4; named red: 1 + 4, green: 2, blue: 4.
     assert found.accuracies == pytest.approx((1 / 2, 1, 4 / 8))
     assert found.ious == pytest.approx((1 / 6, 1 / 2, 4 / 8))
@@ -249,7 +258,7 @@ def test_a_smaller_prediction_is_enlarged_without_new_colours(tmp_path: Path, mo
     save(tmp_path / "made/a.png", halves)
     last = list(evaluate_labels("made", "truth", "palette.txt"))[-1]
     assert isinstance(last, Evaluated)
-    assert not isinstance(last.report, Report)
+    assert isinstance(last.report, LabelReport)
     assert (last.report.per_pixel, last.report.class_iou) == (1, 1)
 
 

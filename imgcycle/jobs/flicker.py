@@ -1,0 +1,74 @@
+"""Measuring how much a converted clip flickers, beside the clip it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from imgcycle.engine import fullsize
+from imgcycle.engine.temporal import motion_between
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.evaluation import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured
+from imgcycle.media.paths import shown
+from imgcycle.media.pixels import Floats
+from imgcycle.media.video.clip import Clip
+from imgcycle.media.video.decode import FrameReader
+from imgcycle.media.video.probe import probe_video
+from imgcycle.metrics.flicker import Figures, Flicker
+
+PROTOCOL = (
+    "E_warp: each frame moved back onto the one before by the optical flow of the source, mean of the squared "
+    "difference where the flow knows, squares of [0, 1] × 10⁶; not across scene cuts",
+    "sharpness: mean of |∂x| + |∂y| in levels of 8 bits: a blurred clip flickers less and is no better",
+)
+
+
+def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[EvaluationEvent]:
+    """Measure a clip beside its source, frame by frame, both at √(width × height) = `size`; ends with `Evaluated`.
+
+    InputError when one is no clip; UsageError when they have not the same number of frames.
+    """
+    clips = [_probed(path) for path in (result, source)]
+    counts = [len(clip.span(None, None)) for clip in clips]
+    if counts[0] != counts[1]:
+        raise UsageError(
+            f"{shown(result)} has {counts[0]} frames and {shown(source)} {counts[1]}",
+            "they are compared frame by frame: give the clip that it was made from, as a whole",
+        )
+    found = {"source": Flicker(), "result": Flicker(), "result, blurred": Flicker()}
+    before: Floats | None = None
+    with FrameReader(clips[0]) as results, FrameReader(clips[1]) as sources:
+        shape = fullsize.work_shape(sources.height, sources.width, size)
+        for position, (made, seen) in enumerate(zip(results, sources, strict=False), 1):
+            frame, output = (fullsize.to_unit(fullsize.reduced(timed.frame, shape)) for timed in (seen, made))
+            motion = motion_between(before, frame)
+            back, before = None if motion is None else motion.reversed(), frame
+            found["source"].add(frame, back)
+            found["result"].add(output, back)
+            found["result, blurred"].add(_blurred(output), back)
+            yield Measured(position, counts[1])
+    height, width = shape
+    protocol = (*PROTOCOL, f"both at {width} × {height}; blurred: Gaussian, σ = 1 px")
+    rows = tuple(_row(name, sequence.figures()) for name, sequence in found.items())
+    yield Evaluated(FlickerReport(rows, rows[0].frames, protocol))
+
+
+def _probed(path: str) -> Clip:
+    try:
+        return probe_video(Path(path))
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+
+
+def _blurred(frame: Floats) -> Floats:
+    blurred: Floats = np.asarray(cv2.GaussianBlur(frame, (0, 0), 1.0))
+    return blurred
+
+
+def _row(name: str, figures: Figures) -> FlickerRow:
+    e_warp = None if math.isnan(figures.e_warp) else figures.e_warp
+    return FlickerRow(name, figures.frames, e_warp, figures.sharpness)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.evaluation import Evaluated, FlickerReport, Measured
+from imgcycle.jobs.flicker import evaluate_flicker
+from tests.jobs.films import film, frames_of
+from tests.media.video.clips import make
+
+
+def raw(folder: Path, name: str, frames: np.ndarray) -> Path:
+    """Frames as a clip without loss."""
+    pixels, path = folder / "pixels.rgb", folder / name
+    pixels.write_bytes(frames.tobytes())
+    size = f"{frames.shape[2]}x{frames.shape[1]}"
+    form = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", "12")
+    make(*form, "-i", f"file:{pixels}", "-c:v", "ffv1", f"file:{path}")
+    return path
+
+
+def report(result: Path, source: Path) -> FlickerReport:
+    last = list(evaluate_flicker(str(result), str(source)))[-1]
+    assert isinstance(last, Evaluated)
+    assert isinstance(last.report, FlickerReport)
+    return last.report
+
+
+def test_a_flickering_clip_is_told_from_a_steady_one_and_a_blur_is_unmasked(tmp_path: Path) -> None:
+    source = film(tmp_path / "source.mkv", frames=6)
+    frames = frames_of(source)
+    light = np.where(np.arange(len(frames)) % 2, 12, -12)[:, None, None, None]
+    flickering = raw(tmp_path, "flickering.mkv", (frames.astype(int) + light).clip(0, 255).astype(np.uint8))
+    found = {row.name: row for row in report(flickering, source).rows}
+    assert list(found) == ["source", "result", "result, blurred"]
+    assert {row.frames for row in found.values()} == {6}
+    floor, error = found["source"].e_warp, found["result"].e_warp
+    assert floor is not None
+    assert error is not None
+    # Every step is a change of 24 levels, less where it is clipped.
+    assert 0.4 * (24 / 255) ** 2 < error - floor < 1.1 * (24 / 255) ** 2
+    assert found["result, blurred"].sharpness < 0.9 * found["result"].sharpness
+    steady = {row.name: row for row in report(source, source).rows}
+    assert steady["result"].e_warp == steady["source"].e_warp == floor
+
+
+def test_every_frame_is_counted(tmp_path: Path) -> None:
+    source = film(tmp_path / "source.mp4", frames=4)
+    events = list(evaluate_flicker(str(source), str(source)))
+    assert events[:-1] == [Measured(n, 4) for n in (1, 2, 3, 4)]
+
+
+def test_what_cannot_be_compared(tmp_path: Path) -> None:
+    short, long = film(tmp_path / "short.mp4", frames=3), film(tmp_path / "long.mp4", frames=5)
+    with pytest.raises(UsageError, match=r"short\.mp4 has 3 frames and .*long\.mp4 5"):
+        list(evaluate_flicker(str(short), str(long)))
+    text = tmp_path / "text.mp4"
+    text.write_text("no clip")
+    with pytest.raises(InputError, match=r"text\.mp4: "):
+        list(evaluate_flicker(str(text), str(long)))
+    with pytest.raises(InputError, match=os.strerror(2)):
+        list(evaluate_flicker(str(long), str(tmp_path / "none.mp4")))
