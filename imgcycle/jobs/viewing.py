@@ -1,159 +1,318 @@
-"""CoGAN's coupled generator: one code draws a picture in two domains at once, and translating is finding the code.
+"""Pages to look at what a conversion made: what hangs there, and that no file of the user's is written over.
 
-Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). The layers next to the code are one
-for both domains, the last ones are each domain's own (section 3). A picture x of domain 1 is translated (section 4,
-cross-domain transformation) by
-
-    z* = argmin over z of ‖g₁(z) − x‖²,  then g₂(z*)
-
-There with L-BFGS; here with Adam, whose steps do not mix the pictures of a batch, from seeded starts.
+They are made of files, when all work is over: what was converted earlier hangs there as well.
 """
 
 from __future__ import annotations
 
-import copy
-import itertools
-import math
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.translator import Style
+from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
+from imgcycle.jobs.convert import Styled
+from imgcycle.jobs.events import Ended, Event, Finished, Noted, Showed
+from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
+from imgcycle.jobs.pairing import spread
+from imgcycle.jobs.picture import recipe_for
+from imgcycle.jobs.tasks import Row, Task
+from imgcycle.media import formats
+from imgcycle.media.encoding import encode_still
+from imgcycle.media.files import atomic_write
+from imgcycle.media.formats import Format
+from imgcycle.media.paths import same_file, shown
+from imgcycle.media.stills import Still, measure_file
+from imgcycle.media.thumbnails import Levels
+from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
+from imgcycle.report.gallery import LONGEST, Gallery
+from imgcycle.report.layout import lay_out, most_exhibits
+from imgcycle.report.sheet import Sheet
+from imgcycle.weights.find import FoundStyle
 
-from imgcycle.config import NetConfig
-from imgcycle.nets.critics import PlainCritic
-from imgcycle.nets.layers import Generator
-from imgcycle.nets.stages import widened
-
-LATENT = 100
-"""Values of a code, each in [-1, 1]."""
-OWN = 2
-"""Doublings of a generator, and halvings of a critic, next to the pixels: what each domain has for itself."""
-SMALLEST = 4
-"""Side of the first planes."""
-FIT_STEPS = 100
-"""Steps of Adam for one picture."""
-FIT_RATE = 0.1
-"""Adam's rate at the first step; it falls to 0 by half a cosine, so that the last steps settle."""
-CANDIDATES = 64
-"""Codes that are tried as they are."""
-STARTS = 2
-"""The nearest of the candidates, from which codes are fitted; the better end counts."""
-_AT_ONCE = 8
-"""Candidates drawn at a time: what bounds the memory."""
-_SEED = 0
+_PAGES = (".html", ".htm")
+_SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
+_MANY = 40
+"""Inputs from which on it is said that pages take their time."""
+_HEAVY = 150_000_000
+"""Bytes from which on a browser takes its time with a page, too."""
 
 
-class CoganGenerator(Generator):
-    """The coupled pair as a translator from its `source` domain to its `target`.
+@dataclass(frozen=True)
+class Viewing:
+    """The pages wanted, and whether they may replace a file that imgcycle did not write."""
 
-    `depth` doublings from 4×4 on, so it draws squares of side 4·2^depth and no others; `width` channels before the
-    last convolution, twice as many for each halving up to 32 times. Width 32 and 5 doublings (128²) are the paper's
-    for faces.
+    sheet: Path | None = None
+    gallery: Path | None = None
+    overwrite: bool = False
+
+    def __bool__(self) -> bool:
+        return self.sheet is not None or self.gallery is not None
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """UsageError where a page cannot be written, or would replace an input, a result or a file of the user's."""
+        if self.sheet is not None:
+            _sheet_format(self.sheet)
+            self._check_place("--sheet", self.sheet, tasks)
+        if self.gallery is not None:
+            if self.gallery.suffix.lower() not in _PAGES:
+                raise UsageError(f"--gallery {shown(self.gallery)} is no page", "call it .html")
+            self._check_place("--gallery", self.gallery, tasks)
+
+    def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
+        if path.is_dir():
+            raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
+        facts = _facts(path)
+        for task in tasks:
+            for name, what in ((task.input, "an input"), (task.output, "a result")):
+                # A result need not be there yet, so its name counts; else a file's number is found faster.
+                named = os.path.basename(name).casefold() == path.name.casefold()  # noqa: PTH119
+                if (named and same_file(path, Path(name))) or (facts is not None and facts == _facts(name)):
+                    raise UsageError(f"{option} {shown(path)} is itself {what}", "name another file")
+        if os.path.lexists(path) and not self.overwrite and not _is_ours(path):
+            why = "is there already, and not as imgcycle wrote it"
+            raise UsageError(f"{option} {shown(path)} {why}", "--overwrite replaces it")
+
+
+def _facts(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - ten thousand of them, and no Path made of each
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return Ledger(path.parent).standing(path) == "ours"
+    except OSError:  # a link to nothing, or no permission to look
+        return False
+
+
+def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Credit:
+    """Whose style it is: by the index, else by the weights' card, and the settings it is used with."""
+    said: dict[str, object] = {}
+    if found.entry is not None:
+        said = {"direction": found.entry.direction, "data": found.entry.data, "licence": found.entry.licence}
+    elif not found.is_foreign:
+        from imgcycle.weights.native import inspect_weights
+
+        said = inspect_weights(found.path).card
+    words = {key: str(said.get(key) or "") for key in ("direction", "data", "licence")}
+    # Which way through a run it is says nothing of what it does.
+    direction = "" if words["direction"] in ("A2B", "B2A") else words["direction"]
+    return Credit(style.name, style.digest, _settings(style, options), direction, words["data"], words["licence"])
+
+
+def _settings(style: Style, options: ConvertOptions) -> str:
+    used = recipe_for(style, options)["options"]
+    parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
+    if used["strength"] != 1:
+        parts.append(f"strength {used['strength']:g}")
+    if used["keep_colour"]:
+        parts.append("colours kept")
+    return ", ".join(parts)
+
+
+def looked_at(
+    events: Iterable[Event], works: Sequence[Styled], credits: Sequence[Credit], viewing: Viewing
+) -> Iterator[Event]:
+    """The events of a conversion, and before the last of them those of its pages, which are made then.
+
+    OutputError when a page cannot be written, after the last event.
     """
+    rows: list[Row] = []
+    for event in events:
+        if isinstance(event, Finished):
+            rows.append(event.row)
+        if viewing and isinstance(event, Ended):
+            try:
+                yield from _pages(exhibition(works, credits, rows), viewing)
+            except ImgcycleError:
+                yield event
+                raise
+        yield event
 
-    stride = min_size = 1
-    walkable = False
-    latent_side: int
 
-    def __init__(self, config: NetConfig) -> None:
-        super().__init__()
-        widths = [config.width * min(1 << n, 32) for n in range(config.depth, -1, -1)]
-        shared = max(0, config.depth - OWN)
-        self.latent_side = SMALLEST << config.depth
-        self.fit_steps = FIT_STEPS
-        first = nn.ConvTranspose2d(LATENT, widths[0], SMALLEST, bias=False)
-        self.trunk = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.PReLU(), *_doublings(widths[: shared + 1]))
-        self.source, self.target = (
-            nn.Sequential(*_doublings(widths[shared:]), nn.Conv2d(widths[-1], config.channels, 3, padding=1))
-            for _ in range(2)
-        )
-        self._picture = config.channels * self.latent_side**2
-        planes = sum(w * (SMALLEST << n) ** 2 for n, w in enumerate(widths))
-        # Each layer's planes after convolution, norm and activation, and a gradient of each.
-        self._values = 6 * (planes + self._picture)
+def exhibition(works: Sequence[Styled], credits: Sequence[Credit], rows: Sequence[Row]) -> Exhibition:
+    """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
 
-    def stages(self) -> None:
-        """None: there is nothing to walk from picture to picture."""
+    `rows` are those of the works' tasks, in order, as far as the work came.
+    """
+    tasks = [(work.style.name, task) for work in works for task in work.plan.tasks]
+    titles = titled([task.input for _, task in tasks])
+    made: dict[str, list[tuple[str, Work]]] = {}
+    first: dict[str, Task] = {}
+    ratios: dict[str, float] = {}
+    missing = []
+    for n, (style, task) in enumerate(tasks):
+        row = rows[n] if n < len(rows) else None
+        result = Work(Path(task.output), 2 if task.options.compare else 1, task.options.max_pixels * 2)
+        first.setdefault(task.input, task)
+        why = _absent(row)
+        if not why:
+            try:
+                facts = measure_file(result.path, result.max_pixels)
+                ratios.setdefault(task.input, facts.width / result.parts / facts.height)
+            except InputError as error:
+                why = str(error)
+        if why:
+            title = titles[task.input] if len(works) == 1 else f"{titles[task.input]} ({style})"
+            missing.append(Missing(title, why))
+        else:
+            made.setdefault(task.input, []).append((style, result))
+    exhibits = tuple(
+        _exhibit(first[name], titles[name], tuple(made[name]), ratios[name]) for name in first if name in made
+    )
+    return Exhibition(_heading(list(first)), exhibits, tuple(credits), tuple(missing))
+
+
+def _exhibit(task: Task, title: str, after: tuple[tuple[str, Work], ...], ratio: float) -> Exhibit:
+    before = Work(Path(task.input), max_pixels=task.options.max_pixels, raw=task.options.raw)
+    return Exhibit(title, before, after, ratio)
+
+
+def _absent(row: Row | None) -> str:
+    """Why a task has nothing to show; empty where it has."""
+    if row is None:
+        return "not reached"
+    if row.status in ("done", "skipped"):
+        return ""
+    lines = (row.error or row.status).strip().splitlines()
+    return f"kept: {lines[-1]}" if row.status == "kept" else lines[-1]
+
+
+def titled(inputs: Sequence[str]) -> dict[str, str]:
+    """What each input is called on a page: its path from the folder that holds them all, on one line."""
+    above = _above(inputs)
+    return {name: shown(os.path.relpath(name, above) if above else name) for name in inputs}
+
+
+def _heading(inputs: Sequence[str]) -> str:
+    if len(inputs) == 1:
+        return shown(Path(inputs[0]).name)
+    folder = Path(_above(inputs)).name
+    return shown(folder) if folder else f"{len(inputs)} pictures"
+
+
+def _above(inputs: Sequence[str]) -> str:
+    try:
+        return os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in inputs])  # noqa: PTH100, PTH120
+    except ValueError:  # none, or on several drives
+        return ""
+
+
+def _pages(shown_there: Exhibition, viewing: Viewing) -> Iterator[Event]:
+    exhibits = shown_there.exhibits
+    wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
+    if not exhibits:
+        yield Noted(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
         return
-
-    def fixed_values(self) -> int:
-        """Values alive while a picture is fitted."""
-        return _AT_ONCE * self._values + CANDIDATES * self._picture
-
-    def share(self, other: CoganGenerator) -> None:
-        """Become the way back of `other`: its very layers, source and target exchanged."""
-        self.trunk, self.source, self.target = other.trunk, other.target, other.source
-
-    def draw(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures in [-1, 1] that codes (N, 100) stand for, in the source domain and in the target."""
-        planes = self.trunk(codes[:, :, None, None])
-        return torch.tanh(widened(self.source(planes))), torch.tanh(widened(self.target(planes)))
-
-    @torch.enable_grad()
-    def find(self, images: Tensor) -> Tensor:
-        """The codes (N, 100) whose pictures in the source domain come nearest to `images` (float32, the net's side).
-
-        The same ones every time; each image by itself, whatever else is in the batch.
-        """
-        with torch.no_grad():
-            codes = self._starts(images)
-        wanted = images.repeat_interleave(STARTS, 0)
-        codes.requires_grad_()
-        descent = torch.optim.Adam([codes], FIT_RATE)
-        for step in range(self.fit_steps):
-            descent.param_groups[0]["lr"] = FIT_RATE * 0.5 * (1 + math.cos(math.pi * step / self.fit_steps))
-            (codes.grad,) = torch.autograd.grad(self._distances(codes, wanted).sum(), codes)
-            descent.step()
-            with torch.no_grad():
-                codes.clamp_(-1, 1)
-        with torch.no_grad():
-            ends = self._distances(codes, wanted).view(-1, STARTS)
-            best = ends.argmin(1) + STARTS * torch.arange(len(images), device=images.device)
-            return codes.detach()[best]
-
-    def _starts(self, images: Tensor) -> Tensor:
-        """The nearest candidates of each image, (N × STARTS, 100)."""
-        dice = torch.Generator().manual_seed(_SEED)  # on the CPU wherever the net is: every device has the same
-        tried = (2 * torch.rand(CANDIDATES, LATENT, generator=dice) - 1).to(images.device)
-        drawn = torch.cat([self._source(codes) for codes in torch.split(tried, _AT_ONCE)])
-        distances = torch.stack([(drawn - image).square().mean((1, 2, 3)) for image in images])
-        return tried[distances.topk(STARTS, largest=False).indices].flatten(0, 1)
-
-    def _distances(self, codes: Tensor, wanted: Tensor) -> Tensor:
-        return (self._source(codes) - wanted).square().mean((1, 2, 3))
-
-    def _source(self, codes: Tensor) -> Tensor:
-        return torch.tanh(self.source(self.trunk(codes[:, :, None, None])))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Translate pictures of any size: squeezed into the net's square, found, drawn, stretched back.
-
-        In float32 whatever the type of weights and pictures, and with gradients even where nobody else wants any.
-        """
-        with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            # A tensor that was born in inference mode takes part in no gradient; its copy does.
-            images = _resized(x.clone().float(), self.latent_side, self.latent_side)
-            narrow = any(p.dtype != torch.float32 for p in self.parameters())
-            exact = copy.deepcopy(self).float() if narrow else self
-            made = exact.draw(exact.find(images))[1]
-            return _resized(made, *x.shape[2:]).to(x.dtype)
+    if len(exhibits) > _MANY:
+        yield Noted(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
+    try:
+        with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
+            for page in _made(shown_there, viewing):
+                _note_down(Path(page.path))
+                yield page
+                if page.size > _HEAVY:
+                    yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
+    except OSError as error:
+        raise OutputError(f"a page cannot be written: {error.strerror or error}") from error
 
 
-def couple(critic: PlainCritic, other: PlainCritic) -> None:
-    """Have a critic take over all layers of `other` but the `OWN` next to the pixels: from now on the same ones."""
-    for n in range(OWN, len(critic.convs)):
-        critic.convs[n] = other.convs[n]
-    critic.last = other.last
+def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
+    """Read every picture once, small, for both pages."""
+    board = _Board(of) if viewing.sheet is not None else None
+    missing = list(of.missing)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        page = None
+        if viewing.gallery is not None:
+            file = stack.enter_context(atomic_write(viewing.gallery))
+            page = Gallery(file, of)
+        of_both = of.exhibits if page is not None or board is None else board.exhibits
+        longest = LONGEST if page is not None or board is None else board.longest
+        for exhibit, pictures in _read(of_both, longest):
+            if isinstance(pictures, ImgcycleError):
+                missing.append(Missing(exhibit.title, str(pictures)))
+                continue
+            count += 1
+            if page is not None:
+                page.add(exhibit, pictures)
+            if board is not None:
+                board.add(exhibit, pictures)
+        if page is not None:
+            page.finish(missing)
+    if viewing.gallery is not None:
+        yield Showed("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
+    if viewing.sheet is not None and board is not None:
+        data = board.finish(missing, _sheet_format(viewing.sheet))
+        with atomic_write(viewing.sheet) as file:
+            file.write(data)
+        yield Showed("sheet", os.fspath(viewing.sheet), board.count, len(data))
 
 
-def _doublings(widths: list[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for inner, outer in itertools.pairwise(widths):
-        layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.PReLU()]
-    return layers
+class _Board:
+    """A sheet, and which exhibits have room there."""
+
+    def __init__(self, of: Exhibition) -> None:
+        pictures = 1 + len(of.styles)
+        self.exhibits = spread(of.exhibits, most_exhibits(pictures))
+        self.count = 0
+        self._chosen = {id(exhibit) for exhibit in self.exhibits}
+        self._more = len(of.exhibits) - len(self.exhibits)
+        self._of = of
+        layout = lay_out([exhibit.ratio for exhibit in self.exhibits], pictures)
+        self.longest = layout.longest
+        self._sheet = Sheet(of, layout)
+
+    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+        """Hang one, where it has room."""
+        if id(exhibit) in self._chosen:
+            self.count += 1
+            self._sheet.add(exhibit, pictures)
+
+    def finish(self, missing: Sequence[Missing], target: Format) -> bytes:
+        """The sheet's file, with a recipe: a walk does not take it for a photograph."""
+        pixels = self._sheet.finish(missing, self._more)
+        recipe = {"sheet": self._of.title, "styles": {c.style: c.weights for c in self._of.credits}}
+        return encode_still(Still(pixels, format=target, lossless=target.lossless), target, None, recipe)
 
 
-def _resized(x: Tensor, height: int, width: int) -> Tensor:
-    if x.shape[2:] == (height, width):
-        return x
-    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False, antialias=True)
+def _read(exhibits: Sequence[Exhibit], longest: int) -> Iterator[tuple[Exhibit, list[Levels] | InputError]]:
+    """Every exhibit's pictures, or why there are none; the next one's are read meanwhile."""
+
+    def pictures(exhibit: Exhibit) -> list[Levels] | InputError:
+        try:
+            return [work.read(longest) for work in (exhibit.before, *(work for _, work in exhibit.after))]
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(1, "imgcycle-look") as reader:
+        ahead = reader.submit(pictures, exhibits[0])
+        for n, exhibit in enumerate(exhibits):
+            found = ahead.result()
+            if n + 1 < len(exhibits):
+                ahead = reader.submit(pictures, exhibits[n + 1])
+            yield exhibit, found
+
+
+def _sheet_format(path: Path) -> Format:
+    found = formats.by_suffix(path)
+    if found not in _SHEETS:
+        names = ", ".join(target.suffixes[0] for target in _SHEETS)
+        raise UsageError(f"--sheet {shown(path)} is of no format that sheets come in", f"one of {names}")
+    assert found is not None
+    return found
+
+
+def _note_down(path: Path) -> None:
+    """Remember that a page is ours, so that the next run may replace it."""
+    facts = path.stat()
+    written = (facts.st_size, facts.st_mtime_ns, file_digest(path))
+    Ledger(path.parent).append(Record(path.name, "", 0, 0, "", *written, "", "{}"))
