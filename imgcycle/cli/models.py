@@ -151,7 +151,7 @@ def verify(
 
 @models.command()
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Published styles, as `list` names them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Published styles, as `list` names them.")],
     mirror: Annotated[
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="Look below this address first; also $IMGCYCLE_MIRROR."),
@@ -246,10 +246,13 @@ def _remote_facts(entry: RemoteEntry) -> dict[str, Any]:
     """What the index says of a style that is published, and not here."""
     import dataclasses
 
+    from imgcycle.weights.find import NATIVE, homes
+
     facts = dataclasses.asdict(entry)
     said = {key: value for key, value in facts.items() if key not in ("file", "bases") and value not in ("", None)}
     return {
         "name": entry.name,
+        "path": str(homes()[0] / f"{entry.name}{NATIVE}"),
         "present": False,
         "get": f"imgcycle models get {entry.name}",
         **said,

@@ -95,7 +95,7 @@ def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) ->
         if total is not None and total > limits.most:
             raise _NotGiven(f"has {total} bytes, more than the {limits.most} allowed")
         seen, done = hashlib.sha256(), 0
-        with _disk(path):
+        with writing(path.parent):
             if total is not None and shutil.disk_usage(path.parent).free < _SPARE * total:
                 raise DownloadError(f"{path.parent} has no room for {name}, which is {total >> 20} MB", "make room")
             # Unbuffered, so that a full disk is met where it is expected and not once more in closing.
@@ -191,19 +191,21 @@ def _blocks(response: HTTPResponse, idle: float) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Around what touches the disk, whose errors are not the server's."""
+def writing(folder: Path) -> Iterator[None]:
+    """Around what touches the disk, whose errors are not the server's: DownloadError instead of OSError."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # of whoever reads what is said
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else error.strerror or str(error)
-        raise DownloadError(f"{path.parent} cannot be written: {why}", "make room" if full else None) from error
+        raise DownloadError(f"{folder} cannot be written: {why}", "make room" if full else None) from error
 
 
 def _write(file: IO[bytes], path: Path, block: bytes) -> None:
     left = memoryview(block)
-    with _disk(path):
+    with writing(path.parent):
         while left:
             left = left[file.write(left) :]
 

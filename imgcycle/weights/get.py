@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
-from imgcycle.weights.download import Downloaded, Limits, check_address, download
+from imgcycle.weights.download import Downloaded, Limits, check_address, download, writing
 from imgcycle.weights.entries import WORK, add_entry
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
@@ -46,7 +46,7 @@ def get_style(name: str, mirrors: Sequence[str] = (), listen: Listener = nobody,
     if remote is None:
         kept = _here(name, home) or _nowhere(name)
     else:
-        with locked(home / WORK / f"{name}.lock", lambda: listen(Waiting(name))):
+        with writing(home), locked(home / WORK / f"{name}.lock", lambda: listen(Waiting(name))):
             kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
     listen(kept)
     return kept

@@ -13,6 +13,7 @@ from imgcycle.cli import models_view, offer
 from imgcycle.cli.app import app, run
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
 from imgcycle.weights.get import MIRROR
+from imgcycle.weights.index import read_pins
 from tests.media.pictures import encoded, scene
 from tests.weights.published import Server, body, checkpoint, serving, write_index
 
@@ -57,6 +58,7 @@ def test_get_list_info_verify_convert_remove(capsys: pytest.CaptureFixture[str],
     rows = {row["name"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["tiny"]["present"]
     assert not rows["style_ukiyoe"]["present"]
+    assert rows["style_ukiyoe"]["path"] == str(home / "style_ukiyoe.safetensors")
     assert rows["monet"]["present"]
     assert run(["models", "verify", "tiny"]) == 0
     assert run(["models", "path", "tiny"]) == 0
@@ -70,8 +72,7 @@ def test_get_list_info_verify_convert_remove(capsys: pytest.CaptureFixture[str],
 def test_verify_finds_weights_that_are_not_from_the_pinned_file(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     assert run(["models", "get", "tiny", "-q"]) == 0
     index = home / "index.toml"
-    before, pin = index.read_text().split("[pin.", 1)
-    index.write_text(f"{before}[pin.{pin.replace(pin.split(chr(34))[3], '0' * 64)}")
+    index.write_text(index.read_text().replace(read_pins(home)["tiny"].sha256, "0" * 64))
     assert run(["models", "verify", "tiny"]) == 1
     assert "not made from the file that was fetched first" in capsys.readouterr().out
 

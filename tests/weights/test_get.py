@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -172,6 +173,18 @@ def test_weights_no_index_names_do_not_count_and_do_not_hinder(home: Path, monke
         find_style("tiny")
     get_style("tiny")
     assert find_style("tiny").path == home / "tiny.safetensors"
+
+
+def test_a_disk_that_fills_up_is_one_line_and_nothing_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(DownloadError, match=r"home cannot be written: the disk is full \(make room\)"):
+            get_style("tiny")
+    assert files(home) == {"index.toml"}
+    assert get_style("tiny").trusted_now
 
 
 def test_a_file_of_the_users_own_is_never_replaced(home: Path, server: Server, tmp_path: Path) -> None:
