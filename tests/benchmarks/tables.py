@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -58,21 +59,30 @@ class Worker:
 
 
 def train_all(cells: Sequence[Cell], jobs: int) -> None:
-    """Train and score cells in so many processes, each on a core of its own where cores can be had."""
+    """Train and score cells in so many processes, each on a core of its own where cores can be had.
+
+    Whatever ends this ends them as well, with their runs saved.
+    """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     free: list[int | None] = [cores[n] if jobs <= len(cores) else None for n in range(jobs)]
     waiting, working = list(cells), list[Worker]()
-    while waiting or working:
-        while waiting and free:
-            working.append(start(waiting.pop(0), free.pop()))
-        time.sleep(0.5)
-        for worker in [one for one in working if one.process.poll() is not None]:
-            working.remove(worker)
-            free.append(worker.core)
-            worker.log.close()
-            figures = finished(worker.cell)
-            told = f"failed, see {worker.log.name}" if figures is None else f"{figures['seconds']:.0f} s of CPU"
-            print(f"{worker.cell.name}: {told}", file=sys.stderr, flush=True)
+    try:
+        while waiting or working:
+            while waiting and free:
+                working.append(start(waiting.pop(0), free.pop()))
+            time.sleep(0.5)
+            for worker in [one for one in working if one.process.poll() is not None]:
+                working.remove(worker)
+                free.append(worker.core)
+                worker.log.close()
+                figures = finished(worker.cell)
+                told = f"failed, see {worker.log.name}" if figures is None else f"{figures['seconds']:.0f} s of CPU"
+                print(f"{worker.cell.name}: {told}", file=sys.stderr, flush=True)
+    finally:
+        for worker in working:
+            worker.process.terminate()
+        for worker in working:
+            worker.process.wait()
 
 
 def start(cell: Cell, core: int | None) -> Worker:
@@ -80,7 +90,9 @@ def start(cell: Cell, core: int | None) -> Worker:
     command += ["--cell", cell.row, "--seed", str(cell.seed)]
     cell.file.parent.mkdir(parents=True, exist_ok=True)
     log = cell.file.with_suffix(".log").open("ab")
-    process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    # In a session of its own: a Ctrl-C is to reach it once, through `train_all`; a second would end it unsaved.
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=alone, start_new_session=True)
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
     return Worker(cell, process, log, core)
@@ -177,11 +189,15 @@ def main() -> None:
         segmenter(reader(given.results, world), world)
     # All first seeds before any second one: a table that is not whole yet has all its rows.
     unfinished = sorted((cell for cell in cells if finished(cell) is None), key=lambda cell: cell.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     train_all(unfinished, given.jobs)
     known = bounds(given.results, cells[0].world)
     for way in WAYS:
         print("\n".join(["", *table(way, rows, given.results, known[way])]))
     print("\n".join(["", *order(rows, given.results)]))
+    failed = [cell.name for cell in unfinished if finished(cell) is None]
+    if failed:
+        raise SystemExit(f"not finished: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

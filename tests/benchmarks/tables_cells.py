@@ -181,7 +181,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         run = cell.folder / "runs" / f"{cell.name}-{name}"
         ended = train(config, run, resume=RunFolder(run).exists(), surroundings=Surroundings(workers=1))
         if ended.interrupted:
-            raise KeyboardInterrupt
+            raise SystemExit(130)
         for way, own in ways.items():
             made[way] = translated(run, own, inputs[way])
             digests[way] = digest(run / "weights" / f"{own}.safetensors")
