@@ -43,8 +43,9 @@ def _wanted(remote: RemoteEntry) -> bool:
     from urllib.parse import urlsplit
 
     from imgcycle.cli.console import say
+    from imgcycle.weights.download import mirrors
 
-    host = urlsplit(remote.urls[0]).hostname
+    host = urlsplit((*mirrors(), *remote.urls)[0]).hostname
     size = f", about {remote.megabytes} MB" if remote.megabytes else ""
     say(f"{remote.name} ({remote.direction or remote.data}) is published, but not on this machine yet.")
     say(f"Learnt from {remote.data}. Licence: {remote.licence}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import os
 import shutil
 import ssl
 import time
@@ -24,6 +25,8 @@ from urllib.parse import urljoin, urlsplit
 from imgcycle.errors import DownloadError, UsageError
 from imgcycle.weights.events import Asking, Listener, Received, Refused, nobody
 
+MIRROR = "IMGCYCLE_MIRROR"
+"""Environment variable with base addresses to try first, separated by spaces."""
 SCHEMES = ("https", "http")
 _BLOCK = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -52,6 +55,11 @@ class Downloaded:
 
 class _NotGiven(Exception):
     """An address does not give the file; the message says why, in words that follow the address."""
+
+
+def mirrors() -> list[str]:
+    """The base addresses of `$IMGCYCLE_MIRROR`; UsageError for one that is none."""
+    return [check_address(base) for base in os.environ.get(MIRROR, "").split()]
 
 
 def check_address(url: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
-from imgcycle.weights.download import Downloaded, Limits, check_address, download, writing
+from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing
 from imgcycle.weights.entries import WORK, add_entry
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
@@ -27,20 +26,17 @@ from imgcycle.weights.index import INDEX, IndexEntry, Pin, RemoteEntry, read_ind
 from imgcycle.weights.locks import locked
 from imgcycle.weights.native import digest, inspect_weights, save_weights
 
-MIRROR = "IMGCYCLE_MIRROR"
-"""Environment variable with base addresses to try first, separated by spaces."""
 
-
-def get_style(name: str, mirrors: Sequence[str] = (), listen: Listener = nobody, limits: Limits | None = None) -> Kept:
+def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, limits: Limits | None = None) -> Kept:
     """Make a published style known by name: fetch it unless it is here and sound, and keep it in the user's folder.
 
-    A file of the published name that lies in the user's folder is taken in place of a download. `mirrors` are base
+    A file of the published name that lies in the user's folder is taken in place of a download. `first` are base
     addresses tried before those of `$IMGCYCLE_MIRROR` and the published ones. Raises UnknownStyle for a name nobody
     publishes, UsageError when a file of the user's own is in the way, DownloadError when no address gives a whole
     file, or one that is not what was fetched first, or no generator; then nothing is kept.
     """
     home = homes()[0]
-    bases = [check_address(base) for base in (*mirrors, *os.environ.get(MIRROR, "").split())]
+    bases = [*map(check_address, first), *mirrors()]
     started = time.monotonic()
     remote = remote_styles().get(name)
     if remote is None:

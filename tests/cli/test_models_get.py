@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from imgcycle.cli import models_view, offer
 from imgcycle.cli.app import app, run
+from imgcycle.weights.download import MIRROR
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
-from imgcycle.weights.get import MIRROR
 from imgcycle.weights.index import read_pins
 from tests.media.pictures import encoded, scene
 from tests.weights.published import Server, body, checkpoint, serving, write_index
@@ -145,8 +145,9 @@ def test_a_person_is_asked(answer: str, fetched: bool, server: Server, monkeypat
     assert (result.exit_code == 0) is fetched
     assert Path("a-tiny.jpg").exists() is fetched
     assert server.asked == (["/tiny.pth"] if fetched else [])
+    monkeypatch.setenv(MIRROR, "https://mirror.example/cyclegan")
     again = CliRunner().invoke(app, ["convert", "a.jpg", "--to", "tiny"], input="n\n")
-    assert ("[Y/n]" in again.stderr) is not fetched
+    assert ("Fetch it from mirror.example, about 1 MB? [Y/n]" in again.stderr) is not fetched
 
 
 def test_ctrl_c_during_a_fetch_is_130_and_keeps_nothing(

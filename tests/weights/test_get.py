@@ -14,10 +14,10 @@ import torch
 from imgcycle.errors import DownloadError, StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights import get
-from imgcycle.weights.download import Limits
+from imgcycle.weights.download import MIRROR, Limits
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
 from imgcycle.weights.find import find_style
-from imgcycle.weights.get import MIRROR, check_origin, get_style
+from imgcycle.weights.get import check_origin, get_style
 from imgcycle.weights.index import read_index, read_pins
 from imgcycle.weights.native import digest, load_generator
 from imgcycle.weights.own import add_style, remove_style
