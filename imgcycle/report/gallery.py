@@ -89,8 +89,8 @@ def _figure(exhibit: Exhibit, pictures: Sequence[Levels], number: int) -> str:
         for n, (style, made) in enumerate(zip(styles, pictures[1:], strict=True))
     ]
     label = f"{name}: divider between before and after"
-    return f"""<figure>
-<div class="view" style="--ratio: {width / height:.4f}; --wide: {width}px">
+    return f"""<figure style="--ratio: {width / height:.4f}; --wide: {width}px">
+<div class="view">
 {"".join(images)}{_image(pictures[0], "before", f"{name}, before")}\
 <input type="range" min="0" max="100" step="any" value="50" aria-label="{label}" \
 aria-valuetext="50 % before, 50 % after" autocomplete="off">

@@ -238,6 +238,21 @@ def test_by_touch(browser: webdriver.Chrome) -> None:
     assert divider(browser) == pytest.approx(80, abs=1)
 
 
+def test_a_picture_is_as_large_as_the_window_lets_it_be_seen_whole(browser: webdriver.Chrome) -> None:
+    figure, view = (browser.find_element(By.CSS_SELECTOR, name) for name in ("figure", ".view"))
+    assert view.rect["width"] == pytest.approx(704, abs=1), "a small one is enlarged so far that it can be dragged on"
+    for wide, size in ((1600, (1000, 700)), (1600, (700, 1400)), (300, (1400, 500))):
+        asked(browser, "arguments[0].style.setProperty('--wide', arguments[1] + 'px')", figure, wide)
+        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        found = view.rect
+        assert found["width"] == pytest.approx(1.5 * found["height"], abs=1.5)
+        room = asked(browser, "return document.querySelector('main').clientWidth")
+        assert room > 0.9 * size[0]
+        limits = (room, 0.86 * size[1] * 1.5, max(wide, 704))
+        assert found["width"] == pytest.approx(min(limits), abs=1.5)
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_on_a_phone(browser: webdriver.Chrome, dark: bool) -> None:
     phone(browser, dark)
