@@ -202,7 +202,7 @@ def convert(
             convert_stream(request, opened(styles[0]), allowed)
             return
         works = planned(request, styles, opened)
-        viewing.check([task for work in works for task in work.plan.tasks])
+        viewing.check([task for work in works for task in work.plan.tasks], allowed)
         if dry_run:
             _show_plans(works, viewing, allowed, json_lines, verbose)
             return

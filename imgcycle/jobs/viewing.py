@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgcycle.config import ConvertOptions
+from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
 from imgcycle.jobs.convert import Styled
 from imgcycle.jobs.events import Ended, Event, Finished, Noted, Showed
 from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
+from imgcycle.jobs.memory import Memory
 from imgcycle.jobs.pairing import spread
 from imgcycle.jobs.picture import recipe_for
 from imgcycle.jobs.tasks import Row, Task
@@ -38,6 +40,11 @@ _PAGES = (".html", ".htm")
 _SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
 _MANY = 40
 """Inputs from which on it is said that pages take their time."""
+_AT_LEAST = 150 * 2**20
+"""Bytes that pages take beside what a process always takes, as measured, with pictures of 16 megapixels on them."""
+_SHEETS_BYTES = 12
+"""The same of a pixel of a sheet: drawn, written on, put into the order that encoders want, and encoded."""
+_RATIOS = (0.4, 0.67, 1.0, 1.5, 3.0)
 _HEAVY = 150_000_000
 """Bytes from which on a browser takes its time with a page, too."""
 
@@ -53,8 +60,14 @@ class Viewing:
     def __bool__(self) -> bool:
         return self.sheet is not None or self.gallery is not None
 
-    def check(self, tasks: Sequence[Task]) -> None:
-        """UsageError where a page cannot be written, or would replace an input, a result or a file of the user's."""
+    def check(self, tasks: Sequence[Task], memory: Memory | None = None) -> None:
+        """UsageError where a page cannot be written, would replace an input, a result or a file of the user's, or takes
+        more than a promised `memory`."""
+        if self and memory is not None and memory.promised and self._least(tasks) > memory.total:
+            least = -(-self._least(tasks) // 2**20)
+            what = " and ".join(name for name in ("sheet", "gallery") if getattr(self, name) is not None)
+            allowed = f"the {memory.total // 2**20} MiB allowed"
+            raise UsageError(f"a {what} may take more than {allowed}", f"--memory {least}M is the least that would do")
         if self.sheet is not None:
             _sheet_format(self.sheet)
             self._check_place("--sheet", self.sheet, tasks)
@@ -62,6 +75,17 @@ class Viewing:
             if self.gallery.suffix.lower() not in _PAGES:
                 raise UsageError(f"--gallery {shown(self.gallery)} is no page", "call it .html")
             self._check_place("--gallery", self.gallery, tasks)
+
+    def _least(self, tasks: Sequence[Task]) -> int:
+        """Bytes of the process while pages are made, at most."""
+        inputs = len({task.input for task in tasks})
+        if self.sheet is None or not inputs:
+            return BASE_BYTES + _AT_LEAST
+        pictures = 1 + -(-len(tasks) // inputs)
+        count = min(inputs, most_exhibits(pictures))
+        # The results' shapes are not known yet: it depends on the numbers which of these makes the largest sheet.
+        sheets = [lay_out([ratio] * count, pictures) for ratio in _RATIOS]
+        return BASE_BYTES + _AT_LEAST + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
 
     def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
         if path.is_dir():

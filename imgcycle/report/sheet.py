@@ -54,7 +54,10 @@ class Sheet:
         face = face_for("".join(said), small.size)
         foot = [line for text in said for line in wrapped(text, face, room)]
         below = _paper(MARGIN + _LINE * len(foot), layout.width)
-        image = Image.fromarray(np.concatenate([self._pixels, below]))
+        # Let go of at once: a large sheet is no small picture.
+        self._pixels = np.concatenate([self._pixels, below])
+        image = Image.fromarray(self._pixels)
+        self._pixels = below
         draw = ImageDraw.Draw(image)
         write(draw, (MARGIN, MARGIN), self.exhibition.title, Ink(INK, 36), room)
         write(draw, (MARGIN, MARGIN + HEAD - 76), ", ".join(self.exhibition.styles), Ink(FAINT, 22), room)

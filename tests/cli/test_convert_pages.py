@@ -179,6 +179,17 @@ def test_a_dry_run_draws_nothing_and_streams_show_nothing(folder: Path, capsys: 
     assert not (folder / "g.html").exists()
 
 
+def test_a_promise_about_memory_holds_for_pages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["convert", "photos", "--to", "one", "--sheet", "s.png"]
+    assert run([*words, "--memory", "450M"]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("imgcycle: a sheet may take more than the 450 MiB allowed (--memory ")
+    assert not (folder / "photos-one").exists()
+    least = line.partition("--memory ")[2].partition(" ")[0]
+    assert run([*words, "--memory", least]) == 0
+    assert run(["convert", "photos", "--to", "two", "--memory", "450M"]) == 0
+
+
 def test_a_compared_result_is_shown_once(folder: Path) -> None:
     (folder / "flat").mkdir()
     (folder / "flat" / "a.png").write_bytes(encoded(np.full((60, 90, 3), 120, np.uint8), "PNG"))
