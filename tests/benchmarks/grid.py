@@ -1,0 +1,82 @@
+"""Whether a style leaves a grid: python -m tests.benchmarks.grid [STYLE...]
+
+Strided nets repeat themselves every 2 or 4 pixels where nothing else happens (Odena et al., Deconvolution and
+Checkerboard Artifacts, 2016). 64 smooth, noisy squares go through the net at full size; in the averaged spectrum of the
+results' luma, what stands at periods of 2 and 4 pixels, along either axis and both, is compared with the frequencies
+around it. 1 is no grid.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from imgcycle.data.sampling import dice
+from imgcycle.engine.fullsize import from_tensor, to_tensor
+from imgcycle.engine.translator import Translator
+from imgcycle.jobs.translators import load_translator
+
+SIDE, COUNT = 256, 64
+NOISE = 6 / 255
+NEAR, FAR = 3, 9
+"""From how many bins away to how many a peak's neighbours lie: nearer ones share its energy through the window."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+Floats = npt.NDArray[np.float32]
+
+
+def square(index: int) -> Floats:
+    """A smooth field of colours with a little noise, (256, 256, 3) in [0, 1]."""
+    rng = dice(0, "grid", index)
+    corners = rng.uniform(0.15, 0.85, (3, 3, 3)).astype(np.float32)
+    smooth = cv2.resize(corners, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    noisy = smooth + rng.normal(0, NOISE, smooth.shape)
+    return np.clip(noisy, 0, 1).astype(np.float32)
+
+
+def spectrum(translator: Translator | None) -> npt.NDArray[np.float64]:
+    """Mean power of the results' luma, (256, 256), frequency 0 first; of the squares themselves without a net."""
+    window = np.hanning(SIDE)[:, None] * np.hanning(SIDE)
+    total = np.zeros((SIDE, SIDE))
+    for index in range(COUNT):
+        shown = square(index)
+        made = shown if translator is None else from_tensor(translator(to_tensor(shown)))
+        luma = made @ LUMA
+        total += np.abs(np.fft.fft2(window * (luma - luma.mean()))) ** 2
+    return total / COUNT
+
+
+def peaks(power: npt.NDArray[np.float64]) -> dict[str, float]:
+    """For each pair of periods (down, across; 0 is none) how the power there stands to that around it."""
+    found = {}
+    steps = np.fft.fftfreq(SIDE, 1 / SIDE)
+    for down, across in product((0, 4, 2), repeat=2):
+        if not down and not across:
+            continue
+        at = tuple(SIDE // period if period else 0 for period in (down, across))
+        rows, columns = ((steps - here + SIDE // 2) % SIDE - SIDE // 2 for here in at)
+        apart = np.maximum(np.abs(rows)[:, None], np.abs(columns))
+        low = np.hypot(*np.meshgrid(steps, steps, indexing="ij")) < 2 * FAR
+        around = (apart >= NEAR) & (apart <= FAR) & ~low
+        found[f"{down or '-'}×{across or '-'}"] = float(power[apart <= 1].mean() / power[around].mean())
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("styles", nargs="*", default=["monet"])
+    given = parser.parse_args()
+    print(f"{COUNT} squares of {SIDE}²; periods down × across, power relative to the frequencies around")
+    rows = {"the squares": peaks(spectrum(None))}
+    rows |= {style: peaks(spectrum(load_translator(style, precision="fp32"))) for style in given.styles}
+    names = list(rows["the squares"])
+    print(f"{'':16}" + "".join(f"{name:>8}" for name in names) + f"{'worst':>8}")
+    for name, found in rows.items():
+        print(f"{name:16}" + "".join(f"{found[n]:8.2f}" for n in names) + f"{max(found.values()):8.2f}")
+
+
+if __name__ == "__main__":
+    main()
