@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import ssl
+import string
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import IO
 from urllib import request
 from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from imgcycle.errors import DownloadError, UsageError
+from imgcycle.media.paths import shown
 from imgcycle.weights.events import Asking, Listener, Received, Refused, nobody
 
 MIRROR = "IMGCYCLE_MIRROR"
@@ -32,6 +34,8 @@ _BLOCK = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SPARE = 2.5
 """Room asked for, as a multiple of the download: beside it lies what is made of it before it is deleted."""
+_WORDS = 200
+"""Characters of an address's reason that are passed on: some of it a server may choose, to any length."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,13 @@ def mirrors() -> list[str]:
 
 def check_address(url: str) -> str:
     """The address itself. UsageError unless it is http or https, with a host and without a password."""
-    parts = urlsplit(url)
+    wrong = UsageError(f"{url!r} is no address to fetch from", "it begins with https:// or http://")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # a bracket that is not closed
+        raise wrong from error
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise UsageError(f"{url!r} is no address to fetch from", "it begins with https:// or http://")
+        raise wrong
     if parts.username is not None:
         raise UsageError(f"a password in an address would be shown ({parts.hostname})", "leave it out")
     return url
@@ -91,8 +99,10 @@ def download(
         try:
             return _fetch(name, url, path, listen, limits or Limits())
         except _NotGiven as error:
-            failed.append(f"{url} {error}")
-            listen(Refused(name, url, str(error), then))
+            # A server's words must not move the cursor of the terminal they are shown on.
+            reason = shown(str(error)[:_WORDS])
+            failed.append(f"{url} {reason}")
+            listen(Refused(name, url, reason, then))
     raise DownloadError(f"{name} could not be fetched: {'; '.join(failed)}", hint)
 
 
@@ -165,7 +175,8 @@ def _director() -> request.OpenerDirector:
 
 def _redirected(at: str, target: str) -> str:
     try:
-        to = check_address(urljoin(at, target))
+        # Servers leave out what they should escape, and browsers put it in: so it comes as bytes, read as Latin-1.
+        to = check_address(urljoin(at, quote(target, string.punctuation, "iso-8859-1")))
     except (UsageError, ValueError) as error:
         raise _NotGiven(f"redirects to {target!r}, which is not followed") from error
     if urlsplit(at).scheme == "https" and urlsplit(to).scheme == "http":

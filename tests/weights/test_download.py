@@ -98,6 +98,22 @@ def test_what_is_no_whole_file_is_refused_in_one_line(
     assert words in refusal(server, tmp_path, answer)
 
 
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"HTTP/1.1 404 \x1b]0;mine\x07\x9b2J", r"answers 404 \x1b]0;mine\x07\x9b2J"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[31m", r"in the coding \x1b[31m, which"),
+        (b"HTPP \x1b[31m", r"did not answer (HTPP \x1b[31m)"),
+        (b"HTTP/1.1 404 " + b"x" * 9000, f"answers 404 {'x' * 188}"),
+    ],
+)
+def test_a_server_has_no_say_over_the_terminal(server: Server, tmp_path: Path, head: bytes, words: str) -> None:
+    reason = refusal(server, tmp_path, lambda handler: handler.wfile.write(head + b"\r\nContent-Length: 3\r\n\r\nabc"))
+    assert words in reason
+    assert reason.isprintable()
+    assert len(reason) <= 200
+
+
 def test_a_circle_of_redirects_ends(server: Server, tmp_path: Path) -> None:
     refusal(server, tmp_path, redirect("/x.pth"))
     assert server.asked == ["/x.pth"] * 4
@@ -108,6 +124,12 @@ def test_redirects_are_followed(server: Server, tmp_path: Path) -> None:
     came = download("x", [f"{server.base}/x.pth"], tmp_path / "x.pth", limits=TIGHT)
     assert came.url == f"{server.base}/x.pth"
     assert server.asked == ["/x.pth", "/a/b", "/c"]
+
+
+def test_a_redirect_to_letters_that_addresses_lack_is_followed(server: Server, tmp_path: Path) -> None:
+    server.answers |= {"/x.pth": redirect("/a b/é%20.pth"), "/a%20b/%E9%20.pth": body(DATA)}
+    download("x", [f"{server.base}/x.pth"], tmp_path / "x.pth", limits=TIGHT)
+    assert (tmp_path / "x.pth").read_bytes() == DATA
 
 
 def test_no_redirect_leads_from_https_to_http() -> None:
@@ -196,7 +218,7 @@ def test_a_full_disk_is_not_blamed_on_the_server(server: Server, tmp_path: Path)
     assert server.asked == ["/x.pth"]
 
 
-@pytest.mark.parametrize("url", ["ftp://a/x", "file:///x", "a/x", "https:///x", "http://me:secret@a/x", ""])
+@pytest.mark.parametrize("url", ["ftp://a/x", "file:///x", "a/x", "https:///x", "http://me:secret@a/x", "", "http://[::1"])
 def test_only_plain_http_and_https_are_addresses(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_address(url)
