@@ -50,7 +50,11 @@ def _dropped(index: Path, text: str, name: str) -> str:
     import tomllib
 
     rest = _without(text, name)
-    if name in tomllib.loads(rest).get("style", {}):
+    try:
+        left = name in tomllib.loads(rest).get("style", {})
+    except tomllib.TOMLDecodeError:  # a value of several lines, of which one looks like the head of a table
+        left = True
+    if left:
         raise WeightsError(f"{index} names {name} in a way of its own", "edit it by hand")
     return rest
 
@@ -59,7 +63,8 @@ def _without(text: str, name: str) -> str:
     """An index without the tables of a style."""
     kept, inside = [], False
     header = re.compile(rf"""\s*\[\s*style\s*\.\s*(["']?){re.escape(name)}\1\s*[.\]]""")
-    for line in text.splitlines():
+    # At newlines alone: a card may hold what Unicode takes for the end of a line, and TOML does not.
+    for line in text.split("\n"):
         if line.lstrip().startswith("["):
             inside = header.match(line) is not None
         if not inside:

@@ -86,8 +86,11 @@ def check_name(name: str) -> None:
 def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
     """The entry of new weights: what the index they came from says, else their card; unknown where neither does."""
     card = inspect_weights(path).card
+    # What an index cannot hold would make all of it unreadable: true is an int to Python, not to it.
     said: dict[str, Any] = {
-        key: card[key] for key, kind in _KEPT.items() if isinstance(card.get(key), kind) and card[key] != ""
+        key: value
+        for key, kind in _KEPT.items()
+        if isinstance(value := card.get(key), kind) and not isinstance(value, bool) and value != ""
     }
     if said.get("direction") in ("A2B", "B2A"):
         del said["direction"]  # says nothing outside the run it comes from

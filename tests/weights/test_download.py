@@ -218,7 +218,9 @@ def test_a_full_disk_is_not_blamed_on_the_server(server: Server, tmp_path: Path)
     assert server.asked == ["/x.pth"]
 
 
-@pytest.mark.parametrize("url", ["ftp://a/x", "file:///x", "a/x", "https:///x", "http://me:secret@a/x", "", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://a/x", "file:///x", "a/x", "https:///x", "http://me:secret@a/x", "", "http://[::1"]
+)
 def test_only_plain_http_and_https_are_addresses(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_address(url)

@@ -50,6 +50,35 @@ def test_an_index_that_only_a_person_can_edit_is_left_alone(tmp_path: Path) -> N
     assert (tmp_path / "index.toml").read_text() == text
 
 
+def test_a_table_that_cannot_be_told_from_a_value_is_left_to_a_person(tmp_path: Path) -> None:
+    text = """schema = 1
+[style.tiny]
+file = "x"
+sha256 = ""
+licence = ""
+data = ""
+[style.tiny.figures]
+matrix = [
+  [1, 2],
+]
+"""
+    (tmp_path / "index.toml").write_text(text)
+    assert set(read_index(tmp_path)) == {"tiny"}
+    with pytest.raises(WeightsError, match="edit it by hand"):
+        drop_entry(tmp_path, "tiny")
+    assert (tmp_path / "index.toml").read_text() == text
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u0085", "\x0c", "\r"])
+def test_a_line_ends_where_toml_says(tmp_path: Path, end: str) -> None:
+    """The words of a card are anyone's: they end no line, and begin no table."""
+    kept = entry(tmp_path, "kept", method=f"a{end}[style.gone]{end}b")
+    add_entry(tmp_path, kept)
+    add_entry(tmp_path, entry(tmp_path, "gone"))
+    drop_entry(tmp_path, "gone")
+    assert read_index(tmp_path) == {"kept": kept}
+
+
 def test_no_entry_is_lost_when_many_write_at_once(tmp_path: Path) -> None:
     names = [f"s{n}" for n in range(12)]
     threads = [threading.Thread(target=add_entry, args=(tmp_path, entry(tmp_path, name))) for name in names]

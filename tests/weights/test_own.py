@@ -37,6 +37,22 @@ def test_weights_are_copied_and_found_by_name(tmp_path: Path, home: Path) -> Non
     assert (entry.licence, entry.data, entry.figures) == ("CC0-1.0", "unknown", {"kid": 0.1})
 
 
+def test_a_card_cannot_spoil_the_index(tmp_path: Path, home: Path) -> None:
+    odd = {
+        "work_size": True,
+        "detail": False,
+        "licence": 5,
+        "method": "x\u2028[style.y]",
+        "figures": {"": {"a\nb": [None]}},
+    }
+    entry, _ = add_style(str(save_style(tmp_path / "odd.safetensors", **odd)), "odd")
+    assert (entry.work_size, entry.detail, entry.licence) == (None, None, "unknown")
+    add_style(str(save_style(tmp_path / "x.safetensors")), "x")
+    assert set(read_index(home)) == {"odd", "x"}
+    remove_style("x")
+    assert set(read_index(home)) == {"odd"}
+
+
 def test_a_run_folder_has_two_ways(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "weights").mkdir(parents=True)
