@@ -118,7 +118,9 @@ def run(words: list[str]) -> int:
             raise
         line, code = explained(error)
         if line:
-            sys.stderr.write(f"imgcycle: {line}\n")
+            from imgcycle.cli.console import say
+
+            say(f"imgcycle: {line}")
     return code if isinstance(code, int) else 0
 
 

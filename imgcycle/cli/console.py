@@ -45,15 +45,22 @@ def listening(*, quiet: bool = False, verbose: bool = False, json_lines: bool = 
         yield PlainListener(quiet, verbose)
 
 
+def printable(text: str) -> str:
+    """The text, but what a terminal would obey escaped: names, cards and what servers say are anyone's words."""
+    from imgcycle.media.paths import shown
+
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def say(text: str) -> None:
     """One line for a person, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
 def emit(text: str) -> None:
     """One line of data, on stdout."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
     sys.stdout.flush()
 
 
@@ -164,7 +171,7 @@ class BarListener:
         self.verbose = verbose
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # brackets in a clip's name are a name's
             BarColumn(),
             TextColumn("{task.fields[said]}"),
             TimeLeft(compact=True),
@@ -240,7 +247,7 @@ class BarListener:
     def _print(self, line: str, style: str = "") -> None:
         from rich.text import Text
 
-        self.console.print(Text(line, style=style))
+        self.console.print(Text(printable(line), style=style))
 
 
 def event_lines(event: Event) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from imgcycle.cli.console import SCHEMA, duration, emit, emit_json, say
+from imgcycle.cli.console import SCHEMA, duration, emit, emit_json, printable, say
 
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation import Distance, EvaluationEvent, FlickerReport, LabelReport, Report, SetRow
@@ -228,7 +228,7 @@ def _bar() -> Iterator[tuple[Advance, Line]]:
         task = progress.add_task("", total=None)
         yield (
             lambda done, total: progress.update(task, completed=done, total=total),
-            lambda text: console.print(Text(text)),
+            lambda text: console.print(Text(printable(text))),
         )
 
 

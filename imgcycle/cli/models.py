@@ -112,10 +112,9 @@ def _card(name: str) -> dict[str, Any] | None:
 @models.command()
 def path(name: Name) -> None:
     """Where a style's weights lie."""
-    from imgcycle.cli.console import emit
     from imgcycle.weights.find import find_style
 
-    emit(str(find_style(name).path))
+    typer.echo(str(find_style(name).path))  # as it is: a script opens it
 
 
 @models.command()

@@ -120,6 +120,7 @@ def _bar_listener() -> Iterator[Listener]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.text import Text
 
+    from imgcycle.cli.console import printable
     from imgcycle.weights.events import Asking, Kept, Received
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -138,7 +139,7 @@ def _bar_listener() -> Iterator[Listener]:
             return
         if isinstance(event, Kept):
             bar.update(task, visible=False)
-        console.print(Text(in_words(event)))
+        console.print(Text(printable(in_words(event))))
 
     with bar:
         yield listen
