@@ -38,10 +38,10 @@ def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, l
     home = homes()[0]
     bases = [*map(check_address, first), *mirrors()]
     started = time.monotonic()
-    remote = remote_styles().get(name)
-    if remote is None:
-        kept = _here(name, home) or _nowhere(name)
-    else:
+    # Looked for before anything is locked: a folder that many read and nobody may write to can hold it.
+    kept = _here(name, home)
+    if kept is None:
+        remote = remote_styles().get(name) or _nowhere(name)
         with writing(home), locked(home / WORK / f"{name}.lock", lambda: listen(Waiting(name))):
             kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
     listen(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,17 @@ def test_what_is_here_is_not_fetched_again(home: Path, server: Server) -> None:
     first = get_style("tiny")
     again = get_style("tiny")
     assert (again.fresh, again.trusted_now, again.sha256, again.path) == (False, False, first.sha256, first.path)
+    assert server.asked == ["/tiny.pth"]
+
+
+def test_what_is_here_is_found_where_nothing_can_be_written(home: Path, server: Server) -> None:
+    get_style("tiny")
+    shutil.rmtree(home / ".imgcycle")
+    (home / ".imgcycle").touch()  # no folder for locks, even for root
+    assert not get_style("tiny").fresh
+    (home / "tiny.safetensors").unlink()
+    with pytest.raises(DownloadError, match="cannot be written"):
+        get_style("tiny")
     assert server.asked == ["/tiny.pth"]
 
 
