@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -241,13 +241,10 @@ def _convert_trees(
     null: bool,
     saying: tuple[bool, bool, bool],
 ) -> Summary:
-    import os
-
     from imgcycle.cli.console import listening
     from imgcycle.jobs.convert import convert_styles
     from imgcycle.jobs.events import Ended, Finished
     from imgcycle.jobs.tasks import Summary
-    from imgcycle.media.files import atomic_write
 
     quiet, verbose, json_lines = saying
     # Of several styles more than one may fail on an input, which is to be tried again once.
@@ -260,11 +257,25 @@ def _convert_trees(
                 failures[event.row.input] = None
             if isinstance(event, Ended):
                 summary = event.summary
-    if failed_list is not None:
-        end = b"\0" if null else b"\n"
-        with atomic_write(failed_list) as file:
-            file.write(b"".join(os.fsencode(name) + end for name in failures))
+                # Here, for a page that cannot be written is an error after this event.
+                if failed_list is not None:
+                    _write_list(failed_list, failures, b"\0" if null else b"\n")
     return summary
+
+
+def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
+    """A list that `_listed` can read; OutputError when it cannot be written."""
+    import os
+
+    from imgcycle.errors import OutputError
+    from imgcycle.media.files import atomic_write
+    from imgcycle.media.paths import shown
+
+    try:
+        with atomic_write(path) as file:
+            file.write(b"".join(os.fsencode(name) + end for name in names))
+    except OSError as error:
+        raise OutputError(f"{shown(path)} cannot be written: {error.strerror or error}") from error
 
 
 def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_lines: bool, verbose: bool) -> None:

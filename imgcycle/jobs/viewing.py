@@ -90,6 +90,9 @@ class Viewing:
     def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
         if path.is_dir():
             raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
+        if not _is_writable(path.parent):
+            # After hours of work it would be too late to learn that it has nowhere to go.
+            raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
         facts = _facts(path)
         for task in tasks:
             for name, what in ((task.input, "an input"), (task.output, "a result")):
@@ -100,6 +103,13 @@ class Viewing:
         if os.path.lexists(path) and not self.overwrite and not _is_ours(path):
             why = "is there already, and not as imgcycle wrote it"
             raise UsageError(f"{option} {shown(path)} {why}", "--overwrite replaces it")
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which need not be there yet."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _facts(path: str | Path) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.jobs.planning import read_recipe
+from imgcycle.report.gallery import Gallery
 from tests.media.pictures import encoded, scene
 from tests.styles import save_style, settle
 
@@ -112,6 +114,28 @@ def test_a_failure_is_listed_once_and_named_on_the_pages(folder: Path, capsys: p
     assert ">in/c.png<" in page
 
 
+def test_what_failed_is_listed_whatever_becomes_of_the_page(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Gallery, missing: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Gallery, "finish", full)
+    (folder / "photos" / "bad.png").write_bytes(b"bad")
+    words = ["convert", "photos", "--to", "one", "--gallery", "g.html", "--failed-list"]
+    assert run([*words, "failed"]) == 1
+    assert "a page cannot be written" in capsys.readouterr().err
+    assert (folder / "failed").read_text() == f"photos{os.sep}bad.png\n"
+    assert run([*words, "failed/list"]) == 1
+    assert f"failed{os.sep}list cannot be written: {os.strerror(errno.EEXIST)}" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_only_to_be_read_holds_no_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert run(["convert", "photos", "--to", "one", "--sheet", "new/s.png"]) == 2
+    assert not (folder / "photos-one").exists()
+
+
 def test_pages_show_what_was_made_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = ["convert", "photos", "--to", "one"]
     assert run([*to, "--limit", "2"]) == 0
@@ -150,6 +174,7 @@ def test_no_file_of_the_users_is_replaced(folder: Path, capsys: pytest.CaptureFi
         (["--sheet", "link.png", "--overwrite"], "--sheet link.png is itself an input"),
         (["--sheet", "photos-one/b.png", "--overwrite"], "is itself a result"),
         (["--gallery", "d.html"], "is a folder"),
+        (["--gallery", "photos/a.png/g.html"], "--gallery photos/a.png/g.html is where nothing can be written"),
         (["--gallery", "page.txt"], "is no page (call it .html)"),
         (["--sheet", "page.gif"], "of no format that sheets come in"),
     ):
