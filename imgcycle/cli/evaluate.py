@@ -105,6 +105,10 @@ def evaluate(
         raise typer.BadParameter("a clip's flicker is measured beside its source", param_hint="--flicker, --source")
     if flicker is not None and (outputs is not None or labels):
         raise typer.BadParameter("takes one clip, and no folders", param_hint="--flicker")
+    beside = {"--inputs": inputs, "--back": back, "--inception": inception, "--sample": sample}
+    idle = [name for name, value in beside.items() if value is not None]
+    if idle and (labels or flicker is not None):
+        raise typer.BadParameter("belongs to results and their reference", param_hint=", ".join(idle))
     # --debug is read by main() as well, which shows tracebacks.
     with contextlib.nullcontext() if debug else silent_libraries():
         events: Iterator[EvaluationEvent]

@@ -12,7 +12,7 @@ import numpy as np
 from imgcycle.engine import fullsize
 from imgcycle.engine.temporal import motion_between
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured
+from imgcycle.jobs.evaluation import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured, Remarked
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Floats
 from imgcycle.media.video.clip import Clip
@@ -30,7 +30,8 @@ PROTOCOL = (
 def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[EvaluationEvent]:
     """Measure a clip beside its source, frame by frame, both at √(width × height) = `size`; ends with `Evaluated`.
 
-    InputError when one is no clip; UsageError when they have not the same number of frames.
+    InputError when one is no clip, or when frames are missing from it, for then all after them would be compared with
+    others; UsageError when they have not the same number of frames.
     """
     clips = [_probed(path) for path in (result, source)]
     counts = [len(clip.span(None, None)) for clip in clips]
@@ -41,6 +42,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
         )
     found = {"source": Flicker(), "result": Flicker(), "result, blurred": Flicker()}
     before: Floats | None = None
+    position = 0
     with FrameReader(clips[0]) as results, FrameReader(clips[1]) as sources:
         shape = fullsize.work_shape(sources.height, sources.width, size)
         for position, (made, seen) in enumerate(zip(results, sources, strict=False), 1):
@@ -51,6 +53,11 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
             found["result"].add(output, back)
             found["result, blurred"].add(_blurred(output), back)
             yield Measured(position, counts[1])
+        problems = [f"{shown(p)}: {said}" for p, r in ((result, results), (source, sources)) for said in r.problems]
+    if position < counts[1]:
+        raise InputError("; ".join(problems), "frames can be compared only when all of them are there")
+    for problem in problems:
+        yield Remarked(problem)
     height, width = shape
     protocol = (*PROTOCOL, f"both at {width} × {height}; blurred: Gaussian, σ = 1 px")
     rows = tuple(_row(name, sequence.figures()) for name, sequence in found.items())

@@ -161,6 +161,8 @@ def test_flicker(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "made"], "REFERENCE"),
         (["evaluate", "--flicker", "a.mp4"], "--source"),
         (["evaluate", "made", "red", "--flicker", "a.mp4", "--source", "b.mp4"], "no folders"),
+        (["evaluate", "--flicker", "a.mp4", "--source", "b.mp4", "--inputs", "other"], "--inputs"),
+        (["evaluate", "found", "truth", "--labels", "--palette", "palette.txt", "--sample", "2"], "--sample"),
         (["evaluate", "made", "nowhere"], "there is no nowhere"),
         (["evaluate", "made", "red", "--inputs", "other"], "share their name"),
         (["evaluate", "made", "red", "--back", "back"], "--inputs"),

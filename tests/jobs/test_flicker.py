@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation import Evaluated, FlickerReport, Measured
+from imgcycle.jobs import flicker
+from imgcycle.jobs.evaluation import Evaluated, FlickerReport, Measured, Remarked
 from imgcycle.jobs.flicker import evaluate_flicker
+from imgcycle.media.video.probe import probe_video
 from tests.jobs.films import film, frames_of
 from tests.media.video.clips import make
 
@@ -64,3 +66,24 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         list(evaluate_flicker(str(text), str(long)))
     with pytest.raises(InputError, match=os.strerror(2)):
         list(evaluate_flicker(str(long), str(tmp_path / "none.mp4")))
+
+
+def test_frames_that_are_missing_or_damaged_are_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, cut = film(tmp_path / "source.mp4", frames=24), tmp_path / "cut.mp4"
+    make("-i", f"file:{source}", "-c", "copy", "-movflags", "+faststart", f"file:{cut}")
+    whole = cut.read_bytes()
+    middle = len(whole) * 3 // 4
+    cut.write_bytes(whole[:middle] + bytes(20) + whole[middle + 20 :])
+    said = [event.text for event in evaluate_flicker(str(source), str(cut)) if isinstance(event, Remarked)]
+    assert said
+    assert all(text.startswith(f"{cut}: ") for text in said)
+    # As a clip that the index of the container promises more of than there is.
+    cut.write_bytes(whole)
+    clips = {str(path): probe_video(path) for path in (source, cut)}
+    monkeypatch.setattr(flicker, "_probed", clips.get)
+    cut.write_bytes(whole[:middle])
+    for pair in ((source, cut), (cut, source)):
+        with pytest.raises(InputError, match=r"cut\.mp4: 24 frames expected, \d+ could be decoded"):
+            list(evaluate_flicker(*map(str, pair)))
