@@ -27,8 +27,11 @@ SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "hal
 Variant = Literal["2017", "2018"]
 Way = Literal["A2B", "B2A"]
 FeatureLossName = Literal["vgg19"]
+Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+SHIFT_METHODS = ("cyclegan", "cut", "fastcut")
+"""Methods with a shift-equivariance term."""
 NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
 
 
@@ -168,6 +171,8 @@ class TrainConfig(JsonConfig):
     each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
     `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
     `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
+    `diff_augment` names what is changed at random in the pictures that critics see, `lambda_shift` weighs how far
+    translations are from moving with their pictures (`SHIFT_METHODS`).
     """
 
     a: str
@@ -198,6 +203,8 @@ class TrainConfig(JsonConfig):
     lambda_l1: float = 100.0
     lambda_self: float = 10.0
     feature_loss: FeatureLossName | None = None
+    diff_augment: tuple[Augment, ...] = ()
+    lambda_shift: float = 0.0
     pool: int = 50
     lambda_nce: float = 1.0
     nce_identity: bool = True
@@ -240,6 +247,19 @@ class TrainConfig(JsonConfig):
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
             (self.lambda_self >= 0, f"a self-regularisation of weight {self.lambda_self}", "0 (off) or more"),
             (self.feature_loss is None or self.method == "simgan", f"{self.method} has no feature loss", "simgan has"),
+            (self.use_gan or not self.diff_augment, "augmentation, and no critic to see it", "leave --no-gan out"),
+            (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
+            (self.lambda_shift >= 0, f"a shift term of weight {self.lambda_shift}", "0 (off) or more"),
+            (
+                not self.lambda_shift or self.method in SHIFT_METHODS,
+                f"{self.method} has no shift term",
+                f"{', '.join(SHIFT_METHODS)} have",
+            ),
+            (
+                not self.lambda_shift or self.net.kind != "unet",
+                "a shift term for a U-Net, whose dropout differs from pass to pass",
+                "--net compact or resnet9",
+            ),
             (self.net.kind != "cogan" or self.method == "cogan", f"{self.method} with CoGAN's net", "--method cogan"),
             (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),

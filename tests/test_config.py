@@ -26,6 +26,7 @@ def test_nets_survive_json(width: int, depth: int, kind: str, norm: str) -> None
 
 def test_a_run_survives_json_with_all_its_parts() -> None:
     config = TrainConfig("a", "b", method="cut", steps=5, grad_clip=1.0, lr_critic=1e-4, critic=CriticConfig("pixel"))
+    config = config.replace(diff_augment=("colour", "cutout"), lambda_shift=0.5)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 

@@ -104,6 +104,16 @@ def train(
         FeatureLossName | None,
         _option(help="simgan: likeness in deep features (metrics extra), not pixels.", panel=LOSSES),
     ] = None,
+    lambda_shift: Annotated[
+        float | None,
+        _option(help="Weight of moving as the picture moves, for clips; cyclegan, cut, fastcut.  [0]", panel=LOSSES),
+    ] = None,
+    diff_augment: Annotated[
+        str | None,
+        _option(
+            help="Changes what critics see, for few images: a list of colour,translation,cutout.  [none]", panel=LOSSES
+        ),
+    ] = None,
     lambda_nce: Annotated[
         float | None, _option(help="Weight of the contrastive loss.  [cut 1, fastcut 10]", panel=LOSSES)
     ] = None,

@@ -8,9 +8,9 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import SHIFT_METHODS, Augment, CriticConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 
 PLAIN = frozenset(
@@ -30,6 +30,7 @@ PLAIN = frozenset(
         "lambda_l1",
         "lambda_self",
         "feature_loss",
+        "lambda_shift",
         "lambda_nce",
         "nce_patches",
         "nce_width",
@@ -57,8 +58,8 @@ PUBLISHED_INIT = {
     **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan", "cogan"), "normal"),
     **dict.fromkeys(("cut", "fastcut"), "xavier"),
 }
-OWNED = {"feature_loss": "simgan", "lambda_self": "simgan"}
-"""Options that mean nothing to any method but one."""
+OWNED = {"feature_loss": ("simgan",), "lambda_self": ("simgan",), "lambda_shift": SHIFT_METHODS}
+"""Options that mean nothing to any method but these."""
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
@@ -71,14 +72,17 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     stored = stored or {}
     method = given.get("method") or stored.get("method", "cyclegan")
     for option in given.keys() & OWNED.keys():
-        if method != OWNED[option]:
-            raise UsageError(f"{method} has no --{option.replace('_', '-')}", f"--method {OWNED[option]} has")
+        if method not in OWNED[option]:
+            owners = " or ".join(OWNED[option])
+            raise UsageError(f"{method} has no --{option.replace('_', '-')}", f"--method {owners} has")
     defaults = defaults_of(method, given.get("variant") or stored.get("variant"))
     merged: dict[str, Any] = {}
     if given.get("paper"):
         merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": PUBLISHED_INIT.get(method)}
     merged |= {**defaults, **stored, "method": method}
     merged |= {name: given[name] for name in PLAIN & given.keys()}
+    if "diff_augment" in given:
+        merged["diff_augment"] = augmentations(given["diff_augment"])
     merged |= _sizes(given, stored)
     defaults = {**defaults, **method_class(method).sized(merged.get("crop", TrainConfig.crop))}
     merged["net"] = _net(given, _part("net", defaults, stored), live=defaults.get("net", {}).get("live", False))
@@ -126,6 +130,16 @@ def _sizes(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, int]:
     if "crop" in known and "size" not in known:
         return {"size": round(known["crop"] * 286 / 256)}
     return {}
+
+
+def augmentations(words: str) -> list[str]:
+    """`cutout,color` as the field has it: each once, in a fixed order; `none` is none. UsageError for other words."""
+    asked = {"colour" if word == "color" else word for word in words.replace(" ", "").split(",")} - {"none"}
+    known = get_args(Augment)
+    if unknown := sorted(asked - set(known)):
+        said = f"--diff-augment knows no {', '.join(map(repr, unknown))}"
+        raise UsageError(said, f"a list like {','.join(known)}, or none")
+    return [name for name in known if name in asked]
 
 
 def run_folder(a: Path | None, b: Path | None, method: str | None) -> Path:

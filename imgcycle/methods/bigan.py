@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
@@ -35,6 +36,7 @@ class GeneratorPhase(Phase):
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         super().__init__("generator", {way: nets[way] for way in ("A2B", "B2A")}, {CRITIC: nets[CRITIC]})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and gan_B2A."""
@@ -43,8 +45,8 @@ class GeneratorPhase(Phase):
         back = torch.cat([self.net("B2A")(batch.b).float(), batch.b], 1)
         batch.made = {"A2B": onward.detach(), "B2A": back.detach()}
         return {
-            "gan_A2B": config.lambda_gan * gan_loss(config.gan, critic(onward), False),
-            "gan_B2A": config.lambda_gan * gan_loss(config.gan, critic(back), True),
+            "gan_A2B": config.lambda_gan * gan_loss(config.gan, critic(self.augment(onward)), False),
+            "gan_B2A": config.lambda_gan * gan_loss(config.gan, critic(self.augment(back)), True),
         }
 
 
@@ -55,10 +57,11 @@ class CriticPhase(Phase):
         super().__init__("critic", {CRITIC: nets[CRITIC]}, {})
         self.config = config
         self.pools = pools
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The term critic_AB."""
-        onward, back = (self.pools[way].query(batch.made[way]) for way in ("A2B", "B2A"))
+        onward, back = (self.augment(self.pools[way].query(batch.made[way])) for way in ("A2B", "B2A"))
         batched = self.config.critic.norm != "batch"
         return {CRITIC: critic_loss(self.config.gan, self.net(CRITIC), onward, back, batched)}
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.nets.cogan import LATENT, SMALLEST, CoganGenerator, couple
 from imgcycle.nets.critics import PlainCritic
@@ -42,6 +43,7 @@ class CriticPhase(Phase):
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {"A2B": nets["A2B"]})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms critic_A and critic_B."""
@@ -49,9 +51,9 @@ class CriticPhase(Phase):
         with torch.no_grad():
             made_a, made_b = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
         for domain, real, made in (("A", batch.a, made_a), ("B", batch.b, made_b)):
-            critic = self.net(f"critic_{domain}")
+            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(made))
             # The critics ascend what the generators descend, whole: CycleGAN alone halves its critics' loss.
-            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, real, made, True)
+            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, *shown, True)
         return losses
 
 
@@ -63,11 +65,12 @@ class GeneratorPhase(Phase):
         generators = {way: nets[way] for way in ("A2B", "B2A")}
         super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A and gan_B."""
         config = self.config
-        drawn = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
+        drawn = map(self.augment, cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a)))
         logits = {domain: self.net(f"critic_{domain}")(made) for domain, made in zip("AB", drawn, strict=True)}
         return {f"gan_{d}": config.lambda_gan * gan_loss(config.gan, found, True) for d, found in logits.items()}
 

@@ -5,6 +5,8 @@ Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Transl
 
     CUT      GAN + λ·½·(PatchNCE(a, G(a)) + PatchNCE(b, G(b))),  λ = 1
     FastCUT  GAN + λ·PatchNCE(a, G(a)),  λ = 10, inputs mirrored half the time (flip equivariance)
+
+and to either, ours and off, λ_shift·(the shift term of G on a).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.equivariance import shift_loss
 from imgcycle.nets.layers import Generator, initialise
 from imgcycle.nets.stages import run
 
@@ -58,6 +62,7 @@ class CriticPhase(Phase):
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         super().__init__("critic", {"critic_B": nets["critic_B"]}, {"A2B": nets["A2B"]})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The term critic_B; mirrors the batch for FastCUT, for the generator's phase as well."""
@@ -67,8 +72,9 @@ class CriticPhase(Phase):
                 batch.a, batch.b = batch.a.flip(-1), batch.b.flip(-1)
         with torch.no_grad():
             made = self.net("A2B")(batch.a)
+        real, made = self.augment(batch.b), self.augment(made)
         batched = self.config.critic.norm != "batch"
-        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), batch.b, made, batched)}
+        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), real, made, batched)}
 
 
 class GeneratorPhase(Phase):
@@ -77,9 +83,10 @@ class GeneratorPhase(Phase):
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         super().__init__("generator", {n: nets[n] for n in ("A2B", "heads")}, {"critic_B": nets["critic_B"]})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, nce_A, and nce_B (the identity of CUT)."""
+        """Terms gan_A2B, nce_A, and those that are switched on: nce_B (the identity of CUT), shift_A2B."""
         config = self.config
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
@@ -97,7 +104,10 @@ class GeneratorPhase(Phase):
             key_rows = heads(keys, places)
         pairs = list(zip(heads(queries, places), key_rows, strict=True))
         share = config.lambda_nce / len(pairs)
-        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(fake), True)}
+        logits = self.net("critic_B")(self.augment(fake))
+        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
+        if config.lambda_shift:
+            losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
         if not config.nce_identity:
             losses["nce_A"] = share * self._sum(pairs, slice(None))
             return losses

@@ -6,6 +6,7 @@ ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section
     L = λ_GAN·(GAN(A2B, D_B) + GAN(B2A, D_A))
       + λ·(‖B2A(A2B(a)) − a‖₁ + ‖A2B(B2A(b)) − b‖₁)
       + λ·λ_idt·(‖A2B(b) − b‖₁ + ‖B2A(a) − a‖₁)
+      + λ_shift·(the shift term of A2B on a, and of B2A on b: ours, off)
 
 Its ablations (tables 4 and 5) leave terms out: the GAN (`use_gan`), either way round or both (`cycle`).
 """
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
@@ -33,17 +36,19 @@ class GeneratorPhase(Phase):
         generators = {name: nets[name] for name in ("A2B", "B2A")}
         super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, gan_B2A, cycle_A, cycle_B, identity_A, identity_B, those that are switched on."""
+        """Terms gan_A2B, cycle_A, identity_B, shift_A2B and the other way's, those that are switched on."""
         config, losses = self.config, Losses()
         identity = config.lambda_cycle * config.lambda_identity
         fake_b, same_b = self._translate("A2B", batch.a, batch.b if identity else None)
         fake_a, same_a = self._translate("B2A", batch.b, batch.a if identity else None)
         batch.made = {"B": fake_b.detach(), "A": fake_a.detach()}
         if config.use_gan:
-            losses["gan_A2B"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(fake_b), True)
-            losses["gan_B2A"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_A")(fake_a), True)
+            for way, made in (("A2B", fake_b), ("B2A", fake_a)):
+                logits = self.net(f"critic_{way[-1]}")(self.augment(made))
+                losses[f"gan_{way}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.cycle in ("both", "forward"):
             losses["cycle_A"] = config.lambda_cycle * _l1(self.net("B2A")(fake_b), batch.a)
         if config.cycle in ("both", "backward"):
@@ -51,6 +56,9 @@ class GeneratorPhase(Phase):
         if same_b is not None and same_a is not None:
             losses["identity_B"] = identity * _l1(same_b, batch.b)
             losses["identity_A"] = identity * _l1(same_a, batch.a)
+        if config.lambda_shift:
+            losses["shift_A2B"] = config.lambda_shift * shift_loss(self.net("A2B"), batch.a, fake_b)
+            losses["shift_B2A"] = config.lambda_shift * shift_loss(self.net("B2A"), batch.b, fake_a)
         return losses
 
     def _translate(self, direction: str, source: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -71,15 +79,16 @@ class CriticPhase(Phase):
         super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {})
         self.config = config
         self.pools = pools
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms critic_A and critic_B."""
         losses = Losses()
         for domain, real in (("A", batch.a), ("B", batch.b)):
             made = self.pools[domain].query(batch.made[domain])
-            critic = self.net(f"critic_{domain}")
+            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(made))
             batched = self.config.critic.norm != "batch"
-            losses[f"critic_{domain}"] = critic_loss(self.config.gan, critic, real, made, batched)
+            losses[f"critic_{domain}"] = critic_loss(self.config.gan, critic, *shown, batched)
         return losses
 
 

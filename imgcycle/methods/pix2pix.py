@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 
 
@@ -31,6 +32,7 @@ class CriticPhase(Phase):
         name = _critic(config)
         super().__init__("critic", {name: nets[name]}, {config.direction: nets[config.direction]})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The critic's one term, under its name."""
@@ -38,7 +40,7 @@ class CriticPhase(Phase):
         source, target = _pair(config, batch)
         with torch.no_grad():
             made = self.net(config.direction)(source).float()
-        real, fake = torch.cat([source, target], 1), torch.cat([source, made], 1)
+        real, fake = (self.augment(torch.cat([source, other], 1)) for other in (target, made))
         batched = config.critic.norm != "batch"
         name = _critic(config)
         return {name: critic_loss(config.gan, self.net(name), real, fake, batched)}
@@ -51,6 +53,7 @@ class GeneratorPhase(Phase):
         others = {n: m for n, m in nets.items() if n != config.direction}
         super().__init__("generator", {config.direction: nets[config.direction]}, others)
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and l1_A2B (or B2A), those that are switched on."""
@@ -58,7 +61,7 @@ class GeneratorPhase(Phase):
         source, target = _pair(config, batch)
         made = self.net(config.direction)(source).float()
         if config.use_gan:
-            logits = self.net(_critic(config))(torch.cat([source, made], 1))
+            logits = self.net(_critic(config))(self.augment(torch.cat([source, made], 1)))
             losses[f"gan_{config.direction}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.lambda_l1:
             losses[f"l1_{config.direction}"] = config.lambda_l1 * F.l1_loss(made, target)

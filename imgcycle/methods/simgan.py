@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import FeatureLoss
 from imgcycle.methods.pool import ImagePool
@@ -36,13 +37,15 @@ class GeneratorPhase(Phase):
         super().__init__("generator", {"A2B": nets["A2B"]}, {"critic_B": nets["critic_B"]})
         self.config = config
         self.distance = distance
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and self_A, the latter where it has a weight."""
         config = self.config
         made = self.net("A2B")(batch.a).float()
         batch.made["B"] = made.detach()
-        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(made), True)}
+        logits = self.net("critic_B")(self.augment(made))
+        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
         if config.lambda_self:
             losses["self_A"] = config.lambda_self * self.distance(made, batch.a)
         return losses
@@ -55,12 +58,13 @@ class CriticPhase(Phase):
         super().__init__("critic", {"critic_B": nets["critic_B"]}, {})
         self.config = config
         self.pool = pool
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The term critic_B."""
-        made = self.pool.query(batch.made["B"])
+        real, made = self.augment(batch.b), self.augment(self.pool.query(batch.made["B"]))
         batched = self.config.critic.norm != "batch"
-        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), batch.b, made, batched)}
+        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), real, made, batched)}
 
 
 class SimGan(Method):

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import PerceptualLoss
 from imgcycle.nets.vae import LatentGenerator
@@ -49,6 +50,7 @@ class CriticPhase(Phase):
         critics = {name: nets[name] for name in ("critic_A", "critic_B")}
         super().__init__("critic", critics, {n: m for n, m in nets.items() if n not in critics})
         self.config = config
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms critic_A and critic_B; leaves the translations in `batch.made`."""
@@ -59,9 +61,9 @@ class CriticPhase(Phase):
             batch.made["A"] = into_a.from_latent(noisy(into_a.to_latent(batch.b)))
         batched = config.critic.norm != "batch" or config.critic.kind in ("plain", "multiscale")
         for domain, real in (("A", batch.a), ("B", batch.b)):
-            critic, made = self.net(f"critic_{domain}"), batch.made[domain]
+            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(batch.made[domain]))
             # The critic ascends what the generators descend, whole: CycleGAN alone halves its critics' loss.
-            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, real, made, batched)
+            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, *shown, batched)
         return losses
 
 
@@ -75,6 +77,7 @@ class GeneratorPhase(Phase):
         super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
         self.config = config
         self.perceptual = perceptual
+        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms reconstruction_A, kl_A, gan_A2B, cycle_A, kl_cycle_A, vgg_A2B and B's, those that are switched on."""
@@ -89,8 +92,9 @@ class GeneratorPhase(Phase):
             losses[f"reconstruction_{domain}"] = config.lambda_reconstruction * _l1(same, image)
             losses[f"kl_{domain}"] = config.lambda_kl * kl_to_standard(mean)
         if config.use_gan:
-            losses["gan_A2B"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_B")(fake_b), True)
-            losses["gan_B2A"] = config.lambda_gan * gan_loss(config.gan, self.net("critic_A")(fake_a), True)
+            for way, made in (("A2B", fake_b), ("B2A", fake_a)):
+                logits = self.net(f"critic_{way[-1]}")(self.augment(made))
+                losses[f"gan_{way}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.cycle in ("both", "forward"):
             losses |= self._cycle("A", batch.a, mean_a, fake_b, into_a)
         if config.cycle in ("both", "backward"):

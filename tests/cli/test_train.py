@@ -85,6 +85,18 @@ def test_what_is_compared_has_the_nets_and_losses_of_cyclegan() -> None:
     assert build_config({**FOLDERS, "method": "bigan", "paper": True}).weight_init == "normal"
 
 
+def test_augmentations_are_a_list_in_either_spelling_and_any_order(tmp_path: Path) -> None:
+    config = build_config({**FOLDERS, "diff_augment": "cutout, color,cutout", "lambda_shift": 2.0})
+    assert (config.diff_augment, config.lambda_shift) == (("colour", "cutout"), 2.0)
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(config.to_dict()))
+    assert build_config({}, read_settings(file)) == config
+    assert build_config({"diff_augment": "colour,cutout"}, read_settings(file)) == config
+    assert build_config({"diff_augment": "none"}, read_settings(file)).diff_augment == ()
+    with pytest.raises(UsageError, match="twice"):
+        config.replace(diff_augment=("cutout", "cutout"))
+
+
 def test_cogans_nets_are_made_for_the_crop() -> None:
     config = build_config({**FOLDERS, "method": "cogan"})
     assert (config.size, config.crop, config.batch, config.gan, config.pool) == (143, 128, 64, "vanilla", 0)
@@ -108,7 +120,7 @@ def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> No
 def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
     new = {
         "variant", "direction", "shared_blocks", "lambda_gan", "lambda_reconstruction", "lambda_kl", "lambda_vgg",
-        "lambda_l1", "lambda_self", "feature_loss", "weight_decay",
+        "lambda_l1", "lambda_self", "feature_loss", "weight_decay", "diff_augment", "lambda_shift",
     }  # fmt: skip
     for method in ("cyclegan", "cut"):
         config = build_config({**FOLDERS, "method": method, "steps": 5})
@@ -178,6 +190,13 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
             ["train", "{red}", "{blue}", "-o", "{run}", "--method", "cut", "--lambda-self", "1"],
             "cut has no --lambda-self",
         ),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--lambda-shift", "1"],
+            "unit has no --lambda-shift (--method cyclegan or cut or fastcut has)",
+        ),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "a shift term of weight -1"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"], "no critic to see it"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--crop", "100"], "not of 100"),
