@@ -41,9 +41,14 @@ def fitted(text: str, face: Face, room: int) -> str:
     """The text, or so much of its beginning and end, around dots, as fits: the end of a file name tells as much."""
     if face.getlength(text) <= room:
         return text
-    kept = len(text) - 1
-    while kept > 1 and face.getlength(_cut(text, kept)) > room:
-        kept -= 1
+    # By halves: measuring takes as long as the text, and a sheet has hundreds of them.
+    kept, most = 1, len(text) - 1
+    while kept < most:
+        middle = (kept + most + 1) // 2
+        if face.getlength(_cut(text, middle)) <= room:
+            kept = middle
+        else:
+            most = middle - 1
     return _cut(text, kept)
 
 
@@ -70,7 +75,7 @@ def face_for(text: str, size: int) -> Face:
     own = _face("", size)
     assert own is not None
     names = ("", *_FACES)
-    return next((f for n in names if (f := _face(n, size)) is not None and all(_has(f, c) for c in text)), own)
+    return next((f for n in names if (f := _face(n, size)) is not None and _has_all(f, text)), own)
 
 
 def spelled(text: str, face: Face) -> str:
@@ -92,7 +97,13 @@ def _face(name: str, size: int) -> Face | None:
     return found if isinstance(found, Face) else None
 
 
+def _has_all(face: Face, text: str) -> bool:
+    return all(_has(face, letter) for letter in text if letter.isprintable())
+
+
 @functools.lru_cache(4096)
 def _has(face: Face, letter: str) -> bool:
+    if letter == " " or not letter.isprintable():
+        return letter == " "  # the end of a line within one cannot be laid out
     # What a face lacks, it draws as it draws this, which is no character.
-    return letter == " " or bytes(face.getmask(letter)) != bytes(face.getmask("\uffff"))
+    return bytes(face.getmask(letter)) != bytes(face.getmask("\uffff"))

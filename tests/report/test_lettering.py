@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from imgcycle.report import lettering
-from imgcycle.report.lettering import face_for, fitted, spelled, wrapped
+from imgcycle.report.lettering import Ink, face_for, fitted, spelled, wrapped, write
 
 FACE = face_for("", 17)
 
@@ -35,3 +37,25 @@ def test_letters_that_no_face_has_are_spelled(monkeypatch: object) -> None:
     assert spelled("東.jpg", FACE) == "?.jpg"
     assert face_for("plain.jpg", 17) is FACE
     assert lettering._face("no such face.ttf", 17) is None
+
+
+def test_no_character_is_beyond_a_line() -> None:
+    """A style has the name of its file, and a card anyone's words."""
+    draw = ImageDraw.Draw(Image.new("RGB", (200, 40)))
+    for odd in "\n\r\x00\x1c\x85\u2028\u2029\u202e\ud800":
+        assert spelled(f"we{odd}ird", FACE) == "we?ird"
+        assert face_for(f"we{odd}ird", 17) is FACE
+        write(draw, (0, 0), f"we{odd}ird", Ink((0, 0, 0), 17), 100)
+
+
+def test_a_long_text_is_measured_a_few_times() -> None:
+    class Counted:
+        measured = 0
+
+        def getlength(self, text: str) -> float:
+            self.measured += 1
+            return 10.0 * len(text)
+
+    face = Counted()
+    assert fitted("ab" * 2000, cast(Any, face), 105) == "ababa…abab"
+    assert face.measured < 20

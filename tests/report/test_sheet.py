@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from imgcycle.report.exhibits import Missing
@@ -62,3 +64,11 @@ def test_what_is_missing_is_said_in_the_foot() -> None:
         sheet.add(of.exhibits[0], [plain(10), plain(110)])
         heights.append(len(sheet.finish(missing, more)))
     assert heights[1] - heights[0] == heights[2] - heights[1] == 24
+
+
+def test_a_style_may_have_any_name_and_a_card_any_words() -> None:
+    of = exhibition(["a.png"], ("we\nird\r",))
+    of = replace(of, credits=(replace(of.credits[0], licence="two\nlines\u2029of it"),))
+    sheet = Sheet(of, lay_out([1.5], 2))
+    sheet.add(of.exhibits[0], [plain(10), plain(110)])
+    assert sheet.finish([]).shape[1] == sheet.layout.width
