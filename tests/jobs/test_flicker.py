@@ -84,6 +84,6 @@ def test_frames_that_are_missing_or_damaged_are_not_passed_over(
     clips = {str(path): probe_video(path) for path in (source, cut)}
     monkeypatch.setattr(flicker, "_probed", clips.get)
     cut.write_bytes(whole[:middle])
-    for pair in ((source, cut), (cut, source)):
+    for one, other in ((source, cut), (cut, source)):
         with pytest.raises(InputError, match=r"cut\.mp4: 24 frames expected, \d+ could be decoded"):
-            list(evaluate_flicker(*map(str, pair)))
+            list(evaluate_flicker(str(one), str(other)))

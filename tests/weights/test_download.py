@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,10 @@ def test_what_is_no_whole_file_is_refused_in_one_line(
     ],
 )
 def test_a_server_has_no_say_over_the_terminal(server: Server, tmp_path: Path, head: bytes, words: str) -> None:
-    reason = refusal(server, tmp_path, lambda handler: handler.wfile.write(head + b"\r\nContent-Length: 3\r\n\r\nabc"))
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(head + b"\r\nContent-Length: 3\r\n\r\nabc")
+
+    reason = refusal(server, tmp_path, answer)
     assert words in reason
     assert reason.isprintable()
     assert len(reason) <= 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_weights_are_copied_and_found_by_name(tmp_path: Path, home: Path) -> Non
 
 
 def test_a_card_cannot_spoil_the_index(tmp_path: Path, home: Path) -> None:
-    odd = {
+    odd: dict[str, Any] = {
         "work_size": True,
         "detail": False,
         "licence": 5,
