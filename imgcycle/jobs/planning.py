@@ -81,7 +81,7 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style]) -> list[Plan]:
     for n, style in enumerate(styles):
         own = replace(request, output=_output(request, style, len(styles)))
         about = f" in {style.name}" if len(styles) > 1 else ""
-        plans.append(_planned(sources, own, style, beside if n == 0 else [], about))
+        plans.append(_planned(sources, own, style, beside if n == 0 else None, about))
     _refuse_meetings(plans)
     return plans
 
@@ -94,8 +94,9 @@ def _output(request: ConvertRequest, style: Style, styles: int) -> str | None:
 
 
 def _planned(
-    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Sequence[str], about: str
+    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Sequence[str] | None, about: str
 ) -> Plan:
+    """A style's plan; `beside` is what is noted once for all styles, None where it was."""
     # Every input gets its output before any is chosen: a sample must go where the whole would.
     assigned = paths.assign(
         sources, request.output, style.name, lambda s: _suffix(s, request.format), request.name, request.on_clash
@@ -105,7 +106,8 @@ def _planned(
     wanted = recipe_for(style, request.options)
     tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
-    return Plan(tasks, (*recognised, *beside, *_renamed(assigned), *kept_notes(tasks, about)))
+    once = () if beside is None else (*beside, *_renamed(assigned))
+    return Plan(tasks, (*recognised, *once, *kept_notes(tasks, about)))
 
 
 def _refuse_meetings(plans: Sequence[Plan]) -> None:

@@ -64,6 +64,15 @@ def test_every_style_goes_where_it_would_go_alone(folder: Path, capsys: pytest.C
     assert (folder / "photos-two" / "a.png").read_bytes() == kept
 
 
+def test_what_holds_for_every_style_is_said_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "photos" / "a.jpg").write_bytes(encoded(scene(60, 90), "JPEG"))
+    (folder / "photos" / "clip.mp4").write_bytes(b"clip")
+    assert run(["convert", "photos", *ALL, "-f", "png", "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("a.png.png") == 2
+    assert said.err.count("1 output kept the full name") == said.err.count("1 video clip left alone") == 1
+
+
 def test_a_folder_for_each_or_names_that_tell(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         # The second time the results lie in the input, and are none.
