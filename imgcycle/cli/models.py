@@ -67,7 +67,7 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
 
     from imgcycle.cli.console import emit, emit_json
     from imgcycle.errors import InputError
-    from imgcycle.media.paths import kind_of
+    from imgcycle.media.paths import kind_of, shown
     from imgcycle.weights.find import remote_styles
 
     path = Path(name)
@@ -85,7 +85,8 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
         emit_json({"schema": 1, **facts})
         return
     for key, value in facts.items():
-        emit(f"{key}: {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else value}")
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
+        emit(f"{key}: {shown(text)}")  # one line each, or a card could make up others
 
 
 def _card(name: str) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imgcycle.errors import UsageError
+from imgcycle.errors import OutputError, UsageError
 from imgcycle.media.files import atomic_write
 from imgcycle.weights.entries import add_entry, drop_entry
 from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, find_style, homes, known_styles
@@ -31,8 +33,8 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     """Copy weights (a file of ours or another program's, a run folder, a known style) so that `--to name` finds them.
 
     Returns the new entry, and what was recognised and assumed of a foreign file. UsageError for a name that is
-    taken or cannot be one; UnknownStyle and WeightsError for the source. The weights are in place before the index
-    names them.
+    taken or cannot be one; UnknownStyle and WeightsError for the source; OutputError when the user's folder cannot be
+    written. The weights are in place before the index names them.
     """
     check_name(name)
     found = find_style(source, direction)
@@ -41,23 +43,45 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     if path.exists():
         raise UsageError(f"{path} is in the way, and no index names it", "move it away, or choose another name")
     notes: tuple[str, ...] = ()
-    if not found.is_foreign and is_ours(found.path):
-        load_generator(found.path)
-        content = found.path.read_bytes()
-        with atomic_write(path) as file:
-            file.write(content)
-    else:
-        about = convert_checkpoint(found.path, path, direction)
-        notes = (f"recognised as {about.recognised}", *about.notes)
-    entry = _entry(name, path, found)
-    add_entry(home, entry)
+    with _in_one_line(home), _only_with_an_entry(path):
+        if not found.is_foreign and is_ours(found.path):
+            load_generator(found.path)
+            content = found.path.read_bytes()
+            with atomic_write(path) as file:
+                file.write(content)
+        else:
+            about = convert_checkpoint(found.path, path, direction)
+            notes = (f"recognised as {about.recognised}", *about.notes)
+        entry = _entry(name, path, found)
+        add_entry(home, entry)
     return entry, notes
+
+
+@contextlib.contextmanager
+def _only_with_an_entry(path: Path) -> Iterator[None]:
+    """Delete new weights again when what follows fails: without an entry they would only be in the way."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _in_one_line(home: Path) -> Iterator[None]:
+    """OutputError for a user's folder that cannot be changed."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{home} cannot be changed: {error.strerror or error}") from error
 
 
 def remove_style(name: str) -> Path:
     """Take a style of the user's own out of the index and delete its weights; the path they had.
 
-    What was fetched stays pinned: fetched again it must be the same. UsageError for a style that is not the user's own.
+    What was fetched stays pinned: fetched again it must be the same. UsageError for a style that is not the user's own;
+    OutputError when the user's folder cannot be written.
     """
     home = homes()[0]
     entry = read_index(home).get(name)
@@ -65,8 +89,9 @@ def remove_style(name: str) -> Path:
         where = known_styles().get(name)
         raise UsageError(f"{name} is not one of your own styles" + (f" but lies at {where.path}" if where else ""))
     # The weights go last: a kill in between leaves a file without a name, not a name without a file.
-    drop_entry(home, name)
-    entry.path.unlink(missing_ok=True)
+    with _in_one_line(home):
+        drop_entry(home, name)
+        entry.path.unlink(missing_ok=True)
     return entry.path
 
 

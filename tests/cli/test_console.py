@@ -23,7 +23,7 @@ def test_a_card_is_anyones_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    words = "night \x1b]0;mine\x07\x9b2J"
+    words = "night \x1b]0;mine\x07\x9b2J\nlicence: mine"
     save_style(tmp_path / "x.safetensors", direction=words, data=words)
     assert run(["models", "add", str(tmp_path / "x.safetensors"), "--name", "x"]) == 0
     assert run(["models", "list"]) == 0
@@ -31,7 +31,7 @@ def test_a_card_is_anyones_words(
     torch.save({"\x1b[2J": torch.ones(3)}, tmp_path / "y.pth")
     assert run(["models", "info", str(tmp_path / "y.pth")]) == 2
     said = capsys.readouterr()
-    assert "night \\x1b]0;mine\\x07\\x9b2J" in said.out
+    assert "data: night \\x1b]0;mine\\x07\\x9b2J\\nlicence: mine\n" in said.out
     assert (said.out + said.err).replace("\n", "").isprintable()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from imgcycle.errors import UnknownStyle, UsageError, WeightsError
+from imgcycle.errors import OutputError, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights.find import find_style, known_styles
 from imgcycle.weights.index import read_index
@@ -122,6 +123,21 @@ def test_what_cannot_be_read_leaves_nothing(tmp_path: Path, home: Path) -> None:
     with pytest.raises(UnknownStyle):
         add_style("nowhere", "mine")
     assert not list(home.glob("*")) if home.exists() else True
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_nothing_in_the_way(tmp_path: Path, home: Path) -> None:
+    source = str(save_style(tmp_path / "x.safetensors"))
+    add_style(source, "old")
+    shutil.rmtree(home / ".imgcycle")
+    (home / ".imgcycle").touch()  # no folder for locks, even for root
+    before = sorted(home.iterdir())
+    with pytest.raises(OutputError, match="cannot be changed"):
+        add_style(source, "mine")
+    with pytest.raises(OutputError, match="cannot be changed"):
+        remove_style("old")
+    assert sorted(home.iterdir()) == before
+    (home / ".imgcycle").unlink()
+    add_style(source, "mine")
 
 
 def test_an_index_keeps_what_a_person_wrote(tmp_path: Path, home: Path) -> None:
