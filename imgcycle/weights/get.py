@@ -98,21 +98,22 @@ def _bring(
 def _check_way(name: str, home: Path) -> None:
     """UsageError when what lies where the style will lie is not what an earlier fetch left there."""
     path = home / f"{name}{NATIVE}"
-    pinned = name in read_pins(home)
-    if name in read_index(home) and not pinned:
+    fetched = _is_fetched(path, name, pinned=name in read_pins(home))
+    if name in read_index(home) and not fetched:
         raise UsageError(
             f"{name} is a style of your own, and its weights are damaged", f"imgcycle models remove {name}"
         )
-    if path.exists() and not pinned and not _is_leftover(path, name):
+    if path.exists() and not fetched:
         raise UsageError(f"{path} is in the way, and no index names it", "move it away")
 
 
-def _is_leftover(path: Path, name: str) -> bool:
-    """Whether a file is what a fetch left that was killed between the weights and the index."""
+def _is_fetched(path: Path, name: str, pinned: bool) -> bool:
+    """Whether weights are what a fetch left, perhaps killed before the index had them; of damaged ones, which say
+    nothing of themselves, whether there was a fetch at all."""
     try:
         return inspect_weights(path).card.get("published_as") == name
     except WeightsError:
-        return False
+        return pinned
 
 
 @contextlib.contextmanager

@@ -212,6 +212,15 @@ def test_a_file_of_the_users_own_is_never_replaced(home: Path, server: Server, t
         get_style("tiny")
     assert mine.read_bytes() == before + b"x"
     assert server.asked == []
+    remove_style("tiny")
+    get_style("tiny")
+    remove_style("tiny")
+    add_style(str(tmp_path / "x.safetensors"), "tiny")
+    save_style(mine, seed=7)  # under a name that was fetched once
+    before = mine.read_bytes()
+    with pytest.raises(UsageError, match="of your own"):
+        get_style("tiny")
+    assert mine.read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed"])
