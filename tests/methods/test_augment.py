@@ -191,6 +191,16 @@ def test_every_method_changes_what_its_critics_see_and_nothing_else(
         assert torch.equal(batch.b, before[1])
 
 
+def test_the_pool_keeps_pictures_as_they_were_made() -> None:
+    torch.manual_seed(0)
+    method = build_method(tiny_config(method="simgan", diff_augment=ALL))
+    batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1)
+    for phase in method.phases():
+        phase(batch)
+    assert torch.equal(method.state()["pool"][0], batch.made["B"][0])
+    assert not (batch.made["B"] == 0).any()
+
+
 def test_a_generators_gradient_is_that_of_the_changed_picture() -> None:
     """Of a critic that sees brightness alone, a cut-out picture teaches only the pixels that are left."""
     picture = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64, requires_grad=True)
