@@ -41,7 +41,10 @@ _SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
 _MANY = 40
 """Inputs from which on it is said that pages take their time."""
 _AT_LEAST = 150 * 2**20
-"""Bytes that pages take beside what a process always takes, as measured, with pictures of 16 megapixels on them."""
+"""Bytes that pages take beside what a process always takes, as measured, with pictures of 16 megapixels in one style
+on them."""
+_HELD = 7
+"""The same of a pixel of every further style's picture in a gallery: two inputs' are held, and one's written down."""
 _SHEETS_BYTES = 12
 """The same of a pixel of a sheet: drawn, written on, put into the order that encoders want, and encoded."""
 _RATIOS = (0.4, 0.67, 1.0, 1.5, 3.0)
@@ -79,13 +82,18 @@ class Viewing:
     def _least(self, tasks: Sequence[Task]) -> int:
         """Bytes of the process while pages are made, at most."""
         inputs = len({task.input for task in tasks})
-        if self.sheet is None or not inputs:
+        if not inputs:
             return BASE_BYTES + _AT_LEAST
         pictures = 1 + -(-len(tasks) // inputs)
+        least = BASE_BYTES + _AT_LEAST
+        if self.gallery is not None:
+            least += _HELD * (pictures - 2) * LONGEST**2
+        if self.sheet is None:
+            return least
         count = min(inputs, most_exhibits(pictures))
         # The results' shapes are not known yet: it depends on the numbers which of these makes the largest sheet.
         sheets = [lay_out([ratio] * count, pictures) for ratio in _RATIOS]
-        return BASE_BYTES + _AT_LEAST + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
+        return least + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
 
     def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
         if path.is_dir():

@@ -15,6 +15,7 @@ from imgcycle.jobs.convert import Styled, convert_styles
 from imgcycle.jobs.events import Ended, Event, Noted, Showed
 from imgcycle.jobs.memory import Memory
 from imgcycle.jobs.planning import ConvertRequest, plan_styles
+from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.viewing import Viewing, credit_for, looked_at, titled
 from imgcycle.media.files import PARTIAL
 from imgcycle.report import gallery, layout
@@ -108,6 +109,19 @@ def test_a_promise_is_kept_for_all_styles_before_the_first_begins(folder: Path) 
     with pytest.raises(UsageError, match="more than the 64 MiB allowed"):
         list(convert_styles(works(folder, 2), memory=Memory(64 * 2**20, promised=True)))
     assert not (folder / "photos-s0").exists()
+
+
+def test_what_a_gallery_takes_grows_with_the_styles_and_not_with_the_inputs(tmp_path: Path) -> None:
+    def least(inputs: int, styles: int) -> int:
+        tasks = [Task(f"{n}.png", f"{s}/{n}.png", ".", ConvertOptions()) for s in range(styles) for n in range(inputs)]
+        with pytest.raises(UsageError, match="may take more") as caught:
+            Viewing(gallery=tmp_path / "g.html").check(tasks, Memory(1, promised=True))
+        assert caught.value.hint is not None
+        return int(caught.value.hint.removeprefix("--memory ").partition("M")[0]) * 2**20
+
+    assert least(1000, 1) == least(3, 1) == least(0, 0)
+    # Those of the input at hand and of the next one, with three bytes a pixel.
+    assert least(3, 25) - least(3, 1) > 24 * 2 * 3 * 1600 * 1600
 
 
 def test_heavy_pages_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
