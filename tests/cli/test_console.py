@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,21 @@ import torch
 from rich.console import Console
 
 from imgcycle.cli.app import run
-from imgcycle.cli.console import BarListener, printable
+from imgcycle.cli.console import BarListener, emit_json, printable
 from imgcycle.jobs.events import Filmed, Noted
 from tests.styles import save_style
 
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert printable("a\x1b[2J\x9b2J\r b\n\ud800 größe × ⁶ c") == "a\\x1b[2J\\x9b2J\\r b\n\\ud800 größe × ⁶ c"
+
+
+def test_json_is_json_whatever_a_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "".join(map(chr, range(1, 0x100))) + "\u2028\udc80"
+    emit_json({"input": name})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"input": name}
+    assert line.removesuffix("\n").isprintable()
 
 
 def test_a_card_is_anyones_words(
