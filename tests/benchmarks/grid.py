@@ -33,8 +33,8 @@ def square(index: int) -> Floats:
     rng = dice(0, "grid", index)
     corners = rng.uniform(0.15, 0.85, (3, 3, 3)).astype(np.float32)
     smooth = cv2.resize(corners, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    noisy = smooth + rng.normal(0, NOISE, smooth.shape)
-    return np.clip(noisy, 0, 1).astype(np.float32)
+    noisy: Floats = np.clip(smooth + rng.normal(0, NOISE, smooth.shape), 0, 1).astype(np.float32)
+    return noisy
 
 
 def spectrum(translator: Translator | None) -> npt.NDArray[np.float64]:

@@ -66,18 +66,15 @@ def main() -> None:
                     small = scaled(pixels, scale)
                     target = folder / label / which
                     target.mkdir(parents=True, exist_ok=True)
-                    for n, (top, left) in enumerate(places(*small.shape[:2], EACH if scale else 1)):
+                    squares = places(small.shape[0], small.shape[1], EACH if scale else 1)
+                    for n, (top, left) in enumerate(squares):
                         square = Image.fromarray(small[top : top + SIDE, left : left + SIDE])
                         square.save(target / f"{path.stem}-{n}.png")
         for label in SCALES:
             print(f"\n{label}")
-            request = EvaluateRequest(str(folder / label / "outputs"), str(given.reference))
-            show(
-                evaluate(request.replace(inputs=str(folder / label / "inputs"))),
-                quiet=True,
-                verbose=False,
-                json_lines=False,
-            )
+            outputs, inputs = (str(folder / label / which) for which in ("outputs", "inputs"))
+            events = evaluate(EvaluateRequest(outputs, str(given.reference), inputs))
+            show(events, quiet=True, verbose=False, json_lines=False)
 
 
 if __name__ == "__main__":
