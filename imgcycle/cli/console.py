@@ -64,14 +64,9 @@ def emit(text: str) -> None:
     sys.stdout.flush()
 
 
-def as_json(values: dict[str, Any]) -> str:
-    """A JSON object on one line, in ASCII that prints; undecodable bytes of file names stay as escapes."""
-    return json.dumps(values).replace("\x7f", "\\u007f")
-
-
 def emit_json(values: dict[str, Any]) -> None:
-    """One JSON object on a line of its own."""
-    emit(as_json(values))
+    """One JSON object on a line of its own; undecodable bytes of file names stay as escapes."""
+    emit(json.dumps(values))
 
 
 class JsonListener:
@@ -119,7 +114,7 @@ class JsonListener:
             self._progress(values)
 
     def _progress(self, values: dict[str, Any]) -> None:
-        say(as_json({"schema": SCHEMA, "progress": values}))
+        say(json.dumps({"schema": SCHEMA, "progress": values}))
 
 
 class PlainListener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def _plain_listener() -> Listener:
 
 def _json_listener(verbose: bool) -> Listener:
     """What is kept on stdout; with `verbose` everything else as progress on stderr."""
-    from imgcycle.cli.console import SCHEMA, as_json, emit_json, say
+    from imgcycle.cli.console import SCHEMA, emit_json, say
     from imgcycle.weights.events import Kept, Received
 
     due = _every(_JSON_EVERY)
@@ -93,7 +94,7 @@ def _json_listener(verbose: bool) -> Listener:
             values["seconds"] = round(event.seconds, 3)
             emit_json({"schema": SCHEMA, **values, "status": "done" if fresh else "skipped", "error": None})
         elif verbose and (not isinstance(event, Received) or due()):
-            say(as_json({"schema": SCHEMA, "progress": {"event": type(event).__name__.lower(), **values}}))
+            say(json.dumps({"schema": SCHEMA, "progress": {"event": type(event).__name__.lower(), **values}}))
 
     return listen
 
