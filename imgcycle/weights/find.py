@@ -72,7 +72,10 @@ def remote_styles() -> dict[str, RemoteEntry]:
 def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     """The file behind a style. UnknownStyle lists the known ones, nearest first; StyleNotHere for a published one
     that was not fetched; WeightsError when a known one's file is not there."""
-    path = Path(style).expanduser()
+    try:
+        path = Path(style).expanduser()
+    except RuntimeError as error:  # ~ and the name of nobody
+        raise UnknownStyle(f"there is no {style}: {error}") from error
     if path.is_dir() and _looks_like_path(style, path):
         return _in_run(path, direction)
     if path.suffix.lower() in (NATIVE, *FOREIGN):

@@ -132,3 +132,8 @@ def test_the_card_speaks_where_no_index_does(tmp_path: Path) -> None:
     assert (style.name, style.work_size, style.detail) == ("own", 400, 0.1)
     odd = save_style(tmp_path / "odd.safetensors", work_size="large", detail=7)
     assert load_translator(str(odd)).style.work_size == 512
+
+
+def test_the_home_of_nobody_is_no_style() -> None:
+    with pytest.raises(UnknownStyle, match="there is no ~no such person/x"):
+        find_style("~no such person/x")
