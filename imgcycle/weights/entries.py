@@ -10,18 +10,17 @@ from typing import Any
 
 from imgcycle.errors import WeightsError
 from imgcycle.media.files import write_text
+from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.index import INDEX, IndexEntry, Pin, read_index, read_pins
 from imgcycle.weights.locks import locked
 
-WORK = ".imgcycle"
-"""Folder in the user's folder for locks and for what is being fetched."""
 _LOCK = "index"
-"""What belongs to one style has a suffix there."""
+"""Its name in the state folder, where what belongs to one style has a suffix."""
 
 
 def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
     """Put a style into the index of a folder in place of one of that name, and its pin if there is none yet."""
-    with locked(home / WORK / _LOCK):
+    with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
         text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
         if entry.name in read_index(home):
@@ -35,7 +34,7 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
 
 def drop_entry(home: Path, name: str) -> None:
     """Take a style out of the index of a folder, but not its pin; WeightsError when only a person can."""
-    with locked(home / WORK / _LOCK):
+    with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
         write_text(index, _dropped(index, index.read_text("utf-8"), name))
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
+from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing
-from imgcycle.weights.entries import WORK, add_entry
+from imgcycle.weights.entries import add_entry
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
 from imgcycle.weights.importers import Imported, import_checkpoint
@@ -42,7 +43,7 @@ def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, l
     kept = _here(name, home)
     if kept is None:
         remote = remote_styles().get(name) or _nowhere(name)
-        with writing(home), locked(home / WORK / f"{name}.lock", lambda: listen(Waiting(name))):
+        with writing(home), locked(home / STATE_FOLDER / f"{name}.lock", lambda: listen(Waiting(name))):
             kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
     listen(kept)
     return kept
@@ -119,7 +120,7 @@ def _is_fetched(path: Path, name: str, pinned: bool) -> bool:
 @contextlib.contextmanager
 def _workplace(home: Path, name: str) -> Iterator[Path]:
     """An empty folder for a download; what a killed fetch left in it goes first, what this one leaves goes last."""
-    folder = home / WORK / f"{name}.part"
+    folder = home / STATE_FOLDER / f"{name}.part"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
