@@ -189,6 +189,10 @@ def convert(
     streams = STREAM in named or output == STREAM
     if streams:
         check_streams(request, viewing, style == ALL, json_lines, dry_run)
+    if style == ALL and direction is not o.DirectionName.A2B:
+        raise typer.BadParameter(
+            "chooses inside one style; the styles of `--to all` lead one way", param_hint="--direction"
+        )
     if style != ALL:
         offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
 

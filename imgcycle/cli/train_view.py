@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgcycle.cli.console import duration, printable, say
+
 if TYPE_CHECKING:
     from imgcycle.training.events import Event, Listener, Progress
 
@@ -35,8 +37,7 @@ def _json_line(event: Event) -> None:
 
 
 def _plain_line(event: Event) -> None:
-    sys.stderr.write(in_words(event) + "\n")
-    sys.stderr.flush()
+    say(in_words(event))
 
 
 def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
@@ -79,14 +80,6 @@ def losses_in_words(event: Progress) -> str:
     return "  ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
 
 
-def duration(seconds: float) -> str:
-    """`2 h 05 min`, `4 min 10 s`, `12 s`."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-
-
 @contextmanager
 def _rich_listener() -> Iterator[Callable[[Event], None]]:
     from rich.console import Console, Group
@@ -99,7 +92,7 @@ def _rich_listener() -> Iterator[Callable[[Event], None]]:
 
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn("[bold]{task.fields[run]}"), BarColumn(None), TaskProgressColumn(),
+        TextColumn("{task.fields[run]}", style="bold", markup=False), BarColumn(None), TaskProgressColumn(),
         MofNCompleteColumn(), TextColumn("{task.fields[pace]}"),
         console=console, expand=True,
     )  # fmt: skip
@@ -123,7 +116,7 @@ def _rich_listener() -> Iterator[Callable[[Event], None]]:
         if isinstance(event, e.Saved):
             return
         style = "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else ""
-        console.print(Text(in_words(event), style=style))
+        console.print(Text(printable(in_words(event)), style=style))
 
     with Live(Group(bar, table["losses"]), console=console, refresh_per_second=4) as live:
         yield listen

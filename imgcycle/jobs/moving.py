@@ -14,7 +14,7 @@ from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
 from imgcycle.jobs.frames import Filming, stand_ins
-from imgcycle.jobs.memory import ROOM, Room, clip_need
+from imgcycle.jobs.memory import ROOM, Room, clip_need, need_of
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
@@ -22,6 +22,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.files import atomic_write
 from imgcycle.media.pixels import Pixels
+from imgcycle.media.stills import measure_file
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.sequences import is_pattern
 
@@ -31,6 +32,18 @@ def both_are_pictures(task: ClipTask) -> bool:
     if is_sequence(task.input) or is_pattern(task.output):
         return False
     return formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING
+
+
+def frames_held(task: ClipTask) -> tuple[int, int, int]:
+    """Width and height of an animation's frames, and the bytes that all of them take: they are in memory at once.
+
+    InputError when it cannot be read.
+    """
+    source, target = Path(task.input), formats.by_suffix(task.output)
+    facts = measure_file(source)
+    assert target is not None
+    need = need_of(facts, source.stat().st_size, task.options.picture(), target.name)
+    return facts.width, facts.height, max(need.reading, need.held + need.writing)
 
 
 def convert_moving(

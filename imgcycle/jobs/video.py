@@ -102,19 +102,20 @@ def convert_clips(
 
 def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Memory) -> None:
     for task in tasks:
-        if moving.both_are_pictures(task):
-            continue
         try:
-            if is_sequence(Path(task.input)):
+            if moving.both_are_pictures(task):
+                width, height, held = moving.frames_held(task)
+                deep = False
+            elif is_sequence(Path(task.input)):
                 pictures = find_sequence(Path(task.input), Fraction(task.options.fps))
-                width, height, deep = pictures.width, pictures.height, pictures.deep
+                width, height, deep, held = pictures.width, pictures.height, pictures.deep, 0
             else:
                 clip = probe_video(Path(task.input))
-                (width, height), deep = scaled_size(clip, task.options.max_height), clip.depth > 8
+                (width, height), deep, held = scaled_size(clip, task.options.max_height), clip.depth > 8, 0
         except InputError:  # its row will say so
             continue
         net = translator.exact() if deep else translator
-        least = -(-clip_need(height, width, deep, task.options.picture(), net).least // 2**20)
+        least = -(-(clip_need(height, width, deep, task.options.picture(), net).least + held) // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(

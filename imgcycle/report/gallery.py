@@ -53,7 +53,8 @@ def _own(name: str) -> str:
 def _head(exhibition: Exhibition) -> str:
     script = _own("gallery.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     title, styles = escape(exhibition.title), escape(_listed(exhibition.styles))
     return f"""<!DOCTYPE html>
 <html lang="en">

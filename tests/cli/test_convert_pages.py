@@ -90,6 +90,7 @@ def test_a_folder_for_each_or_names_that_tell(folder: Path, capsys: pytest.Captu
             "several styles would be written to photos/x.png (put {style} into --name)",
         ),
         (["photos/a.png", "-o", "-"], "--to all makes several"),
+        (["photos/a.png", "--direction", "B2A"], "lead one way"),
     ):
         assert run(["convert", *words, *ALL]) == 2
         assert why in capsys.readouterr().err

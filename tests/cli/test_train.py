@@ -10,7 +10,7 @@ import pytest
 
 from imgcycle.cli.app import run
 from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
-from imgcycle.cli.train_view import duration, in_words, train_listener
+from imgcycle.cli.train_view import in_words, train_listener
 from imgcycle.config import CriticConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.training import events
@@ -235,8 +235,8 @@ def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: 
 
 
 def test_events_in_words() -> None:
-    assert duration(59.6) == "1 min 00 s"
-    assert duration(7501) == "2 h 05 min"
+    finished = in_words(events.Finished(50, 60, 7501.0, True))
+    assert finished == "stopped at step 50 of 60 after 2 h 5 min"
     diagnosed = in_words(events.Diagnosed(5, "A2B is inverting colours", "start again"))
     assert diagnosed == "look: A2B is inverting colours. Start again."
 
@@ -252,5 +252,5 @@ def test_the_panel_on_a_terminal_shows_pace_losses_and_findings(
         listen(events.Diagnosed(50, "A2B is inverting colours", "start again"))
         listen(events.Finished(200, 200, 80.0, False))
     shown = capsys.readouterr().err
-    for part in ("a2b", "50/200", "25%", "2.50 steps/s", "1 min 00 s left", "data 7%", "cycle_A", "1.250", "inverting"):
+    for part in ("a2b", "50/200", "25%", "2.50 steps/s", "1 min 0 s left", "data 7%", "cycle_A", "1.250", "inverting"):
         assert part in shown, shown

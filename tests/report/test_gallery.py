@@ -88,7 +88,8 @@ def test_it_holds_everything_and_may_fetch_nothing() -> None:
     (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
     digest = base64.b64encode(hashlib.sha256(page.words["script"][0].encode()).digest()).decode()
     assert policy["content"] == (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     links = [value for _, attrs in page.elements for key, value in attrs.items() if key in ("src", "href", "srcset")]
     assert all(link.startswith("data:") for link in links)
