@@ -8,9 +8,9 @@ Three choices set it apart from the ResNet generator:
   normalise, which is where the style is learnt. The full-size stages without norms are also cheap to stream.
 - **Down** is a low-pass filter after the non-linearity, then a convolution on the smaller grid (Zhang 2019), and
   **up** is linear interpolation, then a convolution: no stage sees the phase of a stride or of a transposed
-  kernel, so a shifted picture gives more nearly a shifted result, and no grid appears that can be seen (Odena 2016). A
-  trace is left: what is interpolated varies less than what it is interpolated from, and a non-linearity makes a
-  difference in levels of that, half a level of 255 with a period of 4 pixels (tests/benchmarks/grid.py).
+  kernel, so a shifted picture gives more nearly a shifted result (Odena 2016). A trace of a grid is left: what is
+  interpolated varies less than what it is interpolated from, and a non-linearity makes a difference in levels of
+  that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets (tests/benchmarks/grid.py).
 - **No skip from input pixels to output pixels**: started from the identity, cycle and identity losses (both L1,
   with a cusp there) never leave it.
 """

@@ -3,7 +3,8 @@
 Strided nets repeat themselves every 2 or 4 pixels where nothing else happens (Odena et al., Deconvolution and
 Checkerboard Artifacts, 2016). 64 smooth, noisy squares go through the net at full size; in the averaged spectrum of the
 results' luma, what stands at periods of 2 and 4 pixels, along either axis and both, is compared with the frequencies
-around it. 1 is no grid.
+around it. 1 is no grid. How much of one can be seen is the other figure: the pattern of 4×4 pixels that remains when
+all of them are averaged, from its lowest value to its highest, in levels of 8 bits.
 """
 
 from __future__ import annotations
@@ -37,16 +38,20 @@ def square(index: int) -> Floats:
     return noisy
 
 
-def spectrum(translator: Translator | None) -> npt.NDArray[np.float64]:
-    """Mean power of the results' luma, (256, 256), frequency 0 first; of the squares themselves without a net."""
+def measured(translator: Translator | None) -> tuple[npt.NDArray[np.float64], float]:
+    """Mean power of the results' luma, (256, 256), frequency 0 first, and the height in levels of what repeats itself
+    every 4 pixels; of the squares themselves without a net."""
     window = np.hanning(SIDE)[:, None] * np.hanning(SIDE)
-    total = np.zeros((SIDE, SIDE))
+    total, pattern = np.zeros((SIDE, SIDE)), np.zeros((4, 4))
+    middle = slice(SIDE // 4, 3 * SIDE // 4)
     for index in range(COUNT):
         shown = square(index)
         made = shown if translator is None else from_tensor(translator(to_tensor(shown)))
         luma = made @ LUMA
         total += np.abs(np.fft.fft2(window * (luma - luma.mean()))) ** 2
-    return total / COUNT
+        fine = (luma - cv2.GaussianBlur(luma, (0, 0), 6))[middle, middle]
+        pattern += fine.reshape(SIDE // 8, 4, SIDE // 8, 4).mean((0, 2))
+    return total / COUNT, float(255 * np.ptp(pattern) / COUNT)
 
 
 def peaks(power: npt.NDArray[np.float64]) -> dict[str, float]:
@@ -70,12 +75,14 @@ def main() -> None:
     parser.add_argument("styles", nargs="*", default=["monet"])
     given = parser.parse_args()
     print(f"{COUNT} squares of {SIDE}²; periods down × across, power relative to the frequencies around")
-    rows = {"the squares": peaks(spectrum(None))}
-    rows |= {style: peaks(spectrum(load_translator(style, precision="fp32"))) for style in given.styles}
-    names = list(rows["the squares"])
-    print(f"{'':16}" + "".join(f"{name:>8}" for name in names) + f"{'worst':>8}")
-    for name, found in rows.items():
-        print(f"{name:16}" + "".join(f"{found[n]:8.2f}" for n in names) + f"{max(found.values()):8.2f}")
+    nets = {"the squares": None} | {style: load_translator(style, precision="fp32") for style in given.styles}
+    for position, (name, net) in enumerate(nets.items()):
+        power, height = measured(net)
+        found = peaks(power)
+        if not position:
+            print(f"{'':16}" + "".join(f"{periods:>8}" for periods in found) + f"{'worst':>8}{'levels':>8}")
+        row = "".join(f"{ratio:8.2f}" for ratio in found.values())
+        print(f"{name:16}{row}{max(found.values()):8.2f}{height:8.2f}")
 
 
 if __name__ == "__main__":
