@@ -13,42 +13,48 @@ FEATURE_SCALE = 500.0
 then at 0.23 (0.21 in pixels), two photographs are 0.66 apart (0.46)."""
 
 
-class PerceptualLoss:
+class _DeepLoss:
+    """A distance between two pictures' VGG19 planes; MissingExtra at once without the `metrics` extra's weights.
+
+    The net goes where the pictures are, and is no part of a run's state.
+    """
+
+    def __init__(self) -> None:
+        self.net = FeatureNet(torch.device("cpu"))
+
+    def _planes(self, made: Tensor, source: Tensor, last: str) -> tuple[Tensor, Tensor]:
+        """A layer's planes of both; gradients reach `made` alone."""
+        if self.net.device != made.device:
+            self.net = FeatureNet(made.device)
+        with torch.no_grad():
+            wanted = self.net.planes(source, last)
+        return self.net.planes(made, last), wanted
+
+
+class PerceptualLoss(_DeepLoss):
     """Mean squared distance of deep VGG19 planes, each normalised over its picture so that style hardly counts.
 
     The rewrite has relu5_3 of VGG16; here it is relu5_1 of VGG19, the deepest layer in the `metrics` extra, without
-    which MissingExtra is raised at once. The net is no part of a run's state.
+    which MissingExtra is raised at once.
     """
-
-    def __init__(self) -> None:
-        self.net = FeatureNet(torch.device("cpu"))
 
     def __call__(self, made: Tensor, source: Tensor) -> Tensor:
         """The distance of `made` from `source` (float NCHW in [-1, 1], 32×32 at least); float32."""
-        if self.net.device != made.device:
-            self.net = FeatureNet(made.device)
-        with torch.no_grad():
-            wanted = self.net.planes(source)
-        return F.mse_loss(_standardised(self.net.planes(made)), _standardised(wanted))
+        ours, wanted = self._planes(made, source, "51")
+        return F.mse_loss(_standardised(ours), _standardised(wanted))
 
 
-class FeatureLoss:
+class FeatureLoss(_DeepLoss):
     """Mean absolute distance of relu4_2 of VGG19, divided by `FEATURE_SCALE`.
 
     CycleGAN's authors take that layer of VGG16 for their "feature loss + GAN" (section 5.1.1); VGG19 is the one in the
-    `metrics` extra, without which MissingExtra is raised at once. The net is no part of a run's state.
+    `metrics` extra, without which MissingExtra is raised at once.
     """
-
-    def __init__(self) -> None:
-        self.net = FeatureNet(torch.device("cpu"))
 
     def __call__(self, made: Tensor, source: Tensor) -> Tensor:
         """The distance of `made` from `source` (float NCHW in [-1, 1], 16×16 at least); float32."""
-        if self.net.device != made.device:
-            self.net = FeatureNet(made.device)
-        with torch.no_grad():
-            wanted = self.net.planes(source, "42")
-        return F.l1_loss(self.net.planes(made, "42").float(), wanted.float()) / FEATURE_SCALE
+        ours, wanted = self._planes(made, source, "42")
+        return F.l1_loss(ours.float(), wanted.float()) / FEATURE_SCALE
 
 
 def _standardised(planes: Tensor) -> Tensor:
