@@ -4,7 +4,7 @@ The season sets come from tags: there is snow in "summer", and plaques and portr
 when a classifier that never saw it says with confidence that it belongs to the other folder (label noise found by
 cross-validation: Northcutt et al., Confident Learning, 2021), or when it is far from every other picture of both
 folders (off topic). What is kept is copied to OUT/<name of A>/ and OUT/<name of B>/; what is dropped is listed in
-OUT/dropped.tsv with its reason, for a look. Same pictures, same result.
+OUT/dropped.tsv with its reason, for a look. Same pictures, same result. Needs the extras `metrics` and `bench`.
 """
 
 from __future__ import annotations
