@@ -171,7 +171,8 @@ class Channels:
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
-    def planes(self, images: Tensor) -> Tensor:
+    def planes(self, images: Tensor, last: str) -> Tensor:
+        assert last == "51"
         return images
 
 
