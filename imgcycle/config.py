@@ -20,7 +20,7 @@ GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"
 NormKind = Literal["instance", "affine", "batch"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "linear"]
-CriticKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale"]
+CriticKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
 SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
@@ -31,7 +31,7 @@ Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 SHIFT_METHODS = ("cyclegan", "cut", "fastcut")
-"""Methods with a shift-equivariance term."""
+"""Methods with a shift-equivariance term and a grid term."""
 NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
 
 
@@ -97,7 +97,8 @@ class NetConfig(JsonConfig):
     zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
     after `nearest` or `linear` interpolation. A cogan's `width` is that of its last planes, and `depth` counts its
     doublings from 4×4 on: it is made for one size. `live` is for a unet alone: its norms take each picture's own
-    moments and its dropout stays on at test, as pix2pix translates.
+    moments and its dropout stays on at test, as pix2pix translates. With `skip`, a compact net draws the change that is
+    added to its input.
     """
 
     kind: GeneratorKind = "compact"
@@ -108,6 +109,7 @@ class NetConfig(JsonConfig):
     down: DownKind = "strided"
     up: UpKind = "transposed"
     live: bool = False
+    skip: bool = False
 
     def __post_init__(self) -> None:
         if self.kind != "resnet" and (self.down, self.up) != ("strided", "transposed"):
@@ -116,6 +118,8 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a {self.kind} generator with {self.norm} norms", "its encoder has instance norms")
         if self.kind == "cogan" and self.norm != "batch":
             raise UsageError(f"a cogan generator with {self.norm} norms", "it has batch norms")
+        if self.skip and self.kind != "compact":
+            raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
         if self.live and self.kind != "unet":
             raise UsageError(f"a {self.kind} generator that is live at test", "only a unet can be")
         if not 1 <= self.width <= 1024:
@@ -144,7 +148,8 @@ class CriticConfig(JsonConfig):
     """A PatchGAN critic: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
 
     UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
-    `scales` sizes, each half of the one before.
+    `scales` sizes, each half of the one before. `vgg19` is a critic of patches with heads on a classifier's features
+    beside it (methods/projected.py), these at `scales` sizes as well.
     """
 
     kind: CriticKind = "basic"
@@ -158,8 +163,9 @@ class CriticConfig(JsonConfig):
             raise UsageError(f"a critic's width is {self.width}", "choose between 1 and 1024 channels")
         if not 1 <= self.layers <= 8:
             raise UsageError(f"a critic of {self.layers} layers", "choose between 1 and 8")
-        if not 1 <= self.scales <= (5 if self.kind == "multiscale" else 1):
-            raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5")
+        most = {"multiscale": 5, "vgg19": 3}.get(self.kind, 1)
+        if not 1 <= self.scales <= most:
+            raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3")
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,8 @@ class TrainConfig(JsonConfig):
     `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
     `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
     `diff_augment` names what is changed at random in the pictures that critics see, `lambda_shift` weighs how far
-    translations are from moving with their pictures (`SHIFT_METHODS`).
+    translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what it
+    makes of noise (`SHIFT_METHODS`).
     """
 
     a: str
@@ -205,6 +212,7 @@ class TrainConfig(JsonConfig):
     feature_loss: FeatureLossName | None = None
     diff_augment: tuple[Augment, ...] = ()
     lambda_shift: float = 0.0
+    lambda_grid: float = 0.0
     pool: int = 50
     lambda_nce: float = 1.0
     nce_identity: bool = True
@@ -250,14 +258,20 @@ class TrainConfig(JsonConfig):
             (self.use_gan or not self.diff_augment, "augmentation, and no critic to see it", "leave --no-gan out"),
             (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
             (self.lambda_shift >= 0, f"a shift term of weight {self.lambda_shift}", "0 (off) or more"),
+            (self.lambda_grid >= 0, f"a grid term of weight {self.lambda_grid}", "0 (off) or more"),
             (
                 not self.lambda_shift or self.method in SHIFT_METHODS,
                 f"{self.method} has no shift term",
                 f"{', '.join(SHIFT_METHODS)} have",
             ),
             (
-                not self.lambda_shift or self.net.kind != "unet",
-                "a shift term for a U-Net, whose dropout differs from pass to pass",
+                not self.lambda_grid or self.method in SHIFT_METHODS,
+                f"{self.method} has no grid term",
+                f"{', '.join(SHIFT_METHODS)} have",
+            ),
+            (
+                not (self.lambda_shift or self.lambda_grid) or self.net.kind != "unet",
+                "a shift or grid term for a U-Net, whose dropout differs from pass to pass",
                 "--net compact or resnet9",
             ),
             (self.net.kind != "cogan" or self.method == "cogan", f"{self.method} with CoGAN's net", "--method cogan"),

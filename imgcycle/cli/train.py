@@ -60,14 +60,23 @@ def train(
     crop: Annotated[int | None, _option(help="Side of the square cut from them.  [256, cogan 128]", panel=NETS)] = None,
     net: Annotated[NetName | None, _option(help="Generator.  [compact]", panel=NETS)] = None,
     width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
+    skip: Annotated[
+        bool, _option("--skip", help="A compact generator draws the change to its input: for seasons.", panel=NETS)
+    ] = False,
     critic: Annotated[
         CriticKind | None,
-        _option(help="Critic: 70×70 patches, any depth, single pixels; UNIT's two.  [basic]", panel=NETS),
+        _option(
+            help="Critic: 70×70 patches, any depth, single pixels; UNIT's two; vgg19 (metrics extra) looks at a "
+            "classifier's features as well, and teaches many times sooner.  [basic]",
+            panel=NETS,
+        ),
     ] = None,
     critic_layers: Annotated[
         int | None, _option(help="Depth of the critic, but for basic and pixel.  [3; unit 5, 2018 4]", panel=NETS)
     ] = None,
-    critic_scales: Annotated[int | None, _option(help="Sizes a multiscale critic looks at.  [3]", panel=NETS)] = None,
+    critic_scales: Annotated[
+        int | None, _option(help="Sizes a multiscale or vgg19 critic looks at.  [3; vgg19 1]", panel=NETS)
+    ] = None,
     shared_blocks: Annotated[
         int | None, _option(help="Residual blocks shared on either side of UNIT's latent.  [1; 2018 0]", panel=NETS)
     ] = None,
@@ -107,6 +116,10 @@ def train(
     lambda_shift: Annotated[
         float | None,
         _option(help="Weight of moving as the picture moves, for clips; cyclegan, cut, fastcut.  [0]", panel=LOSSES),
+    ] = None,
+    lambda_grid: Annotated[
+        float | None,
+        _option(help="Weight against a grid in what becomes of noise; cyclegan, cut, fastcut.  [0]", panel=LOSSES),
     ] = None,
     diff_augment: Annotated[
         str | None,

@@ -31,6 +31,7 @@ PLAIN = frozenset(
         "lambda_self",
         "feature_loss",
         "lambda_shift",
+        "lambda_grid",
         "lambda_nce",
         "nce_patches",
         "nce_width",
@@ -58,7 +59,10 @@ PUBLISHED_INIT = {
     **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan", "cogan"), "normal"),
     **dict.fromkeys(("cut", "fastcut"), "xavier"),
 }
-OWNED = {"feature_loss": ("simgan",), "lambda_self": ("simgan",), "lambda_shift": SHIFT_METHODS}
+OWNED = {
+    **dict.fromkeys(("feature_loss", "lambda_self"), ("simgan",)),
+    **dict.fromkeys(("lambda_shift", "lambda_grid"), SHIFT_METHODS),
+}
 """Options that mean nothing to any method but these."""
 
 
@@ -111,10 +115,10 @@ def _part(name: str, defaults: Mapping[str, Any], stored: dict[str, Any]) -> dic
 def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str, Any]:
     if stored and "net" not in given:
         changes = {"width": given["width"]} if "width" in given else {}
-        return {**stored, **changes}
+        return {**stored, **changes, **({"skip": True} if given.get("skip") else {})}
     name = given.get("net") or ("resnet9" if given.get("paper") else "compact")
     net = NetConfig.named(name, given.get("width"))
-    return net.replace(live=live and net.kind == "unet").to_dict()
+    return net.replace(live=live and net.kind == "unet", skip=given.get("skip", False)).to_dict()
 
 
 def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:

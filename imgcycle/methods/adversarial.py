@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import GanMode, TrainConfig, WeightInit
 from imgcycle.errors import UsageError
+from imgcycle.methods.projected import FeatureCritic
 from imgcycle.nets.critics import Critic, build_critic
 from imgcycle.nets.layers import initialise
 
@@ -17,18 +18,27 @@ Logits = Tensor | Sequence[Tensor]
 """A critic's map, or one for each size it looks at."""
 
 
-def make_critic(config: TrainConfig, preferred: WeightInit, images: int = 1) -> Critic:
+def make_critic(config: TrainConfig, preferred: WeightInit, images: int = 1) -> Critic | FeatureCritic:
     """A critic of one image, or of several side by side in its channels, with fresh weights.
 
     UsageError when the crops are too small for it to judge.
     """
-    critic = build_critic(config.critic, images * config.net.channels)
+    channels = images * config.net.channels
+    critic: Critic | FeatureCritic
+    if config.critic.kind != "vgg19":
+        critic = build_critic(config.critic, channels)
+    elif channels == 3:
+        critic = FeatureCritic(config.critic)
+    else:
+        raise UsageError(f"{config.method} with a vgg19 critic, which judges one picture in colours", "--critic basic")
     if config.crop < critic.min_size:
         raise UsageError(
             f"a crop of {config.crop} pixels is too small for this critic, which needs {critic.min_size}",
             "raise --crop, or lower --critic-layers",
         )
     initialise(critic, config.weight_init or preferred, config.init_gain)
+    if isinstance(critic, FeatureCritic):
+        critic.initialise()
     return critic
 
 

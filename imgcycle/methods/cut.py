@@ -24,6 +24,7 @@ from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
+from imgcycle.methods.grid import grid_loss
 from imgcycle.nets.layers import Generator, initialise
 from imgcycle.nets.stages import run
 
@@ -108,6 +109,8 @@ class GeneratorPhase(Phase):
         losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
+        if config.lambda_grid:
+            losses["grid_A2B"] = config.lambda_grid * grid_loss(generator, batch.a)
         if not config.nce_identity:
             losses["nce_A"] = share * self._sum(pairs, slice(None))
             return losses

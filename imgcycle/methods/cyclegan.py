@@ -25,6 +25,7 @@ from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
+from imgcycle.methods.grid import grid_loss
 from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
@@ -59,6 +60,9 @@ class GeneratorPhase(Phase):
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(self.net("A2B"), batch.a, fake_b)
             losses["shift_B2A"] = config.lambda_shift * shift_loss(self.net("B2A"), batch.b, fake_a)
+        if config.lambda_grid:
+            losses["grid_A2B"] = config.lambda_grid * grid_loss(self.net("A2B"), batch.a)
+            losses["grid_B2A"] = config.lambda_grid * grid_loss(self.net("B2A"), batch.b)
         return losses
 
     def _translate(self, direction: str, source: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor | None]:

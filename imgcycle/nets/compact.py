@@ -11,8 +11,10 @@ Three choices set it apart from the ResNet generator:
   kernel, so a shifted picture gives more nearly a shifted result (Odena 2016). A trace of a grid is left: what is
   interpolated varies less than what it is interpolated from, and a non-linearity makes a difference in levels of
   that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets (tests/benchmarks/grid.py).
-- **No skip from input pixels to output pixels**: started from the identity, cycle and identity losses (both L1,
-  with a cusp there) never leave it.
+- **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
+  change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1]: whoever makes levels of it
+  clips, and a critic of real pictures soon teaches the net to stay within. Cycle and identity losses (both L1, with
+  a cusp at the identity) never leave it once they start there; contrast and a critic do.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch import nn
 from imgcycle.config import NetConfig
 from imgcycle.nets.layers import Generator, conv, initialise
 from imgcycle.nets.resnet import ResidualBlock
-from imgcycle.nets.stages import Activation, Blur, Conv, Head, Stage, Upsample
+from imgcycle.nets.stages import INPUT, Activation, Add, Blur, Conv, Head, Stage, Upsample
 
 
 class CompactGenerator(Generator):
@@ -32,6 +34,7 @@ class CompactGenerator(Generator):
         super().__init__()
         w, c = config.width, config.channels
         self.walkable = config.norm != "batch"
+        self.skip = config.skip
         self.head = conv(c, w, 5)
         self.down = nn.ModuleList([conv(w, 2 * w, 3), conv(2 * w, 4 * w, 3)])
         self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
@@ -50,12 +53,13 @@ class CompactGenerator(Generator):
         for up in self.up:
             assert isinstance(up, nn.Conv2d)
             chain += [Upsample(), Conv(up.weight, up.bias, pad=1, mode="reflect"), Activation()]
-        return [*chain, Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head()]
+        chain += [Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head()]
+        return [*chain, Add(INPUT)] if self.skip else chain
 
     def initialise(self) -> None:
         """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
 
-        With N(0, 0.02) the trunk's colours would enter the blocks a hundred times weaker than the branches.
+        With a skip that is near no change. With N(0, 0.02) the trunk's colours would enter the blocks a hundred times weaker than the branches.
         """
         initialise(self, "kaiming")
         for block in self.blocks:

@@ -26,6 +26,7 @@ from tests.styles import tiny_net
 
 NETS = {
     "compact": NetConfig("compact", 4, 2, "affine"),
+    "compact, skip": NetConfig("compact", 4, 2, "affine", skip=True),
     "resnet 9": NetConfig("resnet", 2, 9),
     "resnet 6 affine": NetConfig("resnet", 2, 6, "affine"),
     "reflected, nearest": NetConfig("resnet", 3, 2, down="reflected", up="nearest"),

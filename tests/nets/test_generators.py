@@ -14,6 +14,7 @@ from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, mult
 
 SMALL = {
     "compact": NetConfig("compact", 4, 2, "affine"),
+    "compact skip": NetConfig("compact", 4, 2, "affine", skip=True),
     "resnet": NetConfig("resnet", 4, 2),
     "resnet affine": NetConfig("resnet", 4, 1, "affine"),
     "resnet batch": NetConfig("resnet", 4, 1, "batch"),
@@ -71,7 +72,7 @@ def test_the_forward_pass_is_a_run_over_the_chain(name: str) -> None:
 def test_outputs_have_the_size_of_inputs_and_stay_in_range(name: str) -> None:
     made = small(name)(torch.rand(1, 3, 64, 32) * 2 - 1)
     assert made.shape == (1, 3, 64, 32)
-    assert float(made.detach().abs().max()) <= 1
+    assert float(made.detach().abs().max()) <= (2 if "skip" in name else 1)
 
 
 @pytest.mark.parametrize("name", ["unet", "resnet batch"])
@@ -170,3 +171,13 @@ def test_unknown_nets_and_impossible_sizes_are_refused() -> None:
 def test_all_names_build() -> None:
     for name in NET_NAMES:
         assert NetConfig.from_dict(NetConfig.named(name).to_dict()) == NetConfig.named(name)
+
+
+def test_a_skip_adds_what_is_drawn_to_the_input() -> None:
+    plain, adding = small("compact"), small("compact skip")
+    adding.load_state_dict(plain.state_dict())
+    x = torch.rand(1, 3, 16, 20) * 2 - 1
+    assert torch.equal(adding(x), plain(x) + x)
+    assert (small("compact skip")(x) - x).abs().max() < 0.5, "it starts near no change"
+    with pytest.raises(UsageError, match="only a compact one"):
+        NetConfig("resnet", 4, 1, skip=True)

@@ -1,0 +1,69 @@
+"""A critic that looks with a classifier's eyes: small heads on VGG19's planes, beside a critic of pixels.
+
+Sauer, Chitta, Müller, Geiger: Projected GANs Converge Faster, NeurIPS 2021 (arXiv 2111.01007): a critic that is handed
+features which tell pictures apart need not learn them first, and the generator learns from it many times sooner.
+Kumari, Zhang, Shechtman, Zhu: Ensembling Off-the-shelf Models for GAN Training, CVPR 2022 (arXiv 2112.09130) keep a
+critic of pixels beside it, which sees what the fixed features are blind to; so does this one.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import CriticConfig
+from imgcycle.metrics.features import FeatureNet
+from imgcycle.nets.critics import PatchCritic
+from imgcycle.nets.layers import initialise
+
+TAPS = {"12": (64, 2, 200.0), "22": (128, 2, 230.0), "34": (256, 1, 800.0), "41": (512, 1, 800.0)}
+"""Layers that are looked at: channels, stride of the head, and the root mean square of their planes over photographs
+and paintings, which they are divided by. Measures take a deeper one, relu5_1."""
+
+
+class FeatureCritic(nn.Module):
+    """A patch critic of pixels and a head on each of four layers of VGG19, whose weights stay as they are.
+
+    At `scales` sizes of the picture, each half of the one before; at the smaller ones only the features are looked at.
+    MissingExtra without the `metrics` extra's weights. The net goes where the pictures are, and is no part of the
+    critic's own state.
+    """
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.net = FeatureNet(torch.device("cpu"))
+        self.pixels = PatchCritic(config)
+        self.heads = nn.ModuleList(
+            [_head(c, 2 * config.width, stride) for _ in range(config.scales) for c, stride, _ in TAPS.values()]
+        )
+        self.scales = config.scales
+        self.min_size = 32 * 2 ** (config.scales - 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) in [-1, 1] → maps of logits: of the patch critic, then of each head, large sizes and shallow
+        layers first."""
+        if self.net.device != x.device:
+            self.net = FeatureNet(x.device)
+        found = [self.pixels(x)]
+        heads = iter(self.heads)
+        for n in range(self.scales):
+            x = F.avg_pool2d(x, 2) if n else x
+            for planes, (_, _, spread) in zip(self.net.taps(x, list(TAPS)), TAPS.values(), strict=True):
+                found.append(next(heads)(planes / spread))
+        return found
+
+    def initialise(self) -> None:
+        """Heads by fan-in: they have no norms, and with N(0, 0.02) would say the same of everything for long."""
+        initialise(self.heads, "kaiming")
+
+
+def _head(channels: int, width: int, stride: int) -> nn.Sequential:
+    """Two 3×3 convolutions and a 1×1 one: judges about as far as its layer sees, once more around."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, stride, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(width, width, 3, 1, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(width, 1, 1),
+    )
