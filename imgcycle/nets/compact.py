@@ -59,7 +59,8 @@ class CompactGenerator(Generator):
     def initialise(self) -> None:
         """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
 
-        With a skip that is near no change. With N(0, 0.02) the trunk's colours would enter the blocks a hundred times weaker than the branches.
+        With a skip that is near no change. With N(0, 0.02) the trunk's colours would enter the blocks a hundred times
+        weaker than the branches.
         """
         initialise(self, "kaiming")
         for block in self.blocks:

@@ -59,7 +59,8 @@ def squares(pixels: Pixels, scale: int) -> list[Tensor]:
     """The squares of a picture at one scale, each float (1, 3, SIDE, SIDE) in [-1, 1]."""
     small = scaled(pixels, scale)
     cuts = places(small.shape[0], small.shape[1], EACH if scale else 1)
-    return [to_unit(stack([small[top : top + SIDE, left : left + SIDE]])) for top, left in cuts]
+    parts = (eight_bit(small[top : top + SIDE, left : left + SIDE]) for top, left in cuts)
+    return [to_unit(stack([part])) for part in parts]
 
 
 def main() -> None:
