@@ -59,8 +59,8 @@ class CompactGenerator(Generator):
     def initialise(self) -> None:
         """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
 
-        With a skip that is near no change. With N(0, 0.02) the trunk's colours would enter the blocks a hundred times
-        weaker than the branches.
+        With a skip it starts at no change at all. With N(0, 0.02) the trunk's colours would enter the blocks a hundred
+        times weaker than the branches.
         """
         initialise(self, "kaiming")
         for block in self.blocks:
@@ -68,6 +68,14 @@ class CompactGenerator(Generator):
             if isinstance(block.norm2.weight, nn.Parameter):
                 nn.init.constant_(block.norm2.weight, 0.5)
         nn.init.normal_(self.tail.weight, 0.0, 0.02)
+        if self.skip:
+            self.draw_nothing()
+
+    def draw_nothing(self) -> None:
+        """Clear the tail: a net with a skip then gives its input back, whatever its trunk has learnt."""
+        nn.init.zeros_(self.tail.weight)
+        assert self.tail.bias is not None
+        nn.init.zeros_(self.tail.bias)
 
     def feature_taps(self) -> tuple[int, ...]:
         """As for the ResNet generator: pixels, both smaller grids, an early and a late block."""

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from imgcycle import __version__
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
+from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.state import RunFolder
 from imgcycle.weights.native import fill, inspect_weights, save_weights
@@ -78,6 +79,7 @@ def _shown_folder(root: str) -> str:
 def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, AveragedModel]) -> None:
     """Fill a new run's nets from a weights file (its direction says which net) or from all of a run's weights.
 
+    A net with a skip takes everything but the tail from one without.
     UsageError when the architecture differs or nothing fits.
     """
     if source.is_dir():
@@ -91,7 +93,10 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
     if not found:
         raise UsageError(f"{source} holds no weights to start from", "give a .safetensors file or a run folder")
     for direction, path in found.items():
-        fill(nets[direction], path)
+        net = nets[direction]
+        fill(net, path)
+        if isinstance(net, CompactGenerator) and net.skip and not inspect_weights(path).config.get("skip", False):
+            net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
         if direction in averages:
             averages[direction].module.load_state_dict(nets[direction].state_dict())
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})

@@ -234,6 +234,27 @@ def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
         assert all(torch.equal(a, b) for a, b in zip(started.parameters(), copied.parameters(), strict=True))
 
 
+def test_a_net_that_draws_changes_starts_from_one_that_draws_pictures_at_no_change(tmp_path: Path) -> None:
+    adding = NetConfig("compact", 4, 1, "affine", skip=True)
+    nets: dict[str, dict[str, torch.Tensor]] = {}
+    for name, source in (("drawn", None), ("added", "drawn"), ("more", "added")):
+        config = toy_config(tmp_path, method="cut", steps=2, net=toy_config(tmp_path).net if source is None else adding)
+
+        def first(event: events.Event, name: str = name) -> None:
+            if isinstance(event, events.Saved) and event.step == 0:
+                nets[name] = load_generator(tmp_path / name / "weights/A2B.safetensors")[0].state_dict()
+
+        train(config, tmp_path / name, start_from=tmp_path / source if source else None, listener=first)
+    drawn, added = (
+        load_generator(tmp_path / n / "weights/A2B.safetensors")[0].state_dict() for n in ("drawn", "added")
+    )
+    assert not nets["added"]["tail.weight"].any()
+    assert not nets["added"]["tail.bias"].any()
+    assert all(torch.equal(nets["added"][n], drawn[n]) for n in drawn if not n.startswith("tail."))
+    assert added["tail.weight"].any()
+    assert all(torch.equal(nets["more"][n], added[n]) for n in added), "from one with a skip, all of it"
+
+
 def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=1), tmp_path / "first")
     with pytest.raises(UsageError, match="does not fit"):
