@@ -3,8 +3,10 @@
 Strided nets repeat themselves every 2 or 4 pixels where nothing else happens (Odena et al., Deconvolution and
 Checkerboard Artifacts, 2016). 64 smooth, noisy squares go through the net at full size; in the averaged spectrum of the
 results' luma, what stands at periods of 2 and 4 pixels, along either axis and both, is compared with the frequencies
-around it. 1 is no grid. How much of one can be seen is the other figure: the pattern of 4×4 pixels that remains when
-all of them are averaged, from its lowest value to its highest, in levels of 8 bits.
+around it. 1 is no grid. Measured is what a file holds, in 8 bits, and what a net gives before it is rounded to them.
+How much of a grid can be seen is the last figure but one: the pattern of 4×4 pixels that remains when all of them are
+averaged, from its lowest value to its highest, in levels of 8 bits. The last is how much of the noise, of 6 levels, is
+left: a net that answers all squares with one grey has no grid, and is no use.
 """
 
 from __future__ import annotations
@@ -38,20 +40,27 @@ def square(index: int) -> Floats:
     return noisy
 
 
-def measured(translator: Translator | None) -> tuple[npt.NDArray[np.float64], float]:
-    """Mean power of the results' luma, (256, 256), frequency 0 first, and the height in levels of what repeats itself
-    every 4 pixels; of the squares themselves without a net."""
+def measured(translator: Translator | None) -> tuple[dict[str, npt.NDArray[np.float64]], float, float]:
+    """Mean power of the results' luma, (256, 256), frequency 0 first, in 8 bits and as it is; in levels, the height of
+    what repeats itself every 4 pixels and the deviation of all that is fine. Of the squares themselves without a net.
+    """
     window = np.hanning(SIDE)[:, None] * np.hanning(SIDE)
-    total, pattern = np.zeros((SIDE, SIDE)), np.zeros((4, 4))
+    total, pattern = {name: np.zeros((SIDE, SIDE)) for name in ("8 bits", "unrounded")}, np.zeros((4, 4))
+    noise = 0.0
     middle = slice(SIDE // 4, 3 * SIDE // 4)
     for index in range(COUNT):
         shown = square(index)
         made = shown if translator is None else from_tensor(translator(to_tensor(shown)))
+        rounded = np.rint(made.clip(0, 1) * 255) / np.float32(255)
+        for name, pixels in zip(total, (rounded, made), strict=True):
+            luma = pixels @ LUMA
+            total[name] += np.abs(np.fft.fft2(window * (luma - luma.mean()))) ** 2
         luma = made @ LUMA
-        total += np.abs(np.fft.fft2(window * (luma - luma.mean()))) ** 2
         fine = (luma - cv2.GaussianBlur(luma, (0, 0), 6))[middle, middle]
+        noise += float(fine.var())
         pattern += fine.reshape(SIDE // 8, 4, SIDE // 8, 4).mean((0, 2))
-    return total / COUNT, float(255 * np.ptp(pattern) / COUNT)
+    powers = {name: power / COUNT for name, power in total.items()}
+    return powers, float(255 * np.ptp(pattern) / COUNT), float(255 * (noise / COUNT) ** 0.5)
 
 
 def peaks(power: npt.NDArray[np.float64]) -> dict[str, float]:
@@ -77,12 +86,17 @@ def main() -> None:
     print(f"{COUNT} squares of {SIDE}²; periods down × across, power relative to the frequencies around")
     nets = {"the squares": None} | {style: load_translator(style, precision="fp32") for style in given.styles}
     for position, (name, net) in enumerate(nets.items()):
-        power, height = measured(net)
-        found = peaks(power)
-        if not position:
-            print(f"{'':16}" + "".join(f"{periods:>8}" for periods in found) + f"{'worst':>8}{'levels':>8}")
-        row = "".join(f"{ratio:8.2f}" for ratio in found.values())
-        print(f"{name:16}{row}{max(found.values()):8.2f}{height:8.2f}")
+        powers, height, noise = measured(net)
+        for how, power in powers.items():
+            found = peaks(power)
+            if not position and how == "8 bits":
+                print(
+                    f"{'':24}"
+                    + "".join(f"{periods:>8}" for periods in found)
+                    + f"{'worst':>8}{'levels':>8}{'noise':>8}"
+                )
+            row = "".join(f"{ratio:8.2f}" for ratio in found.values())
+            print(f"{f'{name}, {how}':24}{row}{max(found.values()):8.2f}{height:8.3f}{noise:8.2f}")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,26 @@ def test_what_does_not_repeat_with_the_strides_is_left_alone() -> None:
     assert mean_of(Patterned(0.02, period=7)) < 2
 
 
+class Fainter(nn.Module):
+    """All that another net adds to the middle grey, made fainter by a learnt factor."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.factor = net, nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * torch.as_tensor(self.net(x))
+
+
+@pytest.mark.parametrize("height", [0.0, 0.02])
+def test_answering_fainter_is_no_way_out(height: float) -> None:
+    torch.manual_seed(0)
+    net = Fainter(Patterned(height))
+    grid_loss(net, LIKE).backward()  # type: ignore[no-untyped-call]
+    assert net.factor.grad is not None
+    assert abs(float(net.factor.grad)) < 1e-3
+
+
 def test_it_teaches_a_net_to_leave_its_pattern() -> None:
     torch.manual_seed(0)
     net = Patterned(0.05)
