@@ -21,6 +21,7 @@ from torch import Tensor
 from imgcycle import convert_image, load_translator
 from imgcycle.data.batches import stack, to_unit
 from imgcycle.data.folders import ImageFolder
+from imgcycle.jobs.pairing import spread
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.stills import read_still
@@ -31,6 +32,8 @@ from imgcycle.metrics.kid import WeightedRows, interval, kernel_distances
 SIDE = 256
 EACH = 9
 """Squares cut from a photograph at each scale but the smallest, where there is one."""
+LOOKED = 300
+"""Pictures of the reference that are looked at, at most, spread over the whole."""
 WIDTHS = (5, 13, 11, 8, 16, 8, 7, 8)
 SCALES = {"1:1": 1, "half": 2, "thumbnail": 0}
 
@@ -78,7 +81,8 @@ def main() -> None:
             for label, scale in SCALES.items():
                 pairs[label] += zip(squares(before, scale), squares(after, scale), strict=True)
     folder = ImageFolder(given.reference, SIDE)
-    targets = net.features(to_unit(stack([folder.centre(n, SIDE)])) for n in range(len(folder)))
+    chosen = spread(range(len(folder)), LOOKED)
+    targets = net.features(to_unit(stack([folder.centre(n, SIDE)])) for n in chosen)
     reference = WeightedRows.resampled(targets, 0, 1)
     print(f"{given.style}: squares of {SIDE}² against {len(targets)} pictures, torch {torch.__version__}")
     wide = zip(("n", "unconverted", "KID x1000", "ratio", "90 %", "edges", "10th", "luma r"), WIDTHS, strict=True)
