@@ -179,7 +179,8 @@ class TrainConfig(JsonConfig):
     `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
     `diff_augment` names what is changed at random in the pictures that critics see, `lambda_shift` weighs how far
     translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what it
-    makes of noise (`SHIFT_METHODS`).
+    makes of noise (`SHIFT_METHODS`). Over the first `warmup` steps the generators' learning rate rises from 0, while
+    the critics learn at theirs.
     """
 
     a: str
@@ -227,6 +228,7 @@ class TrainConfig(JsonConfig):
     beta2: float = 0.999
     weight_decay: float = 0.0
     schedule: SchedulePolicy = "linear"
+    warmup: int = 0
     steps: int | None = None
     epochs: int = 100
     epochs_decay: int = 100
@@ -250,6 +252,7 @@ class TrainConfig(JsonConfig):
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),
+            (self.warmup >= 0, f"a warm-up of {self.warmup} steps", "0 (none) or more"),
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),

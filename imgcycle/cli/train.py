@@ -143,6 +143,9 @@ def train(
     schedule: Annotated[
         SchedulePolicy | None, _option(help="How the learning rate falls.  [linear; unit constant]", panel=DESCENT)
     ] = None,
+    warmup: Annotated[
+        int | None, _option(help="Steps over which the generators' rate rises from 0.  [0]", panel=DESCENT)
+    ] = None,
     weight_decay: Annotated[
         float | None, _option(help="Pull of weights to 0.  [0; unit 0.0001]", panel=DESCENT)
     ] = None,

@@ -41,6 +41,7 @@ PLAIN = frozenset(
         "lr_critic",
         "weight_decay",
         "schedule",
+        "warmup",
         "ema",
         "grad_clip",
         "val_every",

@@ -45,6 +45,11 @@ class Phase(nn.Module):
         self.nets = nn.ModuleDict(updates)
         self.others = _Unregistered(dict(others))
 
+    @property
+    def judges(self) -> bool:
+        """Whether it is critics that this phase updates."""
+        return self.name.startswith("critic")
+
     def net(self, name: str) -> nn.Module:
         """An updated or a used net."""
         return self.nets[name] if name in self.nets else self.others.nets[name]
@@ -95,7 +100,7 @@ class Method(ABC):
 
     def learning_rate(self, phase: Phase) -> float:
         """The initial learning rate of a phase."""
-        if phase.name.startswith("critic") and self.config.lr_critic is not None:
+        if phase.judges and self.config.lr_critic is not None:
             return self.config.lr_critic
         return self.config.lr
 

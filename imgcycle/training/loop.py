@@ -60,7 +60,8 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
         while run.step < total:
             image_a, image_b = run.prefetcher.get(run.step, run.session.generation)
             torch.manual_seed(step_seed(config.seed, run.step, world.rank, run.session.generation))
-            run.session.step(Batch(image_a, image_b), run.schedule.factor(run.step))
+            batch = Batch(image_a, image_b)
+            run.session.step(batch, run.schedule.factor(run.step), run.schedule.warmth(run.step))
             run.step += 1
 
             step, ending = run.step, run.step == total

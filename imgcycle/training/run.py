@@ -192,7 +192,7 @@ class Run:
         self.figure = sum(value for name, value in self.means.items() if not name.startswith("critic"))
         if not self.world.leads:
             return
-        lr = self.config.lr * self.schedule.factor(self.step - 1)
+        lr = self.config.lr * self.schedule.factor(self.step - 1) * self.schedule.warmth(self.step - 1)
         self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": lr})
         now, waited, step = time.perf_counter(), self.prefetcher.waited, self.step
         seconds = max(1e-9, now - self._clock[0])

@@ -66,14 +66,17 @@ class Session:
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr)
 
-    def step(self, batch: Batch, factor: float) -> None:
-        """All phases once; losses are summed on the device, nothing waits for it."""
+    def step(self, batch: Batch, factor: float, warmth: float = 1.0) -> None:
+        """All phases once, at `factor` of their learning rates, generators at `warmth` of that.
+
+        Losses are summed on the device, nothing waits for it.
+        """
         factor *= 0.5**self.generation
         for descent in self.descents:
             for name, net in self.nets.items():
                 net.requires_grad_(name in descent.phase.updates)
             for group in descent.optimizer.param_groups:
-                group["lr"] = descent.lr * factor
+                group["lr"] = descent.lr * factor * (1.0 if descent.phase.judges else warmth)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 losses = descent.forward(batch)
             total = torch.stack(list(losses.values())).sum()

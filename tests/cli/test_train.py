@@ -121,7 +121,7 @@ def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
     new = {
         "variant", "direction", "shared_blocks", "lambda_gan", "lambda_reconstruction", "lambda_kl", "lambda_vgg",
         "lambda_l1", "lambda_self", "feature_loss", "weight_decay", "diff_augment", "lambda_shift",
-        "lambda_grid",
+        "lambda_grid", "warmup",
     }  # fmt: skip
     for method in ("cyclegan", "cut"):
         config = build_config({**FOLDERS, "method": method, "steps": 5})

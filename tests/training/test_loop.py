@@ -216,6 +216,22 @@ def test_cycle_alone_learns_to_come_back_without_a_critic(tmp_path: Path) -> Non
     assert not any(name.startswith(("critic", "gan")) for row in rows for name in row)
 
 
+def test_critics_learn_at_once_while_generators_warm_up(tmp_path: Path) -> None:
+    moved = {}
+    for warmup in (0, 1000):
+        config = toy_config(tmp_path, steps=1, ema=0.0, warmup=warmup, lr=1e-2)
+        train(config, tmp_path / str(warmup))
+        before, after = (
+            torch.load(p, weights_only=True)["nets"]
+            for p in sorted((tmp_path / str(warmup) / "state").iterdir(), key=lambda p: p.name)
+        )
+        moved[warmup] = {
+            net: max(float((after[net][n] - before[net][n]).abs().max()) for n in before[net]) for net in before
+        }
+    assert moved[1000]["A2B"] == pytest.approx(moved[0]["A2B"] / 1000, rel=0.1)
+    assert moved[1000]["critic_B"] == pytest.approx(moved[0]["critic_B"], rel=0.1)
+
+
 def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=3), tmp_path / "first")
     start = tmp_path / "first/weights/A2B.safetensors"

@@ -21,6 +21,13 @@ def test_linear_over_steps_is_constant_for_half() -> None:
     assert [schedule.factor(s) for s in range(10)] == pytest.approx([1] * 5 + [5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
+def test_generators_warm_up_over_the_first_steps_alone() -> None:
+    schedule = Schedule(tiny_config(steps=10, warmup=4), 1)
+    assert [schedule.warmth(s) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert [schedule.factor(s) for s in range(4)] == [1, 1, 1, 1], "and the critics do not"
+    assert Schedule(tiny_config(steps=10), 1).warmth(0) == 1
+
+
 def test_cosine_and_step() -> None:
     cosine = Schedule(tiny_config(schedule="cosine", steps=100), 1)
     assert [cosine.factor(s) for s in (0, 50, 100)] == pytest.approx([1, 0.5, 0])
