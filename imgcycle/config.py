@@ -149,7 +149,7 @@ class CriticConfig(JsonConfig):
 
     UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
     `scales` sizes, each half of the one before. `vgg19` is a critic of patches with heads on a classifier's features
-    beside it (methods/projected.py), these at `scales` sizes as well.
+    beside it (methods/projected.py), on `layers` + 1 of its layers, these at `scales` sizes as well.
     """
 
     kind: CriticKind = "basic"
@@ -163,6 +163,8 @@ class CriticConfig(JsonConfig):
             raise UsageError(f"a critic's width is {self.width}", "choose between 1 and 1024 channels")
         if not 1 <= self.layers <= 8:
             raise UsageError(f"a critic of {self.layers} layers", "choose between 1 and 8")
+        if self.kind == "vgg19" and self.layers > 4:
+            raise UsageError(f"a vgg19 critic of {self.layers} layers", "choose between 1 and 4")
         most = {"multiscale": 5, "vgg19": 3}.get(self.kind, 1)
         if not 1 <= self.scales <= most:
             raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3")

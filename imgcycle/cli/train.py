@@ -72,7 +72,8 @@ def train(
         ),
     ] = None,
     critic_layers: Annotated[
-        int | None, _option(help="Depth of the critic, but for basic and pixel.  [3; unit 5, 2018 4]", panel=NETS)
+        int | None,
+        _option(help="Depth of the critic, but for basic and pixel; vgg19 up to 4.  [3; unit 5, 2018 4]", panel=NETS),
     ] = None,
     critic_scales: Annotated[
         int | None, _option(help="Sizes a multiscale or vgg19 critic looks at.  [3; vgg19 1]", panel=NETS)

@@ -17,15 +17,23 @@ from imgcycle.metrics.features import FeatureNet
 from imgcycle.nets.critics import PatchCritic
 from imgcycle.nets.layers import initialise
 
-TAPS = {"12": (64, 2, 200.0), "22": (128, 2, 230.0), "34": (256, 1, 800.0), "41": (512, 1, 800.0)}
-"""Layers that are looked at: channels, stride of the head, and the root mean square of their planes over photographs
-and paintings, which they are divided by. Measures take a deeper one, relu5_1."""
+TAPS = {
+    "12": (64, 2, 200.0),
+    "22": (128, 2, 230.0),
+    "34": (256, 1, 800.0),
+    "41": (512, 1, 800.0),
+    "44": (512, 1, 140.0),
+}
+"""Layers to look at: channels, stride of the head, and the root mean square of their planes over photographs and
+paintings, which they are divided by. Measures take a deeper one, relu5_1."""
 
 
 class FeatureCritic(nn.Module):
-    """A patch critic of pixels and a head on each of four layers of VGG19, whose weights stay as they are.
+    """A patch critic of pixels and a head on each of `layers` + 1 layers of VGG19, whose weights stay as they are.
 
-    At `scales` sizes of the picture, each half of the one before; at the smaller ones only the features are looked at.
+    With 4 it also sees what is what (snow, grass), which tells seasons apart; strokes are seen with 3. At `scales`
+    sizes of the picture, each half of the one before; at the smaller ones only the features are looked at.
+
     MissingExtra without the `metrics` extra's weights. The net goes where the pictures are, and is no part of the
     critic's own state.
     """
@@ -33,9 +41,10 @@ class FeatureCritic(nn.Module):
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.net = FeatureNet(torch.device("cpu"))
-        self.pixels = PatchCritic(config)
+        self.taps = dict(list(TAPS.items())[: config.layers + 1])
+        self.pixels = PatchCritic(config.replace(kind="basic", scales=1))
         self.heads = nn.ModuleList(
-            [_head(c, 2 * config.width, stride) for _ in range(config.scales) for c, stride, _ in TAPS.values()]
+            [_head(c, 2 * config.width, stride) for _ in range(config.scales) for c, stride, _ in self.taps.values()]
         )
         self.scales = config.scales
         self.min_size = 32 * 2 ** (config.scales - 1)
@@ -49,7 +58,7 @@ class FeatureCritic(nn.Module):
         heads = iter(self.heads)
         for n in range(self.scales):
             x = F.avg_pool2d(x, 2) if n else x
-            for planes, (_, _, spread) in zip(self.net.taps(x, list(TAPS)), TAPS.values(), strict=True):
+            for planes, (_, _, spread) in zip(self.net.taps(x, list(self.taps)), self.taps.values(), strict=True):
                 found.append(next(heads)(planes / spread))
         return found
 

@@ -13,7 +13,7 @@ from imgcycle.methods.projected import TAPS, FeatureCritic
 from imgcycle.metrics.features import FeatureNet
 from tests.methods.toys import tiny_config
 
-TINY = CriticConfig("vgg19", 4, 2)
+TINY = CriticConfig("vgg19", 4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,9 +35,11 @@ def critic(config: CriticConfig = TINY) -> FeatureCritic:
 def test_it_gives_a_map_of_pixels_and_one_for_each_layer_and_size() -> None:
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     maps = critic()(x)
-    assert [tuple(m.shape) for m in maps] == [(2, 1, n, n) for n in (14, 32, 16, 16, 8)]
-    maps = critic(CriticConfig("vgg19", 4, 2, scales=2))(x)
-    assert [m.shape[-1] for m in maps] == [14, 32, 16, 16, 8, 16, 8, 8, 4]
+    assert [tuple(m.shape) for m in maps] == [(2, 1, n, n) for n in (6, 32, 16, 16, 8)]
+    maps = critic(CriticConfig("vgg19", 4, scales=2))(x)
+    assert [m.shape[-1] for m in maps] == [6, 32, 16, 16, 8, 16, 8, 8, 4]
+    maps = critic(CriticConfig("vgg19", 4, 4))(x)
+    assert [m.shape[-1] for m in maps] == [6, 32, 16, 16, 8, 8]
 
 
 def test_planes_are_those_of_the_measures_net_at_a_common_scale(one_net: FeatureNet) -> None:
@@ -87,16 +89,18 @@ def test_it_learns_to_tell_two_textures_apart() -> None:
     with torch.no_grad():
         told = [float(m.mean()) for m in net(torch.rand(4, 3, 32, 32) * 2 - 1)]
         assert float(gan_loss("lsgan", net(torch.rand(4, 3, 32, 32) * 2 - 1), True)) < 1.5
-    assert sum(value > 0.5 for value in told) >= 4, told
+    assert sum(value > 0.5 for value in told) >= 3, told
 
 
 def test_pairs_side_by_side_small_crops_and_many_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="judges one picture in colours"):
         make_critic(tiny_config(critic=TINY), "normal", images=2)
     with pytest.raises(UsageError, match="needs 64"):
-        make_critic(tiny_config(critic=CriticConfig("vgg19", 4, 2, scales=2)), "normal")
+        make_critic(tiny_config(critic=CriticConfig("vgg19", 4, scales=2)), "normal")
     with pytest.raises(UsageError, match="vgg19 1 to 3"):
         CriticConfig("vgg19", scales=4)
+    with pytest.raises(UsageError, match="between 1 and 4"):
+        CriticConfig("vgg19", layers=5)
 
 
 def test_a_method_takes_it_as_any_other() -> None:

@@ -26,7 +26,7 @@ EACH: dict[str, dict[str, Any]] = {
     "cyclegan": {"lambda_shift": 2.0},
     "cut": {"method": "cut", "lambda_shift": 2.0, "precision": "bf16", "gan": "wgangp"},
     "fastcut": {"method": "fastcut", "lambda_shift": 2.0, "flip_equivariance": True, "nce_identity": False},
-    "features": {"method": "fastcut", "critic": CriticConfig("vgg19", 4, 2), "lambda_grid": 1.0, "precision": "bf16"},
+    "features": {"method": "fastcut", "critic": CriticConfig("vgg19", 4), "lambda_grid": 1.0, "precision": "bf16"},
     **METHODS,
 }
 
