@@ -68,7 +68,7 @@ class FeatureNet:
     def taps(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
         """The planes after each named convolution (in the net's order) and its ReLU; gradients reach the images.
 
-        NHWC in memory: in 16 bits these wide convolutions are twice as fast so on the CPU, several times on a GPU.
+        NHWC in memory: in 16 bits these wide convolutions are twice as fast so on a CPU with matrix units.
         """
         kind = images.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32

@@ -10,7 +10,8 @@ Three choices set it apart from the ResNet generator:
   **up** is linear interpolation, then a convolution: no stage sees the phase of a stride or of a transposed
   kernel, so a shifted picture gives more nearly a shifted result (Odena 2016). A trace of a grid is left: what is
   interpolated varies less than what it is interpolated from, and a non-linearity makes a difference in levels of
-  that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets (tests/benchmarks/grid.py).
+  that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets, hundredths of one in those trained with
+  `--lambda-grid` (methods/grid.py; tests/benchmarks/grid.py).
 - **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
   change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1]: whoever makes levels of it
   clips, and a critic of real pictures soon teaches the net to stay within. Cycle and identity losses (both L1, with

@@ -79,7 +79,7 @@ def _shown_folder(root: str) -> str:
 def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, AveragedModel]) -> None:
     """Fill a new run's nets from a weights file (its direction says which net) or from all of a run's weights.
 
-    A net with a skip takes everything but the tail from one without.
+    A net with a skip takes everything but the tail from one without; the other way round is refused.
     UsageError when the architecture differs or nothing fits.
     """
     if source.is_dir():
@@ -95,8 +95,11 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
     for direction, path in found.items():
         net = nets[direction]
         fill(net, path)
-        if isinstance(net, CompactGenerator) and net.skip and not inspect_weights(path).config.get("skip", False):
+        draws_changes = inspect_weights(path).config.get("skip", False)
+        if isinstance(net, CompactGenerator) and net.skip and not draws_changes:
             net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
+        elif draws_changes and not getattr(net, "skip", False):
+            raise UsageError(f"{path} was learnt to draw changes to its input, this net draws pictures", "add --skip")
         if direction in averages:
             averages[direction].module.load_state_dict(nets[direction].state_dict())
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})

@@ -269,6 +269,8 @@ def test_a_net_that_draws_changes_starts_from_one_that_draws_pictures_at_no_chan
     assert all(torch.equal(nets["added"][n], drawn[n]) for n in drawn if not n.startswith("tail."))
     assert added["tail.weight"].any()
     assert all(torch.equal(nets["more"][n], added[n]) for n in added), "from one with a skip, all of it"
+    with pytest.raises(UsageError, match="add --skip"):
+        train(toy_config(tmp_path, method="cut", steps=1), tmp_path / "back", start_from=tmp_path / "added")
 
 
 def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
