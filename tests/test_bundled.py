@@ -48,7 +48,7 @@ def test_the_wheel_ships_every_bundled_file_by_name() -> None:
 def test_each_changes_the_samples_and_keeps_their_light(
     tmp_path: Path, name: str, least: float, rougher: float
 ) -> None:
-    """Changed by so many levels on average, the light where it was, nothing like noise: Van Gogh's strokes are thick."""
+    """Changed by so many levels on average, the light where it was, nothing like noise (thick strokes are rough)."""
     assert run(["convert", str(PRETRAINED / "samples"), "--to", name, "-o", f"{tmp_path}/out/", "--json"]) == 0
     assert len(SAMPLES) >= 3
     for source in SAMPLES:
