@@ -29,7 +29,9 @@ def test_enough_self_regularisation_holds_simgan_to_its_input(tmp_path: Path, fe
     changes = {"lambda_self": 300.0, "feature_loss": feature_loss, "lr": 2e-3}
     run = learnt(tmp_path, config_for(tmp_path, "simgan", steps=60, save_every=60, **changes))
     source, made = translated(run)
-    assert np.abs(levels(made) - levels(source)).max() < 16, "of 60 apart"
+    assert np.abs(levels(made) - levels(source)).max() < 30, (
+        "of 60 apart: 4 and 14 to 18, by the processor; 65 and 71 without"
+    )
 
 
 def test_bigan_learns_both_colours_by_one_critic(tmp_path: Path) -> None:
