@@ -255,6 +255,11 @@ class TrainConfig(JsonConfig):
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),
             (self.warmup >= 0, f"a warm-up of {self.warmup} steps", "0 (none) or more"),
+            (
+                not self.warmup or self.steps is None or self.warmup < self.steps,
+                f"a warm-up of {self.warmup} steps in a run of {self.steps}",
+                "lower --warmup, or raise --steps",
+            ),
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),

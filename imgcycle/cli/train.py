@@ -76,7 +76,7 @@ def train(
         _option(help="Depth of the critic, but for basic and pixel; vgg19 up to 4.  [3; unit 5, 2018 4]", panel=NETS),
     ] = None,
     critic_scales: Annotated[
-        int | None, _option(help="Sizes a multiscale or vgg19 critic looks at.  [3; vgg19 1]", panel=NETS)
+        int | None, _option(help="Sizes a multiscale or vgg19 critic looks at.  [1; unit 2018 3]", panel=NETS)
     ] = None,
     shared_blocks: Annotated[
         int | None, _option(help="Residual blocks shared on either side of UNIT's latent.  [1; 2018 0]", panel=NETS)

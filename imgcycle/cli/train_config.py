@@ -124,6 +124,8 @@ def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str,
 
 def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     options = (("kind", "critic"), ("layers", "critic_layers"), ("width", "critic_width"), ("scales", "critic_scales"))
+    if given.get("critic", stored.get("kind")) != stored.get("kind"):  # depth and sizes are those of another kind
+        stored = {field: value for field, value in stored.items() if field not in ("layers", "scales")}
     return CriticConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
 
 

@@ -34,7 +34,7 @@ def make_critic(config: TrainConfig, preferred: WeightInit, images: int = 1) -> 
     if config.crop < critic.min_size:
         raise UsageError(
             f"a crop of {config.crop} pixels is too small for this critic, which needs {critic.min_size}",
-            "raise --crop, or lower --critic-layers",
+            "raise --crop, or lower --critic-layers or --critic-scales",
         )
     initialise(critic, config.weight_init or preferred, config.init_gain)
     if isinstance(critic, FeatureCritic):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
+from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator, initialise
 
 Losses = dict[str, Tensor]
@@ -127,4 +128,6 @@ def make_generator(config: TrainConfig) -> Generator:
         net.initialise()
     else:
         initialise(net, config.weight_init, config.init_gain)
+        if config.net.skip:
+            cast(CompactGenerator, net).draw_nothing()
     return net

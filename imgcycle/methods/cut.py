@@ -6,7 +6,7 @@ Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Transl
     CUT      GAN + λ·½·(PatchNCE(a, G(a)) + PatchNCE(b, G(b))),  λ = 1
     FastCUT  GAN + λ·PatchNCE(a, G(a)),  λ = 10, inputs mirrored half the time (flip equivariance)
 
-and to either, ours and off, λ_shift·(the shift term of G on a).
+and to either, ours and off, λ_shift·(the shift term of G on a) and λ_grid·(the grid term of G).
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class GeneratorPhase(Phase):
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, nce_A, and those that are switched on: nce_B (the identity of CUT), shift_A2B."""
+        """Terms gan_A2B, nce_A, and those that are switched on: nce_B (the identity of CUT), shift_A2B,
+        grid_A2B."""
         config = self.config
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
@@ -132,6 +133,8 @@ class Cut(Method):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
+        if not config.use_gan:
+            raise UsageError(f"{config.method} without its critic only copies", "leave --no-gan out")
         generator = make_generator(config)
         if generator.stages() is None:
             raise UsageError(f"CUT needs a generator with stages, not a {config.net.kind}", "--net compact or resnet9")

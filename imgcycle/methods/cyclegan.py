@@ -7,6 +7,7 @@ ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section
       + λ·(‖B2A(A2B(a)) − a‖₁ + ‖A2B(B2A(b)) − b‖₁)
       + λ·λ_idt·(‖A2B(b) − b‖₁ + ‖B2A(a) − a‖₁)
       + λ_shift·(the shift term of A2B on a, and of B2A on b: ours, off)
+      + λ_grid·(the grid terms of A2B and B2A: ours, off)
 
 Its ablations (tables 4 and 5) leave terms out: the GAN (`use_gan`), either way round or both (`cycle`).
 """
@@ -40,7 +41,7 @@ class GeneratorPhase(Phase):
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, cycle_A, identity_B, shift_A2B and the other way's, those that are switched on."""
+        """Terms gan_A2B, cycle_A, identity_B, shift_A2B, grid_A2B and the other way's, those that are switched on."""
         config, losses = self.config, Losses()
         identity = config.lambda_cycle * config.lambda_identity
         fake_b, same_b = self._translate("A2B", batch.a, batch.b if identity else None)

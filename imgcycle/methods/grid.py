@@ -15,6 +15,8 @@ either, in skies as well.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,15 +45,22 @@ def noisy_fields(like: Tensor) -> Tensor:
 
 
 def grid_loss(net: nn.Module, like: Tensor) -> Tensor:
-    """The term for one field; one pass of the net on two squares of `SIDE`, float32 at least. May fall below 0."""
+    """The term for one field, float32 at least; one pass of the net on two squares of `SIDE`. May fall below 0."""
     made = widened(net(noisy_fields(like)))
-    taps = torch.tensor(FINE, dtype=made.dtype, device=made.device) / sum(FINE)
-    kernel = torch.outer(taps, taps).expand(made.shape[1], 1, -1, -1)
+    kernel = _mean_kernel(made.dtype, made.device).expand(made.shape[1], 1, -1, -1)
     inner = made[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     around = made[..., MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN]
-    fine = inner - F.conv2d(around, kernel, groups=made.shape[1])
+    with torch.autocast(made.device.type, enabled=False):
+        fine = inner - F.conv2d(around, kernel, groups=made.shape[1])
     cells = (SIDE - 2 * MARGIN) // PERIOD
     means = fine.reshape(2, -1, cells, PERIOD, cells, PERIOD).mean((2, 4))
     first, second = means - means.mean((2, 3), keepdim=True)
     power: Tensor = (first * second).mean()
     return cells**2 / LEVEL**2 * power
+
+
+@cache
+def _mean_kernel(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The mean of `FINE` in both directions; kept, for a copy to a GPU in every step would wait for it."""
+    taps = torch.tensor(FINE, dtype=dtype, device=device) / sum(FINE)
+    return torch.outer(taps, taps)

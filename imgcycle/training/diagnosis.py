@@ -67,7 +67,8 @@ class Diagnosis:
                     f"identity {direction}",
                     p.change < 1.0,
                     f"{direction} gives its input back (mean change {p.change:.1f} of 255 levels)",
-                    "lower --lambda-identity or --lambda-cycle, or check that the two folders differ in look",
+                    "lower what holds it there (--lambda-identity, --lambda-cycle, --lambda-nce), or check that the "
+                    "two folders differ in look",
                 ),
                 (
                     f"collapse {direction}",

@@ -94,7 +94,7 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
         raise UsageError(f"{source} holds no weights to start from", "give a .safetensors file or a run folder")
     for direction, path in found.items():
         net = nets[direction]
-        fill(net, path)
+        fill(net, path, "this run's generator", "ask for the same --net and --width")
         draws_changes = inspect_weights(path).config.get("skip", False)
         if isinstance(net, CompactGenerator) and net.skip and not draws_changes:
             net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
@@ -104,4 +104,5 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
             averages[direction].module.load_state_dict(nets[direction].state_dict())
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})
     if critics.is_file() and len(others):
-        fill(others, critics)
+        hint = f"--start-from {found[min(found)]} takes the generator alone, beside fresh critics"
+        fill(others, critics, "this run's critics", hint)

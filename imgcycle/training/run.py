@@ -211,6 +211,8 @@ class Run:
         # What is found in probes is found without pairs; where there are any, the truth is known.
         probes = {} if self.paired else {d: probe(self.fixed.sources[d], images) for d, images in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
+        if self.step <= self.config.warmup:
+            return  # generators that hardly move yet, and critics ahead of them: what a warm-up is for
         for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
             self.folder.log({"step": self.step, "finding": finding})
             self.say(Diagnosed(self.step, finding, advice))

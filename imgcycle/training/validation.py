@@ -53,5 +53,5 @@ class Validation:
         net.eval()
         for image in self._images(domain):
             with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                yield net(image).float()
+                yield net(image).float().clamp(-1, 1)  # as levels will be: a net with a skip leaves them
         net.train(training)

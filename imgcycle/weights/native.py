@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,11 @@ def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
     return net.eval(), about
 
 
-def fill(net: nn.Module, path: Path) -> None:
-    """Load a native file's tensors into a net of the same architecture; WeightsError when they do not fit."""
+def fill(net: nn.Module, path: Path, other: str = "its own description", hint: str | None = None) -> None:
+    """Load a native file's tensors into a net of the same architecture.
+
+    WeightsError when they do not fit: it names `other`, what the net was built after, and `hint`.
+    """
     wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
     try:
         with safetensors.safe_open(path, "pt") as file:
@@ -104,12 +108,16 @@ def fill(net: nn.Module, path: Path) -> None:
         if wanted != found:
             name = next(n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n))
             raise WeightsError(
-                f"{path} does not fit its own description: {name} is {found.get(name)}, not {wanted.get(name)}"
+                f"{path} does not fit {other}: {name} is {_shape(found, name)}, not {_shape(wanted, name)}", hint
             )
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
     net.load_state_dict(tensors)
+
+
+def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+    return str(shapes[name]) if name in shapes else "missing"
 
 
 def digest(path: Path) -> str:

@@ -64,18 +64,24 @@ def measured(translator: Translator | None) -> tuple[dict[str, npt.NDArray[np.fl
 
 
 def peaks(power: npt.NDArray[np.float64]) -> dict[str, float]:
-    """For each pair of periods (down, across; 0 is none) how the power there stands to that around it."""
+    """For each pair of periods (down, across; 0 is none) how the power there stands to that around it.
+
+    4×4 is the stronger of its two diagonals; with a period of 2 both are one frequency.
+    """
     found = {}
     steps = np.fft.fftfreq(SIDE, 1 / SIDE)
     for down, across in product((0, 4, 2), repeat=2):
         if not down and not across:
             continue
         at = tuple(SIDE // period if period else 0 for period in (down, across))
-        rows, columns = ((steps - here + SIDE // 2) % SIDE - SIDE // 2 for here in at)
-        apart = np.maximum(np.abs(rows)[:, None], np.abs(columns))
         low = np.hypot(*np.meshgrid(steps, steps, indexing="ij")) < 2 * FAR
-        around = (apart >= NEAR) & (apart <= FAR) & ~low
-        found[f"{down or '-'}×{across or '-'}"] = float(power[apart <= 1].mean() / power[around].mean())
+        ratios = []
+        for mirrored in (1, -1) if (down, across) == (4, 4) else (1,):
+            rows, columns = ((steps - here + SIDE // 2) % SIDE - SIDE // 2 for here in (at[0], mirrored * at[1]))
+            apart = np.maximum(np.abs(rows)[:, None], np.abs(columns))
+            around = (apart >= NEAR) & (apart <= FAR) & ~low
+            ratios.append(float(power[apart <= 1].mean() / power[around].mean()))
+        found[f"{down or '-'}×{across or '-'}"] = max(ratios)
     return found
 
 

@@ -19,6 +19,15 @@ from tests.training.toys import texture_world
 FOLDERS = {"a": Path("/data/x/train"), "b": Path("/data/y/train")}
 
 
+@pytest.mark.parametrize("variant", ["2017", "2018"])
+def test_another_kind_of_critic_has_a_depth_and_sizes_of_its_own(variant: str) -> None:
+    config = build_config({**FOLDERS, "method": "unit", "variant": variant, "critic": "vgg19"})
+    assert config.critic == CriticConfig("vgg19")
+    asked = {"critic_layers": 4, "critic_scales": 2, "critic_width": 32}
+    given = build_config({**FOLDERS, "method": "unit", "variant": variant, "critic": "vgg19", **asked})
+    assert given.critic == CriticConfig("vgg19", width=32, layers=4, scales=2)
+
+
 def test_defaults_are_the_papers_losses_on_the_compact_net() -> None:
     config = build_config(FOLDERS)
     assert (config.method, config.net.kind, config.size, config.crop, config.batch) == (

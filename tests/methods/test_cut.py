@@ -107,3 +107,17 @@ def test_fastcut_mirrors_the_batch_for_both_phases_or_neither() -> None:
 def test_nets_without_stages_are_refused() -> None:
     with pytest.raises(UsageError, match="CUT needs a generator"):
         Cut(tiny_config(method="cut", net=NetConfig("unet", 4, 5), size=64, crop=64))
+
+
+@pytest.mark.parametrize("method", [Cut, FastCut])
+def test_without_a_critic_it_would_only_copy(method: type[Cut]) -> None:
+    with pytest.raises(UsageError, match="without its critic only copies"):
+        method(tiny_config(method="cut", use_gan=False))
+
+
+@pytest.mark.parametrize("first", [None, "normal", "kaiming"])
+def test_a_skip_starts_at_no_change_however_weights_are_drawn(first: str | None) -> None:
+    adding = NetConfig("compact", 4, 1, "affine", skip=True)
+    net = Cut(tiny_config(method="cut", net=adding, weight_init=first)).generators()["A2B"]
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert torch.equal(net(x), x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imgcycle.errors import UsageError
 from imgcycle.training.schedule import Schedule
 from tests.methods.toys import tiny_config
 
@@ -26,6 +27,8 @@ def test_generators_warm_up_over_the_first_steps_alone() -> None:
     assert [schedule.warmth(s) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert [schedule.factor(s) for s in range(4)] == [1, 1, 1, 1], "and the critics do not"
     assert Schedule(tiny_config(steps=10), 1).warmth(0) == 1
+    with pytest.raises(UsageError, match="warm-up of 10 steps in a run of 10"):
+        tiny_config(steps=10, warmup=10)
 
 
 def test_cosine_and_step() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from torch import nn
 
 from imgcycle.errors import MissingExtra
+from imgcycle.nets.layers import Generator
 from imgcycle.training import events
 from imgcycle.training.loop import train
+from imgcycle.training.validation import Validation
 from imgcycle.weights.native import inspect_weights
 from tests.training.toys import final_state, toy_config
 
@@ -23,6 +27,17 @@ class MeanColour:
 
     def features(self, images: Iterable[torch.Tensor]) -> torch.Tensor:
         return torch.cat([image.mean((2, 3)) for image in images])
+
+
+class Constant(nn.Module):
+    """Gives one value, whatever it is shown."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, self.value)
 
 
 def validated(root: Path, **changes: object) -> list[events.Validated]:
@@ -45,6 +60,16 @@ def test_the_best_weights_are_those_of_the_lowest_figure(tmp_path: Path, monkeyp
         assert card["steps"] == best
         assert card["figures"] == {"kid_x1000": figures[best]}
         assert final_state(tmp_path / "run")["best"][direction] == figures[best]
+
+
+def test_what_leaves_the_range_counts_as_the_levels_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcycle.training.validation.FeatureNet", MeanColour)
+    config = toy_config(tmp_path, val_a=str(tmp_path / "red"), val_b=str(tmp_path / "blue"))
+    validation = Validation.of(config, torch.device("cpu"))
+    figures = [
+        validation.measure({"A2B": cast(Generator, Constant(value))}, torch.float32)["A2B"] for value in (0.5, 1.0, 1.8)
+    ]
+    assert figures[2] == figures[1] != figures[0]
 
 
 def test_validation_does_not_disturb_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
