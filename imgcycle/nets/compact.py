@@ -14,7 +14,7 @@ Three choices set it apart from the ResNet generator:
   `--lambda-grid` (methods/grid.py; tests/benchmarks/grid.py).
 - **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
   change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1], by critics' teaching too:
-  3 % of the values of `winter`, 7 % of those of `photo`. Whoever makes levels of it, or measures it, clips. Cycle
+  3 % of the values of `winter`, 8 % of those of `photo`. Whoever makes levels of it, or measures it, clips. Cycle
   and identity losses (both L1, with a cusp at the identity) never leave it once they start there; contrast and a
   critic do.
 """
