@@ -65,6 +65,8 @@ OWNED = {
     **dict.fromkeys(("lambda_shift", "lambda_grid"), SHIFT_METHODS),
 }
 """Options that mean nothing to any method but these."""
+CRITICS = ("critic", "critic_layers", "critic_scales", "critic_width", "lr_critic", "gan", "lambda_gan")
+"""Options about critics, which a run without any cannot mean."""
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
@@ -96,6 +98,9 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
         merged["epochs"], merged["epochs_decay"] = given["epochs"] - given["epochs"] // 2, given["epochs"] // 2
     if given.get("no_gan"):
         merged["use_gan"] = False
+    if not merged.get("use_gan", True):
+        for option in (option for option in CRITICS if option in given):
+            raise UsageError(f"--{option.replace('_', '-')}, and no critic", "leave it out, or --no-gan")
     merged |= {name: str(Path(given[name]).resolve()) for name in ("a", "b", "val_a", "val_b") if name in given}
     paired = method_class(method).paired
     if paired and "a" in merged:

@@ -207,6 +207,8 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "a shift term of weight -1"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"], "no critic to see it"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--critic", "vgg19", "--no-gan"], "--critic, and no critic"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--lr-critic", "1e-4", "--no-gan"], "--lr-critic, and no critic"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--crop", "100"], "not of 100"),
