@@ -142,8 +142,8 @@ class Cell:
 
     def _config(self, a: Path, b: Path, **more: Any) -> TrainConfig:
         row = ROWS[self.row]
-        given = {"a": a, "b": b, **FIXED, "seed": self.seed, **(row.own or BUDGET.settings), **row.options, **more}
-        config = build_config(given)
+        given = {"a": a, "b": b, **FIXED, "seed": self.seed, **(row.own or {}), **row.options, **more}
+        config = build_config(given, stored={} if row.own else dict(BUDGET.settings))
         return config if row.own else config.replace(net=BUDGET.net, critic=BUDGET.critic)
 
 
