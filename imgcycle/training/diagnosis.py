@@ -1,7 +1,7 @@
 """Plain words for what commonly goes wrong, from the same few pictures again and again.
 
 The findings are those users report for years before they know what they see: colours inverted, output equal to
-input, all outputs alike, a critic that has won.
+input, all outputs alike, colours that drain away, a critic that has won.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
+
+from imgcycle.metrics.content import luma, luma_correlation
 
 PATIENCE = 3
 """Probes in a row that must agree before a finding is spoken of."""
+
+BLACK_AND_WHITE = 1.0
+"""Levels of chroma at which pictures count as without colour: none can drain from them."""
 
 
 @dataclass(frozen=True)
@@ -21,25 +25,30 @@ class Probe:
     """What is measured on fixed pictures of one direction.
 
     `luma` is the correlation of input and output luminance; `change` their mean absolute difference in 8-bit
-    levels; `variety` how far the outputs differ from one another, as a share of how far the inputs do.
+    levels; `variety` how far the outputs differ from one another, as a share of how far the inputs do; `colour` how
+    far they are from grey, as a share of what the inputs or the pictures wanted are, whichever are nearer to it.
     """
 
     luma: float
     change: float
     variety: float
+    colour: float
 
 
-def probe(source: Tensor, made: Tensor) -> Probe:
-    """Measure a batch (float NCHW in [-1, 1], at least two images) against its translation."""
-    source, made = source.float(), made.float()
-    weights = torch.tensor([0.299, 0.587, 0.114], device=source.device).view(1, 3, 1, 1)
-    x = (source * weights).sum(1).flatten(1)
-    y = (made * weights).sum(1).flatten(1)
-    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
-    luma = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)).clamp_min(1e-6)
+def probe(source: Tensor, made: Tensor, wanted: Tensor) -> Probe:
+    """Measure a batch (float NCHW in [-1, 1], at least two images) against its translation, and that against pictures
+    of the other domain (any number, of any size).
+    """
+    source, made, wanted = source.float(), made.float(), wanted.float()
     change = (source - made).abs().mean() * 127.5
     variety = _spread(made) / _spread(source).clamp_min(1e-6)
-    return Probe(float(luma.mean()), float(change), float(variety))
+    colour = (_chroma(made) + BLACK_AND_WHITE) / (min(_chroma(source), _chroma(wanted)) + BLACK_AND_WHITE)
+    return Probe(float(luma_correlation(source, made).mean()), float(change), float(variety), colour)
+
+
+def _chroma(images: Tensor) -> float:
+    """The mean absolute distance of R, G and B from the luma, in 8-bit levels."""
+    return float(((images + 1) * 127.5 - luma(images)).abs().mean())
 
 
 def _spread(images: Tensor) -> Tensor:
@@ -75,6 +84,12 @@ class Diagnosis:
                     p.variety < 0.15,
                     f"{direction} gives nearly the same picture for every input (variety {p.variety:.2f})",
                     "stop; lower --lr, or use more varied images",
+                ),
+                (
+                    f"drained {direction}",
+                    p.colour < 0.5,
+                    f"{direction} is losing its colours ({100 * p.colour:.0f} % of those in the duller folder)",
+                    "where it goes on, start again from earlier weights with a lower --lr, and --lr-critic no lower",
                 ),
             ]
         for name, value in losses.items():

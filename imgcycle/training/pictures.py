@@ -16,6 +16,7 @@ from imgcycle.media.files import atomic_write
 from imgcycle.nets.layers import Generator
 
 FIXED = 4
+_OPPOSITE = {"A2B": "B2A", "B2A": "A2B"}
 
 
 class FixedImages:
@@ -31,6 +32,10 @@ class FixedImages:
         indices = [round(i * (len(folder) - 1) / max(1, count - 1)) for i in range(count)]
         return to_unit(stack([folder.centre(i, crop) for i in indices])).to(device)
 
+    def wanted(self, direction: str) -> Tensor:
+        """Images of the domain that a direction leads to: with pairs the truth, without them only its look."""
+        return self.sources[_OPPOSITE[direction]]
+
     def translate(self, nets: Mapping[str, Generator], dtype: torch.dtype) -> dict[str, Tensor]:
         """The images of each direction, translated; float32 NCHW."""
         return {d: _run(net, self.sources[d], dtype) for d, net in nets.items()}
@@ -41,10 +46,9 @@ class FixedImages:
         rows = []
         for direction, made in self.translate(nets, dtype).items():
             columns = [self.sources[direction], made]
-            other = "B2A" if direction == "A2B" else "A2B"
-            back = nets.get(other)
+            back = nets.get(_OPPOSITE[direction])
             if self.paired:
-                columns.append(self.sources[other])
+                columns.append(self.wanted(direction))
             elif back is not None:
                 columns.append(_run(back, made, dtype))
             rows.append(torch.cat([torch.cat(list(column), 1) for column in columns], 2))

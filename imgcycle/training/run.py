@@ -209,7 +209,8 @@ class Run:
             return
         made = self.fixed.translate(self.session.method.generators(), self.dtype)
         # What is found in probes is found without pairs; where there are any, the truth is known.
-        probes = {} if self.paired else {d: probe(self.fixed.sources[d], images) for d, images in made.items()}
+        fixed = self.fixed
+        probes = {} if self.paired else {d: probe(fixed.sources[d], x, fixed.wanted(d)) for d, x in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
         if self.step <= self.config.warmup:
             return  # generators that hardly move yet, and critics ahead of them: what a warm-up is for

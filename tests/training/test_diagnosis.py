@@ -7,7 +7,7 @@ import torch
 
 from imgcycle.training.diagnosis import PATIENCE, Diagnosis, Probe, probe
 
-WELL = Probe(luma=0.9, change=12.0, variety=0.9)
+WELL = Probe(luma=0.9, change=12.0, variety=0.9, colour=1.0)
 
 
 def pictures() -> torch.Tensor:
@@ -17,14 +17,26 @@ def pictures() -> torch.Tensor:
 
 def test_the_probe_knows_an_inversion_an_identity_and_a_collapse() -> None:
     x = pictures()
-    inverted = probe(x, -x)
+    inverted = probe(x, -x, x)
     assert inverted.luma == pytest.approx(-1, abs=1e-4)
     assert inverted.variety == pytest.approx(1, abs=1e-4)
-    same = probe(x, x)
+    same = probe(x, x, x)
     assert same.change == 0
     assert same.luma == pytest.approx(1, abs=1e-4)
-    assert probe(x, x[:1].expand(3, -1, -1, -1)).variety == 0
-    assert probe(x, x + 0.1).change == pytest.approx(12.75, rel=1e-3)
+    assert probe(x, x[:1].expand(3, -1, -1, -1), x).variety == 0
+    assert probe(x, x + 0.1, x).change == pytest.approx(12.75, rel=1e-3)
+
+
+def test_colour_is_a_share_of_the_duller_domain_and_black_and_white_asks_for_none() -> None:
+    x = pictures()
+    grey = x.mean(1, keepdim=True).expand_as(x)
+    dull = grey + (x - grey) * 0.25
+    assert probe(x, x, x).colour == pytest.approx(1)
+    assert probe(x, dull, x).colour == pytest.approx(0.25, abs=0.03)
+    assert probe(x, dull, dull).colour == pytest.approx(1)  # B is as dull: what was asked for
+    assert probe(dull, dull, x[:2, :, :8, :8]).colour == pytest.approx(1, abs=0.1)  # nothing was lost on the way
+    assert probe(x, grey, x).colour < 0.05
+    assert probe(grey, grey, x).colour == probe(x, grey, grey).colour == pytest.approx(1)
 
 
 def heard(probes: list[Probe], losses: dict[str, float], gan: str = "lsgan") -> list[str]:
@@ -35,9 +47,10 @@ def heard(probes: list[Probe], losses: dict[str, float], gan: str = "lsgan") -> 
 @pytest.mark.parametrize(
     ("bad", "word"),
     [
-        (Probe(-0.8, 40, 1), "inverting colours"),
-        (Probe(1.0, 0.2, 1), "gives its input back"),
-        (Probe(0.1, 30, 0.02), "nearly the same picture"),
+        (Probe(-0.8, 40, 1, 1), "inverting colours"),
+        (Probe(1.0, 0.2, 1, 1), "gives its input back"),
+        (Probe(0.1, 30, 0.02, 1), "nearly the same picture"),
+        (Probe(0.9, 30, 1, 0.3), "losing its colours (30 %"),
     ],
 )
 def test_findings_are_patient_and_not_repeated(bad: Probe, word: str) -> None:

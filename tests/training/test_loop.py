@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from imgcycle.config import CriticConfig, NetConfig
 from imgcycle.data.batches import to_unit
@@ -246,6 +247,24 @@ def test_nothing_is_diagnosed_while_generators_warm_up(tmp_path: Path) -> None:
         found[warmup] = [event.finding for event in heard if isinstance(event, events.Diagnosed)]
     assert any("gives its input back" in finding for finding in found[0])
     assert found[8] == []
+
+
+def test_colours_are_missed_where_both_folders_have_some(tmp_path: Path) -> None:
+    """Outputs are compared with B as well: a net that starts grey is told of unless grey is what B is."""
+    found = {}
+    for folder in ("blue", "ash"):
+        heard: list[events.Event] = []
+        texture_world(tmp_path / folder)
+        if folder == "ash":
+            for path in (tmp_path / folder / "blue").iterdir():
+                Image.open(path).convert("L").convert("RGB").save(path)
+        config = toy_config(tmp_path / folder, steps=7, save_every=100, method="fastcut", lr=1e-9)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("imgcycle.training.loop.PROBE_EVERY", 2)
+            train(config, tmp_path / folder / "run", listener=heard.append)
+        found[folder] = [event.finding for event in heard if isinstance(event, events.Diagnosed)]
+    assert any("losing its colours" in finding for finding in found["blue"]), found
+    assert not any("losing its colours" in finding for finding in found["ash"]), found
 
 
 def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
