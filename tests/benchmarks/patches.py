@@ -1,9 +1,10 @@
 """A style on large photographs, as it comes: python -m tests.benchmarks.patches monet $IMGCYCLE_DATA/{demo,monet}
 
 A style is learnt on pictures of 256 pixels and used on photographs of twelve megapixels, at its own work size and
-detail. Squares of 256 pixels are cut from the photographs and from their results where they lie, at the full size,
-at half of it and from thumbnails, and measured as `imgcycle evaluate` measures pictures: only there is a painting as
-coarse as those of the reference, nearer by one sees what the strokes became.
+detail; in float32 here, so that machines agree. Squares of 256 pixels are cut from the photographs and from their
+results where they lie, at the full size, at half of it and from thumbnails, and measured as `imgcycle evaluate`
+measures pictures: only there is a painting as coarse as those of the reference, nearer by one sees what the strokes
+became.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("reference", type=Path, help="pictures of the style; subfolders too")
     given = parser.parse_args()
-    translator, net = load_translator(given.style), FeatureNet(torch.device("cpu"))
+    translator, net = load_translator(given.style, precision="fp32"), FeatureNet(torch.device("cpu"))
     pairs: defaultdict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         for path in sorted(p for p in given.photographs.iterdir() if kind_of(p) == "still"):

