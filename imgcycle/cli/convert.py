@@ -153,12 +153,14 @@ def convert(
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
     import contextlib
 
+    from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.offer import offer
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
     from imgcycle.jobs.memory import Memory
+    from imgcycle.jobs.places import check_place
     from imgcycle.jobs.planning import ConvertRequest
     from imgcycle.jobs.styles import ALL, local_styles, planned
     from imgcycle.jobs.translators import open_style
@@ -205,20 +207,26 @@ def convert(
         if streams:
             convert_stream(request, opened(styles[0]), allowed)
             return
-        works = planned(request, styles, opened)
-        viewing.check([task for work in works for task in work.plan.tasks], allowed)
+        found = planned(request, styles, opened)
+        tasks = [task for work in found.works for task in work.plan.tasks]
+        viewing.check(tasks, allowed)
+        if failed_list is not None:
+            check_place("--failed-list", failed_list, tasks)
+        for line in found.refused:
+            say(f"imgcycle: {line}")
         if dry_run:
-            _show_plans(works, viewing, allowed, json_lines, verbose)
-            return
+            _show_plans(found.works, viewing, allowed, json_lines, verbose)
+            raise typer.Exit(1 if found.refused else 0)
 
         def showing(events: Iterator[Event]) -> Iterator[Event]:
-            credits = [credit_for(found, work.style, chosen) for found, work in zip(styles, works, strict=True)]
-            return looked_at(events, works, credits, viewing)
+            both = zip(found.styles, found.works, strict=True)
+            credits = [credit_for(style, work.style, chosen) for style, work in both]
+            return looked_at(events, found.works, credits, viewing)
 
         saying = (quiet, verbose, json_lines)
-        summary = _convert_trees(works, showing, allowed, jobs, fail_fast, failed_list, null, saying)
-    if summary.exit_code:
-        raise typer.Exit(summary.exit_code)
+        summary = _convert_trees(found.works, showing, allowed, jobs, fail_fast, failed_list, null, saying)
+    if summary.exit_code or found.refused:
+        raise typer.Exit(summary.exit_code or 1)
 
 
 def _listed(source: str, null: bool) -> list[str]:

@@ -40,7 +40,6 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     """One picture from stdin or a file to stdout or a file."""
     from imgcycle.errors import InputError, UsageError
     from imgcycle.jobs.convert import convert_bytes
-    from imgcycle.jobs.picture import load_bytes
     from imgcycle.media import formats, paths
     from imgcycle.media.files import atomic_write
 
@@ -50,7 +49,7 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     else:
         if Path(source).is_dir():
             raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
-        data = load_bytes(Path(source))
+        data = _whole(Path(source))
     wanted = request.format
     if request.output not in (None, STREAM):
         assert request.output is not None
@@ -74,3 +73,13 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     assert request.output is not None
     with atomic_write(Path(request.output)) as file:
         file.write(made)
+
+
+def _whole(path: Path) -> bytes:
+    """All bytes of what is named, which may be a pipe here: waiting for one stream is what was asked."""
+    from imgcycle.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error

@@ -11,7 +11,7 @@ from imgcycle.cli import options as o
 
 if TYPE_CHECKING:
     from imgcycle.weights.find import FoundStyle
-    from imgcycle.weights.index import RemoteEntry
+    from imgcycle.weights.index import IndexEntry, RemoteEntry
 
 models = typer.Typer(
     help="The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
@@ -47,7 +47,8 @@ def list_styles(json_lines: o.JsonOption = False) -> None:
         if name in remote:
             continue
         if json_lines:
-            emit_json({"schema": 1, "name": name, "path": str(found.path), "present": name in here, **_facts(name)})
+            where = {"path": str(found.path), "present": name in here}
+            emit_json({"schema": 1, "name": name, **where, **_facts(found.entry)})
         else:
             state = "" if name in here else "  (weights not here)"
             emit(f"{name:<{width}}  {found.entry.direction or found.entry.data}{state}")
@@ -92,7 +93,7 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
 def _card(name: str) -> dict[str, Any] | None:
     """What is known of a style that is here, None for one that is yet to be fetched."""
     from imgcycle.errors import StyleNotHere
-    from imgcycle.weights.find import find_style
+    from imgcycle.weights.find import entry_of, find_style
 
     try:
         found = find_style(name)
@@ -104,10 +105,10 @@ def _card(name: str) -> dict[str, Any] | None:
 
         _, imported = import_checkpoint(found.path)
         return facts | {"recognised": imported.recognised, "net": imported.config.to_dict(), "notes": imported.notes}
-    from imgcycle.weights.native import inspect_weights
+    from imgcycle.weights.native import digest, inspect_weights
 
     about = inspect_weights(found.path)
-    return facts | (_facts(name) if found.entry else {}) | {"net": about.config, "card": about.card}
+    return facts | _facts(found.entry or entry_of(digest(found.path))) | {"net": about.config, "card": about.card}
 
 
 @models.command()
@@ -125,18 +126,23 @@ def verify(
     ] = None,
 ) -> None:
     """Compare weights with the digests of their index, and read them."""
+    import contextlib
+
     from imgcycle.cli.console import emit
-    from imgcycle.errors import ImgcycleError
-    from imgcycle.weights.find import find_style, known_styles
+    from imgcycle.errors import ImgcycleError, WeightsError
+    from imgcycle.weights.find import find_style, known_styles, remedy
     from imgcycle.weights.get import check_origin
     from imgcycle.weights.native import digest
 
+    for name in names or ():
+        with contextlib.suppress(WeightsError):  # of a style that is known, and told below
+            find_style(name)
     bad = 0
     for name in names or sorted(known_styles()):
         try:
             found = find_style(name)
             if found.digest and digest(found.path) != found.digest:
-                emit(f"{name}: not the file its index describes ({found.path})")
+                emit(f"{name}: {found.path} is not the file its index describes ({remedy(found)})")
                 bad += 1
                 continue
             check_origin(found)
@@ -260,14 +266,11 @@ def _remote_facts(entry: RemoteEntry) -> dict[str, Any]:
     }
 
 
-def _facts(name: str) -> dict[str, object]:
-    """What the index says of a style, apart from where it lies."""
+def _facts(entry: IndexEntry | None) -> dict[str, object]:
+    """What an index says of a style, apart from where it lies."""
     import dataclasses
 
-    from imgcycle.weights.find import known_styles
-
-    found = known_styles().get(name)
-    if found is None or found.entry is None:
+    if entry is None:
         return {}
-    facts = dataclasses.asdict(found.entry)
+    facts = dataclasses.asdict(entry)
     return {key: value for key, value in facts.items() if key not in ("name", "path") and value not in ("", None, {})}

@@ -14,6 +14,7 @@ from PIL import Image
 from imgcycle.data.sampling import Placement
 from imgcycle.errors import InputError, UsageError
 from imgcycle.media import colour
+from imgcycle.media.files import read_file
 from imgcycle.media.paths import kind_of, walk
 from imgcycle.media.pixels import eight_bit, laid_on_white
 from imgcycle.media.stills import open_image, read_still
@@ -53,9 +54,9 @@ class ImageFolder:
         self.paths: list[Path] = []
         for path in sorted(p for p in walk(root) if kind_of(p) == "still"):
             try:
-                open_image(path.read_bytes())
+                open_image(read_file(path))
             except (OSError, InputError) as error:
-                self._report(path, str(error))
+                self._report(path, getattr(error, "strerror", None) or str(error))
                 continue
             self.paths.append(path)
         if len(self.paths) < 2:
@@ -129,7 +130,7 @@ def read_scaled(path: Path, size: int, half: Half | None = None) -> Pixels:
     InputError when it cannot be read.
     """
     try:
-        still = read_still(path.read_bytes())
+        still = read_still(read_file(path))
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
     pixels = laid_on_white(still.pixels, still.alpha)

@@ -201,7 +201,7 @@ def _judged_pictures(
         untouched = facts_of(output).digest == record.output_digest
         return verdict_for(untouched, now.digest == record.input_digest, recipe, request.update, wanted)
     except OSError as error:
-        return "keep", f"it cannot be read: {error.strerror}"
+        return "keep", f"cannot be read: {error.strerror}"
 
 
 def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:

@@ -31,7 +31,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     """Measure a clip beside its source, frame by frame, both at √(width × height) = `size`; ends with `Evaluated`.
 
     InputError when one is no clip, or when frames are missing from it, for then all after them would be compared with
-    others; UsageError when they have not the same number of frames.
+    others; UsageError when one is not there, or they have not the same number of frames.
     """
     clips = [_probed(path) for path in (result, source)]
     counts = [len(clip.span(None, None)) for clip in clips]
@@ -65,6 +65,8 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
 
 
 def _probed(path: str) -> Clip:
+    if not Path(path).exists():
+        raise UsageError(f"there is no {shown(path)}")
     try:
         return probe_video(Path(path))
     except InputError as error:

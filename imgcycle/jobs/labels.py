@@ -12,6 +12,7 @@ from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation import Evaluated, EvaluationEvent, LabelReport, LeftOut, Measured
 from imgcycle.jobs.pairing import pair_up
 from imgcycle.jobs.subjects import ahead, pictures
+from imgcycle.media.files import read_file
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import eight_bit
 from imgcycle.media.stills import read_still
@@ -97,7 +98,7 @@ def _counted(prediction: Path, truth: Path, known: Palette) -> Counts:
 def _pixels(path: Path) -> Pixels:
     """HWC uint8 as they are in the file: labels have names for colours, not colours."""
     try:
-        return eight_bit(read_still(path.read_bytes()).pixels)
+        return eight_bit(read_still(read_file(path)).pixels)
     except OSError as error:
         raise InputError(f"{shown(path)}: {error.strerror or error}") from error
     except InputError as error:

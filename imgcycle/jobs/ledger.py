@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 
 from imgcycle.config import JsonConfig
 from imgcycle.errors import OutputError, UsageError
-from imgcycle.media.files import remove_leftovers
+from imgcycle.media.files import opened, remove_leftovers
 from imgcycle.media.paths import STATE_FOLDER
 
 LEDGER, LOCK = "done.jsonl", "lock"
@@ -96,7 +96,7 @@ def relative_name(root: Path, output: Path) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

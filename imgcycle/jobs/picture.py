@@ -26,7 +26,7 @@ from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.encoding import encode_still
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
@@ -101,7 +101,7 @@ def times_of(source: os.stat_result) -> tuple[int, int]:
 def load_bytes(path: Path) -> bytes:
     """A file's bytes; InputError in place of the system's many ways to fail."""
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
 

@@ -16,6 +16,7 @@ from imgcycle.jobs.ledger import Ledger, Record, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths, xmp
+from imgcycle.media.files import opened, read_file
 from imgcycle.media.paths import Assignment, OnClash, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
@@ -62,15 +63,16 @@ def plan(request: ConvertRequest, style: Style) -> Plan:
     return plan_styles(request, [style])[0]
 
 
-def plan_styles(request: ConvertRequest, styles: Sequence[Style]) -> list[Plan]:
+def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = False) -> list[Plan]:
     """A plan for each style, of the same inputs; what was found beside them is noted in the first.
 
-    Of several styles each has a folder of its own below the output folder, unless the name says which is which.
-    UsageError also where two styles would write one file.
+    Of several styles (and with `apart` of a single one) each has a folder of its own below the output folder, unless
+    the name says which is which. UsageError also where two styles would write one file.
     """
+    apart = apart or len(styles) > 1
     if request.format != "same" and request.format not in formats.CHOICES:
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
-    if len(styles) > 1 and request.output is not None and not paths.names_folder(request.output):
+    if apart and request.output is not None and not paths.names_folder(request.output):
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
     leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
@@ -79,16 +81,16 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style]) -> list[Plan]:
     beside = _beside(found, len(found.sources) - len(sources))
     plans = []
     for n, style in enumerate(styles):
-        own = replace(request, output=_output(request, style, len(styles)))
+        own = replace(request, output=_output(request, style, apart))
         about = f" in {style.name}" if len(styles) > 1 else ""
         plans.append(_planned(sources, own, style, beside if n == 0 else None, about))
     _refuse_meetings(plans)
     return plans
 
 
-def _output(request: ConvertRequest, style: Style, styles: int) -> str | None:
-    """Where the results of one of so many styles go."""
-    if styles == 1 or request.output is None or "{style}" in (request.name or ""):
+def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
+    """Where the results of a style go."""
+    if not apart or request.output is None or "{style}" in (request.name or ""):
         return request.output
     return f"{Path(request.output) / style.name}{os.sep}"
 
@@ -204,13 +206,13 @@ def judged(
     if not os.path.lexists(output):
         return "convert", ""
     if output.is_dir():
-        return "keep", "it is a folder"
+        return "keep", "a folder of that name"
     if overwrite:
         return "convert", "replaced"
     try:
         return verdict_for(*_history(assigned, ledger, recipe_in), update, wanted)
     except OSError as error:
-        return "keep", f"it cannot be read: {error.strerror}"
+        return "keep", f"cannot be read: {error.strerror}"
 
 
 def verdict_for(
@@ -221,15 +223,15 @@ def verdict_for(
     Only what is surely ours and untouched may be redone when asked to update; all else is the user's.
     """
     if recipe is None:
-        return "keep", "imgcycle did not write it (--overwrite replaces it)"
+        return "keep", "not written by imgcycle (--overwrite to replace)"
     if not untouched:
-        return "keep", "it was edited since (--overwrite replaces it)"
+        return "keep", "edited since (--overwrite to replace)"
     if same_input and same_making(recipe, wanted):
         return "skip", "converted before"
     if update:
         return "convert", "redone"
     why = "made with other weights or options" if same_input else "made before its input changed"
-    return "keep", f"it was {why} (--update redoes it)"
+    return "keep", f"{why} (--update to redo, another -o for both)"
 
 
 def _history(
@@ -264,7 +266,7 @@ def _same_input(source: Path, record: Record) -> bool:
 def read_recipe(path: Path) -> dict[str, Any] | None:
     """The recipe in a picture's metadata; None when it has none or cannot be read."""
     try:
-        return xmp.recipe_in(path.read_bytes()) if _marked(path) else None
+        return xmp.recipe_in(read_file(path)) if _marked(path) else None
     except OSError:
         return None
 
@@ -272,7 +274,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
 def _marked(path: Path) -> bool:
     """Whether a recipe's namespace stands near the start or the end, where every format written here has it."""
     mark = xmp.RECIPE.encode()
-    with path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(_HEAD)
         if mark in head:
             return True

@@ -9,7 +9,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.find import Direction, FoundStyle, find_style
+from imgcycle.weights.find import Direction, FoundStyle, entry_of, find_style, remedy
 from imgcycle.weights.native import digest, load_generator
 
 Backend = Literal["torch", "openvino"]
@@ -39,7 +39,7 @@ def open_style(
         return _open_foreign(found, ready)
     seen = digest(found.path) if found.path.is_file() else ""
     if found.digest and seen != found.digest:
-        raise WeightsError(f"{found.path} is not the file its index describes", "imgcycle models verify")
+        raise WeightsError(f"{found.path} is not the file its index describes", remedy(found))
     net, about = load_generator(found.path)
     return ready(net, described(found, about.card, seen))
 
@@ -70,8 +70,8 @@ def _open_foreign(found: FoundStyle, ready: Callable[[Generator, Style], Transla
 
 
 def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:
-    """What the index says of a style, else its card, else the defaults."""
-    entry = found.entry
+    """What the index says of a style, else what one says of the same weights, else its card, else the defaults."""
+    entry = found.entry or entry_of(seen)
     work_size = (entry.work_size if entry else None) or _number(card.get("work_size"), 16, 65536)
     detail = entry.detail if entry and entry.detail is not None else _number(card.get("detail"), 0, 1)
     return Style(

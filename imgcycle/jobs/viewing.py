@@ -22,12 +22,13 @@ from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
 from imgcycle.jobs.memory import Memory
 from imgcycle.jobs.pairing import spread
 from imgcycle.jobs.picture import recipe_for
+from imgcycle.jobs.places import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
 from imgcycle.media.encoding import encode_still
 from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
-from imgcycle.media.paths import same_file, shown
+from imgcycle.media.paths import shown
 from imgcycle.media.stills import Still, measure_file
 from imgcycle.media.thumbnails import Levels
 from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
@@ -96,36 +97,10 @@ class Viewing:
         return least + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
 
     def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
-        if path.is_dir():
-            raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
-        if not _is_writable(path.parent):
-            # After hours of work it would be too late to learn that it has nowhere to go.
-            raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
-        facts = _facts(path)
-        for task in tasks:
-            for name, what in ((task.input, "an input"), (task.output, "a result")):
-                # A result need not be there yet, so its name counts; else a file's number is found faster.
-                named = os.path.basename(name).casefold() == path.name.casefold()  # noqa: PTH119
-                if (named and same_file(path, Path(name))) or (facts is not None and facts == _facts(name)):
-                    raise UsageError(f"{option} {shown(path)} is itself {what}", "name another file")
+        check_place(option, path, tasks)
         if os.path.lexists(path) and not self.overwrite and not _is_ours(path):
             why = "is there already, and not as imgcycle wrote it"
             raise UsageError(f"{option} {shown(path)} {why}", "--overwrite replaces it")
-
-
-def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which need not be there yet."""
-    while not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-
-
-def _facts(path: str | Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - ten thousand of them, and no Path made of each
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _is_ours(path: Path) -> bool:

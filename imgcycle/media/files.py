@@ -1,12 +1,15 @@
-"""From temporary to final: every file imgcycle writes appears whole, under its name, or not at all."""
+"""Files in and out: an input is opened without waiting for it, what imgcycle writes appears whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +17,32 @@ Data = bytes | mmap.mmap
 """A file's bytes, or a view of them."""
 PARTIAL = ".imgcycle-"
 """Temporary names start with this, so that a walk passes over them and the leftovers of a kill can be found."""
+
+
+def opened(path: Path) -> BufferedReader:
+    """An input file, open for reading; OSError when it is not there, or is none.
+
+    A pipe would be waited for until somebody writes to it, which nobody may: it is refused without waiting.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, f"{_kind(mode)}, not a file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of an input file; OSError as from `opened`."""
+    with opened(path) as file:
+        return file.read()
+
+
+def _kind(mode: int) -> str:
+    known = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return known.get(stat.S_IFMT(mode), "a device")
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from PIL import Image
 from imgcycle.errors import InputError, MissingExtra, OutputError
 from imgcycle.media import containers, formats, headers
 from imgcycle.media.deep import is_deep
-from imgcycle.media.files import Data
+from imgcycle.media.files import Data, opened
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.scanlines import Outline
 from imgcycle.media.stills import MAX_PIXELS, Still, open_image, oriented
@@ -337,7 +337,7 @@ def _data_of(source: Path | bytes) -> Iterator[Data]:
     if isinstance(source, bytes):
         yield source
         return
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with opened(source) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
 
 
@@ -347,8 +347,8 @@ def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
-    with source.open("rb", buffering=0) as file:
-        yield cast(IO[bytes], file)
+    with opened(source) as file:
+        yield cast(IO[bytes], file.raw)
 
 
 def _vips() -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from imgcycle.errors import UsageError
-from imgcycle.media.files import PARTIAL
+from imgcycle.media.files import PARTIAL, opened
 from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES, looks_like_image
 
 OnClash = Literal["rename", "refuse"]
@@ -155,7 +155,7 @@ def is_junk(name: str) -> bool:
 
 def _sniffs(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return looks_like_image(file.read(16))
     except OSError:
         return False
@@ -265,12 +265,12 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
     inputs = {_key(_located(a.source.path)) for a in planned}
     files = set()
     for assignment in planned:
-        facts = _facts(assignment.source.path)
+        facts = identity(assignment.source.path)
         if facts:
             files.add(facts)
     for assignment in planned:
         # The same file can have two names (a link, another spelling of the case): then only its number tells.
-        if _key(_located(assignment.output)) in inputs or _facts(assignment.output) in files:
+        if _key(_located(assignment.output)) in inputs or identity(assignment.output) in files:
             raise UsageError(
                 f"{shown(assignment.output)} is itself an input and is never written over",
                 "choose another -o or --name",
@@ -279,20 +279,21 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
 
 def same_file(one: Path, other: Path) -> bool:
     """Whether two names lead to one file, by way of links, spellings or `..`, even through folders yet to be made."""
-    facts = _facts(one)
-    return _key(_located(one)) == _key(_located(other)) or (facts is not None and facts == _facts(other))
+    facts = identity(one)
+    return _key(_located(one)) == _key(_located(other)) or (facts is not None and facts == identity(other))
 
 
 def _located(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _facts(path: Path) -> tuple[int, int] | None:
+def identity(path: str | Path) -> tuple[int, int] | None:
+    """What tells a file from all others whatever it is called; None when it is not there."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - ten thousand of them, and no Path made of each
     except (OSError, ValueError):
         return None
-    return (found.st_dev, found.st_ino)
+    return found.st_dev, found.st_ino
 
 
 def _key(path: Path) -> str:

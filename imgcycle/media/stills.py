@@ -34,7 +34,7 @@ from PIL import (
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, formats, heif
 from imgcycle.media.deep import is_deep, read_deep
-from imgcycle.media.files import Data
+from imgcycle.media.files import Data, opened
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
     NO_METADATA,
@@ -111,7 +111,7 @@ def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
 def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
     """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return measure(data, max_pixels)
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error

@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, headers, huge
+from imgcycle.media.files import opened
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Pixels, eight_bit, laid_on_white
 from imgcycle.media.raw import read_raw
@@ -43,7 +44,7 @@ def read_thumbnail(
     """
     try:
         with (
-            path.open("rb") as file,
+            opened(path) as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
             in_one_line(data),
         ):

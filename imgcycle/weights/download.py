@@ -93,7 +93,7 @@ def download(
     DownloadError, one line with what each address said and `hint`, when none does or the disk is full; what `path`
     holds then is to be thrown away.
     """
-    failed: list[str] = []
+    failed: dict[str, list[str]] = {}
     for url, then in zip(urls, [*urls[1:], None], strict=True):
         listen(Asking(name, check_address(url)))
         try:
@@ -101,9 +101,10 @@ def download(
         except _NotGiven as error:
             # A server's words must not move the cursor of the terminal they are shown on.
             reason = shown(str(error)[:_WORDS])
-            failed.append(f"{url} {reason}")
+            failed.setdefault(reason, []).append(url)
             listen(Refused(name, url, reason, then))
-    raise DownloadError(f"{name} could not be fetched: {'; '.join(failed)}", hint)
+    said = "; ".join(", likewise ".join([f"{asked[0]} {why}", *asked[1:]]) for why, asked in failed.items())
+    raise DownloadError(f"{name} could not be fetched: {said}", hint)
 
 
 def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) -> Downloaded:

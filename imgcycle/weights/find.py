@@ -96,7 +96,23 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
         raise StyleNotHere(f"{style} is not on this machine yet", f"imgcycle models get {style}")
     if path.is_dir():
         return _in_run(path, direction)
+    if path.is_file():
+        raise UnknownStyle(f"{style} is no weights file", f"their names end in {', '.join((NATIVE, *FOREIGN))}")
     raise UnknownStyle(f"no style is called {style!r}", _suggestion(style, sorted(known), sorted(remote)))
+
+
+def entry_of(sha256: str) -> IndexEntry | None:
+    """What an index says of weights of this digest, wherever they lie; None when none knows them."""
+    return next((found.entry for found in known_styles().values() if found.digest == sha256), None)
+
+
+def remedy(found: FoundStyle) -> str:
+    """What to do about weights that are not the file their index describes."""
+    if found.label in remote_styles():
+        return f"imgcycle models get {found.label}"
+    if found.label in read_index(homes()[0]):
+        return f"imgcycle models remove {found.label}, then add it again"
+    return "install imgcycle again"
 
 
 def _looks_like_path(style: str, path: Path) -> bool:

@@ -137,7 +137,7 @@ def _obtain(
     if laid.is_file():
         return laid, Downloaded(digest(laid), laid.stat().st_size, str(laid))
     path = folder / remote.file
-    hint = f"offline? fetch {remote.urls[-1]} elsewhere, put it at {laid}, then: imgcycle models get {remote.name}"
+    hint = f"offline? fetch {remote.urls[0]} elsewhere, put it at {laid}, then: imgcycle models get {remote.name}"
     return path, download(remote.name, urls, path, listen, limits, hint)
 
 

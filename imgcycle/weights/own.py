@@ -11,7 +11,7 @@ from typing import Any
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.media.files import atomic_write
 from imgcycle.weights.entries import add_entry, drop_entry
-from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, find_style, homes, known_styles
+from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, entry_of, find_style, homes, known_styles
 from imgcycle.weights.importers import convert_checkpoint
 from imgcycle.weights.index import IndexEntry, read_index
 from imgcycle.weights.native import digest, inspect_weights, is_ours, load_generator
@@ -109,7 +109,7 @@ def check_name(name: str) -> None:
 
 
 def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
-    """The entry of new weights: what the index they came from says, else their card; unknown where neither does."""
+    """The entry of new weights: what the index they came from says, else their card; unknown where none does."""
     card = inspect_weights(path).card
     # What an index cannot hold would make all of it unreadable: true is an int to Python, not to it.
     said: dict[str, Any] = {
@@ -119,11 +119,23 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
     }
     if said.get("direction") in ("A2B", "B2A"):
         del said["direction"]  # says nothing outside the run it comes from
-    licence, data = (_words(card.get(key)) for key in ("licence", "data"))
-    if found.entry is not None:
-        licence, data = found.entry.licence, found.entry.data
-        said |= {key: value for key in _KEPT if (value := getattr(found.entry, key)) not in (None, "", {})}
-    return IndexEntry(name, path, digest(path), licence, data, **said)
+    licence, data = _words(card.get("licence")), _words(_learnt_from(card))
+    sha256 = digest(path)
+    entry = found.entry or entry_of(sha256)
+    if entry is not None:
+        licence, data = entry.licence, entry.data
+        said |= {key: value for key in _KEPT if (value := getattr(entry, key)) not in (None, "", {})}
+    return IndexEntry(name, path, sha256, licence, data, **said)
+
+
+def _learnt_from(card: dict[str, Any]) -> Any:
+    """The data of a card in words: those of `train` name a folder and a number of pictures for each domain."""
+    data: Any = card.get("data")
+    try:
+        sides = [f"{data[domain]['folder']} ({data[domain]['images']})" for domain in "AB"]
+    except (KeyError, TypeError, IndexError):
+        return data
+    return " to ".join(reversed(sides) if card.get("direction") == "B2A" else sides)
 
 
 def _words(value: Any) -> str:

@@ -116,7 +116,13 @@ def test_models_list_path_verify(folder: Path, capsys: pytest.CaptureFixture[str
     assert run(["models", "verify", "monet"]) == 0
     path.write_bytes(path.read_bytes()[:-4])
     assert run(["models", "verify", "monet"]) == 1
-    assert "not the file" in capsys.readouterr().out
+    assert "not the file its index describes (imgcycle models remove monet, then add it again)" in (
+        capsys.readouterr().out
+    )
+    assert run(["models", "verify", "monet", "manet"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "no style is called 'manet'" in said.err
 
 
 def test_the_list_of_commands_says_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:

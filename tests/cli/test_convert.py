@@ -138,7 +138,7 @@ def test_a_dry_run_gives_reasons_and_touches_nothing(folder: Path, capsys: pytes
     lines = said.out.splitlines()
     assert len(lines) == 4
     assert lines[0].endswith("(skip: converted before)")
-    assert "(keep: it was edited since" in lines[1]
+    assert "(keep: edited since" in lines[1]
     assert "1 video clip left alone" in said.err
     assert "2 of 4 would be converted" in said.err
     assert sorted(p for p in folder.rglob("*")) == before

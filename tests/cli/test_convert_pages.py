@@ -16,6 +16,7 @@ from PIL import Image
 from imgcycle.cli.app import run
 from imgcycle.jobs.planning import read_recipe
 from imgcycle.report.gallery import Gallery
+from imgcycle.weights.find import find_style
 from tests.media.pictures import encoded, scene
 from tests.styles import save_style, settle
 
@@ -136,8 +137,11 @@ def test_what_failed_is_listed_whatever_becomes_of_the_page(
     assert run([*words, "failed"]) == 1
     assert "a page cannot be written" in capsys.readouterr().err
     assert (folder / "failed").read_text() == f"photos{os.sep}bad.png\n"
-    assert run([*words, "failed/list"]) == 1
-    assert f"failed{os.sep}list cannot be written: {os.strerror(errno.EEXIST)}" in capsys.readouterr().err
+    (folder / "photos-one" / "a.png").unlink()
+    for place, why in (("failed/list", "is where nothing can be written"), ("photos/a.png", "is itself an input")):
+        assert run([*words, place]) == 2
+        assert f"--failed-list {place} {why}" in capsys.readouterr().err
+    assert not (folder / "photos-one" / "a.png").exists()
 
 
 def test_a_folder_that_is_only_to_be_read_holds_no_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +159,7 @@ def test_pages_show_what_was_made_before(folder: Path, capsys: pytest.CaptureFix
     assert "gallery: photos/g.html, 2 pictures, " in said
     page = (folder / "photos" / "g.html").read_text("utf-8")
     assert page.count("<figure ") == 2
-    assert "<li>b.png: kept: it was edited since" in page
+    assert "<li>b.png: kept: edited since" in page
     first = (folder / "photos" / "s.png").read_bytes()
     # The sheet lies among the inputs and is none; both pages are ours, so they are made anew, and the same.
     assert run([*to, "--gallery", "photos/g.html", "--sheet", "photos/s.png"]) == 1
@@ -163,6 +167,24 @@ def test_pages_show_what_was_made_before(folder: Path, capsys: pytest.CaptureFix
     assert (folder / "photos" / "s.png").read_bytes() == first
     assert (folder / "photos" / "g.html").read_text("utf-8") == page
     assert not (folder / "photos-one" / "s.png").exists()
+
+
+def test_a_damaged_style_does_not_keep_the_others_from_working(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = find_style("two").path
+    path.write_bytes(path.read_bytes()[:-1])
+    words = ["convert", "photos", *ALL, "-o", "out", "--sheet", "s.png"]
+    said = f"imgcycle: {path} is not the file its index describes (imgcycle models remove two, then add it again)\n"
+    assert run([*words, "--dry-run"]) == 1
+    assert capsys.readouterr().err.startswith(said)
+    assert run(words) == 1
+    assert said in capsys.readouterr().err
+    assert files(folder / "out") == ["one/a.png", "one/b.png", "one/in/c.png"]
+    assert (folder / "s.png").exists()
+    find_style("one").path.write_bytes(b"")
+    assert run(words) == 2
+    assert capsys.readouterr().err.startswith(f"imgcycle: {find_style('one').path} is not the file")
 
 
 def test_no_file_of_the_users_is_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def test_a_folder_of_clips_once_and_again(folder: Path, capsys: pytest.CaptureFi
 
     assert run(["video", "clips", *FAST, "--crf", "30", "--json"]) == 1
     reasons = {row["error"] for row in rows(capsys.readouterr().out)[0]}
-    assert reasons == {"it was made with other weights or options (--update redoes it)"}
+    assert reasons == {"made with other weights or options (--update to redo, another -o for both)"}
     results[1].write_bytes(results[1].read_bytes() + b"!")
     assert run(["video", "clips", *FAST, "--crf", "30", "--update", "--json"]) == 1
     assert [row["status"] for row in rows(capsys.readouterr().out)[0]] == ["done", "kept"]
@@ -193,11 +193,11 @@ def test_pictures_in_and_out(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert rows(capsys.readouterr().out)[0][0]["status"] == "skipped"
     (folder / "deep-tiny" / "2.png").write_bytes(b"mine")
     assert run(["video", "deep/%d.png", *TO, "--json"]) == 1
-    assert rows(capsys.readouterr().out)[0][0]["error"] == "it was edited since (--overwrite replaces it)"
+    assert rows(capsys.readouterr().out)[0][0]["error"] == "edited since (--overwrite to replace)"
     assert {p.name for p in (folder / "deep-tiny").glob("*.png")} == set(written)
     # Pictures that were there already are nobody's to write over.
     assert run(["video", "a.mp4", *TO, "-o", "deep/%d.png", "--json"]) == 1
-    assert rows(capsys.readouterr().out)[0][0]["error"] == "imgcycle did not write it (--overwrite replaces it)"
+    assert rows(capsys.readouterr().out)[0][0]["error"] == "not written by imgcycle (--overwrite to replace)"
 
     assert run(["video", "frames/%03d.png", *TO, "--fps", "12.5", "-o", "back.mkv", "--codec", "ffv1"]) == 0
     made = probe_video(folder / "back.mkv")

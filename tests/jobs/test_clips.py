@@ -68,7 +68,7 @@ def test_pictures_that_are_there_are_not_ours(clips: Path) -> None:
     (clips / "new" / "007.png").write_bytes(b"mine")
     plan = plan_clips(request, STYLE)
     assert (plan.tasks[0].verdict, plan.to_convert) == ("keep", [])
-    assert plan.notes == (STYLE.origin, "1 output kept: imgcycle did not write it (--overwrite replaces it)")
+    assert plan.notes == (STYLE.origin, "1 output kept: not written by imgcycle (--overwrite to replace)")
     again = ClipRequest(("a.mp4",), "new/%03d.png", overwrite=True)
     assert plan_clips(again, STYLE).tasks[0].verdict == "convert"
 

@@ -102,10 +102,12 @@ def test_one_bad_file_stays_one_bad_file(tmp_path: Path, translator: Translator)
     sources = tree(tmp_path / "photos")
     sources[1].write_bytes(b"not a picture")
     sources[2].write_bytes(b"")
+    sources[3].unlink()
+    os.mkfifo(sources[3])
     rows, summary = run(ConvertRequest((str(tmp_path / "photos"),), str(tmp_path / "out")), translator)
-    assert (summary.done, summary.failed, summary.exit_code) == (4, 2, 1)
+    assert (summary.done, summary.failed, summary.exit_code) == (3, 3, 1)
     for row in rows:
-        assert (row.status == "failed") == (Path(row.input) in sources[1:3])
+        assert (row.status == "failed") == (Path(row.input) in sources[1:4])
         assert Path(row.output).exists() == (row.status == "done")
         assert row.error is None or "\n" not in row.error
 
@@ -150,7 +152,7 @@ def test_an_unwritable_output_is_said(tmp_path: Path, translator: Translator) ->
     (tmp_path / "good" / "a.png").mkdir(parents=True)
     rows, summary = run(ConvertRequest((str(source),), str(tmp_path / "good")), translator)
     assert summary.kept == 1
-    assert rows[0].error == "it is a folder"
+    assert rows[0].error == "a folder of that name"
 
 
 def test_stopping_early_leaves_whole_files_alone(tmp_path: Path, translator: Translator) -> None:

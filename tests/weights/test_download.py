@@ -204,6 +204,13 @@ def test_when_none_gives_it_each_is_named_with_its_reason(server: Server, tmp_pa
     assert caught.value.exit_code == 1
 
 
+def test_one_reason_is_said_once(server: Server, tmp_path: Path) -> None:
+    urls = [f"{server.base}/a", f"{server.base}/b"]
+    with pytest.raises(DownloadError) as caught:
+        download("x", urls, tmp_path / "x.pth", limits=TIGHT)
+    assert str(caught.value) == f"x could not be fetched: {urls[0]} answers 404 Not Found, likewise {urls[1]}"
+
+
 def test_no_room_is_said_before_anything_is_written(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,10 +46,23 @@ def test_unknown_styles_name_the_known_ones_nearest_first(home: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_a_file_that_is_there_is_not_called_unknown(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_index(home)
+    for name in ("a.jpg", "monet", "noise"):
+        (tmp_path / name).write_bytes(b"x")
+    for style in ("a.jpg", "noise", str(tmp_path / "monet")):
+        with pytest.raises(UnknownStyle, match=rf"{style} is no weights file \(their names end in .safetensors, .pth"):
+            find_style(style)
+    assert find_style("monet").label == "monet"
+
+
 def test_a_changed_file_is_not_trusted(home: Path) -> None:
     write_index(home)
     save_style(home / "monet.safetensors", seed=1)
-    with pytest.raises(WeightsError, match="not the file"):
+    with pytest.raises(WeightsError, match=r"not the file .*\(imgcycle models remove monet, then add it again\)"):
         load_translator("monet")
     (home / "monet.safetensors").unlink()
     with pytest.raises(WeightsError, match="are not at"):

@@ -39,6 +39,27 @@ def test_weights_are_copied_and_found_by_name(tmp_path: Path, home: Path) -> Non
     assert (entry.licence, entry.data, entry.figures) == ("CC0-1.0", "unknown", {"kid": 0.1})
 
 
+def test_what_an_index_knows_of_weights_goes_with_them(tmp_path: Path, home: Path) -> None:
+    kept, _ = add_style(str(save_style(tmp_path / "x.safetensors", work_size=300, detail=0.25, data="noise")), "x")
+    index = home / "index.toml"
+    index.write_text(index.read_text().replace("work_size = 300", "work_size = 400"))
+    copy = Path(shutil.copy(kept.path, tmp_path / "copy.safetensors"))
+    assert load_translator(str(copy)).style.work_size == 400
+    again, _ = add_style(str(copy), "again")
+    assert (again.work_size, again.detail, again.data) == (400, 0.25, "noise")
+    other = save_style(tmp_path / "other.safetensors", 1, work_size=300)
+    assert load_translator(str(other)).style.work_size == 300
+
+
+@pytest.mark.parametrize(
+    ("way", "said"), [("A2B", "p/photo (7) to p/monet (9)"), ("B2A", "p/monet (9) to p/photo (7)")]
+)
+def test_the_data_of_a_run_are_said_in_words(tmp_path: Path, way: str, said: str) -> None:
+    data = {"A": {"folder": "p/photo", "images": 7}, "B": {"folder": "p/monet", "images": 9}}
+    entry, _ = add_style(str(save_style(tmp_path / "x.safetensors", data=data, direction=way)), "mine")
+    assert (entry.data, entry.direction) == (said, "")
+
+
 def test_a_card_cannot_spoil_the_index(tmp_path: Path, home: Path) -> None:
     odd: dict[str, Any] = {
         "work_size": True,

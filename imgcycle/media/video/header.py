@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from imgcycle.errors import InputError
+from imgcycle.media.files import opened
 from imgcycle.media.video.clip import Chapter, Stream, StreamKind
 from imgcycle.media.video.process import Finished, named, reason, run_ffmpeg, source
 
@@ -45,7 +46,7 @@ def read_header(path: Path) -> Header:
     """Open a file with ffmpeg and read what it says; InputError in one line when it will not open."""
     try:
         # A folder, a device or nothing at all are told apart better here than by ffmpeg.
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(64)
         done = run_ffmpeg([*source(path), "-f", "ffmetadata", "pipe:1"], loglevel="info")
     except (OSError, ValueError) as error:

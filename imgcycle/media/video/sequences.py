@@ -14,7 +14,7 @@ import numpy as np
 
 from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
 from imgcycle.media.encoding import encode_still
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import CHOICES, Format, by_suffix
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Pixels, eight_bit
@@ -186,7 +186,7 @@ def _escapes(text: str) -> int:
 
 def _read(path: Path, max_pixels: int) -> Still:
     try:
-        return read_still(path.read_bytes(), max_pixels)
+        return read_still(read_file(path), max_pixels)
     except OSError as error:
         raise InputError(f"{shown(path)}: {error.strerror}") from error
     except ImgcycleError as error:

@@ -1,0 +1,34 @@
+"""Where a file about a conversion may go (a page, a list): told before the work, never over an input or a result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from imgcycle.errors import UsageError
+from imgcycle.jobs.tasks import Task
+from imgcycle.media.paths import identity, same_file, shown
+
+
+def check_place(option: str, path: Path, tasks: Sequence[Task]) -> None:
+    """UsageError where the file that `option` names cannot be written, or is an input or a result of the tasks."""
+    if path.is_dir():
+        raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
+    if not _is_writable(path.parent):
+        # After hours of work it would be too late to learn that it has nowhere to go.
+        raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
+    facts = identity(path)
+    for task in tasks:
+        for name, what in ((task.input, "an input"), (task.output, "a result")):
+            # A result need not be there yet, so its name counts; else a file's number is found faster.
+            named = os.path.basename(name).casefold() == path.name.casefold()  # noqa: PTH119
+            if (named and same_file(path, Path(name))) or (facts is not None and facts == identity(name)):
+                raise UsageError(f"{option} {shown(path)} is itself {what}", "name another file")
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which need not be there yet."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
