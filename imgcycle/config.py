@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
@@ -247,6 +249,7 @@ class TrainConfig(JsonConfig):
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        shifting = f"{', '.join(SHIFT_METHODS)} have"
         checks = [
             (self.batch >= 1, f"a batch of {self.batch}", "at least 1"),
             (self.crop >= 16, f"a crop of {self.crop} pixels", "at least 16"),
@@ -263,21 +266,12 @@ class TrainConfig(JsonConfig):
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
-            (self.lambda_self >= 0, f"a self-regularisation of weight {self.lambda_self}", "0 (off) or more"),
             (self.feature_loss is None or self.method == "simgan", f"{self.method} has no feature loss", "simgan has"),
             (self.use_gan or not self.diff_augment, "augmentation, and no critic to see it", "leave --no-gan out"),
             (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
-            (self.lambda_shift >= 0, f"a shift term of weight {self.lambda_shift}", "0 (off) or more"),
-            (self.lambda_grid >= 0, f"a grid term of weight {self.lambda_grid}", "0 (off) or more"),
-            (
-                not self.lambda_shift or self.method in SHIFT_METHODS,
-                f"{self.method} has no shift term",
-                f"{', '.join(SHIFT_METHODS)} have",
-            ),
-            (
-                not self.lambda_grid or self.method in SHIFT_METHODS,
-                f"{self.method} has no grid term",
-                f"{', '.join(SHIFT_METHODS)} have",
+            *(
+                (not weight or self.method in SHIFT_METHODS, f"{self.method} has no {term} term", shifting)
+                for term, weight in (("shift", self.lambda_shift), ("grid", self.lambda_grid))
             ),
             (
                 not (self.lambda_shift or self.lambda_grid) or self.net.kind != "unet",
@@ -289,10 +283,22 @@ class TrainConfig(JsonConfig):
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),
             (self.grad_clip is None or self.grad_clip > 0, f"clipping at {self.grad_clip}", "above 0"),
+            (self.lr_critic is None or self.lr_critic > 0, f"a critics' learning rate of {self.lr_critic}", "above 0"),
+            (min(self.nce_patches, self.nce_width) >= 1, "a contrastive loss of nothing", "at least 1"),
+            (0 <= self.seed < 2**63, f"a seed of {self.seed}", "from 0 to 2⁶³ - 1"),
+            *self._numbers(),
         ]
         for holds, what, hint in checks:
             if not holds:
                 raise UsageError(what, hint)
+
+    def _numbers(self) -> Iterator[tuple[bool, str, str]]:
+        """What holds for every weight of a loss, and for every number."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, float):
+                said = f"--{name.replace('_', '-')} is {value}"
+                yield math.isfinite(value), said, "give a number"
+                yield not name.startswith("lambda_") or value >= 0, said, "0 or more"
 
 
 @dataclass(frozen=True)

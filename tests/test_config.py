@@ -45,6 +45,25 @@ def test_what_it_does_not_know_is_refused(values: dict[str, object], said: str) 
         TrainConfig.from_dict(values)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"seed": -1}, "a seed of -1"),
+        ({"seed": 2**63}, "a seed of 9223372036854775808"),
+        ({"lr_critic": 0.0}, "critics' learning rate of 0.0"),
+        ({"lr_critic": float("nan")}, "critics' learning rate of nan"),
+        ({"lr": float("inf")}, "--lr is inf"),
+        ({"lambda_cycle": float("nan")}, "--lambda-cycle is nan"),
+        ({"lambda_identity": -0.5}, r"--lambda-identity is -0.5 \(0 or more\)"),
+        ({"nce_patches": 0}, "a contrastive loss of nothing"),
+        ({"nce_width": 0}, "a contrastive loss of nothing"),
+    ],
+)
+def test_numbers_that_no_run_can_use(values: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        TrainConfig.from_dict({"a": "A", "b": "B", **values})
+
+
 def test_options_of_convert_are_checked() -> None:
     assert ConvertOptions.from_dict({"work_size": 512}).work_size == 512
     assert ConvertOptions.from_dict({"work_size": "full"}).work_size == "full"

@@ -160,7 +160,10 @@ def run_folder(a: Path | None, b: Path | None, method: str | None) -> Path:
         return Path(f"{_name(a)}-pix2pix")
     if a is None or b is None:
         raise _two_folders_needed()
-    return Path(f"{_name(a)}2{_name(b)}")
+    names = _name(a), _name(b)
+    if names[0] == names[1]:  # A/ and B/ in one folder
+        names = a.resolve().name, b.resolve().name
+    return Path("2".join(names))
 
 
 def _name(folder: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,9 +27,9 @@ Half = Literal["left", "right"]
 class ImageFolder:
     """The images below a folder, each scaled so that its shorter side is `size` pixels (bicubic).
 
-    Any mix of formats and sizes. Files that cannot be read are reported once through `on_unreadable` and left
-    out; UsageError when the folder is missing or fewer than two images can be read. With `half`, each file holds
-    two pictures side by side, of which this folder gives one.
+    Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read are
+    reported once through `on_unreadable` and left out; UsageError when the folder is missing or fewer than two images
+    can be read. With `half`, each file holds two pictures side by side, of which this folder gives one.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ImageFolder:
         *,
         half: Half | None = None,
         cache_bytes: int = 0,
+        leave_out: Sequence[Path] = (),
         on_unreadable: Callable[[Path, str], None] | None = None,
     ) -> None:
         if not root.is_dir():
@@ -52,7 +54,8 @@ class ImageFolder:
         self._lock = threading.Lock()
         self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
-        for path in sorted(p for p in walk(root) if kind_of(p) == "still"):
+        found = walk(root, leave_out=[path.resolve() for path in leave_out])
+        for path in sorted(p for p in found if kind_of(p) == "still"):
             try:
                 open_image(read_file(path))
             except (OSError, InputError) as error:
@@ -60,9 +63,9 @@ class ImageFolder:
                 continue
             self.paths.append(path)
         if len(self.paths) < 2:
-            found = "no image" if not self.paths else "one image"
+            count = "no image" if not self.paths else "one image"
             raise UsageError(
-                f"{root} holds {found} that can be read", "a domain is learnt from many: give at least two"
+                f"{root} holds {count} that can be read", "a domain is learnt from many: give at least two"
             )
 
     def __len__(self) -> int:
@@ -71,7 +74,7 @@ class ImageFolder:
     def digest(self) -> str:
         """A fingerprint of names and file sizes: tells a resumed run whether the data are still the same."""
         lines = (f"{p.relative_to(self.root)}\0{p.stat().st_size}" for p in self.paths)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:16]
 
     def image(self, index: int) -> Pixels:
         """The scaled image, HWC uint8 RGB; from memory when it was decoded before and found room.

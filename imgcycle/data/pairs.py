@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +23,19 @@ def open_domains(
     paired: bool,
     cache_bytes: int = 0,
     on_unreadable: Callable[[Path, str], None] | None = None,
+    leave_out: Sequence[Path] = (),
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
     """The folders of two domains, each with its own cache; where `paired`, image n of both is one pair.
 
-    Pairs lie in one folder given twice, A at the left and B at the right of every file, or in two as files of equal
-    names but for the ending; the third value lists those that have no partner. UsageError as for ImageFolder, and
-    when fewer than two names are in both folders or one is twice in a folder.
+    Folders in `leave_out` are passed over. Pairs lie in one folder given twice, A at the left and B at the right of
+    every file, or in two as files of equal names but for the ending; the third value lists those that have no partner.
+    UsageError as for ImageFolder, and when fewer than two names are in both folders or one is twice in a folder.
     """
     together = paired and a.resolve() == b.resolve()
-    first = ImageFolder(
-        a, size, half="left" if together else None, cache_bytes=cache_bytes, on_unreadable=on_unreadable
-    )
-    if together:
-        # What cannot be read was said by the first.
-        second = ImageFolder(b, size, half="right", cache_bytes=cache_bytes)
-    else:
-        second = ImageFolder(b, size, cache_bytes=cache_bytes, on_unreadable=on_unreadable)
+    folder = partial(ImageFolder, size=size, cache_bytes=cache_bytes, leave_out=leave_out)
+    first = folder(a, half="left" if together else None, on_unreadable=on_unreadable)
+    # Of one folder, what cannot be read was said by the first.
+    second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)
     return first, second, _pair_up(first, second) if paired else []
 
 

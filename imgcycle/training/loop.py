@@ -15,6 +15,7 @@ from imgcycle.training.distributed import World, explain, join_world, leave_worl
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.interrupts import stop_signals
 from imgcycle.training.run import Run, Surroundings
+from imgcycle.training.state import RunFolder
 
 LOG_EVERY = 50
 PROBE_EVERY = 200
@@ -40,8 +41,9 @@ def train(
     world, device = join_world(resolve_device(config.device))
     around = surroundings or Surroundings()
     say: Listener = listener if listener is not None and world.leads else lambda _: None
+    place = RunFolder(folder)
     try:
-        run = Run.open(config, folder, resume, start_from, device, world, around, say)
+        run = Run.open(config, place, resume, start_from, device, world, around, say)
         return _loop(run, world, device)
     except RuntimeError as error:
         explained = explain(error, world)
@@ -49,6 +51,7 @@ def train(
             raise
         raise explained from error
     finally:
+        place.release()
         leave_world(world)
 
 

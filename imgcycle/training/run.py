@@ -61,6 +61,10 @@ def told_before(around: Surroundings, content: Mapping[str, Any], changed: bool)
     return replace(around, command=command, licence=around.licence or str(content.get("licence") or ""))
 
 
+def _a_run_already(root: Path) -> UsageError:
+    return UsageError(f"{root} is a run already", "continue it with --resume, or choose another -o")
+
+
 class Run:
     """A run in progress; `step` counts finished steps."""
 
@@ -68,9 +72,12 @@ class Run:
         self.config, self.folder, self.device, self.world, self.say = config, folder, device, world, say
         self.dtype = resolve_precision(config.precision, device)
         self.paired = method_class(config.method).paired
+        if folder.root.resolve() in (Path(config.a).resolve(), Path(config.b).resolve()):
+            raise UsageError(f"{folder.root} holds the pictures to learn from", "choose another -o")
         self.a, self.b, alone = open_domains(
-            Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable
-        )
+            Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
+            leave_out=(folder.root,),
+        )  # fmt: skip
         if alone:
             many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
             are = "is" if len(alone) == 1 else "are"
@@ -86,7 +93,7 @@ class Run:
     def open(
         cls,
         config: TrainConfig,
-        root: Path,
+        folder: RunFolder,
         resume: bool,
         start_from: Path | None,
         device: torch.device,
@@ -94,11 +101,10 @@ class Run:
         around: Surroundings,
         say: Listener,
     ) -> Run:
-        """Begin a new run or open one to continue; UsageError when the folder says otherwise."""
-        folder = RunFolder(root)
+        """Begin a new run or open one to continue; UsageError when the folder says otherwise, or another has it."""
         content: dict[str, Any] = {}
         if folder.exists() and not resume:
-            raise UsageError(f"{root} is a run already", "continue it with --resume, or choose another -o")
+            raise _a_run_already(folder.root)
         if resume:
             stored, facts, content = folder.read_config()
             config = continued(stored, config)
@@ -120,6 +126,8 @@ class Run:
                             "it goes on, but not bit for bit"
                         )
                     )
+            if world.leads:
+                folder.take()
             run._load()
             if world.leads:
                 folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
@@ -132,6 +140,9 @@ class Run:
     def begin(self, facts: dict[str, Any]) -> None:
         """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
         if self.world.leads:
+            self.folder.take()
+            if self.folder.exists():
+                raise _a_run_already(self.folder.root)
             self.folder.prepare()
         path = self._write()
         if self.world.leads:
@@ -194,6 +205,9 @@ class Run:
             return
         lr = self.config.lr * self.schedule.factor(self.step - 1) * self.schedule.warmth(self.step - 1)
         self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": lr})
+        if cleared := self.session.take_cleared():
+            times = "once" if cleared == 1 else f"{cleared} times"
+            self.say(Noted(f"gradients beyond all measure were left out {times}: crops of one flat colour give such"))
         now, waited, step = time.perf_counter(), self.prefetcher.waited, self.step
         seconds = max(1e-9, now - self._clock[0])
         rate = (step - self._clock[2]) / seconds

@@ -18,6 +18,9 @@ from imgcycle.nets.layers import Generator
 from imgcycle.training.distributed import World
 from imgcycle.training.schedule import Schedule
 
+_BEYOND = 1e6
+"""A norm of all gradients of a phase that no picture means: thousands are seen at the start of a run at most."""
+
 
 @dataclass
 class Descent:
@@ -55,6 +58,7 @@ class Session:
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
         self.finite = torch.ones((), dtype=torch.bool, device=device)
+        self.cleared = torch.zeros((), dtype=torch.int64, device=device)
 
     def _descend(self, phase: Phase) -> Descent:
         for net in self.nets.values():
@@ -81,9 +85,8 @@ class Session:
                 losses = descent.forward(batch)
             total = torch.stack(list(losses.values())).sum()
             descent.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            if self.config.grad_clip is not None:
-                descent.scaler.unscale_(descent.optimizer)
-                nn.utils.clip_grad_norm_(descent.phase.parameters(), self.config.grad_clip)
+            descent.scaler.unscale_(descent.optimizer)
+            self._tame([p for p in descent.phase.parameters() if p.grad is not None])
             descent.scaler.step(descent.optimizer)
             descent.scaler.update()
             descent.optimizer.zero_grad(set_to_none=True)
@@ -94,6 +97,27 @@ class Session:
         for direction, average in self.averages.items():
             average.update_parameters(self.nets[direction])
         self.counted += 1
+
+    def _tame(self, parameters: list[nn.Parameter]) -> None:
+        """Clip gradients if that is asked for, and clear those beyond all measure.
+
+        A norm divides by the spread of its planes. On a crop of one colour there is none, so norm after norm multiplies
+        the rounding of gradients by 300: what comes out is no number, or one whose square Adam would remember for ever.
+        """
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.config.grad_clip is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
+        beyond = ~(norm <= _BEYOND)
+        for p in parameters:
+            if p.grad is not None:
+                p.grad.masked_fill_(beyond, 0)
+        self.cleared += beyond
+
+    def take_cleared(self) -> int:
+        """How often gradients were cleared since the last call; waits for the device."""
+        count = int(self.cleared)
+        self.cleared.zero_()
+        return count
 
     def take_means(self) -> dict[str, float]:
         """Mean of each loss since the last call; waits for the device."""

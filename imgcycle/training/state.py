@@ -13,13 +13,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import TrainingError, UsageError
 from imgcycle.media.files import atomic_write, remove_leftovers, write_text
+from imgcycle.media.locks import taken
 
 KEPT_STATES = 2
 CHANGEABLE = ("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "a", "b", "val_a", "val_b")
@@ -30,7 +31,7 @@ Folders may have moved; whether they hold the same pictures is compared by finge
 
 
 class RunFolder:
-    """Reads and writes one run folder; only one process may write to it."""
+    """Reads and writes one run folder; the process that writes to it has taken it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -38,6 +39,29 @@ class RunFolder:
         self.weights = root / "weights"
         self.samples = root / "samples"
         self.metrics = root / "metrics.jsonl"
+        self._lock: IO[bytes] | None = None
+
+    def take(self) -> None:
+        """Hold the folder, which is made if it is not there, until `release`.
+
+        UsageError when another process has it, or it cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = (self.root / ".lock").open("ab")
+        except OSError as error:
+            raise UsageError(
+                f"{self.root} cannot be written: {error.strerror or error}", "choose another -o"
+            ) from error
+        if not taken(file):
+            file.close()
+            raise UsageError(f"another imgcycle is training in {self.root}", "wait for it, or choose another -o")
+        self._lock = file
+
+    def release(self) -> None:
+        """Let the folder go, if it was held."""
+        if self._lock is not None:
+            self._lock.close()
 
     def exists(self) -> bool:
         """Whether a run began here."""

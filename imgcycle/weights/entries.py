@@ -10,9 +10,9 @@ from typing import Any
 
 from imgcycle.errors import WeightsError
 from imgcycle.media.files import write_text
+from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.index import INDEX, IndexEntry, Pin, read_index, read_pins
-from imgcycle.weights.locks import locked
 
 _LOCK = "index"
 """Its name in the state folder, where what belongs to one style has a suffix."""

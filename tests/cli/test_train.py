@@ -142,6 +142,8 @@ def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
 
 def test_runs_are_named_after_their_folders() -> None:
     assert run_folder(Path("/x/photo/train"), Path("monet"), None) == Path("photo2monet")
+    assert run_folder(Path("/x/horse/A"), Path("/x/zebra/B"), None) == Path("horse2zebra")
+    assert run_folder(Path("/x/A"), Path("/x/B/"), None) == Path("A2B")
     assert run_folder(Path("facades/train"), None, "pix2pix") == Path("facades-pix2pix")
     with pytest.raises(UsageError, match="two folders"):
         run_folder(Path("facades"), None, "unit")
@@ -204,7 +206,7 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
             ["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--lambda-shift", "1"],
             "unit has no --lambda-shift (--method cyclegan or cut or fastcut has)",
         ),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "a shift term of weight -1"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "--lambda-shift is -1"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"], "no critic to see it"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--critic", "vgg19", "--no-gan"], "--critic, and no critic"),

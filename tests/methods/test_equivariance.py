@@ -172,7 +172,7 @@ def test_methods_without_it_refuse_it(method: str) -> None:
 
 
 def test_weights_below_0_and_nets_with_dropout_are_refused() -> None:
-    with pytest.raises(UsageError, match="weight -1"):
+    with pytest.raises(UsageError, match="lambda-shift is -1"):
         tiny_config(lambda_shift=-1.0)
     with pytest.raises(UsageError, match="dropout"):
         tiny_config(lambda_shift=1.0, net=NetConfig("unet", 4, 5))

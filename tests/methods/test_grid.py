@@ -113,5 +113,5 @@ def test_it_is_weighed() -> None:
 def test_methods_without_it_and_weights_below_0_are_refused() -> None:
     with pytest.raises(UsageError, match=r"unit has no grid term.*cyclegan, cut, fastcut have"):
         tiny_config(method="unit", lambda_grid=1.0)
-    with pytest.raises(UsageError, match="grid term of weight -1"):
+    with pytest.raises(UsageError, match="lambda-grid is -1"):
         tiny_config(lambda_grid=-1.0)

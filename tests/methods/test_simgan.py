@@ -78,7 +78,7 @@ def test_without_its_weight_it_is_a_gan_alone_and_without_a_gan_it_is_nothing() 
     assert set(SimGan(tiny_config(method="simgan", lambda_self=0.0)).phases()[0](images())) == {"gan_A2B"}
     with pytest.raises(UsageError, match="learn to change nothing"):
         SimGan(tiny_config(method="simgan", use_gan=False))
-    with pytest.raises(UsageError, match="weight -1"):
+    with pytest.raises(UsageError, match="lambda-self is -1"):
         tiny_config(method="simgan", lambda_self=-1.0)
     with pytest.raises(UsageError, match="cut has no feature loss"):
         tiny_config(method="cut", feature_loss="vgg19")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,69 @@ def test_a_run_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=1), tmp_path / "run")
     with pytest.raises(UsageError, match=r"is a run already.*--resume"):
         train(toy_config(tmp_path, steps=1), tmp_path / "run")
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "run")
+    for resume, name in ((True, "run"), (False, "new")):
+        other = RunFolder(tmp_path / name)
+        other.take()
+        with pytest.raises(UsageError, match=f"another imgcycle is training in .*{name}"):
+            train(toy_config(tmp_path, steps=2), tmp_path / name, resume=resume)
+        other.release()
+        train(toy_config(tmp_path, steps=2), tmp_path / name, resume=resume)
+        assert final_state(tmp_path / name)["step"] == 2
+
+
+def test_a_run_that_another_began_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "run")
+    answers = iter([False])
+    exists = RunFolder.exists
+    monkeypatch.setattr(RunFolder, "exists", lambda self: next(answers, None) is not False and exists(self))
+    with pytest.raises(UsageError, match="is a run already"):
+        train(toy_config(tmp_path, steps=9), tmp_path / "run")
+    assert final_state(tmp_path / "run")["step"] == 1
+
+
+def test_a_run_does_not_learn_from_its_own_samples(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, steps=2, sample_every=1)
+    for place in ("red", "blue"):
+        with pytest.raises(UsageError, match=f"{place} holds the pictures to learn from"):
+            train(config, tmp_path / place)
+    heard: list[events.Event] = []
+    train(config, tmp_path / "red" / "run")
+    train(config.replace(steps=4), tmp_path / "red" / "run", resume=True, listener=heard.append)
+    assert not [e for e in heard if isinstance(e, events.Noted)]
+    assert [(e.images_a, e.images_b) for e in heard if isinstance(e, events.Started)] == [(8, 8)]
+
+
+def test_a_place_that_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, steps=1)
+    for place in (tmp_path / "red" / "0.png", tmp_path / "red" / "0.png" / "x"):
+        with pytest.raises(UsageError, match="cannot be written: "):
+            train(config, place)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are all text")
+def test_a_name_that_is_no_text_is_a_picture_like_others(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, steps=1)
+    (tmp_path / "red" / "0.png").rename(tmp_path / "red" / os.fsdecode(b"\xff.png"))
+    assert train(config, tmp_path / "run").step == 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["cyclegan", "cut"])
+def test_a_picture_of_one_colour_spoils_nothing(tmp_path: Path, method: str, precision: str) -> None:
+    net = NetConfig("compact", 4, 6, "affine")
+    config = toy_config(tmp_path, method=method, precision=precision, steps=16, net=net)
+    Image.new("RGB", (40, 40), "white").save(tmp_path / "red" / "white.png")
+    heard: list[events.Event] = []
+    train(config, tmp_path / "run", listener=heard.append)
+    assert not [e for e in heard if isinstance(e, events.RolledBack)]
+    assert any("of one flat colour" in e.text for e in heard if isinstance(e, events.Noted))
+    for optimizer in final_state(tmp_path / "run")["optimizers"].values():
+        for moments in optimizer["state"].values():
+            assert moments["exp_avg_sq"].max() < 1e9
 
 
 def test_resuming_with_other_settings_names_them(tmp_path: Path) -> None:

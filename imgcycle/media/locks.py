@@ -1,4 +1,4 @@
-"""One at a time: processes that would change the same thing in the user's folder wait for one another."""
+"""One at a time: processes that would change the same thing wait for one another, or are told."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        free = _taken(file)
+        free = taken(file)
         if not free:
             waiting()
         while not free:
             time.sleep(_EVERY)
-            free = _taken(file)
+            free = taken(file)
         yield  # closing the file lets go
 
 
-def _taken(file: IO[bytes]) -> bool:
-    """Whether nobody else holds the lock, which is ours then."""
+def taken(file: IO[bytes]) -> bool:
+    """Whether nobody else holds the lock on an open file, which is ours then until the file is closed."""
     try:
         try:
             fcntl = importlib.import_module("fcntl")
