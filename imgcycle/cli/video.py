@@ -179,6 +179,7 @@ def video(
                 resume=resume,
                 fail_fast=fail_fast,
                 stats=stats,
+                overwrite=overwrite,
                 room=Room(allowed, jobs),
             )
             for event in made:

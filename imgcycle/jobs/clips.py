@@ -28,6 +28,8 @@ from imgcycle.media.video.streams import container_for
 
 MOVING = (formats.GIF, formats.WEBP, formats.PNG)
 """Pictures that may be animations: they are taken when they are named themselves."""
+_OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
+"""Options that mean nothing to an animation that stays one."""
 _KEY = "imgcycle"
 _OWN_SOUNDS = (".webm", ".ogv", ".wmv")
 """Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
@@ -66,6 +68,8 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
     """
     check_style(style)
+    if request.output == "-":
+        raise UsageError("a clip is no stream", "name a file with -o")
     chosen = request.options
     plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
     if request.output and is_pattern(request.output):
@@ -76,7 +80,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
     found = paths.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
-    clips = [s for s in (*found.clips, *moving) if s.folder is None or clip_recipe(s.path) is None]
+    clips = [s for s in (*found.clips, *moving) if s.folder is None or not _is_ours(s.path, s.folder)]
     ours = len(found.clips) + len(moving) - len(clips)
     label = f"{style.name}-preview" if request.options.preview else style.name
     assigned = paths.assign(
@@ -99,7 +103,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     stills = len(found.sources) - len(moving) + len(found.raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
-    return ClipPlan(tuple(tasks), (*notes, *kept_notes(tasks)))
+    return ClipPlan(tuple(tasks), (*notes, *_unheeded(assigned, chosen), *kept_notes(tasks)))
 
 
 def check_style(style: Style) -> None:
@@ -145,6 +149,14 @@ def clip_recipe(path: Path) -> dict[str, Any] | None:
     return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
+def _is_ours(path: Path, folder: Path) -> bool:
+    """Whether a clip found in a folder is a result: it says so, or a ledger does, for not all containers can."""
+    if clip_recipe(path) is not None:
+        return True
+    roots = [path.parent, *(above for above in path.parents[1:] if above == folder or folder in above.parents)]
+    return any(Ledger(root).standing(path) != "unknown" for root in roots)
+
+
 def _recipe_in(text: str) -> dict[str, Any] | None:
     if not text.startswith(f'{{"{_KEY}"'):
         return None
@@ -165,8 +177,24 @@ def _check_outputs(assigned: Sequence[Assignment], options: VideoOptions) -> Non
         places.add(place)
         if is_pattern(each.output):
             SequenceWriter(each.output)
-        elif formats.by_suffix(each.output) not in MOVING or formats.by_suffix(each.source.path) not in MOVING:
+        elif not _stays_an_animation(each):
             container_for(None, options.codec, each.output.suffix)
+
+
+def _stays_an_animation(assigned: Assignment) -> bool:
+    source, output = assigned.source.path, assigned.output
+    return not is_sequence(source) and all(formats.by_suffix(path) in MOVING for path in (source, output))
+
+
+def _unheeded(assigned: Sequence[Assignment], options: VideoOptions) -> list[str]:
+    """A line on options that were given and mean nothing to animations that stay such."""
+    given = [name for name in _OF_CLIPS if getattr(options, name) != getattr(VideoOptions, name)]
+    moving = [each for each in assigned if _stays_an_animation(each)]
+    if not given or not moving:
+        return []
+    first, names = paths.shown(moving[0].source.path), ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    which = first if len(moving) == 1 else f"{first} and {counted(len(moving) - 1, 'other')}"
+    return [f"{which}: animations stay such, without {names} (-o FILE.mp4 makes a clip)"]
 
 
 def _task(assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger) -> ClipTask:
@@ -213,7 +241,7 @@ def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
         own = formats.by_suffix(pattern)
         suffix = pattern.suffix if own is None or own.writable else formats.written_as(own).suffixes[0]
         target = folder / f"{pattern.stem}{suffix}"
-    elif is_pattern(output) or not paths.names_folder(output, ("clip",)):
+    elif is_pattern(output) or not paths.names_folder(output, ("clip", "still")):
         target = Path(output)
     else:
         target = Path(output) / pattern.name

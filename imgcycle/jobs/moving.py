@@ -21,8 +21,8 @@ from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.files import atomic_write
-from imgcycle.media.pixels import Pixels
-from imgcycle.media.stills import measure_file
+from imgcycle.media.pixels import Pixels, side_by_side
+from imgcycle.media.stills import Still, measure_file
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.sequences import is_pattern
 
@@ -77,6 +77,8 @@ def convert_moving(
     filming.run(frames)
     numbers = [frame.number for frame in frames]
     stills = tuple(found.frames[n].with_pixels(made) for n, made in zip(numbers, kept.pixels, strict=True))
+    if task.options.preview is not None:
+        stills = tuple(_beside(found.frames[n], made) for n, made in zip(numbers, stills, strict=True))
     durations = tuple(found.durations[n] for n in numbers)
     target = formats.by_suffix(task.output)
     assert target is not None
@@ -91,6 +93,12 @@ def convert_moving(
     status: Status = "failed" if said else "done"
     line = f"{said} (the result is written)" if said else None
     return ClipRow(task.input, task.output, status, *stills[0].size, error=line, frames=len(stills)), digest
+
+
+def _beside(source: Still, made: Still) -> Still:
+    """A frame and what became of it as one."""
+    alpha = None if source.alpha is None else side_by_side(source.alpha, source.alpha)
+    return replace(made, pixels=side_by_side(source.pixels, made.pixels), alpha=alpha)
 
 
 def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> Iterator[TimedFrame]:

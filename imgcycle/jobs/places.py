@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgcycle.errors import UsageError
-from imgcycle.jobs.tasks import Task
+from imgcycle.jobs.numbered import is_sequence
+from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media.paths import identity, same_file, shown
+from imgcycle.media.video.sequences import picture_numbers, picture_path
 
 
-def check_place(option: str, path: Path, tasks: Sequence[Task]) -> None:
+def check_place(option: str, path: Path, tasks: Sequence[Task | ClipTask]) -> None:
     """UsageError where the file that `option` names cannot be written, or is an input or a result of the tasks."""
     if path.is_dir():
         raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
@@ -20,11 +22,21 @@ def check_place(option: str, path: Path, tasks: Sequence[Task]) -> None:
         raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
     facts = identity(path)
     for task in tasks:
-        for name, what in ((task.input, "an input"), (task.output, "a result")):
+        both = ((task.input, "an input"), (task.output, "a result"))
+        for name, what in ((name, what) for names, what in both for name in _files(names)):
             # A result need not be there yet, so its name counts; else a file's number is found faster.
             named = os.path.basename(name).casefold() == path.name.casefold()  # noqa: PTH119
             if (named and same_file(path, Path(name))) or (facts is not None and facts == identity(name)):
                 raise UsageError(f"{option} {shown(path)} is itself {what}", "name another file")
+
+
+def _files(name: str) -> Iterator[str]:
+    """A file, or those of a sequence that are there."""
+    pattern = Path(name)
+    if not is_sequence(pattern):
+        yield name
+    elif pattern.parent.is_dir():
+        yield from (os.fspath(picture_path(pattern, number)) for number in picture_numbers(pattern))
 
 
 def _is_writable(folder: Path) -> bool:

@@ -114,6 +114,10 @@ class Shelf:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
             return {key: found[key] for key in found.files}
 
+    def begin(self) -> None:
+        """Note that the result is begun, before there is anything of it: what then appears is known to be ours."""
+        self._note()
+
     def add(self, closed: Closed, memory: State) -> None:
         """Note a segment that is closed, and what is remembered at its end."""
         number = len(self.closed) + 1
@@ -133,6 +137,9 @@ class Shelf:
     def complete(self, problems: Sequence[str]) -> None:
         """Note that no frame is to come any more, and what was wrong with the source."""
         self.problems = tuple(problems)
+        self._note()
+
+    def _note(self) -> None:
         try:
             self._write()
         except OSError as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import OutputError
-from imgcycle.media.files import write_text
+from imgcycle.errors import OutputError, UsageError
+from imgcycle.jobs.places import check_place
+from imgcycle.jobs.tasks import ClipTask
+from imgcycle.media.files import read_file, write_text
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Floats
 from imgcycle.metrics.flicker import Flicker
@@ -44,6 +48,25 @@ class Stats:
             values = {"e_warp": figures.e_warp, "sharpness": figures.sharpness, "distance": figures.distance}
             found[name] = {key: None if math.isnan(value) else value for key, value in values.items()}
         return found
+
+    @staticmethod
+    def check(path: Path, tasks: Sequence[ClipTask], overwrite: bool = False) -> dict[str, Any]:
+        """What figures are in a file that is there, of clips that need no work; UsageError when it may not be written.
+
+        That is an input, a result, or a file that holds no figures, unless it is to be replaced.
+        """
+        check_place("--stats", path, tasks)
+        known: Any = {}
+        if path.exists():
+            with contextlib.suppress(OSError, ValueError):
+                known = json.loads(read_file(path))
+            if not isinstance(known, dict) or not isinstance(known.get("clips"), dict):
+                if not overwrite:
+                    why = f"--stats {shown(path)} is there already, and holds no figures of clips"
+                    raise UsageError(why, "--overwrite replaces it")
+                known = {}
+        clips = known.get("clips", {})
+        return {t.input: clips[t.input] for t in tasks if t.verdict != "convert" and t.input in clips}
 
     @staticmethod
     def write(path: Path, clips: dict[str, Any]) -> None:

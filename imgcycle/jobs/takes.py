@@ -184,6 +184,9 @@ class SequenceTakes(_Counting):
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
         """Take a frame."""
+        assert self.shelf is not None
+        if not (self._frames or self.shelf.closed):
+            self.shelf.begin()
         self._count(frame, stands_in)
         alpha = None
         if frame.alpha is not None:

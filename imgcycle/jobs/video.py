@@ -68,11 +68,13 @@ def convert_clips(
     resume: bool = True,
     fail_fast: bool = False,
     stats: Path | None = None,
+    overwrite: bool = False,
     room: Room = ROOM,
 ) -> Iterator[Event]:
     """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
 
-    UsageError before any work when memory that was promised is too small for a clip.
+    UsageError before any work when memory that was promised is too small for a clip, or `stats` names a file that may
+    not be replaced: an input, a result, and without `overwrite` any that holds no figures.
     """
     begun = time.perf_counter()
     if room.memory is not None and room.memory.promised:
@@ -80,10 +82,7 @@ def convert_clips(
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
     tally = Tally(plan.tasks, begun, fail_fast)
-    measured: dict[str, Any] = {}
-    if stats is not None:
-        # After hours of work it would be too late to learn that it has nowhere to go.
-        Stats.write(stats, measured)
+    measured: dict[str, Any] = {} if stats is None else Stats.check(stats, plan.tasks, overwrite)
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
     roots = {Path(t.root) for t in plan.to_convert}

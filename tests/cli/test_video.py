@@ -276,7 +276,10 @@ def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) 
         (["b/%d.png", "a/%d.png", "-o", "out/"], 2, "two inputs would become out/%d.png (give each its own -o)"),
         (["--smooth", "much"], 2, "much"),
         (["missing.mp4"], 2, "there is no missing.mp4"),
-        (["--stats", "nowhere.txt/x.json"], 1, "nowhere.txt"),
+        (["--stats", "nowhere.txt/x.json"], 2, "--stats nowhere.txt/x.json is where nothing can be written"),
+        (["--stats", "nowhere.txt"], 2, "--stats nowhere.txt is there already, and holds no figures of clips"),
+        (["--stats", "a.mp4"], 2, "--stats a.mp4 is itself an input"),
+        (["-o", "-"], 2, "a clip is no stream (name a file with -o)"),
         (["-o", "nowhere.txt/x.mp4"], 1, "nowhere.txt"),
     ],
 )
@@ -291,6 +294,46 @@ def test_every_mistake_is_one_line(
     assert line in said
     assert len(said.splitlines()) == 1
     assert sorted(p.name for p in folder.iterdir()) == ["a.mp4", "nowhere.txt", "tiny.safetensors"]
+
+
+@pytest.mark.parametrize("output", ["x.gif", "x.png", "x.webp", "x/%5d.png"])
+def test_pictures_do_not_become_a_folder_called_like_a_picture(
+    folder: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    assert run(["video", *TO, "frames/%d.png", "-o", output]) == 2
+    assert "no clip is written as" in capsys.readouterr().err
+    assert [p.name for p in folder.iterdir()] == ["tiny.safetensors"]
+
+
+def test_results_that_bear_no_recipe_are_no_inputs_either(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in" / "more").mkdir(parents=True)
+    make("-i", film(folder / "a.mp4", 4), "-c", "copy", folder / "in" / "more" / "a.ts")
+    assert run(["video", "in/more/a.ts", *FAST]) == 0
+    assert run(["video", "in", *FAST, "-o", "in/made/"]) == 0
+    capsys.readouterr()
+    assert run(["video", "in", *FAST, "-o", "elsewhere/", "--json"]) == 0
+    found, summary = rows(capsys.readouterr().out)
+    assert [row["input"] for row in found] == [f"in{os.sep}more{os.sep}a.ts"]
+    assert summary["done"] == 1
+
+
+def test_a_percent_sign_in_a_clips_name_is_one(folder: Path) -> None:
+    film(folder / "50%2d off.mp4", 3)
+    assert run(["video", "50%2d off.mp4", *FAST]) == 0
+    assert (folder / "50%2d off-tiny.mp4").is_file()
+
+
+def test_animations_say_what_they_do_not_heed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stills = [Image.fromarray(np.roll(scene(40, 56), n, 1)) for n in range(3)]
+    for name in ("a.gif", "b.gif"):
+        stills[0].save(folder / name, save_all=True, append_images=stills[1:], duration=80)
+    assert run(["video", "a.gif", "b.gif", *TO, "--max-height", "20", "--codec", "hevc"]) == 0
+    said = "a.gif and 1 other: animations stay such, without --max-height, --codec (-o FILE.mp4 makes a clip)"
+    assert said in capsys.readouterr().err.splitlines()
+    assert run(["video", "a.gif", *TO, "--preview", "0.1"]) == 0
+    assert "animations" not in capsys.readouterr().err
+    with Image.open(folder / "a-tiny-preview.gif") as made:
+        assert (made.size, made.n_frames) == ((112, 40), 2)  # type: ignore[attr-defined]
 
 
 def test_a_bar_on_a_terminal(folder: Path) -> None:

@@ -257,6 +257,14 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     for n in range(1, 13):
         whole, resumed = (tmp_path / folder / f"{n:02d}.png" for folder in ("whole", "out"))
         assert whole.read_bytes() == resumed.read_bytes()
+    # Before a segment was finished they are known as ours, too.
+    early = str(tmp_path / "early" / "%02d.png")
+    with pytest.raises(KeyboardInterrupt):
+        convert_clip(replace(task, output=early, root=str(tmp_path / "early")), Counting(stops_at=3), lambda _: None)
+    assert 0 < len(list((tmp_path / "early").glob("*.png"))) < 4
+    (made,), _, _ = carried_out(replace(request, output=early), Counting())
+    assert (made.status, made.frames) == ("done", 12)
+    assert len(list((tmp_path / "early").glob("*.png"))) == 12
     # A picture that vanished meanwhile is made again.
     with pytest.raises(KeyboardInterrupt):
         convert_clip(replace(task, options=VideoOptions(strength=0.5)), Counting(stops_at=10), lambda _: None)
@@ -332,6 +340,34 @@ def test_flicker_is_measured(tmp_path: Path, translator: Translator) -> None:
     assert facts["smoothed"]["e_warp"] < facts["per_frame"]["e_warp"]
     assert facts["input"]["distance"] is None
     assert facts["smoothed"]["distance"] > 0
+
+
+def test_figures_go_where_they_harm_nothing(tmp_path: Path, translator: Translator) -> None:
+    source = film(tmp_path / "a.mp4", 4)
+    (tmp_path / "mine.txt").write_text("mine")
+    request = ClipRequest((str(source),), str(tmp_path / "b.mp4"), QUICK)
+    before = source.read_bytes()
+    for name, said in (("a.mp4", "itself an input"), ("b.mp4", "itself a result"), ("mine.txt", "holds no figures")):
+        with pytest.raises(UsageError, match=said):
+            carried_out(request, translator, tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "mine.txt"]
+    assert (source.read_bytes(), (tmp_path / "mine.txt").read_text()) == (before, "mine")
+    carried_out(request, translator, tmp_path / "stats.json")
+    first = (tmp_path / "stats.json").read_text()
+    (row,), _, _ = carried_out(request, translator, tmp_path / "stats.json")
+    assert row.status == "skipped"
+    assert (tmp_path / "stats.json").read_text() == first
+    plan = plan_clips(replace(request, output=str(tmp_path / "c.mp4")), translator.style)
+    list(convert_clips(plan, translator, lambda _: None, stats=tmp_path / "mine.txt", overwrite=True))
+    assert list(json.loads((tmp_path / "mine.txt").read_text())["clips"]) == [str(source)]
+
+
+def test_figures_are_no_picture_of_a_sequence(tmp_path: Path, translator: Translator) -> None:
+    film(tmp_path / "a.mp4", 3)
+    imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / "in" / "%02d.png", translator)
+    request = ClipRequest((str(tmp_path / "in" / "%02d.png"),), str(tmp_path / "out" / "%02d.png"))
+    with pytest.raises(UsageError, match="itself an input"):
+        carried_out(request, translator, tmp_path / "in" / "02.png")
 
 
 def test_a_result_converted_again_tells_of_its_last_making(tmp_path: Path, translator: Translator) -> None:

@@ -16,7 +16,7 @@ from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
 from imgcycle.media.encoding import encode_still
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import CHOICES, Format, by_suffix
-from imgcycle.media.paths import shown
+from imgcycle.media.paths import kind_of, shown
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.stills import MAX_PIXELS, Still, read_still
 from imgcycle.media.video.decode import TimedFrame
@@ -25,8 +25,9 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_pattern(name: str | Path) -> bool:
-    """Whether a file name holds exactly one number to be counted up: `%d`, `%05d`."""
-    return len(_NUMBER.findall(Path(name).name.replace("%%", ""))) == 1
+    """Whether a file name holds exactly one number to be counted up, `%d` or `%05d`, and is none of a clip."""
+    path = Path(name)
+    return len(_NUMBER.findall(path.name.replace("%%", ""))) == 1 and kind_of(path) != "clip"
 
 
 @dataclass(frozen=True)

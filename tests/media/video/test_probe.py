@@ -82,7 +82,7 @@ def test_what_is_no_clip(steady: Path, tmp_path: Path) -> None:
         "list.m3u8": "playlist",
         "list.txt": "playlist",
         "missing.mp4": "No such file",
-        ".": "directory",
+        ".": "a folder",
     }.items():
         with pytest.raises(InputError, match=said) as caught:
             probe_video(tmp_path / name)
