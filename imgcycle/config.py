@@ -295,7 +295,7 @@ class TrainConfig(JsonConfig):
     def _numbers(self) -> Iterator[tuple[bool, str, str]]:
         """What holds for every weight of a loss, and for every number."""
         for name, value in self.__dict__.items():
-            if isinstance(value, float):
+            if isinstance(value, int | float):
                 said = f"--{name.replace('_', '-')} is {value}"
                 yield math.isfinite(value), said, "give a number"
                 yield not name.startswith("lambda_") or value >= 0, said, "0 or more"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
     found = paths.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
-    clips = [s for s in (*found.clips, *moving) if s.folder is None or not _is_ours(s.path, s.folder)]
+    ledger = cache(Ledger)
+    clips = [s for s in (*found.clips, *moving) if s.folder is None or not _is_ours(s.path, s.folder, ledger)]
     ours = len(found.clips) + len(moving) - len(clips)
     label = f"{style.name}-preview" if request.options.preview else style.name
     assigned = paths.assign(
@@ -149,12 +151,12 @@ def clip_recipe(path: Path) -> dict[str, Any] | None:
     return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
-def _is_ours(path: Path, folder: Path) -> bool:
+def _is_ours(path: Path, folder: Path, ledger: Callable[[Path], Ledger]) -> bool:
     """Whether a clip found in a folder is a result: it says so, or a ledger does, for not all containers can."""
     if clip_recipe(path) is not None:
         return True
     roots = [path.parent, *(above for above in path.parents[1:] if above == folder or folder in above.parents)]
-    return any(Ledger(root).standing(path) != "unknown" for root in roots)
+    return any(ledger(root).get(path) is not None for root in roots)
 
 
 def _recipe_in(text: str) -> dict[str, Any] | None:

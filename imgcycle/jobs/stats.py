@@ -51,7 +51,7 @@ class Stats:
 
     @staticmethod
     def check(path: Path, tasks: Sequence[ClipTask], overwrite: bool = False) -> dict[str, Any]:
-        """What figures are in a file that is there, of clips that need no work; UsageError when it may not be written.
+        """The figures in a file that is there, but for clips to be converted; UsageError when it may not be written.
 
         That is an input, a result, or a file that holds no figures, unless it is to be replaced.
         """
@@ -65,8 +65,8 @@ class Stats:
                     why = f"--stats {shown(path)} is there already, and holds no figures of clips"
                     raise UsageError(why, "--overwrite replaces it")
                 known = {}
-        clips = known.get("clips", {})
-        return {t.input: clips[t.input] for t in tasks if t.verdict != "convert" and t.input in clips}
+        anew = {task.input for task in tasks if task.verdict == "convert"}
+        return {clip: figures for clip, figures in known.get("clips", {}).items() if clip not in anew}
 
     @staticmethod
     def write(path: Path, clips: dict[str, Any]) -> None:

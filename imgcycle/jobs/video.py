@@ -153,7 +153,7 @@ def _row(
         failed: Row = pipeline.failure(task.input, task.output, error)
         return ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
     if measured is not None and stats is not None:
-        facts = {"frames": row.frames, "measured": stats.measured, "seconds": row.seconds}
+        facts = {"output": task.output, "frames": row.frames, "measured": stats.measured, "seconds": row.seconds}
         measured[task.input] = facts | stats.figures()
     return row
 

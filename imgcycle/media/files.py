@@ -24,7 +24,13 @@ def opened(path: Path) -> BufferedReader:
 
     A pipe would be waited for until somebody writes to it, which nobody may: it is refused without waiting.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    way = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, way | getattr(os, "O_NONBLOCK", 0))
+    except BlockingIOError:  # a file that a server has lent to a client, which takes a moment to give it back
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise
+        handle = os.open(path, way)
     try:
         if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, f"{_kind(mode)}, not a file", os.fspath(path))

@@ -126,8 +126,7 @@ class Run:
                             "it goes on, but not bit for bit"
                         )
                     )
-            if world.leads:
-                folder.take()
+            run._take(new=False)
             run._load()
             if world.leads:
                 folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
@@ -139,10 +138,8 @@ class Run:
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
+        self._take(new=True)
         if self.world.leads:
-            self.folder.take()
-            if self.folder.exists():
-                raise _a_run_already(self.folder.root)
             self.folder.prepare()
         path = self._write()
         if self.world.leads:
@@ -150,6 +147,19 @@ class Run:
             self.folder.create(self.config, facts, about)
             self.say(Saved(self.step, path))
         self.world.barrier()
+
+    def _take(self, new: bool) -> None:
+        """Hold the folder; UsageError on all ranks when the first may not."""
+        refused: UsageError | None = None
+        if self.world.leads:
+            try:
+                self.folder.take()
+                if new and self.folder.exists():
+                    refused = _a_run_already(self.folder.root)
+            except UsageError as error:
+                refused = error
+        if self.world.any(refused is not None, self.device):
+            raise refused or UsageError(f"{self.folder.root} cannot be had", "the first rank says why")
 
     def _build(self, around: Surroundings) -> None:
         config, world = self.config, self.world
@@ -285,6 +295,8 @@ class Run:
         self.world.barrier()
         self._load()
         self.session.generation = generation + 1
+        for descent in self.session.descents:
+            descent.vain.zero_()
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
         self.say(RolledBack(failed, self.step, "losses or weights were no longer finite"))
 

@@ -20,6 +20,8 @@ from imgcycle.training.schedule import Schedule
 
 _BEYOND = 1e6
 """A norm of all gradients of a phase that no picture means: thousands are seen at the start of a run at most."""
+_IN_VAIN = 30
+"""Steps of a phase in a row with such gradients, after which it is not the pictures."""
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Descent:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     lr: float
+    vain: Tensor
+    """Steps in a row whose gradients were cleared."""
 
 
 class Session:
@@ -68,7 +72,8 @@ class Session:
         decay = self.config.weight_decay
         optimizer = torch.optim.Adam(phase.parameters(), lr, betas, weight_decay=decay, fused=fused_adam(self.device))
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr)
+        vain = torch.zeros((), dtype=torch.int64, device=self.device)
+        return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr, vain)
 
     def step(self, batch: Batch, factor: float, warmth: float = 1.0) -> None:
         """All phases once, at `factor` of their learning rates, generators at `warmth` of that.
@@ -86,7 +91,7 @@ class Session:
             total = torch.stack(list(losses.values())).sum()
             descent.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
             descent.scaler.unscale_(descent.optimizer)
-            self._tame([p for p in descent.phase.parameters() if p.grad is not None])
+            self._tame(descent)
             descent.scaler.step(descent.optimizer)
             descent.scaler.update()
             descent.optimizer.zero_grad(set_to_none=True)
@@ -98,20 +103,23 @@ class Session:
             average.update_parameters(self.nets[direction])
         self.counted += 1
 
-    def _tame(self, parameters: list[nn.Parameter]) -> None:
+    def _tame(self, descent: Descent) -> None:
         """Clip gradients if that is asked for, and clear those beyond all measure.
 
         A norm divides by the spread of its planes. On a crop of one colour there is none, so norm after norm multiplies
         the rounding of gradients by 300: what comes out is no number, or one whose square Adam would remember for ever.
         """
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        parameters = list(descent.phase.parameters())
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
         if self.config.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
         beyond = ~(norm <= _BEYOND)
-        for p in parameters:
-            if p.grad is not None:
-                p.grad.masked_fill_(beyond, 0)
-        self.cleared += beyond
+        for gradient in gradients:
+            gradient.masked_fill_(beyond, 0)
+        descent.vain.copy_(torch.where(beyond, descent.vain + 1, 0))
+        # A scaler tries factors until some are too large: infinities are its daily business.
+        self.cleared += beyond & torch.isfinite(norm) if descent.scaler.is_enabled() else beyond
 
     def take_cleared(self) -> int:
         """How often gradients were cleared since the last call; waits for the device."""
@@ -126,9 +134,10 @@ class Session:
         return means
 
     def sound(self) -> bool:
-        """Whether all losses so far and all weights are finite; waits for the device."""
+        """Whether all losses so far and all weights are finite, and every phase still moves; waits for the device."""
         weights = all(bool(torch.isfinite(p).all()) for net in self.nets.values() for p in net.parameters())
-        return bool(self.finite) and weights
+        moving = all(int(descent.vain) < _IN_VAIN for descent in self.descents)
+        return bool(self.finite) and weights and moving
 
     def translators(self) -> dict[str, Generator]:
         """The generators to look at and to keep: the averages where there are any."""
@@ -153,6 +162,7 @@ class Session:
             "method": self.world.gather(self.method.state()),
             "sums": {name: value.cpu() for name, value in self.sums.items()},
             "counted": self.counted,
+            "vain": {d.phase.name: int(d.vain) for d in self.descents},
             "best": best,
         }
 
@@ -165,12 +175,14 @@ class Session:
         for descent in self.descents:
             descent.optimizer.load_state_dict(state["optimizers"][descent.phase.name])
             descent.scaler.load_state_dict(state["scalers"][descent.phase.name])
+            descent.vain.fill_(state.get("vain", {}).get(descent.phase.name, 0))
         schedule.load_state(state["schedule"])
         self.method.load_state(state["method"][self.world.rank % len(state["method"])])
         self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
         self.counted = state["counted"]
         self.generation = state["generation"]
         self.finite.fill_(True)
+        self.cleared.zero_()
         return {name: float(value) for name, value in state["best"].items() if math.isfinite(value)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from dataclasses import dataclass
@@ -102,8 +103,10 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
 
 
 def entry_of(sha256: str) -> IndexEntry | None:
-    """What an index says of weights of this digest, wherever they lie; None when none knows them."""
-    return next((found.entry for found in known_styles().values() if found.digest == sha256), None)
+    """What an index says of weights of this digest, wherever they lie; None when none knows them or can be read."""
+    with contextlib.suppress(WeightsError):
+        return next((found.entry for found in known_styles().values() if found.digest == sha256), None)
+    return None
 
 
 def remedy(found: FoundStyle) -> str:

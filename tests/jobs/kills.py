@@ -36,15 +36,19 @@ class Drill:
     def results(self, output: str) -> dict[str, bytes]:
         """Every file below an output folder, the ledger's own excepted."""
         root = self.folder / output
-        files = [p for p in root.rglob("*") if p.is_file()]
-        return {str(p.relative_to(root)): p.read_bytes() for p in files if p.parent.name != ".imgcycle"}
+        return {str(p.relative_to(root)): p.read_bytes() for p in self._files(root)}
+
+    def _files(self, root: Path) -> list[Path]:
+        # Not read while a process is at work: what is temporary may be gone by then.
+        return [p for p in root.rglob("*") if p.is_file() and p.parent.name != ".imgcycle"]
 
     def end_in_the_middle(self, output: str, how: int, chance: random.Random) -> int:
         """Start, wait until something is written, end it a moment later; the exit code."""
-        before = len(self.results(output))
+        root = self.folder / output
+        before = len(self._files(root))
         process = self.start(output)
         deadline = time.monotonic() + 60
-        while len(self.results(output)) == before and process.poll() is None and time.monotonic() < deadline:
+        while len(self._files(root)) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.15))
         process.send_signal(how)

@@ -357,6 +357,13 @@ def test_figures_go_where_they_harm_nothing(tmp_path: Path, translator: Translat
     (row,), _, _ = carried_out(request, translator, tmp_path / "stats.json")
     assert row.status == "skipped"
     assert (tmp_path / "stats.json").read_text() == first
+    other = film(tmp_path / "other.mp4", 3)
+    carried_out(ClipRequest((str(other),), None, QUICK), translator, tmp_path / "stats.json")
+    clips = json.loads((tmp_path / "stats.json").read_text())["clips"]
+    assert [clips[str(path)]["output"] for path in (source, other)] == [
+        str(tmp_path / "b.mp4"),
+        str(tmp_path / "other-tiny.mp4"),
+    ]
     plan = plan_clips(replace(request, output=str(tmp_path / "c.mp4")), translator.style)
     list(convert_clips(plan, translator, lambda _: None, stats=tmp_path / "mine.txt", overwrite=True))
     assert list(json.loads((tmp_path / "mine.txt").read_text())["clips"]) == [str(source)]

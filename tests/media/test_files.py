@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
         assert (file.read(2), file.seek(0, 2)) == (b"\0\1", 256 * 99)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders there")
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
@@ -50,6 +52,21 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.jpg") == os.strerror(2)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such flag there")
+def test_a_file_that_is_lent_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    plain = os.open
+
+    def lent(path: Path, flags: int) -> int:
+        if flags & os.O_NONBLOCK:
+            raise BlockingIOError
+        return plain(path, flags)
+
+    monkeypatch.setattr(os, "open", lent)
+    assert read_file(tmp_path / "a.jpg") == b"a"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="handles are not listed there")
 def test_a_refused_file_leaves_no_handle(tmp_path: Path) -> None:
     handles = Path("/proc/self/fd")
     if not handles.is_dir():

@@ -175,6 +175,13 @@ def test_a_picture_of_one_colour_spoils_nothing(tmp_path: Path, method: str, pre
             assert moments["exp_avg_sq"].max() < 1e9
 
 
+def test_a_run_that_no_longer_moves_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda _: torch.tensor(torch.nan))
+    with pytest.raises(TrainingError, match="diverges"):
+        train(toy_config(tmp_path, steps=40, save_every=40), tmp_path / "run")
+    assert final_state(tmp_path / "run")["step"] == 0
+
+
 def test_resuming_with_other_settings_names_them(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=1), tmp_path / "run")
     with pytest.raises(UsageError, match=r"lr was 0\.0002 and is now 0\.1"):

@@ -51,6 +51,13 @@ def test_what_an_index_knows_of_weights_goes_with_them(tmp_path: Path, home: Pat
     assert load_translator(str(other)).style.work_size == 300
 
 
+def test_weights_named_by_path_need_no_index(tmp_path: Path, home: Path) -> None:
+    source = save_style(tmp_path / "x.safetensors", work_size=300)
+    home.mkdir()
+    (home / "index.toml").write_text("not toml")
+    assert load_translator(str(source)).style.work_size == 300
+
+
 @pytest.mark.parametrize(
     ("way", "said"), [("A2B", "p/photo (7) to p/monet (9)"), ("B2A", "p/monet (9) to p/photo (7)")]
 )
