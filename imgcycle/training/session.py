@@ -115,8 +115,9 @@ class Session:
         if self.config.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
         beyond = ~(norm <= _BEYOND)
-        for gradient in gradients:
-            gradient.masked_fill_(beyond, 0)
+        if self.device.type != "cpu" or beyond:  # elsewhere to ask would be to wait
+            for gradient in gradients:
+                gradient.masked_fill_(beyond, 0)
         descent.vain.copy_(torch.where(beyond, descent.vain + 1, 0))
         # A scaler tries factors until some are too large: infinities are its daily business.
         self.cleared += beyond & torch.isfinite(norm) if descent.scaler.is_enabled() else beyond
