@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 from imgcycle.config import JsonConfig
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.media.files import opened, remove_leftovers
+from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER
 
 LEDGER, LOCK = "done.jsonl", "lock"
@@ -128,7 +129,7 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
             except OSError as error:
                 why = f"{root} cannot be written to: {error.strerror or error}"
                 raise OutputError(why, "choose another -o") from error
-        alone = [taken_alone(file) for file in held]
+        alone = [taken(file) for file in held]
         if all(alone):
             for folder in folders:
                 remove_leftovers(folder)
@@ -151,24 +152,13 @@ def locked(file: IO[bytes]) -> Iterator[None]:
             _flock(file, "LOCK_UN")
 
 
-def taken_alone(file: IO[bytes]) -> bool | None:
-    """Whether an open file could be locked for ourselves until it is closed; None where the system has no locks."""
-    try:
-        return _flock(file, "LOCK_EX", "LOCK_NB") or None
-    except OSError:
-        return False
-
-
 def _shared(file: IO[bytes]) -> None:
     with contextlib.suppress(OSError):
         _flock(file, "LOCK_SH")
 
 
-def _flock(file: IO[bytes], *flags: str) -> bool:
-    """flock(2); False on Windows, where two writers at one moment may lose a line, but never a picture."""
-    try:
+def _flock(file: IO[bytes], *flags: str) -> None:
+    """flock(2); nothing on Windows, where two writers at one moment may lose a line, but never a picture."""
+    with contextlib.suppress(ImportError):
         fcntl = importlib.import_module("fcntl")
-    except ImportError:
-        return False
-    fcntl.flock(file, sum(getattr(fcntl, flag) for flag in flags))
-    return True
+        fcntl.flock(file, sum(getattr(fcntl, flag) for flag in flags))

@@ -23,8 +23,8 @@ import numpy as np
 
 from imgcycle.engine.temporal import State
 from imgcycle.errors import OutputError
-from imgcycle.jobs.ledger import taken_alone
 from imgcycle.media.files import atomic_write, remove_leftovers, write_text
+from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER, shown
 from imgcycle.media.video.mux import Segment
 
@@ -157,7 +157,7 @@ class Shelf:
             self._lock = (self.folder / _LOCK).open("ab")
         except OSError as error:
             raise OutputError(f"{shown(self.folder)} cannot be written to: {error.strerror or error}") from error
-        if taken_alone(self._lock) is False:
+        if taken(self._lock) is False:
             self._lock.close()
             raise OutputError(f"another imgcycle is at work on {shown(self.output)}")
         remove_leftovers(self.folder)

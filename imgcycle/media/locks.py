@@ -22,17 +22,19 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        free = taken(file)
-        if not free:
+        if busy := taken(file) is False:
             waiting()
-        while not free:
+        while busy:
             time.sleep(_EVERY)
-            free = taken(file)
+            busy = taken(file) is False
         yield  # closing the file lets go
 
 
-def taken(file: IO[bytes]) -> bool:
-    """Whether nobody else holds the lock on an open file, which is ours then until the file is closed."""
+def taken(file: IO[bytes]) -> bool | None:
+    """Whether nobody else holds the lock on an open file, which is ours then until the file is closed.
+
+    None where there are no locks.
+    """
     try:
         try:
             fcntl = importlib.import_module("fcntl")
@@ -44,5 +46,5 @@ def taken(file: IO[bytes]) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     except OSError:
-        return True  # no locks here
+        return None
     return True

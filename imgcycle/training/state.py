@@ -53,7 +53,7 @@ class RunFolder:
             raise UsageError(
                 f"{self.root} cannot be written: {error.strerror or error}", "choose another -o"
             ) from error
-        if not taken(file):
+        if taken(file) is False:
             file.close()
             raise UsageError(f"another imgcycle is training in {self.root}", "wait for it, or choose another -o")
         self._lock = file
