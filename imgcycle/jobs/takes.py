@@ -12,14 +12,16 @@ from typing import Any, Protocol, Self
 from imgcycle.engine.temporal import State
 from imgcycle.jobs.clips import metadata_for
 from imgcycle.jobs.footage import Footage
+from imgcycle.jobs.planning import counted
 from imgcycle.jobs.segments import Closed, Shelf
 from imgcycle.jobs.tasks import ClipTask
+from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Pixels, side_by_side
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.encode import FrameWriter, plan_coding
 from imgcycle.media.video.mux import finish
 from imgcycle.media.video.probe import probe_video
-from imgcycle.media.video.sequences import SequenceWriter
+from imgcycle.media.video.sequences import SequenceWriter, picture_numbers
 from imgcycle.media.video.streams import container_for, plan_streams
 
 
@@ -47,8 +49,8 @@ class Takes(Protocol):
         """End a segment."""
         ...
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
-        """Make the result of the segments."""
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
+        """Make the result of the segments; lines on what is to be known of it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -133,7 +135,7 @@ class ClipTakes(_Counting):
         self._writer = None
         self._note(memory)
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
         """Join the segments; the source's streams are copied beside them."""
         segments = shelf.segments()
         clip = self.footage.clip
@@ -146,6 +148,7 @@ class ClipTakes(_Counting):
             plan = self.plan
         metadata = metadata_for(recipe, self.container, dict(clip.metadata))
         finish(segments, clip, plan, Path(self.task.output), start=start, end=end, metadata=metadata)
+        return ()
 
     def __enter__(self) -> Self:
         return self
@@ -199,9 +202,16 @@ class SequenceTakes(_Counting):
         """Note how far it is."""
         self._note(memory)
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> None:
-        """Every picture is there already; numbered pictures bear no recipe."""
+    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
+        """Every picture is there already, and bears no recipe; a longer result of before leaves some more."""
         del shelf, recipe
+        ours = {self.footage.name_of(n) for n in self.footage.span}
+        others = [n for n in picture_numbers(self.writer.pattern) if n not in ours]
+        if not others:
+            return ()
+        called = shown(self.writer.path(others[0]).name)
+        more = f" and {counted(len(others) - 1, 'other')}" if len(others) > 1 else ""
+        return (f"{called}{more} stood there before, and {'are' if more else 'is'} not of this result",)
 
     def __enter__(self) -> Self:
         return self

@@ -218,7 +218,8 @@ def convert_clip(
             shelf.complete(footage.problems)
             failures = filming.failures
         listener(Filmed(task.input, shelf.frames, footage.frames, stage="putting together"))
-        takes.finish(shelf, recipe | {"input": footage.digest})
+        for note in takes.finish(shelf, recipe | {"input": footage.digest}):
+            listener(Noted(f"{shown(task.input)}: {note}"))
         problems = [*(shelf.problems or ()), *filter(None, [stand_ins(shelf.failed, failures)])]
         _note_down(task, translator, footage.digest)
         shelf.remove()

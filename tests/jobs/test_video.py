@@ -265,6 +265,10 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     (made,), _, _ = carried_out(replace(request, output=early), Counting())
     assert (made.status, made.frames) == ("done", 12)
     assert len(list((tmp_path / "early").glob("*.png"))) == 12
+    shorter = replace(request, output=early, options=VideoOptions(end="0.5"), update=True)
+    _, _, heard = carried_out(shorter, Counting())
+    said = [event.text for event in heard if isinstance(event, Noted)]
+    assert said[-1].endswith("a.mp4: 07.png and 5 others stood there before, and are not of this result")
     # A picture that vanished meanwhile is made again.
     with pytest.raises(KeyboardInterrupt):
         convert_clip(replace(task, options=VideoOptions(strength=0.5)), Counting(stops_at=10), lambda _: None)
