@@ -11,7 +11,7 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
-from imgcycle.jobs.events import Ended, Event, Planned
+from imgcycle.jobs.events import Ended, Event, Noted, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.memory import Memory, check_memory, planned, planned_file
 from imgcycle.jobs.planning import Plan, check_disk
@@ -19,7 +19,7 @@ from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
-from imgcycle.media.paths import same_file
+from imgcycle.media.paths import same_file, shown
 
 
 def convert_image(
@@ -173,6 +173,8 @@ def _carried_out(
         for task, written in zip(tasks, made, strict=False):
             if written.record is not None:
                 ledgers[task.root].append(written.record)
+            for note in written.notes:
+                yield Noted(f"{shown(task.input)}: {note}")
             yield from tally.add(written.row)
             if tally.over:
                 return

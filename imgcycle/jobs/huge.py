@@ -37,6 +37,7 @@ class HugePicture:
         self.task, self.style, self._held, self._folder = task, style, course.held, folder
         source = Path(task.input)
         self.source = facts_of(source)
+        self.notes: tuple[str, ...] = ()
         reader = open_huge(source, task.options.max_pixels, folder)
         if reader is None:
             raise InputError("not the file any more that it was")

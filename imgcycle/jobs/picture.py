@@ -214,6 +214,7 @@ class HeldPicture:
     def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
         self.task, self.style, self._folder = task, style, folder
         self.source = facts_of(Path(task.input))
+        self.notes: tuple[str, ...] = ()
         self._prepared = prepare(load_bytes(Path(task.input)), task.input, task.options, style)
         self._results: list[Result] = []
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)

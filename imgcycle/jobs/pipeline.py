@@ -30,20 +30,23 @@ from imgcycle.jobs.tasks import Row, Status, Task
 
 @dataclass(frozen=True)
 class Written:
-    """What a task came to: its row, and for the ledger what was written."""
+    """What a task came to: its row, for the ledger what was written, and single lines on what a result lacks."""
 
     row: Row
     record: Record | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Picture(Protocol):
     """One task's picture, read: then it is translated, written, and closed whatever happened.
 
-    `digest` is the SHA-256 of its file, `source` what the system knew of that before it was read.
+    `digest` is the SHA-256 of its file, `source` what the system knew of that before it was read. `notes`, complete
+    once it is written, are single lines on what the result could not keep.
     """
 
     digest: str
     source: os.stat_result
+    notes: tuple[str, ...]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -232,7 +235,7 @@ def write(task: Task, picture: Picture, style: Style) -> Written:
         style.digest,
         json.dumps(recipe["options"], sort_keys=True),
     )
-    return Written(Row(task.input, task.output, "done", *picture.size), record)
+    return Written(Row(task.input, task.output, "done", *picture.size), record, picture.notes)
 
 
 def left_alone(task: Task) -> Row:
