@@ -151,7 +151,8 @@ def train(
         float | None, _option(help="Pull of weights to 0.  [0; unit 0.0001]", panel=DESCENT)
     ] = None,
     ema: Annotated[
-        float | None, _option(help="Decay of the averaged weights; 0 is off.  [0.999]", panel=DESCENT)
+        float | None,
+        _option(help="Decay of the averaged weights, after a ramp; 0 is off.  [0.999]", panel=DESCENT),
     ] = None,
     grad_clip: Annotated[float | None, _option(help="Largest norm of a gradient.  [off]", panel=DESCENT)] = None,
     val_a: Annotated[Path | None, _option(help="Validation images of A.", panel=RHYTHM)] = None,

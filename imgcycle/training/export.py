@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from imgcycle import __version__
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
+from imgcycle.training.ema import Ema
 from imgcycle.training.state import RunFolder
 from imgcycle.weights.native import fill, inspect_weights, save_weights
 
@@ -76,7 +76,7 @@ def _shown_folder(root: str) -> str:
     return "/".join(Path(root).parts[-2:])
 
 
-def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, AveragedModel]) -> None:
+def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]) -> None:
     """Fill a new run's nets from a weights file (its direction says which net) or from all of a run's weights.
 
     A net with a skip takes everything but the tail from one without; the other way round is refused.
@@ -101,7 +101,7 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
         elif draws_changes and not getattr(net, "skip", False):
             raise UsageError(f"{path} was learnt to draw changes to its input, this net draws pictures", "add --skip")
         if direction in averages:
-            averages[direction].module.load_state_dict(nets[direction].state_dict())
+            averages[direction].begin_from(nets[direction])
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})
     if critics.is_file() and len(others):
         hint = f"--start-from {found[min(found)]} takes the generator alone, beside fresh critics"

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imgcycle.config import TrainConfig
 from imgcycle.methods.base import Batch, Phase
 from imgcycle.methods.registry import build_method
 from imgcycle.nets.layers import Generator
 from imgcycle.training.distributed import World
+from imgcycle.training.ema import Ema
 from imgcycle.training.schedule import Schedule
 
 _BEYOND = 1e6
@@ -52,12 +52,10 @@ class Session:
         for net in self.nets.values():
             net.to(device).to(memory_format=memory_format(device)).train()  # type: ignore[call-overload]
         self.descents = [self._descend(phase) for phase in self.method.phases()]
-        self.averages: dict[str, AveragedModel] = {}
+        self.averages: dict[str, Ema] = {}
         if config.ema:
-            for direction, net in self.method.generators().items():
-                decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-                average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
-                self.averages[direction] = average.eval()
+            generators = self.method.generators().items()
+            self.averages = {direction: Ema(net, config.ema, config.warmup) for direction, net in generators}
         self.generation = 0
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
@@ -100,7 +98,7 @@ class Session:
                 seen = self.sums.get(name)
                 self.sums[name] = value.detach().clone() if seen is None else seen + value.detach()
         for direction, average in self.averages.items():
-            average.update_parameters(self.nets[direction])
+            average.update(self.nets[direction])
         self.counted += 1
 
     def _tame(self, descent: Descent) -> None:
@@ -144,7 +142,7 @@ class Session:
         """The generators to look at and to keep: the averages where there are any."""
         if not self.averages:
             return self.method.generators()
-        return {direction: average.module for direction, average in self.averages.items()}  # type: ignore[misc]
+        return {direction: average.module for direction, average in self.averages.items()}
 
     def state(self, step: int, schedule: Schedule, best: dict[str, float]) -> dict[str, Any]:
         """Everything that decides the steps to come; tensors and plain values only.

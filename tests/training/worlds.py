@@ -72,8 +72,12 @@ def learnt(root: Path, config: TrainConfig) -> Path:
 
 def translated(run: Path, direction: str = "A2B") -> tuple[torch.Tensor, torch.Tensor]:
     """Six pictures of the direction's source, and what a run's net makes of them."""
-    net, _ = load_generator(run / f"weights/{direction}.safetensors")
-    folder = ImageFolder(run.parent / ("red" if direction == "A2B" else "blue"), 40)
+    return translated_by(load_generator(run / f"weights/{direction}.safetensors")[0], run.parent, direction)
+
+
+def translated_by(net: torch.nn.Module, root: Path, direction: str = "A2B") -> tuple[torch.Tensor, torch.Tensor]:
+    """Six pictures of the direction's source in the world below `root`, and what a net makes of them."""
+    folder = ImageFolder(root / ("red" if direction == "A2B" else "blue"), 40)
     source = to_unit(stack([folder.centre(n, 32) for n in range(6)]))
     with torch.inference_mode():
         return source, net(source)
