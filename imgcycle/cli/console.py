@@ -79,7 +79,10 @@ class JsonListener:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Finished):
-            emit_json({"schema": SCHEMA, **event.row.to_dict()})
+            row = event.row.to_dict()
+            if not row["notes"]:
+                del row["notes"]
+            emit_json({"schema": SCHEMA, **row})
             if self.verbose:
                 self._progress({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         elif isinstance(event, Ended):

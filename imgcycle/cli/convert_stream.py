@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from imgcycle.jobs.memory import Memory
     from imgcycle.jobs.planning import ConvertRequest
     from imgcycle.jobs.viewing import Viewing
+    from imgcycle.media.formats import Format
 
 STREAM = "-"
 
@@ -38,6 +39,7 @@ def check_streams(request: ConvertRequest, viewing: Viewing, several: bool, json
 
 def convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
     """One picture from stdin or a file to stdout or a file."""
+    from imgcycle.cli.console import say
     from imgcycle.errors import InputError, UsageError
     from imgcycle.jobs.convert import convert_bytes
     from imgcycle.media import formats, paths
@@ -50,18 +52,23 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
         if Path(source).is_dir():
             raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
         data = _whole(Path(source))
-    wanted = request.format
+    wanted: str | Format = request.format
     if request.output not in (None, STREAM):
         assert request.output is not None
         suffix = formats.by_suffix(request.output)
         if Path(request.output).is_dir() or request.output.endswith("/"):
             raise UsageError("a picture from stdin has no name", "name a file with -o")
-        if suffix is not None and suffix.writable:
-            wanted = next((key for key, value in formats.CHOICES.items() if value is suffix), wanted)
+        paths.check_suffix(request.output, formats.CHOICES.get(request.format))
+        if suffix is not None:
+            wanted = suffix
+        elif Path(request.output).suffix:
+            raise UsageError(
+                f"{paths.shown(request.output)} stands for no format", f"end the name in one of {paths.WRITTEN}"
+            )
         if Path(request.output).exists() and not request.overwrite:
             raise UsageError(f"{paths.shown(request.output)} is there already", "--overwrite replaces it")
     try:
-        made = convert_bytes(data, translator, request.options, wanted, memory)
+        made = convert_bytes(data, translator, request.options, wanted, memory, say)
     except InputError as error:
         raise InputError(
             f"{'stdin' if source == STREAM else paths.shown(source)}: {error.message}", error.hint

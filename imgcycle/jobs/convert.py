@@ -11,7 +11,7 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
-from imgcycle.jobs.events import Ended, Event, Noted, Planned
+from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.memory import Memory, check_memory, planned, planned_file
 from imgcycle.jobs.planning import Plan, check_disk
@@ -19,7 +19,8 @@ from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
-from imgcycle.media.paths import same_file, shown
+from imgcycle.media.formats import Format
+from imgcycle.media.paths import WRITTEN, check_suffix, same_file
 
 
 def convert_image(
@@ -31,12 +32,16 @@ def convert_image(
 ) -> Row:
     """Convert one picture file to another; the output's suffix chooses the format.
 
-    An existing output is replaced, unless it is the input: UsageError, as when `memory` is too small. InputError and
+    An existing output is replaced, unless it is the input: UsageError, as for a suffix of no format that is written,
+    and when `memory` is too small. InputError and
     OutputError say what else went wrong; then no output was written.
     """
     source, target = Path(input), Path(output)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
+    check_suffix(target)
+    if target.suffix and formats.by_suffix(target) is None:
+        raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
     task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
     started = time.perf_counter()
     memory = memory or Memory.default()
@@ -53,15 +58,24 @@ def convert_bytes(
     data: bytes,
     translator: Translator,
     options: ConvertOptions,
-    format: str = "same",
+    format: str | Format = "same",
     memory: Memory | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> bytes:
-    """Convert the bytes of one picture file to those of another, in its own format or one of `formats.CHOICES`."""
+    """Convert the bytes of one picture file to those of another: a format, the name of one of `formats.CHOICES`, or
+    its own.
+
+    `on_note` hears, in a line each, what of the input the result does not hold.
+    """
     memory = memory or Memory.default()
-    suffix = formats.CHOICES[format].suffixes[0] if format in formats.CHOICES else ""
+    wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
+    suffix = "" if wanted is None else wanted.suffixes[0]
     planned(data, Task("", f"result{suffix}", "", options), translator, memory)
     prepared = picture.prepare(data, "", options, translator.style)
-    target = formats.CHOICES.get(format) or formats.written_as(prepared.format)
+    target = wanted or formats.written_as(prepared.format)
+    for note in prepared.notes(target):
+        if on_note is not None:
+            on_note(note)
     results = picture.translate(prepared, options, translator, memory)
     return picture.finish(prepared, results, options, translator.style, target)
 
@@ -140,6 +154,7 @@ def convert_styles(
         yield from _carried_out(work, tally, jobs, memory, heard)
         if tally.over:
             break
+    yield from tally.remarks()
     yield Ended(tally.summary())
 
 
@@ -173,8 +188,6 @@ def _carried_out(
         for task, written in zip(tasks, made, strict=False):
             if written.record is not None:
                 ledgers[task.root].append(written.record)
-            for note in written.notes:
-                yield Noted(f"{shown(task.input)}: {note}")
             yield from tally.add(written.row)
             if tally.over:
                 return

@@ -20,6 +20,7 @@ from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.memory import Course, Memory, fitted, work_shape
 from imgcycle.jobs.picture import detail_of, facts_of, recipe_for, target_format, times_of
 from imgcycle.jobs.tasks import Task
+from imgcycle.media.encoding import losses
 from imgcycle.media.huge import HugeReader, open_huge
 from imgcycle.media.pixels import Floats, Pixels
 from imgcycle.media.scanlines import ScanlineWriter
@@ -37,11 +38,12 @@ class HugePicture:
         self.task, self.style, self._held, self._folder = task, style, course.held, folder
         source = Path(task.input)
         self.source = facts_of(source)
-        self.notes: tuple[str, ...] = ()
         reader = open_huge(source, task.options.max_pixels, folder)
         if reader is None:
             raise InputError("not the file any more that it was")
         self._reader = reader
+        target = target_format(task.output, reader.outline.format)
+        self.notes: tuple[str, ...] = (*reader.outline.notes, *losses(reader.outline, target))
         self._writer: ScanlineWriter | None = None
         self._result: Floats | None = None
         try:

@@ -25,7 +25,7 @@ from imgcycle.jobs.memory import Memory, fitted, work_shape
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
-from imgcycle.media.encoding import encode_still
+from imgcycle.media.encoding import encode_still, losses
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
@@ -78,6 +78,13 @@ class Prepared:
     def format(self) -> Format:
         """What the file was."""
         return self.frames[0].still.format
+
+    def notes(self, target: Format) -> tuple[str, ...]:
+        """What of the file a result in this format does not hold, in a line each."""
+        first, count = self.frames[0].still, len(self.frames)
+        single = count > 1 and not target.animated
+        frames = (f"the first of {count} frames was taken: {target.name} has no others",) if single else ()
+        return (*first.notes, *losses(first, target), *frames)
 
     def size(self, options: ConvertOptions) -> tuple[int, int]:
         """Width and height of the result."""
@@ -214,10 +221,10 @@ class HeldPicture:
     def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
         self.task, self.style, self._folder = task, style, folder
         self.source = facts_of(Path(task.input))
-        self.notes: tuple[str, ...] = ()
         self._prepared = prepare(load_bytes(Path(task.input)), task.input, task.options, style)
         self._results: list[Result] = []
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
+        self.notes: tuple[str, ...] = self._prepared.notes(target_format(task.output, self._prepared.format))
 
     def translate(
         self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None

@@ -30,11 +30,10 @@ from imgcycle.jobs.tasks import Row, Status, Task
 
 @dataclass(frozen=True)
 class Written:
-    """What a task came to: its row, for the ledger what was written, and single lines on what a result lacks."""
+    """What a task came to: its row, and for the ledger what was written."""
 
     row: Row
     record: Record | None = None
-    notes: tuple[str, ...] = ()
 
 
 class Picture(Protocol):
@@ -235,7 +234,7 @@ def write(task: Task, picture: Picture, style: Style) -> Written:
         style.digest,
         json.dumps(recipe["options"], sort_keys=True),
     )
-    return Written(Row(task.input, task.output, "done", *picture.size), record, picture.notes)
+    return Written(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
 
 
 def left_alone(task: Task) -> Row:

@@ -17,6 +17,8 @@ from imgcycle.jobs.picture import recipe_for, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths, xmp
 from imgcycle.media.files import opened, read_file
+from imgcycle.media.foreign import EXPORT, foreign_by_suffix
+from imgcycle.media.formats import Format
 from imgcycle.media.paths import Assignment, OnClash, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
@@ -74,6 +76,8 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
     if apart and request.output is not None and not paths.names_folder(request.output):
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
+    if request.output is not None and not request.output.endswith(("/", os.sep)) and not Path(request.output).is_dir():
+        paths.check_suffix(request.output, formats.CHOICES.get(request.format))
     leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
     found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
@@ -103,6 +107,8 @@ def _planned(
     assigned = paths.assign(
         sources, request.output, style.name, lambda s: _suffix(s, request.format), request.name, request.on_clash
     )
+    if request.name is not None:
+        _check_names(assigned, request.format)
     assigned = chosen(assigned, request.sample, request.limit)
     ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
     wanted = recipe_for(style, request.options)
@@ -110,6 +116,15 @@ def _planned(
     recognised = [style.origin] if style.origin else []
     once = () if beside is None else (*beside, *_renamed(assigned))
     return Plan(tasks, (*recognised, *once, *kept_notes(tasks, about)))
+
+
+def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
+    """UsageError where --name gives a result the name of another format than it would have."""
+    target = formats.CHOICES.get(wanted)
+    for assignment in assigned:
+        paths.check_suffix(assignment.output, target)
+        if target is not None and formats.by_suffix(assignment.output) is None:
+            raise UsageError(f"{paths.shown(assignment.output)} is {target.name} by nothing", "end --name in {ext}")
 
 
 def _refuse_meetings(plans: Sequence[Plan]) -> None:
@@ -170,15 +185,26 @@ def existing(path: Path) -> Path:
 
 
 def _suffix(source: Source, wanted: str) -> str:
-    known = formats.by_suffix(source.path)
+    known = formats.by_suffix(source.path) or _misnamed(source.path)
     if wanted != "same":
         target = formats.CHOICES[wanted]
-        return source.path.suffix if known is target else target.suffixes[0]
+        return source.path.suffix if source.path.suffix.lower() in target.suffixes else target.suffixes[0]
     if paths.kind_of(source.path) == "raw":
         return formats.JPEG.suffixes[0]
-    if known is None or known.writable:
+    if known is None or (known.writable and source.path.suffix.lower() in known.suffixes):
         return source.path.suffix
     return formats.written_as(known).suffixes[0]
+
+
+def _misnamed(path: Path) -> Format | None:
+    """What a file holds whose name stands for a format that is not read; None for any other."""
+    if foreign_by_suffix(path) is None:
+        return None
+    try:
+        with opened(path) as file:
+            return formats.by_content(file.read(16))
+    except OSError:
+        return None
 
 
 def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger) -> Task:
@@ -290,6 +316,9 @@ def _beside(found: paths.Gathered, ours: int) -> list[str]:
         notes.append(f"{counted(len(found.clips), 'video clip')} left alone (imgcycle video takes them)")
     if found.raws:
         notes.append(f"{counted(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
+    if found.foreign:
+        kinds = ", ".join(counted(number, f"{name} file") for name, number in found.foreign.items())
+        notes.append(f"{kinds} left alone (not read: {EXPORT})")
     if ours:
         notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
     return notes

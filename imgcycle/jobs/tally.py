@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imgcycle.jobs.events import Estimated, Event, Finished, Noted, Progressed
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, Status, Summary, Task
+from imgcycle.media.paths import shown
 
 _ESTIMATE_AFTER = 3
 _SAME_FAILURES = 20
@@ -29,6 +30,7 @@ class Tally:
         self.position = 0
         self.over = False
         self._cause: tuple[str | None, int] = (None, 0)
+        self._remarks: dict[str, dict[str, None]] = {}
 
     def progressed(self, position: int, share: float) -> Progressed:
         """The net has done `share` of the task at `position`."""
@@ -43,6 +45,8 @@ class Tally:
         self.passed += weight
         self.left -= weight > 0
         self.megapixels += row.width * row.height * (row.frames if isinstance(row, ClipRow) else 1) / 1e6
+        for note in row.notes:
+            self._remarks.setdefault(note, {})[row.input] = None
         share = self.passed / self.whole if self.whole else 1.0
         yield Finished(row, self.position, self.total, share)
         worked = self.counts["done"] + self.counts["failed"]
@@ -66,6 +70,12 @@ class Tally:
         if row.error and os.strerror(errno.ENOSPC) in row.error:
             return "the disk is full"
         return f"{_SAME_FAILURES} failures in a row with one cause" if self._cause[1] >= _SAME_FAILURES else ""
+
+    def remarks(self) -> Iterator[Noted]:
+        """A line for each thing that results do not hold of their inputs, whatever their number."""
+        for note, inputs in self._remarks.items():
+            first = shown(next(iter(inputs)))
+            yield Noted(f"{first}: {note}" if len(inputs) == 1 else f"{len(inputs)} pictures, {first} first: {note}")
 
     def summary(self) -> Summary:
         """Everything counted so far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
@@ -42,7 +42,8 @@ class ClipTask(JsonConfig):
 class Row(JsonConfig):
     """What became of one task; `width` and `height` are the result's, 0 where none was made.
 
-    `seconds` counts the work on this picture alone, `error` is one line.
+    `seconds` counts the work on this picture alone, `error` is one line, `notes` say in a line each what of the input
+    the result does not hold.
     """
 
     input: str
@@ -52,6 +53,7 @@ class Row(JsonConfig):
     height: int = 0
     seconds: float = 0.0
     error: str | None = None
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,16 @@ def encode_still(
         raise OutputError(f"cannot be written as {target.name}: {' '.join(str(error).split())}") from error
 
 
+def losses(still: Still, target: Format) -> tuple[str, ...]:
+    """What `target` cannot hold of a picture's pixels, in a line each."""
+    lost = []
+    if not target.deep and still.pixels.dtype == np.uint16:
+        lost.append(f"16 bits a channel became 8: {target.name} has no more")
+    if not target.alpha and still.alpha is not None and still.alpha.min() < np.iinfo(still.alpha.dtype).max:
+        lost.append(f"what was transparent is laid on white: {target.name} has no transparency")
+    return tuple(lost)
+
+
 def truthful(still: Still, recipe: dict[str, Any] | None, strip: str) -> Metadata:
     """A picture's metadata, as they are true of its pixels now."""
     width, height = still.size

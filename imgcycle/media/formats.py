@@ -28,8 +28,8 @@ AVIF = Format("AVIF", (".avif",))
 BMP = Format("BMP", (".bmp", ".dib"), alpha=False, lossless=True)
 GIF = Format("GIF", (".gif",), animated=True)
 HEIF = Format("HEIF", (".heic", ".heif", ".hif"), writable=False)
-JPEG2000 = Format("JPEG2000", (".jp2", ".j2k", ".jpf"), writable=False)
-PPM = Format("PPM", (".ppm", ".pgm", ".pnm"), writable=False, alpha=False)
+JPEG2000 = Format("JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"), writable=False)
+PPM = Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), writable=False, alpha=False)
 MPO = Format("MPO", (".mpo",), writable=False, alpha=False)
 
 FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, TIFF, AVIF, BMP, GIF, HEIF, JPEG2000, PPM, MPO)
@@ -70,13 +70,31 @@ def written_as(source: Format) -> Format:
     return PNG if source in (PPM, JPEG2000) else JPEG
 
 
+_MARKS = (
+    (b"\xff\xd8\xff", JPEG),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"GIF8", GIF),
+    *((mark, TIFF) for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (b"BM", BMP),
+    (b"\0\0\0\x0cjP  \r\n", JPEG2000),
+    (b"\xff\x4f\xff\x51", JPEG2000),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"hevx")
+_BRANDS = dict.fromkeys((b"avif", b"avis"), AVIF) | dict.fromkeys(_HEIF_BRANDS, HEIF)
+
+
+def by_content(head: bytes) -> Format | None:
+    """The format that a file's first 16 bytes are those of; None when they are those of none that is read here."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12])
+    return next((format_ for mark, format_ in _MARKS if head.startswith(mark)), None)
+
+
 def looks_like_image(head: bytes) -> bool:
     """Whether the first 16 bytes of a file without a telling suffix are those of a format read here."""
-    return (
-        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM"))
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"hevc"))
-    )
+    return by_content(head) is not None
 
 
 def _missing(name: str) -> Format:

@@ -13,12 +13,23 @@ from typing import Literal
 
 from imgcycle.errors import UsageError
 from imgcycle.media.files import PARTIAL, opened
-from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES, looks_like_image
+from imgcycle.media.foreign import foreign_by_suffix
+from imgcycle.media.formats import (
+    CLIP_SUFFIXES,
+    FORMATS,
+    RAW_SUFFIXES,
+    STILL_SUFFIXES,
+    Format,
+    by_suffix,
+    looks_like_image,
+)
 
 OnClash = Literal["rename", "refuse"]
 STATE_FOLDER = ".imgcycle"
 """What imgcycle notes for itself in an output folder; never walked into."""
 
+WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
+"""Suffixes of the formats that are written."""
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
@@ -44,6 +55,8 @@ class Gathered:
     folders: list[Path] = field(default_factory=list)
     clips: list[Source] = field(default_factory=list)
     raws: list[Path] = field(default_factory=list)
+    foreign: dict[str, int] = field(default_factory=dict)
+    """Pictures of formats that are not read, met on a walk: how many of each."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,9 @@ def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], 
     if kind == "raw" and with_raw:
         kind = "still"
     if kind == "unknown" and folder is not None and not (path.suffix == "" and _sniffs(path)):
+        if other := foreign_by_suffix(path):
+            seen.add(key)
+            found.foreign[other.name] = found.foreign.get(other.name, 0) + 1
         return
     seen.add(key)
     if kind == "clip":
@@ -164,6 +180,27 @@ def _sniffs(path: Path) -> bool:
 def names_folder(output: str, kinds: Sequence[str] = ("still",)) -> bool:
     """Whether `-o` means a folder: it is one, ends in a slash, or its suffix is of none of the kinds of file."""
     return output.endswith(("/", os.sep)) or Path(output).is_dir() or kind_of(Path(output)) not in kinds
+
+
+def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
+    """Raise UsageError where a result's name stands for a kind of file that is not written, or not for `wanted`.
+
+    A name that stands for no kind of file passes.
+    """
+    known, kind = by_suffix(path), kind_of(PurePath(path))
+    if known is not None and known.writable:
+        if wanted is not None and wanted is not known:
+            raise UsageError(
+                f"{shown(path)} is {known.name} by its name, and {wanted.name} was asked for",
+                f"end the name in {wanted.suffixes[0]}, or leave --format out",
+            )
+    elif kind == "clip":
+        raise UsageError(f"{shown(path)} is a video clip by its name", "imgcycle video makes those")
+    elif known is not None or kind == "raw" or foreign_by_suffix(path) is not None:
+        raise UsageError(
+            f"{shown(path)}: files of that format are not written",
+            f"end the name in one of {WRITTEN}; a folder's ends in a slash",
+        )
 
 
 def output_root(folder: Path, style: str) -> Path:

@@ -11,7 +11,7 @@ import io
 import mmap
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -35,6 +35,7 @@ from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, formats, heif
 from imgcycle.media.deep import is_deep, read_deep
 from imgcycle.media.files import Data, opened
+from imgcycle.media.foreign import foreign_by_content
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
     NO_METADATA,
@@ -81,7 +82,8 @@ class Still:
     """A decoded picture, upright.
 
     pixels (H, W, 3) RGB, uint8 or uint16, full range, in the colours of `metadata.icc` (sRGB when empty);
-    alpha (H, W) of the same type, or None; `grey` tells that the source had a single channel.
+    alpha (H, W) of the same type, or None; `grey` tells that the source had a single channel; `notes` say in a line
+    each what of the file was not taken.
     """
 
     pixels: Pixels
@@ -91,6 +93,7 @@ class Still:
     metadata: Metadata = NO_METADATA
     coding: JpegCoding | None = None
     lossless: bool = True
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -179,6 +182,11 @@ def in_one_line(data: Data) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError("too large for the memory") from error
+    except UnidentifiedImageError as error:
+        kind = foreign_by_content(data)
+        if kind is None:
+            raise InputError("not an image that imgcycle can read") from error
+        raise InputError(f"not read by imgcycle: {kind}", kind.hint) from error
     except Exception as error:
         raise InputError(_plain(error)) from error
 
@@ -260,7 +268,5 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 
 def _plain(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image that imgcycle can read"
     text = " ".join(str(error).split())
     return f"cannot be decoded: {text}" if text else f"cannot be decoded ({type(error).__name__})"

@@ -1,0 +1,145 @@
+"""Files that are pictures of some kind, or nothing of the kind, and that imgcycle does not read: what they are called,
+how they are known, and what to do with them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from imgcycle.media.files import Data
+
+EXPORT = "save it as PNG, TIFF or JPEG first"
+_HEAD = 4096
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """One format that is not read: `3 Photoshop files` is how several of them are counted."""
+
+    name: str
+    suffixes: tuple[str, ...] = ()
+    marks: tuple[bytes, ...] = ()
+    """What its files begin with."""
+    hint: str = EXPORT
+    article: str = "a"
+
+    def __str__(self) -> str:
+        return f"{self.article} {self.name} file"
+
+
+_PHOTOSHOP = Foreign("Photoshop", (".psd", ".psb"), (b"8BPS",))
+_JXL = Foreign("JPEG XL", (".jxl",), (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), "save it as PNG or JPEG first")
+_TARGA = Foreign("Targa", (".tga", ".icb", ".vda"))
+_SVG = Foreign("SVG", (".svg", ".svgz"), (), "draw it as PNG first", "an")
+_POSTSCRIPT = Foreign("EPS", (".eps", ".epsf"), (b"%!PS", b"\xc5\xd0\xd3\xc6"), "draw it as PNG first", "an")
+_DICOM = Foreign("DICOM", (".dcm",))
+_XBM = Foreign("XBM", (".xbm",), article="an")
+_ZIPPED = Foreign("ZIP", (), (b"PK\x03\x04",), "unpack it first")
+_PICTURES = (
+    _PHOTOSHOP,
+    _JXL,
+    _TARGA,
+    _SVG,
+    _POSTSCRIPT,
+    Foreign("OpenEXR", (".exr",), (b"v/1\x01",), article="an"),
+    Foreign("Radiance HDR", (".hdr", ".rgbe"), (b"#?RADIANCE", b"#?RGBE")),
+    Foreign("GIMP", (".xcf",), (b"gimp xcf",)),
+    Foreign("icon", (".ico", ".cur", ".icns", ".ani"), (b"\0\0\1\0", b"icns"), article="an"),
+    Foreign("DirectDraw", (".dds",), (b"DDS ",)),
+    Foreign("QOI", (".qoi",), (b"qoif",)),
+    Foreign("PCX", (".pcx", ".dcx"), tuple(b"\n" + bytes([v, 1]) for v in (0, 2, 3, 5))),
+    Foreign("FITS", (".fits", ".fts"), (b"SIMPLE  =",)),
+    _DICOM,
+    Foreign("JPEG XR", (".jxr", ".wdp", ".hdp"), (b"II\xbc",)),
+    Foreign("JPEG-LS", (".jls",), (b"\xff\xd8\xff\xf7",)),
+    Foreign("BPG", (".bpg",), (b"BPG\xfb",)),
+    Foreign("FLIF", (".flif",), (b"FLIF",)),
+    Foreign("DjVu", (".djvu", ".djv"), (b"AT&TFORM",)),
+    Foreign("floating-point PFM", (".pfm",), (b"PF\n", b"Pf\n", b"PF ", b"Pf ")),
+    Foreign("SGI", (".sgi", ".rgb", ".rgba", ".bw"), (b"\x01\xda",), article="an"),
+    Foreign("Sun raster", (".ras",), (b"\x59\xa6\x6a\x95",)),
+    Foreign("XPM", (".xpm",), (b"/* XPM */",), article="an"),
+    _XBM,
+    Foreign("Windows metafile", (".wmf", ".emf"), (b"\xd7\xcd\xc6\x9a",)),
+    Foreign("Illustrator", (".ai",), (), "draw it as PNG first", "an"),
+    Foreign("Krita", (".kra",)),
+    Foreign("OpenRaster", (".ora",), article="an"),
+    Foreign("Affinity", (".afphoto", ".afdesign"), article="an"),
+    Foreign("Procreate", (".procreate",)),
+    Foreign("Clip Studio", (".clip",)),
+    Foreign("Paint.NET", (".pdn",), (b"PDN3",)),
+    Foreign("PAM", (".pam",), (b"P7\n",)),
+)
+_OTHERS = (
+    Foreign("PDF", (), (b"%PDF",), "draw its pages as PNG first"),
+    Foreign("Git LFS", (), (b"version https://git-lfs",), "it stands for the picture: git lfs pull fetches that"),
+    Foreign("gzip", (), (b"\x1f\x8b",), "unpack it first"),
+    Foreign("RAR", (), (b"Rar!",), "unpack it first"),
+    Foreign("7z", (), (b"7z\xbc\xaf",), "unpack it first"),
+    _ZIPPED,
+)
+_PAGE = Foreign("HTML", (), (), "a web page came in place of the picture: fetch that itself", "an")
+_CLIP = Foreign("video", (), (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01"), "imgcycle video takes clips")
+_CAMERA = Foreign("camera's RAW", (), (), "with its own suffix, --raw preview and --raw develop take it")
+_STILL_BRANDS = frozenset(b"avif avis heic heix heim heis hevc hevx hevm hevs mif1 mif2 mif3 msf1 miaf 1pic".split())
+
+
+def foreign_by_suffix(path: PurePath | str) -> Foreign | None:
+    """The picture format that is not read and that a file's name stands for; None for any other name."""
+    suffix = PurePath(path).suffix.lower()
+    return next((kind for kind in _PICTURES if suffix in kind.suffixes), None)
+
+
+def foreign_by_content(data: Data) -> Foreign | None:
+    """What bytes are that no picture could be made of, going by their beginning; None when nothing tells."""
+    head = bytes(data[:_HEAD])
+    return _by_mark(head) or _by_container(head) or _by_text(head) or (_TARGA if _may_be_targa(head) else None)
+
+
+def _by_mark(head: bytes) -> Foreign | None:
+    for kind in (*_PICTURES, *_OTHERS, _CLIP):
+        if kind.marks and head.startswith(kind.marks):
+            return _packed(head) if kind is _ZIPPED else kind
+    if head.startswith((b"FUJIFILMCCD-RAW", b"IIRO", b"IIU\0", b"MMOR")):
+        return _CAMERA
+    return _DICOM if head[128:132] == b"DICM" else None
+
+
+def _by_container(head: bytes) -> Foreign | None:
+    """ISO/IEC 14496-12 files by their brand, RIFF files by their form."""
+    kind, brand = head[4:8], head[8:12]
+    if kind == b"ftyp" and brand not in _STILL_BRANDS:
+        return _CAMERA if brand == b"crx " else _CLIP
+    return _CLIP if head[:4] == b"RIFF" and brand == b"AVI " else None
+
+
+def _by_text(head: bytes) -> Foreign | None:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return _PAGE
+    if text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--")) and b"<svg" in text:
+        return _SVG
+    return _XBM if text.startswith(b"#define") and b"_width" in text else None
+
+
+def _packed(head: bytes) -> Foreign:
+    """Programs that keep their drawings in a ZIP name them first (OpenDocument 1.2 part 3, section 3.3)."""
+    named = {b"application/x-krita": "Krita", b"image/openraster": "OpenRaster"}
+    for word, name in named.items():
+        if word in head[:120]:
+            return next(kind for kind in _PICTURES if kind.name == name)
+    return _ZIPPED
+
+
+def _may_be_targa(head: bytes) -> bool:
+    """Targa has no mark at its beginning: its header has to make sense (Truevision TGA 2.0, section C.2)."""
+    if len(head) < 18:
+        return False
+    coloured, kind = head[1], head[2]
+    length, entry = struct.unpack_from("<HB", head, 5)
+    width, height, bits, flags = struct.unpack_from("<HHBB", head, 12)
+    mapped = kind in (1, 9)
+    sound = kind in (1, 2, 3, 9, 10, 11) and coloured == mapped and (mapped or (length, entry) == (0, 0))
+    depths = (8,) if mapped or kind in (3, 11) else (15, 16, 24, 32)
+    return sound and width > 0 and height > 0 and bits in depths and flags & 0xC0 == 0
