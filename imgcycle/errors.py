@@ -8,6 +8,7 @@
     │   └── MissingExtra     exit 2   an optional package is not installed
     ├── InputError           exit 1   one input cannot be read, or is not what it claims to be
     ├── OutputError          exit 1   one output cannot be written
+    │   └── DiskFull         exit 1   nor could any other
     ├── DownloadError        exit 1   a file could not be fetched, or is not the one it should be
     ├── TrainingError        exit 1   a run cannot go on
     └── Interrupted          exit 130 the user, or a signal, ended the work
@@ -66,6 +67,10 @@ class InputError(ImgcycleError):
 
 class OutputError(ImgcycleError):
     """An output file cannot be written."""
+
+
+class DiskFull(OutputError):
+    """An output file cannot be written because the disk, or the user's share of it, is full."""
 
 
 class DownloadError(ImgcycleError):

@@ -296,7 +296,7 @@ def row_line(row: Row) -> str:
     """One picture on one line."""
     from imgcycle.media.paths import shown
 
-    if row.status == "failed":
+    if row.status == "failed" or not row.output:
         return f"{shown(row.input)}: {row.error}"
     if row.status == "done":
         return f"{shown(row.input)} → {shown(row.output)} ({row.width}×{row.height}, {row.seconds:.2f} s)"

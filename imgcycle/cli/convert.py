@@ -216,7 +216,7 @@ def convert(
             say(f"imgcycle: {line}")
         if dry_run:
             _show_plans(found.works, viewing, allowed, json_lines, verbose)
-            raise typer.Exit(1 if found.refused else 0)
+            raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
 
         def showing(events: Iterator[Event]) -> Iterator[Event]:
             both = zip(found.styles, found.works, strict=True)
@@ -279,15 +279,14 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
     """A list that `_listed` can read; OutputError when it cannot be written."""
     import os
 
-    from imgcycle.errors import OutputError
-    from imgcycle.media.files import atomic_write
+    from imgcycle.media.files import atomic_write, unwritten
     from imgcycle.media.paths import shown
 
     try:
         with atomic_write(path) as file:
             file.write(b"".join(os.fsencode(name) + end for name in names))
     except OSError as error:
-        raise OutputError(f"{shown(path)} cannot be written: {error.strerror or error}") from error
+        raise unwritten(f"--failed-list {shown(path)}", error) from error
 
 
 def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_lines: bool, verbose: bool) -> None:
@@ -306,7 +305,7 @@ def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_
                 emit_json({"schema": 1, **task.to_dict(), **({} if how is None else {"plan": how})})
                 continue
             reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
-            emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
+            emit(f"{shown(task.input)} → {shown(task.output)}{reason}" if task.output else shown(task.input) + reason)
             if how is not None:
                 emit(f"    {how}")
     if not json_lines:

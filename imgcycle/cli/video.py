@@ -168,7 +168,7 @@ def video(
         planned = plan_clips(request, translator.style)
         if dry_run:
             _show_plan(planned, json_lines)
-            return
+            raise typer.Exit(1 if any(task.verdict == "fail" for task in planned.tasks) else 0)
         from imgcycle.jobs.video import convert_clips
 
         with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
@@ -213,7 +213,7 @@ def _show_plan(planned: ClipPlan, json_lines: bool) -> None:
             emit_json({"schema": 1, **task.to_dict()})
             continue
         reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
-        emit(f"{shown(task.input)} → {shown(task.output)}{reason}")
+        emit(f"{shown(task.input)} → {shown(task.output)}{reason}" if task.output else shown(task.input) + reason)
     if not json_lines:
         for note in planned.notes:
             say(note)

@@ -54,7 +54,7 @@ class ImageFolder:
         self._lock = threading.Lock()
         self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
-        found = walk(root, leave_out=[path.resolve() for path in leave_out])
+        found = walk(root, leave_out=[path.resolve() for path in leave_out], closed=self._report)
         for path in sorted(p for p in found if kind_of(p) == "still"):
             try:
                 open_image(read_file(path))

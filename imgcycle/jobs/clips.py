@@ -16,7 +16,17 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.ledger import Ledger
 from imgcycle.jobs.numbered import facts_of, is_sequence
-from imgcycle.jobs.planning import counted, judged, kept_notes, read_recipe, verdict_for
+from imgcycle.jobs.planning import (
+    chosen_inputs,
+    counted,
+    judged,
+    kept_notes,
+    left_out,
+    open_ledgers,
+    read_recipe,
+    unread,
+    verdict_for,
+)
 from imgcycle.jobs.segments import is_begun
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.media import formats, paths
@@ -82,27 +92,28 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     found = paths.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
     ledger = cache(Ledger)
-    clips = [s for s in (*found.clips, *moving) if s.folder is None or not _is_ours(s.path, s.folder, ledger)]
-    ours = len(found.clips) + len(moving) - len(clips)
     label = f"{style.name}-preview" if request.options.preview else style.name
-    assigned = paths.assign(
-        clips,
-        request.output,
-        label,
-        lambda source: _suffix(source, request.options),
-        request.name,
-        request.on_clash,
-        ("clip", "still"),
-    )
+    kinds = ("clip", "still")
+
+    def suffix(source: Source) -> str:
+        return _suffix(source, request.options)
+
+    def made_from(sources: Sequence[Source]) -> list[Assignment]:
+        return paths.targets(sources, request.output, label, suffix, request.name, kinds)
+
+    both = (*found.clips, *moving)
+    clips = chosen_inputs(both, [s for s in both if _is_ours(s.path, s.folder, ledger)], (), made_from)
+    ours = len(both) - len(clips)
+    assigned = paths.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
     _check_outputs(assigned, request.options)
     wanted = recipe_for(style, request.options)
-    ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
-    tasks = [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
+    ledgers = open_ledgers(assigned)
+    tasks = [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+    tasks += [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
     notes = [style.origin] if style.origin else []
-    if ours:
-        notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
-    stills = len(found.sources) - len(moving) + len(found.raws)
+    notes += left_out(ours)
+    stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
     return ClipPlan(tuple(tasks), (*notes, *_unheeded(assigned, chosen), *kept_notes(tasks)))
@@ -151,11 +162,13 @@ def clip_recipe(path: Path) -> dict[str, Any] | None:
     return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
-def _is_ours(path: Path, folder: Path, ledger: Callable[[Path], Ledger]) -> bool:
-    """Whether a clip found in a folder is a result: it says so, or a ledger does, for not all containers can."""
+def _is_ours(path: Path, folder: Path | None, ledger: Callable[[Path], Ledger]) -> bool:
+    """Whether a clip is a result: it says so, or a ledger does, for not all containers can."""
     if clip_recipe(path) is not None:
         return True
-    roots = [path.parent, *(above for above in path.parents[1:] if above == folder or folder in above.parents)]
+    roots = [path.parent]
+    if folder is not None:
+        roots += [above for above in path.parents[1:] if above == folder or folder in above.parents]
     return any(ledger(root).get(path) is not None for root in roots)
 
 

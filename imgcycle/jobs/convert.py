@@ -11,10 +11,11 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
+from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.memory import Memory, check_memory, planned, planned_file
-from imgcycle.jobs.planning import Plan, check_disk
+from imgcycle.jobs.planning import Plan
 from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import Row, Task
@@ -85,14 +86,14 @@ def convert_one(task: Task, translator: Translator, memory: Memory | None = None
     room = Room(0)
     memory = memory or Memory.default()
     begun = pipeline.begin(task, translator, memory, room)
-    if isinstance(begun.value, Row):
-        return begun.value
+    if isinstance(begun.value, pipeline.Written):
+        return begun.value.row
     started = time.perf_counter()
     try:
         begun.value.translate(translator, memory)
     except Exception as error:  # one file's failure, of whatever kind, is that file's
         begun.value.close()
-        return pipeline.failed(task, error)
+        return pipeline.failed(task, error).row
     seconds = begun.seconds + time.perf_counter() - started
     return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room).row
 
@@ -188,6 +189,6 @@ def _carried_out(
         for task, written in zip(tasks, made, strict=False):
             if written.record is not None:
                 ledgers[task.root].append(written.record)
-            yield from tally.add(written.row)
+            yield from tally.add(written.row, written.full)
             if tally.over:
                 return

@@ -1,7 +1,8 @@
 """What is done, in `.imgcycle/done.jsonl` of an output root: one line a result, appended by the driver alone.
 
 A line counts from the moment it ends in a newline, so a killed process leaves at most a line that counts for
-nothing. A result whose line was lost with the process still carries its recipe, and its source's time.
+nothing. A result whose line was lost with the process still carries its recipe, and its source's time. So it is with
+a line that was damaged, however: it counts for nothing, and the others count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import importlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,13 @@ from typing import IO, Any, Literal
 
 from imgcycle.config import JsonConfig
 from imgcycle.errors import OutputError, UsageError
-from imgcycle.media.files import opened, remove_leftovers
+from imgcycle.media.files import appending, opened, remove_leftovers, unwritten
 from imgcycle.media.locks import taken
-from imgcycle.media.paths import STATE_FOLDER
+from imgcycle.media.paths import STATE_FOLDER, shown
 
 LEDGER, LOCK = "done.jsonl", "lock"
+_LONGEST = 1 << 20
+"""Bytes of the longest line that can be a record: two paths and the options, escaped, take a tenth."""
 Standing = Literal["ours", "edited", "unknown"]
 
 
@@ -46,12 +50,15 @@ class Record(JsonConfig):
 
 
 class Ledger:
-    """The records of one output root; reading needs no lock, appending takes one."""
+    """The records of one output root; reading needs no lock, appending takes one.
+
+    A ledger that is a link, or lies in a linked folder, is another's: it counts for nothing and is never written to.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / STATE_FOLDER / LEDGER
-        self._records = dict(_read(self.path))
+        self._records = {} if _linked(self.path.parent) or _linked(self.path) else dict(_read(self.path))
 
     def get(self, output: Path) -> Record | None:
         """The last record of an output, or None."""
@@ -70,11 +77,10 @@ class Ledger:
         return "edited"
 
     def append(self, record: Record) -> None:
-        """Add a line. OutputError when it cannot be written."""
+        """Add a line. OutputError when it cannot be written, UsageError as `check_state` has it."""
         line = json.dumps(record.to_dict(), sort_keys=True).encode() + b"\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+") as file, locked(file):
+            with _own_file(self.root, LEDGER) as file, locked(file):
                 end = file.seek(0, os.SEEK_END)
                 if end:
                     # A writer killed in the middle of a line must not spoil ours.
@@ -83,7 +89,7 @@ class Ledger:
                         line = b"\n" + line
                 file.write(line)
         except OSError as error:
-            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            raise unwritten(shown(self.path), error) from error
         self._records[record.output] = record
 
     def _key(self, output: Path) -> str:
@@ -102,15 +108,65 @@ def file_digest(path: Path) -> str:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Record]]:
+    """The records of every line that is one."""
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]
+        with opened(path) as file:
+            whole = True
+            while line := file.readline(_LONGEST):
+                begins, whole = whole, line.endswith(b"\n")
+                # JSON nested without end is a RecursionError.
+                with contextlib.suppress(ValueError, UsageError, TypeError, RecursionError):
+                    if begins and whole:
+                        record = _record(json.loads(line))
+                        yield record.output, record
     except OSError:
         return
-    for line in lines:
-        with contextlib.suppress(ValueError, UsageError, TypeError):
-            values: Any = json.loads(line)
-            record = Record.from_dict(values)
-            yield record.output, record
+
+
+def _record(values: Any) -> Record:
+    """UsageError, TypeError or ValueError for whatever is no record."""
+    if not isinstance(values, dict):
+        raise TypeError("a record is an object")
+    record = Record.from_dict(values)
+    if not isinstance(json.loads(record.options), dict):
+        raise TypeError("options are an object")
+    return record
+
+
+def check_state(root: Path) -> None:
+    """UsageError where a link lies in an output root's state folder, or in its place.
+
+    What is noted there would go where the link leads, into a file that is another's.
+    """
+    for folder, folders, files in os.walk(root / STATE_FOLDER):
+        for name in (*folders, *files):
+            _refuse_link(Path(folder) / name)
+    _refuse_link(root / STATE_FOLDER)
+
+
+def _refuse_link(path: Path) -> None:
+    if kind := _linked(path):
+        raise UsageError(f"{shown(path)} is {kind}, and imgcycle notes nothing through one", "delete it, or another -o")
+
+
+def _linked(path: Path) -> str:
+    """What kind of link stands there; empty where none does."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ""
+    if stat.S_ISLNK(found.st_mode):
+        return "a link"
+    return "a file of several names" if stat.S_ISREG(found.st_mode) and found.st_nlink > 1 else ""
+
+
+def _own_file(root: Path, name: str) -> IO[bytes]:
+    """A file of a root's state folder, open to read and to append; UsageError where it is a link, OSError passes."""
+    path = root / STATE_FOLDER / name
+    _refuse_link(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_link(path)
+    return appending(path)
 
 
 @contextlib.contextmanager
@@ -118,16 +174,16 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
     """Tell other processes that this one writes below `roots`; alone there, first clear what killed ones left.
 
     Any number of processes may work on one root: every file appears whole, and the ledger is locked line by line.
-    Only leftovers in `folders` are cleared, and only while no other process could be writing them.
+    Only leftovers in `folders` are cleared, and only while no other process could be writing them. OutputError where
+    nothing can be written, UsageError as `check_state` has it.
     """
     with contextlib.ExitStack() as stack:
         held = []
         for root in sorted(roots):
             try:
-                (root / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-                held.append(stack.enter_context((root / STATE_FOLDER / LOCK).open("ab")))
+                held.append(stack.enter_context(_own_file(root, LOCK)))
             except OSError as error:
-                why = f"{root} cannot be written to: {error.strerror or error}"
+                why = f"{shown(root)} cannot be written to: {error.strerror or error}"
                 raise OutputError(why, "choose another -o") from error
         alone = [taken(file) for file in held]
         if all(alone):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imgcycle.engine.temporal import Calm, State
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import InputError, OutputError
+from imgcycle.errors import InputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
 from imgcycle.jobs.frames import Filming, stand_ins
@@ -20,7 +20,7 @@ from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.pixels import Pixels, side_by_side
 from imgcycle.media.stills import Still, measure_file
 from imgcycle.media.video.decode import TimedFrame
@@ -88,7 +88,7 @@ def convert_moving(
         with atomic_write(Path(task.output)) as file:
             file.write(data)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}") from error
+        raise unwritten("", error) from error
     said = stand_ins(kept.stood_in, filming.failures)
     status: Status = "failed" if said else "done"
     line = f"{said} (the result is written)" if said else None

@@ -19,14 +19,14 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
 from imgcycle.engine.strips import Listener
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError, OutputError
+from imgcycle.errors import InputError
 from imgcycle.jobs.ends import Ends, PixelRows, ReducedRows
 from imgcycle.jobs.memory import Memory, fitted, work_shape
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation import Animation, encode_animation, read_picture
 from imgcycle.media.encoding import encode_still, losses
-from imgcycle.media.files import atomic_write, read_file
+from imgcycle.media.files import atomic_write, read_file, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import kind_of
 from imgcycle.media.pixels import Floats, Pixels, side_by_side, without_holes
@@ -241,7 +241,7 @@ class HeldPicture:
             with atomic_write(path, times=times_of(self.source)) as file:
                 file.write(data)
         except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror or error}") from error
+            raise unwritten("", error) from error
         return hashlib.sha256(data).hexdigest()
 
     def close(self) -> None:

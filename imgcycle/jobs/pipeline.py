@@ -18,22 +18,27 @@ from pathlib import Path
 from typing import Protocol
 
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import ImgcycleError, OutputError
+from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.disk import existing
 from imgcycle.jobs.huge import HugePicture
 from imgcycle.jobs.ledger import Record, relative_name
 from imgcycle.jobs.memory import Course, Memory, planned_file
 from imgcycle.jobs.picture import HeldPicture, recipe_for
-from imgcycle.jobs.planning import existing
 from imgcycle.jobs.room import Room
-from imgcycle.jobs.tasks import Row, Status, Task
+from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, Verdict
+from imgcycle.media.files import is_full, unwritten
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a task came to: its row, and for the ledger what was written."""
+    """What a task came to: its row, and for the ledger what was written.
+
+    `full` tells that a full disk ended it, as it would end every other.
+    """
 
     row: Row
     record: Record | None = None
+    full: bool = False
 
 
 class Picture(Protocol):
@@ -69,9 +74,9 @@ class Picture(Protocol):
 
 @dataclass
 class Begun:
-    """A picture read (or its row, when there is nothing to translate), the seconds that took, the room it takes."""
+    """A picture read (or what came of it, when there is nothing to translate), the seconds that took, its room."""
 
-    value: Picture | Row
+    value: Picture | Written
     seconds: float
     size: int = 0
 
@@ -129,7 +134,7 @@ def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket
         room.enter(ticket, course.size)
         entered = True
         if task.verdict != "convert":
-            return Begun(left_alone(task), 0.0)
+            return Begun(Written(left_alone(task)), 0.0)
         started = time.perf_counter()
         return Begun(read(task, course, translator.style), time.perf_counter() - started, course.size)
     except Exception as error:
@@ -163,7 +168,7 @@ def _through_the_net(
     room: Room,
     listener: Callable[[float], None],
 ) -> Future[Written]:
-    if isinstance(begun.value, Row):
+    if isinstance(begun.value, Written):
         return _ready(begun.value)
     started = time.perf_counter()
     try:
@@ -189,11 +194,11 @@ def spill_folder(results: Path) -> Path:
 def end(task: Task, begun: Begun, style: Style, room: Room) -> Written:
     """Restore, encode and write one picture."""
     started = time.perf_counter()
-    assert not isinstance(begun.value, Row)
+    assert not isinstance(begun.value, Written)
     try:
         written = write(task, begun.value, style)
     except Exception as error:
-        return Written(failed(task, error))
+        return failed(task, error)
     finally:
         begun.value.close()
         room.leave(begun.size)
@@ -203,13 +208,13 @@ def end(task: Task, begun: Begun, style: Style, room: Room) -> Written:
 
 def _let_go(future: Future[Begun]) -> None:
     """Close what was read for nobody."""
-    if not future.cancelled() and not isinstance(picture := future.result().value, Row):
+    if not future.cancelled() and not isinstance(picture := future.result().value, Written):
         picture.close()
 
 
-def _ready(row: Row) -> Future[Written]:
+def _ready(written: Written) -> Future[Written]:
     future: Future[Written] = Future()
-    future.set_result(Written(row))
+    future.set_result(written)
     return future
 
 
@@ -220,7 +225,7 @@ def write(task: Task, picture: Picture, style: Style) -> Written:
         digest = picture.write()
         found = path.stat()
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}") from error
+        raise unwritten("", error) from error
     recipe = recipe_for(style, task.options)
     record = Record(
         relative_name(Path(task.root), path),
@@ -237,15 +242,16 @@ def write(task: Task, picture: Picture, style: Style) -> Written:
     return Written(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
 
 
-def left_alone(task: Task) -> Row:
-    """The row of a task that the plan skips or keeps."""
-    status: Status = "skipped" if task.verdict == "skip" else "kept"
-    return Row(task.input, task.output, status, error=task.reason if status == "kept" else None)
+def left_alone(task: Task | ClipTask) -> Row:
+    """The row of a task that the plan skips, keeps or knows to fail."""
+    statuses: dict[Verdict, Status] = {"skip": "skipped", "keep": "kept", "fail": "failed"}
+    status = statuses[task.verdict]
+    return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
 
 
-def failed(task: Task, error: Exception) -> Row:
-    """The row of a task that an exception ended."""
-    return failure(task.input, task.output, error)
+def failed(task: Task, error: Exception) -> Written:
+    """What a task came to that an exception ended."""
+    return Written(failure(task.input, task.output, error), full=is_full(error))
 
 
 def failure(source: str, output: str, error: Exception) -> Row:

@@ -9,17 +9,20 @@ from pathlib import Path
 from imgcycle.errors import UsageError
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.tasks import ClipTask, Task
-from imgcycle.media.paths import identity, same_file, shown
+from imgcycle.media.paths import check_name, identity, in_state_folder, same_file, shown
 from imgcycle.media.video.sequences import picture_numbers, picture_path
 
 
 def check_place(option: str, path: Path, tasks: Sequence[Task | ClipTask]) -> None:
     """UsageError where the file that `option` names cannot be written, or is an input or a result of the tasks."""
-    if path.is_dir():
+    if in_state_folder(path):
+        raise UsageError(f"{option} {shown(path)} is where imgcycle keeps its own notes", "name another file")
+    if os.path.isdir(path):  # noqa: PTH112 - False for one that nobody may look at
         raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
     if not _is_writable(path.parent):
         # After hours of work it would be too late to learn that it has nowhere to go.
         raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
+    check_name(os.fspath(path), option)
     facts = identity(path)
     for task in tasks:
         both = ((task.input, "an input"), (task.output, "a result"))
@@ -43,4 +46,4 @@ def _is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which need not be there yet."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK) and folder.is_dir()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style
-from imgcycle.errors import OutputError, UsageError
-from imgcycle.jobs.ledger import Ledger, Record, file_digest
+from imgcycle.errors import UsageError
+from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths, xmp
@@ -22,8 +22,6 @@ from imgcycle.media.formats import Format
 from imgcycle.media.paths import Assignment, OnClash, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
-_GROWTH = 1.5
-"""Results are larger than their sources where these were compressed harder; a guess for the check of free disk."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +74,47 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
     if apart and request.output is not None and not paths.names_folder(request.output):
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
-    if request.output is not None and not request.output.endswith(("/", os.sep)) and not Path(request.output).is_dir():
+    if request.output is not None and not request.output.endswith(("/", os.sep)) and not os.path.isdir(request.output):  # noqa: PTH112
         paths.check_suffix(request.output, formats.CHOICES.get(request.format))
     leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
     found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
-    sources = [s for s in found.sources if s.folder is None or read_recipe(s.path) is None]
-    beside = _beside(found, len(found.sources) - len(sources))
+    recipes = {source: read_recipe(source.path) for source in found.sources}
+    results = [source for source, recipe in recipes.items() if recipe is not None and "sheet" not in recipe]
+    pages = [source for source, recipe in recipes.items() if recipe is not None and "sheet" in recipe]
+    each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
+
+    def made_from(sources: Sequence[Source]) -> list[Assignment]:
+        return [made for style, own in each for made in paths.targets(sources, *_naming(own, style))]
+
+    sources = chosen_inputs(found.sources, results, pages, made_from)
+    beside = Beside(tuple(_left_alone(found, request)), tuple(_beside(found)), len(found.sources) - len(sources))
     plans = []
-    for n, style in enumerate(styles):
-        own = replace(request, output=_output(request, style, apart))
+    for n, (style, own) in enumerate(each):
         about = f" in {style.name}" if len(styles) > 1 else ""
         plans.append(_planned(sources, own, style, beside if n == 0 else None, about))
     _refuse_meetings(plans)
     return plans
+
+
+def chosen_inputs(
+    found: Sequence[Source],
+    results: Sequence[Source],
+    pages: Sequence[Source],
+    made_from: Callable[[Sequence[Source]], Sequence[Assignment]],
+) -> list[Source]:
+    """The inputs among what was found, without imgcycle's own `results` (a glob or a walk takes them along).
+
+    Where all that was named is results, they are what is meant, but those that `made_from` them would be made now.
+    `pages` (contact sheets) are inputs only when nothing else was named.
+    """
+    ours = {*results, *pages}
+    if any(source not in ours for source in found):
+        return [source for source in found if source not in ours]
+    if not results:
+        return [source for source in pages if source.folder is None]
+    made = {paths.key(each.output): each.source for each in made_from(results)}
+    return [source for source in results if made.get(paths.key(source.path), source) == source]
 
 
 def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
@@ -99,23 +124,47 @@ def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
     return f"{Path(request.output) / style.name}{os.sep}"
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the inputs: tasks that are none, lines on what is left alone, the number of earlier results."""
+
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...]
+    results: int
+
+
+def _naming(request: ConvertRequest, style: Style) -> tuple[str | None, str, Callable[[Source], str], str | None]:
+    """What names a style's results: see `paths.targets`."""
+    return request.output, style.name, lambda source: _suffix(source, request.format), request.name
+
+
 def _planned(
-    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Sequence[str] | None, about: str
+    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Beside | None, about: str
 ) -> Plan:
-    """A style's plan; `beside` is what is noted once for all styles, None where it was."""
+    """A style's plan; `beside` is what is told once for all styles, None where it was."""
     # Every input gets its output before any is chosen: a sample must go where the whole would.
-    assigned = paths.assign(
-        sources, request.output, style.name, lambda s: _suffix(s, request.format), request.name, request.on_clash
-    )
+    assigned = paths.assign(sources, *_naming(request, style), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
     assigned = chosen(assigned, request.sample, request.limit)
-    ledgers = {root: Ledger(root) for root in {a.root for a in assigned}}
+    ledgers = open_ledgers(assigned)
     wanted = recipe_for(style, request.options)
     tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
-    once = () if beside is None else (*beside, *_renamed(assigned))
-    return Plan(tasks, (*recognised, *once, *kept_notes(tasks, about)))
+    notes = kept_notes(tasks, about)
+    if beside is None:
+        return Plan(tasks, (*recognised, *notes))
+    once = (*beside.notes, *left_out(beside.results), *_renamed(assigned))
+    # What cannot be done comes first: with --fail-fast, and to whoever looks, it is news before the work.
+    return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
+
+
+def open_ledgers(assigned: Sequence[Assignment]) -> dict[Path, Ledger]:
+    """The ledger of every output root; UsageError where one is a link."""
+    roots = {each.root for each in assigned}
+    for root in roots:
+        check_state(root)
+    return {root: Ledger(root) for root in roots}
 
 
 def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
@@ -130,7 +179,7 @@ def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
 def _refuse_meetings(plans: Sequence[Plan]) -> None:
     taken: set[str] = set()
     for plan in plans:
-        outputs = {os.path.normpath(task.output) for task in plan.tasks}
+        outputs = {os.path.normpath(task.output) for task in plan.tasks if task.output}
         if met := taken & outputs:
             raise UsageError(f"several styles would be written to {paths.shown(min(met))}", "put {style} into --name")
         taken |= outputs
@@ -143,45 +192,6 @@ def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) ->
         at = sorted({round(n * last / max(1, sample - 1)) for n in range(sample)})
         assigned = [assigned[n] for n in at]
     return assigned if limit is None else assigned[:limit]
-
-
-class Work(Protocol):
-    """A plan of pictures or of clips."""
-
-    @property
-    def to_convert(self) -> Sequence[Task | ClipTask]:
-        """The tasks that mean work."""
-        ...
-
-
-def check_disk(plan: Work) -> None:
-    """Raise OutputError when the results would surely not fit; judged from the sizes of the inputs."""
-    needed: dict[Path, int] = {}
-    for task in plan.to_convert:
-        try:
-            size = Path(task.input).stat().st_size
-        except OSError:
-            continue
-        root = existing(Path(task.root))
-        needed[root] = needed.get(root, 0) + round(size * _GROWTH)
-    for root, size in needed.items():
-        free = shutil.disk_usage(root).free
-        if size > free:
-            raise OutputError(
-                f"about {_amount(size)} will be written to {paths.shown(root)}, where {_amount(free)} are free",
-                "free some, or choose another -o",
-            )
-
-
-def _amount(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
-
-
-def existing(path: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
-    while not path.is_dir() and path != path.parent:
-        path = path.parent
-    return path
 
 
 def _suffix(source: Source, wanted: str) -> str:
@@ -229,8 +239,13 @@ def judged(
 ) -> tuple[Verdict, str]:
     """Whether to convert, skip or keep, and why: by what is there, what the ledger says and what recipe it bears."""
     output = assigned.output
-    if not os.path.lexists(output):
+    try:
+        output.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return "convert", ""
+    except OSError as error:
+        hint = " (--name gives it a shorter one)" if error.errno == errno.ENAMETOOLONG else ""
+        return "fail", f"its result cannot be written: {error.strerror}{hint}"
     if output.is_dir():
         return "keep", "a folder of that name"
     if overwrite:
@@ -309,19 +324,46 @@ def _marked(path: Path) -> bool:
         return mark in file.read()
 
 
-def _beside(found: paths.Gathered, ours: int) -> list[str]:
+_VIDEO, _RAW = "imgcycle video takes them", "--raw preview or --raw develop takes them"
+
+
+def _beside(found: paths.Gathered) -> list[str]:
     """A line for each kind of file that lies among the inputs and is none."""
     notes = []
     if found.clips:
-        notes.append(f"{counted(len(found.clips), 'video clip')} left alone (imgcycle video takes them)")
-    if found.raws:
-        notes.append(f"{counted(len(found.raws), 'RAW file')} left alone (--raw preview or --raw develop takes them)")
+        notes.append(f"{counted(len(found.clips), 'video clip')} left alone ({_VIDEO})")
+    if raws := len(found.raws) + len(found.named_raws):
+        notes.append(f"{counted(raws, 'RAW file')} left alone ({_RAW})")
     if found.foreign:
         kinds = ", ".join(counted(number, f"{name} file") for name, number in found.foreign.items())
         notes.append(f"{kinds} left alone (not read: {EXPORT})")
-    if ours:
-        notes.append(f"{counted(ours, 'earlier result')} of imgcycle left out of the inputs")
     return notes
+
+
+def _left_alone(found: paths.Gathered, request: ConvertRequest) -> Iterator[Task]:
+    """A task for each folder that cannot be read, and for each file that was named itself and is none of this command.
+
+    They have no output.
+    """
+    for path, why in found.closed:
+        yield Task(os.fspath(path), "", "", request.options, "fail", unread(why))
+    for clip in found.clips:
+        if clip.folder is None:
+            yield Task(os.fspath(clip.path), "", "", request.options, "keep", f"a video clip ({_VIDEO})")
+    for path in found.named_raws:
+        yield Task(os.fspath(path), "", "", request.options, "keep", f"a RAW file ({_RAW})")
+
+
+def unread(why: str) -> str:
+    """The line of a folder that cannot be read."""
+    return f"a folder that cannot be read: {why}"
+
+
+def left_out(results: int) -> list[str]:
+    """A line on earlier results that were among the inputs, and what to do when they were meant."""
+    if not results:
+        return []
+    return [f"{counted(results, 'earlier result')} of imgcycle left out of the inputs (named alone, they are taken)"]
 
 
 def _renamed(assigned: Sequence[Assignment]) -> list[str]:
@@ -339,7 +381,7 @@ def kept_notes(tasks: Sequence[Task | ClipTask], about: str = "") -> list[str]:
     """A line for each reason that results are kept for; `about` says of which."""
     kept: dict[str, int] = {}
     for task in tasks:
-        if task.verdict == "keep":
+        if task.verdict == "keep" and task.output:
             kept[task.reason] = kept.get(task.reason, 0) + 1
     return [f"{counted(number, 'output')}{about} kept: {reason}" for reason, number in kept.items()]
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from imgcycle.engine.temporal import State
 from imgcycle.errors import OutputError
-from imgcycle.media.files import atomic_write, remove_leftovers, write_text
+from imgcycle.jobs.ledger import check_state
+from imgcycle.media.files import appending, atomic_write, remove_leftovers, unwritten, write_text
 from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER, shown
 from imgcycle.media.video.mux import Segment
@@ -73,6 +74,7 @@ class Shelf:
         resume: bool = True,
         there: Callable[[Sequence[Closed]], bool] = lambda _: True,
     ) -> None:
+        self.root = root
         self.folder = shelf_folder(root, output)
         self.output = output
         self._digest = hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()
@@ -131,7 +133,7 @@ class Shelf:
             self.closed.append(closed)
             self._write()
         except OSError as error:
-            raise OutputError(f"{shown(self.folder)} cannot be written: {error.strerror or error}") from error
+            raise unwritten(shown(self.folder), error) from error
         self._memory(number - 1).unlink(missing_ok=True)
 
     def complete(self, problems: Sequence[str]) -> None:
@@ -143,7 +145,7 @@ class Shelf:
         try:
             self._write()
         except OSError as error:
-            raise OutputError(f"{shown(self.folder)} cannot be written: {error.strerror or error}") from error
+            raise unwritten(shown(self.folder), error) from error
 
     def remove(self) -> None:
         """Clear everything away: the result stands."""
@@ -152,9 +154,10 @@ class Shelf:
             self.folder.parent.rmdir()
 
     def __enter__(self) -> Self:
+        check_state(self.root)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / _LOCK).open("ab")
+            self._lock = appending(self.folder / _LOCK)
         except OSError as error:
             raise OutputError(f"{shown(self.folder)} cannot be written to: {error.strerror or error}") from error
         if taken(self._lock) is False:

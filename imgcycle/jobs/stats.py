@@ -11,10 +11,10 @@ from typing import Any
 
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import OutputError, UsageError
+from imgcycle.errors import UsageError
 from imgcycle.jobs.places import check_place
 from imgcycle.jobs.tasks import ClipTask
-from imgcycle.media.files import read_file, write_text
+from imgcycle.media.files import read_file, unwritten, write_text
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Floats
 from imgcycle.metrics.flicker import Flicker
@@ -74,4 +74,4 @@ class Stats:
         try:
             write_text(path, json.dumps({"schema": 1, "clips": clips}, indent=2) + "\n")
         except OSError as error:
-            raise OutputError(f"{shown(path)} cannot be written: {error.strerror or error}") from error
+            raise unwritten(shown(path), error) from error

@@ -73,12 +73,18 @@ def find_subjects(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut
 
 
 def pictures(argument: str, apart_from: str | None = None) -> list[Source]:
-    """The pictures behind a folder, file or glob, without those of another folder inside it; UsageError for none."""
+    """The pictures behind a folder, file or glob, without those of another folder inside it.
+
+    UsageError for none, InputError for a folder in it that cannot be read.
+    """
     inside = [Path(apart_from)] if apart_from is not None and not same_place(argument, apart_from) else []
-    found = gather([argument], leave_out=inside).sources
-    if not found:
+    found = gather([argument], leave_out=inside)
+    if found.closed:  # figures of a part would be taken for the whole's
+        path, why = found.closed[0]
+        raise InputError(f"{shown(path)} cannot be read: {why}")
+    if not found.sources:
         raise UsageError(f"{shown(argument)} holds no pictures")
-    return found
+    return found.sources
 
 
 def same_place(one: str, other: str) -> bool:

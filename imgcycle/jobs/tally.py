@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +25,7 @@ class Tally:
         self.left = sum(weight > 0 for weight in self.weights)
         self.counts: dict[Status, int] = {"done": 0, "skipped": 0, "kept": 0, "failed": 0}
         self.megapixels = 0.0
-        self.position = 0
+        self.position = self.worked = 0
         self.over = False
         self._cause: tuple[str | None, int] = (None, 0)
         self._remarks: dict[str, dict[str, None]] = {}
@@ -37,8 +35,8 @@ class Tally:
         passed = sum(self.weights[:position]) + share * self.weights[position]
         return Progressed(self.tasks[position].input, share, passed / self.whole if self.whole else 1.0)
 
-    def add(self, row: Row) -> Iterator[Event]:
-        """Count a row; the events that follow from it."""
+    def add(self, row: Row, full: bool = False) -> Iterator[Event]:
+        """Count a row; the events that follow from it. `full` tells that a full disk ended its task."""
         weight = self.weights[self.position]
         self.counts[row.status] += 1
         self.position += 1
@@ -49,26 +47,28 @@ class Tally:
             self._remarks.setdefault(note, {})[row.input] = None
         share = self.passed / self.whole if self.whole else 1.0
         yield Finished(row, self.position, self.total, share)
-        worked = self.counts["done"] + self.counts["failed"]
-        if worked == _ESTIMATE_AFTER and row.status in ("done", "failed") and self.left:
+        self.worked += weight > 0
+        if self.worked == _ESTIMATE_AFTER and weight and self.left:
             elapsed = time.perf_counter() - self.begun
             yield Estimated(elapsed * (1 - share) / share, self.megapixels / elapsed)
-        note = self._reason_to_stop(row)
+        note = self._reason_to_stop(row, weight > 0, full)
         if note and self.left:
             self.over = True
             yield Noted(f"{note}: stopped with {self.left} to go")
 
-    def _reason_to_stop(self, row: Row) -> str:
+    def _reason_to_stop(self, row: Row, tried: bool, full: bool) -> str:
         if row.status == "done":
             self._cause = (None, 0)
         if row.status != "failed":
             return ""
-        cause, times = self._cause
-        self._cause = (row.error, times + 1 if cause == row.error else 1)
         if self.fail_fast:
             return "a failure"
-        if row.error and os.strerror(errno.ENOSPC) in row.error:
+        if full:
             return "the disk is full"
+        if not tried:  # the plan knew of it, and it says nothing of what is to come
+            return ""
+        cause, times = self._cause
+        self._cause = (row.error, times + 1 if cause == row.error else 1)
         return f"{_SAME_FAILURES} failures in a row with one cause" if self._cause[1] >= _SAME_FAILURES else ""
 
     def remarks(self) -> Iterator[Noted]:

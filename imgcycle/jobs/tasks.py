@@ -8,7 +8,8 @@ from typing import Literal
 from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
 
 Status = Literal["done", "skipped", "kept", "failed"]
-Verdict = Literal["convert", "skip", "keep"]
+Verdict = Literal["convert", "skip", "keep", "fail"]
+"""Two ways to leave alone what is there or is no business of a command, and what could not even be looked at."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs import moving, pipeline
 from imgcycle.jobs.clips import MOVING, ClipPlan, check_style, recipe_for
+from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
 from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
@@ -26,13 +27,13 @@ from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
 from imgcycle.jobs.memory import ROOM, Memory, Room, clip_need
 from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
-from imgcycle.jobs.planning import check_disk
 from imgcycle.jobs.segments import Shelf
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.takes import ClipTakes, SequenceTakes, Takes
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
 from imgcycle.media import formats
+from imgcycle.media.files import is_full
 from imgcycle.media.paths import same_file, shown
 from imgcycle.media.video.decode import scaled_size
 from imgcycle.media.video.probe import probe_video
@@ -91,7 +92,8 @@ def convert_clips(
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
         for position, task in enumerate(plan.tasks):
             hear = _heard(listener, tally, position) if tally.total > 1 else listener
-            yield from tally.add(_row(task, translator, hear, resume, None if stats is None else measured, room))
+            made = _carried_out(task, translator, hear, resume, None if stats is None else measured, room)
+            yield from tally.add(made.row, made.full)
             if tally.over:
                 break
     if stats is not None:
@@ -134,28 +136,29 @@ def _heard(listener: Listener, tally: Tally, position: int) -> Listener:
     return hear
 
 
-def _row(
+def _carried_out(
     task: ClipTask,
     translator: Translator,
     listener: Listener,
     resume: bool,
     measured: dict[str, Any] | None,
     room: Room,
-) -> ClipRow:
+) -> pipeline.Written:
     if task.verdict != "convert":
-        status = "skipped" if task.verdict == "skip" else "kept"
-        return ClipRow(task.input, task.output, status, error=task.reason if status == "kept" else None)  # type: ignore[arg-type]
+        left = pipeline.left_alone(task)
+        return pipeline.Written(ClipRow(left.input, left.output, left.status, error=left.error))
     begun = time.perf_counter()
     stats = Stats(translator) if measured is not None else None
     try:
         row = convert_clip(task, translator, listener, resume=resume, stats=stats, room=room)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         failed: Row = pipeline.failure(task.input, task.output, error)
-        return ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
+        row = ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
+        return pipeline.Written(row, full=is_full(error))
     if measured is not None and stats is not None:
         facts = {"output": task.output, "frames": row.frames, "measured": stats.measured, "seconds": row.seconds}
         measured[task.input] = facts | stats.figures()
-    return row
+    return pipeline.Written(row)
 
 
 def convert_clip(

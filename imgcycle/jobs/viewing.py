@@ -15,7 +15,7 @@ from pathlib import Path
 from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
-from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
+from imgcycle.errors import ImgcycleError, InputError, UsageError
 from imgcycle.jobs.convert import Styled
 from imgcycle.jobs.events import Ended, Event, Finished, Noted, Showed
 from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
@@ -26,7 +26,7 @@ from imgcycle.jobs.places import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
 from imgcycle.media.encoding import encode_still
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import shown
 from imgcycle.media.stills import Still, measure_file
@@ -231,15 +231,12 @@ def _pages(shown_there: Exhibition, viewing: Viewing) -> Iterator[Event]:
         return
     if len(exhibits) > _MANY:
         yield Noted(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
-    try:
-        with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
-            for page in _made(shown_there, viewing):
-                _note_down(Path(page.path))
-                yield page
-                if page.size > _HEAVY:
-                    yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
-    except OSError as error:
-        raise OutputError(f"a page cannot be written: {error.strerror or error}") from error
+    with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
+        for page in _made(shown_there, viewing):
+            _note_down(Path(page.path))
+            yield page
+            if page.size > _HEAVY:
+                yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
 
 
 def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
@@ -250,6 +247,7 @@ def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
     with contextlib.ExitStack() as stack:
         page = None
         if viewing.gallery is not None:
+            stack.enter_context(_writing("page", viewing.gallery))
             file = stack.enter_context(atomic_write(viewing.gallery))
             page = Gallery(file, of)
         of_both = of.exhibits if page is not None or board is None else board.exhibits
@@ -269,9 +267,18 @@ def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
         yield Showed("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
     if viewing.sheet is not None and board is not None:
         data = board.finish(missing, _sheet_format(viewing.sheet))
-        with atomic_write(viewing.sheet) as file:
+        with _writing("sheet", viewing.sheet), atomic_write(viewing.sheet) as file:
             file.write(data)
         yield Showed("sheet", os.fspath(viewing.sheet), board.count, len(data))
+
+
+@contextlib.contextmanager
+def _writing(what: str, path: Path) -> Iterator[None]:
+    """Around the writing of a page or a sheet: OutputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(f"{shown(path)}: a {what}", error) from error
 
 
 class _Board:

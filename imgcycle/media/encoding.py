@@ -26,6 +26,15 @@ _SAMPLING = {"420": 0x221111, "422": 0x211111, "440": 0x121111, "411": 0x411111,
 _AVIF_QUALITY = 90
 _WEBP_MOST = 16383
 _JPEG_MOST = 65500
+_PHOTOGRAPHS: dict[Format, tuple[tuple[int, float], ...]] = {
+    formats.JPEG: ((1, 0.015), (10, 0.03), (30, 0.07), (50, 0.1), (75, 0.16), (85, 0.24), (92, 0.3), (100, 0.75)),
+    formats.WEBP: ((1, 0.01), (10, 0.02), (50, 0.06), (75, 0.1), (92, 0.24), (100, 0.4)),
+    formats.AVIF: ((1, 0.005), (10, 0.012), (50, 0.07), (90, 0.25), (100, 0.95)),
+}
+"""Bytes that a pixel of a photograph takes at a quality, as measured; of others about the same."""
+_WHOLE: dict[Format, float] = {formats.PNG: 1.4, formats.TIFF: 1.4, formats.GIF: 0.7, formats.BMP: 3.0}
+_DEEP = 3.3
+"""How many times that is with 16 bits: the lower eight are noise."""
 
 
 def encode_still(
@@ -64,6 +73,15 @@ def losses(still: Still, target: Format) -> tuple[str, ...]:
     if not target.alpha and still.alpha is not None and still.alpha.min() < np.iinfo(still.alpha.dtype).max:
         lost.append(f"what was transparent is laid on white: {target.name} has no transparency")
     return tuple(lost)
+
+
+def typical_size(pixels: int, target: Format, quality: int | None = None, deep: bool = False) -> int:
+    """Bytes that a photograph of so many pixels usually takes in a format that is written here."""
+    if target in _WHOLE:
+        return round(pixels * _WHOLE[target] * (_DEEP if deep and target.deep else 1))
+    usual = _AVIF_QUALITY if target is formats.AVIF else LEAST_QUALITY
+    at, sizes = zip(*_PHOTOGRAPHS[target], strict=True)
+    return round(pixels * float(np.interp(usual if quality is None else quality, at, sizes)))
 
 
 def truthful(still: Still, recipe: dict[str, Any] | None, strip: str) -> Metadata:

@@ -13,6 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
+from imgcycle.errors import DiskFull, OutputError
+
 Data = bytes | mmap.mmap
 """A file's bytes, or a view of them."""
 PARTIAL = ".imgcycle-"
@@ -40,10 +42,33 @@ def opened(path: Path) -> BufferedReader:
         raise
 
 
+def appending(path: Path) -> IO[bytes]:
+    """A file of imgcycle's own, open to read and to append, made where it is not there; a link is not followed.
+
+    Nothing is waited for: of a pipe the first look at its end fails. OSError passes through.
+    """
+    way = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, way | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    return os.fdopen(handle, "ab+")
+
+
 def read_file(path: Path) -> bytes:
     """All bytes of an input file; OSError as from `opened`."""
     with opened(path) as file:
         return file.read()
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error says that a disk, or the user's share of it, is full."""
+    return isinstance(error, DiskFull) or (
+        isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    )
+
+
+def unwritten(what: str, error: OSError) -> OutputError:
+    """`what` cannot be written, and why, in one line: DiskFull where that is the reason."""
+    line = f"{what} cannot be written: {error.strerror or error}".lstrip()
+    return DiskFull(line) if is_full(error) else OutputError(line)
 
 
 def _kind(mode: int) -> str:

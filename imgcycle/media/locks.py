@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from imgcycle.media.files import appending
+
 _EVERY = 0.1
 """Seconds between two looks at a lock that another process holds: a wait that Ctrl-C and SIGTERM can end."""
 
@@ -18,10 +20,11 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """Hold a lock file while the block runs; `waiting` is called once when another process holds it.
 
     The system lets go of it when a process dies, however it dies. The file stays: deleting it would let two in.
-    Some network file systems have no locks, and there nobody waits. OSError passes through.
+    A link in its place is not followed. Some network file systems have no locks, and there nobody waits.
+    OSError passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with appending(path) as file:
         if busy := taken(file) is False:
             waiting()
         while busy:

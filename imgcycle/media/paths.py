@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import glob
+import itertools
 import os
+import re
+import string
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +34,8 @@ STATE_FOLDER = ".imgcycle"
 
 WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
 """Suffixes of the formats that are written."""
+_SAID = 60
+"""Letters of a name that is too long to be one."""
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
@@ -49,7 +55,10 @@ class Source:
 
 @dataclass
 class Gathered:
-    """What a set of arguments names: pictures in order, and what was left alone."""
+    """What a set of arguments names: pictures in order, what was left alone, and folders that could not be read.
+
+    `raws` were found in folders, `named_raws` named themselves; `closed` are paths with the system's reason.
+    """
 
     sources: list[Source] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
@@ -57,6 +66,8 @@ class Gathered:
     raws: list[Path] = field(default_factory=list)
     foreign: dict[str, int] = field(default_factory=dict)
     """Pictures of formats that are not read, met on a walk: how many of each."""
+    named_raws: list[Path] = field(default_factory=list)
+    closed: list[tuple[Path, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -96,14 +107,16 @@ def gather(
     found = Gathered()
     seen: set[Path] = set()
     excluded = {path.resolve() for path in leave_out}
+    closed: dict[Path, str] = {}
     for argument in arguments:
-        for path in _expanded(argument):
+        for path in _expanded(argument, closed.setdefault):
             if path.is_dir():
                 found.folders.append(path)
-                for candidate in walk(path, recursive, excluded):
+                for candidate in walk(path, recursive, excluded, closed.setdefault):
                     _sort_in(found, candidate, path, seen, with_raw)
             else:
                 _sort_in(found, path, None, seen, with_raw)
+    found.closed = list(closed.items())
     return found
 
 
@@ -123,17 +136,26 @@ def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], 
     if kind == "clip":
         found.clips.append(Source(path, folder))
     elif kind == "raw":
-        found.raws.append(path)
+        (found.named_raws if folder is None else found.raws).append(path)
     else:
         found.sources.append(Source(path, folder))
 
 
-def _expanded(argument: str) -> list[Path]:
+Closed = Callable[[Path, str], object]
+"""Hears of a folder that could not be read, and why."""
+
+
+def _expanded(argument: str, closed: Closed) -> list[Path]:
+    check_name(argument, "an input")
     path = Path(argument)
-    if path.exists():
+    if os.path.exists(argument):  # noqa: PTH110 - False for whatever the system says
         return [path]
     if glob.has_magic(argument):
         matches = [Path(p) for p in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207 - keeps `..` as typed
+        if "**" in path.parts:
+            # A glob passes over what it cannot read, and says nothing.
+            for _ in walk(Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)), closed=closed):
+                pass
         if matches:
             return matches
         raise UsageError(f"nothing matches {shown(argument)}")
@@ -142,14 +164,42 @@ def _expanded(argument: str) -> list[Path]:
     raise UsageError(f"there is no {shown(path)}", "check the name, or quote it when it holds spaces")
 
 
-def walk(folder: Path, recursive: bool = True, leave_out: Iterable[Path] = ()) -> Iterator[Path]:
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""A scheme of one letter would be a drive of Windows."""
+
+
+def check_name(text: str, what: str) -> None:
+    """UsageError for what no file here can be called: an address, a name too long, a place that nobody may look at.
+
+    `what` begins the line: the option, or what the name stands for.
+    """
+    if _ADDRESS.match(text):
+        raise UsageError(f"{what} is an address, {shown(text)}", "files and folders of this machine are taken")
+    try:
+        os.stat(Path(text))  # noqa: PTH116 - which follows links and tells all
+    except FileNotFoundError:
+        return  # which may be right: what is made need not be there
+    except ValueError:
+        raise UsageError(f"{what} {shown(text)} is no name of a file") from None
+    except OSError as error:
+        said = f"{shown(text[:_SAID])}…" if error.errno == errno.ENAMETOOLONG else shown(text)
+        raise UsageError(f"{what} {said} cannot be used: {error.strerror}", "choose another") from error
+
+
+def walk(
+    folder: Path, recursive: bool = True, leave_out: Iterable[Path] = (), closed: Closed = lambda _path, _why: None
+) -> Iterator[Path]:
     """All files below a folder that are not junk, sorted by name, files before subfolders.
 
     Hidden folders, folders of operating systems, and resolved folders in `leave_out` are passed over; linked
-    folders are not followed, since they may lead back.
+    folders are not followed, since they may lead back. `closed` hears of every folder that cannot be read, and why.
     """
     excluded = set(leave_out)
-    for where, folders, files in os.walk(folder):
+
+    def unread(error: OSError) -> None:
+        closed(Path(os.fsdecode(error.filename or folder)), error.strerror or str(error))
+
+    for where, folders, files in os.walk(folder, onerror=unread):
         here = Path(where)
         folders[:] = sorted(
             name
@@ -179,7 +229,7 @@ def _sniffs(path: Path) -> bool:
 
 def names_folder(output: str, kinds: Sequence[str] = ("still",)) -> bool:
     """Whether `-o` means a folder: it is one, ends in a slash, or its suffix is of none of the kinds of file."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir() or kind_of(Path(output)) not in kinds
+    return output.endswith(("/", os.sep)) or os.path.isdir(output) or kind_of(Path(output)) not in kinds  # noqa: PTH112
 
 
 def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
@@ -229,37 +279,65 @@ def assign(
     `kinds` are those of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
     result. `template` may use {dir} (the place in the tree, ending in a slash, or empty), {stem}, {style}, {ext}.
     Raises UsageError where an output is an input, and for any clash when `on_clash` is `refuse`; else the later of two
-    keeps its full name (`a.png.jpg`).
+    keeps its full name (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
     """
     taken: dict[str, Path] = {}
-    several = len({source.folder for source in sources if source.folder}) > 1
+    wanted = targets(sources, output, style, suffix_for, template, kinds)
+    owners: dict[str, Assignment] = {}
+    for choice in wanted:
+        owner = owners.setdefault(key(choice.output), choice)
+        if _keeps_suffix(choice) and not _keeps_suffix(owner):
+            owners[key(choice.output)] = choice
     planned = []
-    for source in sources:
-        suffix = suffix_for(source)
-        if output is not None and not names_folder(output, kinds):
-            if len(sources) > 1:
-                raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
-            target, root = Path(output), Path(output).parent
-        else:
-            target, root = _target(source, output, style, suffix, template, several)
-        choice = Assignment(source, target, root)
-        if _key(target) in taken:
+    for choice in wanted:
+        source, target, final = choice.source, choice.output, choice
+        owner = owners[key(target)]
+        if key(target) in taken or owner is not choice:
             if on_clash == "refuse":
+                other = taken.get(key(target), owner.source.path)
                 raise UsageError(
-                    f"{shown(source.path)} and {shown(taken[_key(target)])} would both become {shown(target)}",
+                    f"{shown(source.path)} and {shown(other)} would both become {shown(target)}",
                     "rename one, or use --name",
                 )
-            choice = replace(choice, output=_free(target, source, suffix, taken), renamed=True)
-        taken[_key(choice.output)] = source.path
-        planned.append(choice)
+            final = replace(choice, output=_free(target, source, suffix_for(source), taken), renamed=True)
+        taken[key(final.output)] = source.path
+        planned.append(final)
     _refuse_inputs(planned)
     return planned
 
 
+def targets(
+    sources: Sequence[Source],
+    output: str | None,
+    style: str,
+    suffix_for: Callable[[Source], str],
+    template: str | None = None,
+    kinds: Sequence[str] = ("still",),
+) -> list[Assignment]:
+    """The output that every input asks for, as `assign` has it, whoever else asks for it.
+
+    UsageError where several cannot go into one file, and where results would lie among imgcycle's own notes.
+    """
+    several = len({source.folder for source in sources if source.folder}) > 1
+    if output is None or names_folder(output, kinds):
+        wanted = [_target(source, output, style, suffix_for(source), template, several) for source in sources]
+    elif len(sources) > 1:
+        raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
+    else:
+        wanted = [Assignment(source, Path(output), Path(output).parent) for source in sources]
+    for root in {choice.root for choice in wanted}:
+        if in_state_folder(root):
+            raise UsageError(f"{shown(root)} is where imgcycle keeps its own notes", "choose another -o")
+    return wanted
+
+
+def _keeps_suffix(choice: Assignment) -> bool:
+    return choice.source.path.suffix.lower() == choice.output.suffix.lower()
+
+
 def _target(
     source: Source, output: str | None, style: str, suffix: str, template: str | None, several: bool
-) -> tuple[Path, Path]:
-    """The output and its root."""
+) -> Assignment:
     inner = source.place.parent
     if output is not None:
         root, default = Path(output), "{dir}{stem}{ext}"
@@ -274,14 +352,25 @@ def _target(
     target = root / name
     if ".." in PurePath(name).parts or PurePath(name).is_absolute():
         raise UsageError(f"--name leads out of the output folder: {shown(name)}")
-    return target, root
+    if template and any(part.casefold().startswith(STATE_FOLDER) for part in PurePath(name).parts):
+        raise UsageError(f"--name leads to imgcycle's own notes: {shown(name)}", f"names may not begin {STATE_FOLDER}")
+    return Assignment(source, target, root)
+
+
+def in_state_folder(path: Path) -> bool:
+    """Whether a path leads, by whatever links, to where imgcycle notes things for itself."""
+    return STATE_FOLDER in (part.casefold() for part in (*path.parts, *path.resolve().parts))
 
 
 def filled(template: str, values: dict[str, str]) -> str:
     """A template with {name} replaced; other braces, and unknown names, raise UsageError."""
     try:
+        for _, field_, spec, conversion in string.Formatter().parse(template):
+            # Nothing but names: a width of ten digits would be obeyed.
+            if field_ is not None and (field_ not in values or spec or conversion):
+                raise ValueError(field_)
         name = template.format_map(values)
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
+    except ValueError as error:
         known = ", ".join(f"{{{key}}}" for key in values)
         raise UsageError(f"--name {template!r} cannot be filled in", f"it may use {known}") from error
     if not PurePath(name).name or "\0" in name:
@@ -292,14 +381,14 @@ def filled(template: str, values: dict[str, str]) -> str:
 def _free(target: Path, source: Source, suffix: str, taken: dict[str, Path]) -> Path:
     full = target.with_name(source.path.name + suffix)
     number = 2
-    while _key(full) in taken:
+    while key(full) in taken:
         full = target.with_name(f"{source.path.name}.{number}{suffix}")
         number += 1
     return full
 
 
 def _refuse_inputs(planned: Sequence[Assignment]) -> None:
-    inputs = {_key(_located(a.source.path)) for a in planned}
+    inputs = {key(_located(a.source.path)) for a in planned}
     files = set()
     for assignment in planned:
         facts = identity(assignment.source.path)
@@ -307,7 +396,7 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
             files.add(facts)
     for assignment in planned:
         # The same file can have two names (a link, another spelling of the case): then only its number tells.
-        if _key(_located(assignment.output)) in inputs or identity(assignment.output) in files:
+        if key(_located(assignment.output)) in inputs or identity(assignment.output) in files:
             raise UsageError(
                 f"{shown(assignment.output)} is itself an input and is never written over",
                 "choose another -o or --name",
@@ -317,7 +406,7 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
 def same_file(one: Path, other: Path) -> bool:
     """Whether two names lead to one file, by way of links, spellings or `..`, even through folders yet to be made."""
     facts = identity(one)
-    return _key(_located(one)) == _key(_located(other)) or (facts is not None and facts == identity(other))
+    return key(_located(one)) == key(_located(other)) or (facts is not None and facts == identity(other))
 
 
 def _located(path: Path) -> Path:
@@ -333,7 +422,7 @@ def identity(path: str | Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _key(path: Path) -> str:
+def key(path: Path) -> str:
     """What two names share when this system's usual file system takes them for one."""
     text = os.path.normpath(path)
     return text if sys.platform == "linux" else unicodedata.normalize("NFC", text).casefold()

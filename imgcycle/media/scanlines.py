@@ -24,7 +24,7 @@ import numpy.typing as npt
 from imgcycle.errors import OutputError
 from imgcycle.media import containers, formats
 from imgcycle.media.encoding import coding_of, truthful
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
 from imgcycle.media.pixels import Pixels, eight_bit
@@ -142,7 +142,7 @@ class ScanlineWriter:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot be written: {error.strerror or error}")
+        return unwritten("", error)
 
     def _discard(self) -> None:
         # Leaving with an error is how the temporary file is told to vanish; after `finish` nothing is left to leave.

@@ -14,15 +14,15 @@ from typing import Literal, Self, cast
 
 import numpy as np
 
-from imgcycle.errors import OutputError, UsageError
-from imgcycle.media.files import atomic_path
+from imgcycle.errors import DiskFull, OutputError, UsageError
+from imgcycle.media.files import atomic_path, unwritten
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.video import matroska
 from imgcycle.media.video.handover import Handover
 from imgcycle.media.video.hardware import find_hardware
 from imgcycle.media.video.picture_filters import to_bt709
-from imgcycle.media.video.process import Running, named, reason
+from imgcycle.media.video.process import Running, named, reason, says_full
 
 VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
 Chroma = Literal["420", "444"]
@@ -230,7 +230,7 @@ class FrameWriter:
         try:
             self._stack.close()
         except OSError as error:
-            raise OutputError(f"a segment cannot be written: {error.strerror}") from error
+            raise unwritten("a segment", error) from error
 
     def abort(self) -> None:
         """End the encoder and leave nothing behind; safe to call at any time."""
@@ -273,8 +273,10 @@ class FrameWriter:
                 stdin=True,
                 environment={"SVT_LOG": "1"},
             )
-        except (OSError, ValueError) as error:
-            raise OutputError(f"a segment cannot be written: {getattr(error, 'strerror', None) or error}") from error
+        except OSError as error:
+            raise unwritten("a segment", error) from error
+        except ValueError as error:
+            raise OutputError(f"a segment cannot be written: {error}") from error
         self._thread = threading.Thread(target=self._feed, args=(self._run, self._queue), name="encode", daemon=True)
         self._thread.start()
 
@@ -308,9 +310,9 @@ class FrameWriter:
         run.wait()
         said = reason(run.log)
         self.abort()
-        if (full := os.strerror(errno.ENOSPC)) in said:
-            where = shown(self.path.parent)
-            raise OutputError(f"{where} cannot be written to: {full}", "free some, and the same command goes on")
+        if says_full(said):
+            where = f"{shown(self.path.parent)} cannot be written to: {os.strerror(errno.ENOSPC)}"
+            raise DiskFull(where, "free some, and the same command goes on")
         raise OutputError(f"{self.coding.encoder} failed after {self.frames} frames: {said}")
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from imgcycle.errors import OutputError
-from imgcycle.media.files import atomic_path
+from imgcycle.media.files import atomic_path, unwritten
 from imgcycle.media.paths import shown
 from imgcycle.media.video.clip import Clip, Stream
 from imgcycle.media.video.containers import MUXERS, Container, cover_type
@@ -56,7 +56,7 @@ def finish(
             arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]
             must_run(arguments, OutputError, f"{shown(output)} cannot be put together")
     except OSError as error:
-        raise OutputError(f"{shown(output)} cannot be written: {error.strerror or error}") from error
+        raise unwritten(shown(output), error) from error
 
 
 def _arguments(

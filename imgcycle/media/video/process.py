@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from imgcycle.errors import ImgcycleError, InputError
+from imgcycle.errors import DiskFull, ImgcycleError, InputError, OutputError
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,gif,apng,flv,asf,ogg,mxf,nut,rm,ivf,obu,"
@@ -181,14 +182,21 @@ def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> Finish
 
 
 def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) -> Finished:
-    """Run ffmpeg and raise `failure` when it does not end well: "`what`: the reason"."""
+    """Run ffmpeg and raise `failure` when it does not end well: "`what`: the reason"; DiskFull for an OutputError that
+    comes of that."""
     try:
         done = run_ffmpeg(arguments)
     except (OSError, ValueError) as error:
         raise failure(f"{what}: {error}") from error
     if done.status != 0:
-        raise failure(f"{what}: {done.reason}")
+        full = issubclass(failure, OutputError) and says_full(done.reason)
+        raise (DiskFull if full else failure)(f"{what}: {done.reason}")
     return done
+
+
+def says_full(reason: str) -> bool:
+    """Whether ffmpeg ended because the disk is full: another program's errors are known by their words alone."""
+    return os.strerror(errno.ENOSPC) in reason
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

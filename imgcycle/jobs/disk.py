@@ -1,0 +1,76 @@
+"""Whether the results of a plan have room on the disk: told before the work, not after half of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from imgcycle.errors import InputError, OutputError
+from imgcycle.jobs.tasks import ClipTask, Task
+from imgcycle.media import encoding, formats, paths
+from imgcycle.media.stills import measure_file
+
+_GROWTH = 1.5
+"""Results are larger than their sources where these were compressed harder."""
+
+
+class Work(Protocol):
+    """A plan of pictures or of clips."""
+
+    @property
+    def to_convert(self) -> Sequence[Task | ClipTask]:
+        """The tasks that mean work."""
+        ...
+
+
+def check_disk(plan: Work) -> None:
+    """Raise OutputError when the results would surely not fit; judged from the inputs, the formats and the quality."""
+    needed: dict[Path, int] = {}
+    for task in plan.to_convert:
+        with contextlib.suppress(OSError):  # its row will say so
+            root = existing(Path(task.root))
+            needed[root] = needed.get(root, 0) + expected_size(task)
+    for root, size in needed.items():
+        try:
+            free = shutil.disk_usage(root).free
+        except OSError:  # a system that does not tell
+            continue
+        if size > free:
+            raise OutputError(
+                f"about {_amount(size)} will be written to {paths.shown(root)}, where {_amount(free)} are free",
+                "free some, or choose another -o",
+            )
+
+
+def expected_size(task: Task | ClipTask) -> int:
+    """Bytes that a result will take, about; OSError when its input is not there."""
+    source = Path(task.input)
+    size = round(source.stat().st_size * _GROWTH)
+    if isinstance(task, ClipTask):
+        return size
+    parts = 2 if task.options.compare else 1
+    before, after = formats.by_suffix(source), formats.by_suffix(task.output)
+    alike = before is not None and (before is after or (before.lossless and after is not None and after.lossless))
+    if after is None or not after.writable or (alike and (after.lossless or task.options.quality is None)):
+        return size * parts
+    try:
+        facts = measure_file(source, task.options.max_pixels)
+    except InputError:  # which comes to nothing, or is a RAW file
+        return size * parts
+    pixels = facts.width * facts.height * (facts.frames if after.animated else 1)
+    return encoding.typical_size(pixels, after, task.options.quality, facts.deep) * parts
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
+
+
+def existing(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - False for a closed one
+        path = path.parent
+    return path
