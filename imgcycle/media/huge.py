@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import mmap
 import os
 import struct
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra, OutputError
-from imgcycle.media import containers, formats, headers
+from imgcycle.media import containers, formats, headers, jpeg
 from imgcycle.media.deep import is_deep
 from imgcycle.media.files import Data, opened
 from imgcycle.media.pixels import Pixels
@@ -87,9 +88,10 @@ class HugeReader:
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         self.outline = Outline(single, None, grey, format_, metadata, coding, format_.lossless, width, height)
         self.memory = _decoder_bytes(image, self.outline, len(data))
-        self._folder = folder
+        self._folder, self._checked = folder, False
         self._stored = headers.stored_size(image)
-        self._ahead, self._behind = (_Decoder(source, self._stored, single.dtype) for _ in range(2))
+        self._closed = jpeg.closed(data) if format_ is formats.JPEG else None
+        self._ahead, self._behind = (self._decoder(self._closed or source) for _ in range(2))
         self._upright: _Raw | None = None
 
     @property
@@ -125,12 +127,24 @@ class HugeReader:
             self._upright.close()
             self._upright = None
 
+    def _decoder(self, source: Path | bytes) -> _Decoder:
+        return _Decoder(source, self._stored, self.outline.pixels.dtype)
+
     def _rows(self, decoder: _Decoder, top: int, bottom: int) -> Pixels:
+        if self._closed is not None and not self._checked:
+            jpeg.check_whole(self._closed, self._stored[0], self._bands)
+            self._checked = True
         if not self.laid:
             return decoder.rows(top, bottom)
         if self._upright is None:
             self._upright = self._lay_down()
         return self._upright.rows(top, bottom)
+
+    def _bands(self, data: bytes) -> Iterator[Pixels]:
+        """All rows of another stream, as stored."""
+        decoder, height = self._decoder(data), self._stored[1]
+        for top in range(0, height, _BAND):
+            yield decoder.rows(top, min(top + _BAND, height))
 
     def _lay_down(self) -> _Raw:
         """Decode once and keep the turned pixels in a temporary file."""
@@ -358,6 +372,7 @@ def _vips() -> Any:
         import pyvips
     except (ImportError, OSError) as error:
         raise MissingExtra("huge", "reading a picture row by row") from error
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)  # what libraries say of damage is said in one line here
     # Nothing is asked for twice, and what libvips would remember is memory.
     pyvips.cache_set_max(0)
     return pyvips

@@ -32,7 +32,7 @@ from PIL import (
 )
 
 from imgcycle.errors import InputError
-from imgcycle.media import colour, containers, formats, heif
+from imgcycle.media import colour, containers, formats, heif, jpeg
 from imgcycle.media.deep import is_deep, read_deep
 from imgcycle.media.files import Data, opened
 from imgcycle.media.foreign import foreign_by_content
@@ -194,6 +194,9 @@ def in_one_line(data: Data) -> Iterator[None]:
 def _decoded(image: Image.Image, data: bytes) -> Still:
     format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
     coding = jpeg_coding(image) if format_ is formats.JPEG else None
+    if format_ is formats.JPEG and (whole := jpeg.closed(data)) is not None:
+        jpeg.check_whole(whole, image.width, _jpeg_bands)
+        image, data = open_image(whole, image.width * image.height), whole
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
         still = _fast_jpeg(image, data)
     elif format_ in (formats.PNG, formats.TIFF) and is_deep(image, data):
@@ -206,6 +209,13 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     metadata = metadata_of(image, data, still.grey)
     turned = oriented(still, orientation_of(image, metadata.exif))
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
+
+
+def _jpeg_bands(data: bytes) -> Iterator[Pixels]:
+    image = Image.open(io.BytesIO(data), formats=("JPEG", "MPO"))
+    image.load()
+    for top in range(0, image.height, _BAND):
+        yield np.asarray(image.crop((0, top, image.width, min(top + _BAND, image.height))))
 
 
 def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
