@@ -136,11 +136,7 @@ def read_scaled(path: Path, size: int, half: Half | None = None) -> Pixels:
         still = read_still(read_file(path))
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
-    pixels = laid_on_white(still.pixels, still.alpha)
-    space = colour.transform(still.metadata.icc)
-    if space is not None:
-        unit = pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
-        pixels = np.rint(space.to_srgb(unit).clip(0, 1) * 255).astype(np.uint8)
+    pixels = colour.in_srgb(laid_on_white(still.pixels, still.alpha), still.metadata.icc)
     upright = Image.fromarray(eight_bit(pixels))
     if half is not None:
         width, height = upright.size

@@ -50,6 +50,9 @@ def encode_still(
     all metadata that are still true, `gps` takes the place out, `all` leaves only the colour profile and the recipe.
     """
     metadata = truthful(still, recipe, strip)
+    if written_in_srgb(still, target, metadata.icc):
+        still = still.with_pixels(colour.in_srgb(still.pixels, metadata.icc))
+        metadata = replace(metadata, icc=b"")
     try:
         if target is formats.JPEG:
             return _jpeg(still, metadata, quality)
@@ -84,16 +87,24 @@ def typical_size(pixels: int, target: Format, quality: int | None = None, deep: 
     return round(pixels * float(np.interp(usual if quality is None else quality, at, sizes)))
 
 
+def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
+    """Whether pixels leave their profile's space: a format has no room for one, or too few bits for its curve."""
+    if target in (formats.BMP, formats.GIF):
+        return True
+    return still.pixels.dtype == np.uint16 and not target.deep and colour.is_linear(icc)
+
+
 def truthful(still: Still, recipe: dict[str, Any] | None, strip: str) -> Metadata:
     """A picture's metadata, as they are true of its pixels now."""
     width, height = still.size
     kept = still.metadata
     everything = strip == "all"
-    # A profile of grey pixels says nothing of coloured ones; grey ones were taken as they are.
-    fits = not kept.icc or colour.fits_rgb(kept.icc) != _stays_grey(still)
+    grey = _stays_grey(still)
+    # A profile of grey pixels says nothing of coloured ones, but for its curve; and the other way round.
+    icc = colour.refitted(kept.icc, grey) if colour.fits_rgb(kept.icc) == grey else kept.icc
     return replace(
         kept,
-        icc=kept.icc if fits else b"",
+        icc=icc,
         exif=b"" if everything or not kept.exif else exif.made_true(kept.exif, width, height, strip != "gps"),
         xmp=xmp.made_true(kept.xmp, recipe, keep=not everything, keep_gps=strip != "gps"),
     )

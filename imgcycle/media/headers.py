@@ -7,10 +7,12 @@ from typing import Any, cast
 
 from PIL import Image
 
-from imgcycle.media import colour, containers, exif
+from imgcycle.media import colour, containers, exif, profiles
 from imgcycle.media.files import Data
 
 _PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT")
+_HEAD = 65536
+"""Bytes among which the boxes on colour are."""
 _TIFF_TEXTS = (270, 271, 272, 305, 306, 315, 33432)
 """ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
 
@@ -82,7 +84,15 @@ def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
     if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
         icc = b""  # the pixels have left that space
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    chunks = containers.png_chunks(cast(bytes, data), _PNG_COLOUR[:4]) if image.format == "PNG" and not icc else ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    if image.format == "PNG":
+        chunks = containers.png_chunks(cast(bytes, data), _PNG_COLOUR[:4])
+        if icc:
+            chunks = tuple(chunk for chunk in chunks if chunk[0] == b"cICP")
+        stated = profiles.profile_of_chunks(dict(chunks), grey)
+        icc = icc if stated is None else stated
+    elif image.format in ("AVIF", "HEIF") and not icc:
+        icc = profiles.profile_of_box(bytes(data[:_HEAD]), grey) or b""
     return Metadata(
         exif_block(image),
         bytes(icc),

@@ -50,7 +50,7 @@ def check_whole(data: bytes, width: int, decoded: Callable[[bytes], Iterable[Pix
     missing = 1.0
     if complete:
         one, *others = (_fingerprint(decoded(begin + end + _END), width) for end in _ends(begin))
-        missing = _share(np.any([one != other for other in others], axis=0), width)
+        missing = max(_share(one, other, width) for other in others)
     if missing == 0:
         return
     # Rounded to whole per cents, a file that is cut might seem to lack nothing.
@@ -84,17 +84,18 @@ def _fingerprint(bands: Iterable[Pixels], width: int) -> npt.NDArray[np.uint32]:
     for band in bands:
         flat = band.reshape(len(band), -1)
         step = _PIECE * (flat.shape[1] // width)
-        weights = np.arange(1, 2 * flat.shape[1], 2, np.uint32) * np.uint32(2654435761)
+        weights = np.arange(1, 2 * flat.shape[1], 2).astype(np.uint32) * np.uint32(2654435761)
         sums.append(np.add.reduceat(flat * weights, np.arange(0, flat.shape[1], step), axis=1, dtype=np.uint32))
     return np.concatenate(sums)
 
 
-def _share(differ: npt.NDArray[np.bool_], width: int) -> float:
+def _share(one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32], width: int) -> float:
     """The share of a picture from the first piece on that differs, in the order of its blocks."""
+    differ = np.not_equal(one, other)
     rows = differ.any(1)
     if not rows.any():
         return 0.0
-    height = len(rows)
+    height = len(one)
     top = int(rows.argmax()) // 8 * 8
     left = int(differ[top : top + 16].any(0).argmax()) * _PIECE
     return max(1.0 - (top * width + left * min(16, height - top)) / (height * width), 1e-6)

@@ -12,7 +12,7 @@ import contextlib
 import struct
 import zlib
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self, cast
@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcycle.errors import OutputError
-from imgcycle.media import containers, formats
-from imgcycle.media.encoding import coding_of, truthful
+from imgcycle.media import colour, containers, formats
+from imgcycle.media.encoding import coding_of, truthful, written_in_srgb
 from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
@@ -81,6 +81,9 @@ class ScanlineWriter:
         self.path = path
         # Nobody knows yet whether all rows are grey: three channels, and no profile that is for one.
         metadata = truthful(_coloured(still), recipe, strip)
+        self._leaving = metadata.icc if written_in_srgb(still, target, metadata.icc) else b""
+        if self._leaving:
+            metadata = replace(metadata, icc=b"")
         most = {formats.JPEG: _JPEG_MOST, formats.PNG: _PNG_MOST}.get(target, 2**32 - 1)
         if max(width, height) > most:
             raise OutputError(f"{width}×{height} is more than {target.name} can hold", "use --format png")
@@ -136,7 +139,7 @@ class ScanlineWriter:
     def _code(self) -> None:
         rows, self._held_rows = self._held[: self._held_rows], 0
         try:
-            self._coder.write(cast(Pixels, rows))
+            self._coder.write(colour.in_srgb(cast(Pixels, rows), self._leaving))
         except OSError as error:
             self._discard()
             raise self._failed(error) from error

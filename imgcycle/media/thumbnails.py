@@ -126,11 +126,7 @@ def _in_bands(width: int, height: int, size: tuple[int, int], parts: int, rows: 
 
 def _seen(still: Still) -> Levels:
     """The pixels in sRGB."""
-    space = None if still.grey else colour.transform(still.metadata.icc)
-    if space is None:
-        return cast(Levels, still.pixels)
-    seen = space.to_srgb(still.pixels.astype(np.float32) / np.float32(255))
-    return np.rint(np.clip(seen, 0, 1) * 255).astype(np.uint8)
+    return cast(Levels, colour.in_srgb(still.pixels, still.metadata.icc))
 
 
 def webp_bytes(pixels: Levels, quality: int = 82) -> bytes:
