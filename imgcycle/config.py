@@ -19,7 +19,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from imgcycle.errors import UsageError
 
 GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
-NormKind = Literal["instance", "affine", "batch"]
+NormKind = Literal["instance", "affine", "batch", "none"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "linear"]
 CriticKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
@@ -34,7 +34,7 @@ WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 SHIFT_METHODS = ("cyclegan", "cut", "fastcut")
 """Methods with a shift-equivariance term and a grid term."""
-NET_NAMES = ("compact", "resnet9", "resnet6", "unet256", "unet128")
+NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
 
 
 class JsonConfig:
@@ -122,6 +122,8 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a cogan generator with {self.norm} norms", "it has batch norms")
         if self.skip and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
+        if self.norm == "none" and self.kind != "compact":
+            raise UsageError(f"a {self.kind} generator without norms", "only a compact one can do without")
         if self.live and self.kind != "unet":
             raise UsageError(f"a {self.kind} generator that is live at test", "only a unet can be")
         if not 1 <= self.width <= 1024:
@@ -132,9 +134,10 @@ class NetConfig(JsonConfig):
 
     @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:
-        """The net behind a `--net` name: compact, resnet9, resnet6, unet256, unet128."""
+        """The net behind a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
         table = {
             "compact": cls("compact", 16, 6, "affine"),
+            "strokes": cls("compact", 12, 4, "none", skip=True),
             "resnet9": cls("resnet", 64, 9),
             "resnet6": cls("resnet", 64, 6),
             "unet256": cls("unet", 64, 8, "batch"),
@@ -185,6 +188,10 @@ class TrainConfig(JsonConfig):
     translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what it
     makes of noise (`SHIFT_METHODS`). Over the first `warmup` steps the generators' learning rate rises from 0, while
     the critics learn at theirs.
+
+    `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
+    strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
+    (data/scans.py) to that many pixels per centimetre of canvas.
     """
 
     a: str
@@ -198,8 +205,9 @@ class TrainConfig(JsonConfig):
     weight_init: WeightInit | None = None
     init_gain: float = 0.02
 
-    size: int = 286
+    size: int | Literal["full"] = 286
     crop: int = 256
+    px_per_cm: float | None = None
     flip: bool = True
     batch: int = 1
 
@@ -253,7 +261,13 @@ class TrainConfig(JsonConfig):
         checks = [
             (self.batch >= 1, f"a batch of {self.batch}", "at least 1"),
             (self.crop >= 16, f"a crop of {self.crop} pixels", "at least 16"),
-            (self.size >= self.crop, f"a load size of {self.size} is below the crop of {self.crop}", "raise --size"),
+            (
+                self.size == "full" or self.size >= self.crop,
+                f"a load size of {self.size} is below the crop of {self.crop}",
+                "raise --size",
+            ),
+            (self.size == "full" or self.px_per_cm is None, "--px-per-cm beside a load size", "--size full"),
+            (self.px_per_cm is None or self.px_per_cm > 0, f"{self.px_per_cm} pixels per centimetre", "above 0"),
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),

@@ -21,7 +21,7 @@ from imgcycle.config import (
 )
 
 MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix", "simgan", "bigan", "cogan"]
-NetName = Literal["compact", "resnet9", "resnet6", "unet256", "unet128"]
+NetName = Literal["compact", "strokes", "resnet9", "resnet6", "unet256", "unet128"]
 
 NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
 
@@ -56,9 +56,15 @@ def train(
     paper: Annotated[
         bool, typer.Option("--paper", help="The published settings: resnet9, width 64, 286/256, no EMA.")
     ] = False,
-    size: Annotated[int | None, _option(help="Shorter sides are scaled to.  [286, cogan 143]", panel=NETS)] = None,
+    size: Annotated[
+        str | None, _option(help="Shorter sides are scaled to; full: crops at 1:1.  [286, cogan 143]", panel=NETS)
+    ] = None,
     crop: Annotated[int | None, _option(help="Side of the square cut from them.  [256, cogan 128]", panel=NETS)] = None,
     net: Annotated[NetName | None, _option(help="Generator.  [compact]", panel=NETS)] = None,
+    px_per_cm: Annotated[
+        float | None,
+        _option(help="With --size full: scans listed in sources.csv are reduced to this scale.  [off]", panel=NETS),
+    ] = None,
     width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
     skip: Annotated[
         bool, _option("--skip", help="A compact generator draws the change to its input: for seasons.", panel=NETS)

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from imgcycle.config import SHIFT_METHODS, Augment, CriticConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
@@ -53,6 +53,7 @@ PLAIN = frozenset(
         "steps",
         "size",
         "crop",
+        "px_per_cm",
     }
 )
 """Options that are a field of TrainConfig under the same name."""
@@ -88,6 +89,8 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
         merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": PUBLISHED_INIT.get(method)}
     merged |= {**defaults, **stored, "method": method}
     merged |= {name: given[name] for name in PLAIN & given.keys()}
+    if "size" in given:
+        merged["size"] = load_size(given["size"])
     if "diff_augment" in given:
         merged["diff_augment"] = augmentations(given["diff_augment"])
     merged |= _sizes(given, stored)
@@ -124,7 +127,7 @@ def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str,
         return {**stored, **changes, **({"skip": True} if given.get("skip") else {})}
     name = given.get("net") or ("resnet9" if given.get("paper") else "compact")
     net = NetConfig.named(name, given.get("width"))
-    return net.replace(live=live and net.kind == "unet", skip=given.get("skip", False)).to_dict()
+    return net.replace(live=live and net.kind == "unet", skip=net.skip or given.get("skip", False)).to_dict()
 
 
 def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
@@ -138,10 +141,21 @@ def _sizes(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, int]:
     """Load size and crop: one of them alone brings the other along, in the paper's proportion 286 to 256."""
     known = {**stored, **given}
     if "size" in known and "crop" not in known:
-        return {"crop": round(known["size"] * 256 / 286)}
+        size = load_size(known["size"])
+        return {"crop": 128 if size == "full" else round(size * 256 / 286)}
     if "crop" in known and "size" not in known:
         return {"size": round(known["crop"] * 286 / 256)}
     return {}
+
+
+def load_size(text: int | str) -> int | Literal["full"]:
+    """`--size`: a number of pixels or `full`; UsageError for anything else."""
+    if text == "full":
+        return "full"
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--size {text!r} is no size", "a number of pixels, or full") from None
 
 
 def augmentations(words: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.data.sampling import Placement
+from imgcycle.data.scans import ScanScales
 from imgcycle.errors import InputError, UsageError
 from imgcycle.media import colour
 from imgcycle.media.files import read_file
@@ -27,6 +28,9 @@ Half = Literal["left", "right"]
 class ImageFolder:
     """The images below a folder, each scaled so that its shorter side is `size` pixels (bicubic).
 
+    With `size` full they keep their own size, but for those that are reduced to `px_per_cm` (`ScanScales`); ones with
+    a side below `least` pixels are then left out.
+
     Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read are
     reported once through `on_unreadable` and left out; UsageError when the folder is missing or fewer than two images
     can be read. With `half`, each file holds two pictures side by side, of which this folder gives one.
@@ -35,8 +39,10 @@ class ImageFolder:
     def __init__(
         self,
         root: Path,
-        size: int,
+        size: int | Literal["full"],
         *,
+        least: int = 1,
+        px_per_cm: float | None = None,
         half: Half | None = None,
         cache_bytes: int = 0,
         leave_out: Sequence[Path] = (),
@@ -46,7 +52,9 @@ class ImageFolder:
             raise UsageError(f"{root} is no folder", "training takes two folders of images: imgcycle train A/ B/")
         self.root = root
         self.size = size
+        self.least = least
         self.half = half
+        self._scales = None if px_per_cm is None else ScanScales(px_per_cm)
         self.left_out: set[int] = set()
         """Images whose header was sound and whose pixels are not; their successors stand in."""
         self._budget = cache_bytes
@@ -87,7 +95,7 @@ class ImageFolder:
         if kept is not None:
             return kept
         try:
-            pixels = read_scaled(self.paths[index], self.size, self.half)
+            pixels = self._read(self.paths[index])
         except InputError as error:
             self.leave_out(index, str(error))
             return self.image(index)
@@ -95,6 +103,13 @@ class ImageFolder:
             if self._budget >= pixels.nbytes and index not in self._cache:
                 self._budget -= pixels.nbytes
                 self._cache[index] = pixels
+        return pixels
+
+    def _read(self, path: Path) -> Pixels:
+        scale = None if self._scales is None else self._scales.scale_of(path)
+        pixels = read_scaled(path, self.size, self.half, scale)
+        if min(pixels.shape[:2]) < self.least:
+            raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, and a crop {self.least}")
         return pixels
 
     def leave_out(self, index: int, reason: str) -> None:
@@ -126,9 +141,12 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
     return part[:, ::-1] if flip and where.flip else part
 
 
-def read_scaled(path: Path, size: int, half: Half | None = None) -> Pixels:
+def read_scaled(
+    path: Path, size: int | Literal["full"], half: Half | None = None, scale: float | None = None
+) -> Pixels:
     """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`.
 
+    With `size` full both sides are reduced to `scale` of theirs, where that is given and below 1.
     With `half`, that half of the picture is taken first (of an odd width the middle column is in neither).
     InputError when it cannot be read.
     """
@@ -145,7 +163,8 @@ def read_scaled(path: Path, size: int, half: Half | None = None) -> Pixels:
         left = 0 if half == "left" else width - width // 2
         upright = upright.crop((left, 0, left + width // 2, height))
     short = min(upright.size)
-    if short != size:
-        width, height = (max(size, round(side * size / short)) for side in upright.size)
+    wanted = round(short * min(1.0, scale or 1.0)) if size == "full" else size
+    if short != wanted:
+        width, height = (max(1, wanted, round(side * wanted / short)) for side in upright.size)
         upright = upright.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(upright)

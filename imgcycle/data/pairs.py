@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -19,20 +20,25 @@ ALIKE = 0.02
 def open_domains(
     a: Path,
     b: Path,
-    size: int,
+    size: int | Literal["full"],
     paired: bool,
     cache_bytes: int = 0,
     on_unreadable: Callable[[Path, str], None] | None = None,
     leave_out: Sequence[Path] = (),
+    least: int = 1,
+    px_per_cm: float | None = None,
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
     """The folders of two domains, each with its own cache; where `paired`, image n of both is one pair.
 
-    Folders in `leave_out` are passed over. Pairs lie in one folder given twice, A at the left and B at the right of
+    Folders in `leave_out` are passed over; `size`, `least` and `px_per_cm` as for ImageFolder.
+    Pairs lie in one folder given twice, A at the left and B at the right of
     every file, or in two as files of equal names but for the ending; the third value lists those that have no partner.
     UsageError as for ImageFolder, and when fewer than two names are in both folders or one is twice in a folder.
     """
     together = paired and a.resolve() == b.resolve()
-    folder = partial(ImageFolder, size=size, cache_bytes=cache_bytes, leave_out=leave_out)
+    folder = partial(
+        ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out
+    )
     first = folder(a, half="left" if together else None, on_unreadable=on_unreadable)
     # Of one folder, what cannot be read was said by the first.
     second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)

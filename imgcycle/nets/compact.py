@@ -12,6 +12,9 @@ Three choices set it apart from the ResNet generator:
   interpolated varies less than what it is interpolated from, and a non-linearity makes a difference in levels of
   that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets, hundredths of one in those trained with
   `--lambda-grid` (methods/grid.py; tests/benchmarks/grid.py).
+- **Without norms** (`norm: none`) the net is a function of what lies around a pixel alone: what it draws at 1:1 is
+  the same in a square of 128 pixels, as it is taught, and in a picture of a hundred megapixels, and strips are
+  exact in one pass. That is what nets that lay strokes at full size are made of.
 - **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
   change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1], by critics' teaching too:
   3 % of the values of `winter`, 8 % of those of `photo`. Whoever makes levels of it, or measures it, clips. Cycle
@@ -20,6 +23,8 @@ Three choices set it apart from the ResNet generator:
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 from torch import nn
 
@@ -67,7 +72,9 @@ class CompactGenerator(Generator):
         initialise(self, "kaiming")
         for block in self.blocks:
             assert isinstance(block, ResidualBlock)
-            if isinstance(block.norm2.weight, nn.Parameter):
+            if isinstance(block.norm2, nn.Identity):
+                block.conv2.weight.data.mul_(0.5 / len(self.blocks) ** 0.5)
+            elif isinstance(block.norm2.weight, nn.Parameter):
                 nn.init.constant_(block.norm2.weight, 0.5)
         nn.init.normal_(self.tail.weight, 0.0, 0.02)
         if self.skip:
@@ -81,5 +88,6 @@ class CompactGenerator(Generator):
 
     def feature_taps(self) -> tuple[int, ...]:
         """As for the ResNet generator: pixels, both smaller grids, an early and a late block."""
-        blocks = [8 + 7 * n - 1 for n in range(1, len(self.blocks) + 1)]
+        stages = len(cast(ResidualBlock, self.blocks[0]).chain(""))
+        blocks = [8 + stages * n - 1 for n in range(1, len(self.blocks) + 1)]
         return (-1, 3, 6, blocks[0], blocks[min(4, len(blocks) - 1)])

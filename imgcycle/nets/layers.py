@@ -61,7 +61,12 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = T
 
 
 def norm_module(kind: NormKind, channels: int) -> nn.Module:
-    """The module holding a norm's parameters: none, an affine pair, or batch statistics as well."""
+    """The module holding a norm's parameters: none, an affine pair, or batch statistics as well.
+
+    For the kind `none` it is an Identity, which has no stage.
+    """
+    if kind == "none":
+        return nn.Identity()
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     return nn.InstanceNorm2d(channels, affine=kind == "affine")
@@ -88,6 +93,11 @@ def norm_stage(module: nn.Module) -> Norm:
     return Norm("instance", module.weight, module.bias, module.eps)
 
 
+def norm_stages(module: nn.Module) -> list[Stage]:
+    """The norm's stage in a list, which is empty for a net without norms."""
+    return [] if isinstance(module, nn.Identity) else [norm_stage(module)]
+
+
 def normed(
     convolution: nn.Module, norm: nn.Module, pad: int = 0, mode: PadMode = "zero", slope: float = 0.0
 ) -> list[Stage]:
@@ -98,7 +108,7 @@ def normed(
     else:
         assert isinstance(convolution, nn.Conv2d)
         stage = Conv(convolution.weight, convolution.bias, convolution.stride[0], pad, mode)
-    return [stage, norm_stage(norm), Activation(slope)]
+    return [stage, *norm_stages(norm), Activation(slope)]
 
 
 def doubling(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from torch import nn
 
 from imgcycle.config import NetConfig
-from imgcycle.nets.layers import Generator, conv, doubling, norm_module, norm_stage, normed
+from imgcycle.nets.layers import Generator, conv, doubling, norm_module, norm_stages, normed
 from imgcycle.nets.stages import Add, Blur, Conv, Head, PadMode, Save, Stage, Upsample
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, each normalised, around an identity."""
+    """Two 3×3 convolutions, each normalised unless the config's norm is `none`, around an identity."""
 
     def __init__(self, channels: int, config: NetConfig) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class ResidualBlock(nn.Module):
             Save(slot),
             *normed(self.conv1, self.norm1, 1, mode),
             Conv(self.conv2.weight, self.conv2.bias, pad=1, mode=mode),
-            norm_stage(self.norm2),
+            *norm_stages(self.norm2),
             Add(slot),
         ]
 

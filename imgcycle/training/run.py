@@ -76,7 +76,7 @@ class Run:
             raise UsageError(f"{folder.root} holds the pictures to learn from", "choose another -o")
         self.a, self.b, alone = open_domains(
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
-            leave_out=(folder.root,),
+            leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm,
         )  # fmt: skip
         if alone:
             many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"

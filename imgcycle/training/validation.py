@@ -31,8 +31,11 @@ class Validation:
     def of(cls, config: TrainConfig, device: torch.device) -> Validation:
         """The validation a config asks for; MissingExtra without the `metrics` extra."""
         side, paired = config.size, method_class(config.method).paired
-        a, b, _ = open_domains(Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28)
-        return cls(a, b, side, device)
+        a, b, _ = open_domains(
+            Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28, least=config.crop,
+            px_per_cm=config.px_per_cm,
+        )  # fmt: skip
+        return cls(a, b, config.crop if side == "full" else side, device)
 
     def measure(self, nets: Mapping[str, Generator], dtype: torch.dtype) -> dict[str, float]:
         """KID × 1000 by direction."""

@@ -268,3 +268,16 @@ def test_the_panel_on_a_terminal_shows_pace_losses_and_findings(
     shown = capsys.readouterr().err
     for part in ("a2b", "50/200", "25%", "2.50 steps/s", "1 min 0 s left", "data 7%", "cycle_A", "1.250", "inverting"):
         assert part in shown, shown
+
+
+def test_full_is_a_size_with_crops_of_its_own() -> None:
+    config = build_config({**FOLDERS, "size": "full", "px_per_cm": 20.0, "net": "strokes"})
+    assert (config.size, config.crop, config.px_per_cm, config.net.norm, config.net.skip) == (
+        "full", 128, 20.0, "none", True,
+    )  # fmt: skip
+    assert TrainConfig.from_dict(config.to_dict()) == config
+    assert build_config({**FOLDERS, "size": "300"}).size == 300
+    with pytest.raises(UsageError, match="'huge' is no size"):
+        build_config({**FOLDERS, "size": "huge"})
+    with pytest.raises(UsageError, match="beside a load size"):
+        build_config({**FOLDERS, "px_per_cm": 20.0})

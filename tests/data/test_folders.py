@@ -138,3 +138,30 @@ def test_ranks_share_an_epoch_without_overlap(tmp_path: Path) -> None:
 
 def test_values_run_from_minus_one_to_one() -> None:
     assert to_unit(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+
+
+def test_full_leaves_pictures_as_they_are_and_small_ones_out(tmp_path: Path) -> None:
+    fill(tmp_path / "x", 2, (70, 50))
+    Image.new("RGB", (200, 31)).save(tmp_path / "x" / "thin.png")
+    said: list[tuple[str, str]] = []
+    folder = ImageFolder(
+        tmp_path / "x", "full", least=32, on_unreadable=lambda path, why: said.append((path.name, why))
+    )
+    with Image.open(tmp_path / "x" / "1.png") as image:
+        assert np.array_equal(folder.image(1), np.asarray(image))
+    assert folder.crop(2, 32, Placement(0.5, 0.5, False)).shape == (32, 32, 3)
+    assert said == [("thin.png", "its shorter side has 31 pixels, and a crop 32")]
+
+
+def test_scans_are_brought_to_one_scale_and_never_enlarged(tmp_path: Path) -> None:
+    fill(tmp_path / "scans" / "train", 3, (90, 60))
+    table = tmp_path / "scans" / "sources.csv"
+    table.write_text("file,title,px_per_cm\ntrain/0.png,One,30\ntrain/1.png,Two,10\ntrain/2.png,Three,\n")
+    folder = ImageFolder(tmp_path / "scans" / "train", "full", px_per_cm=20)
+    assert [folder.image(n).shape for n in range(3)] == [(40, 60, 3), (60, 90, 3), (60, 90, 3)]
+    table.write_text("file,px_per_cm\ntrain/0.png,fine\n")
+    with pytest.raises(UsageError, match=r"sources\.csv cannot be read: .*fine"):
+        ImageFolder(tmp_path / "scans" / "train", "full", px_per_cm=20).image(0)
+    table.write_text("file,px_per_cm\ntrain/0.png,-3\n")
+    with pytest.raises(UsageError, match="not above 0"):
+        ImageFolder(tmp_path / "scans" / "train", "full", px_per_cm=20).image(0)

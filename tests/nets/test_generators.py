@@ -9,12 +9,14 @@ from torch import Tensor
 from imgcycle.config import NET_NAMES, NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
+from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator, parameter_count
 from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, multiply_adds, parameters_of, run
 
 SMALL = {
     "compact": NetConfig("compact", 4, 2, "affine"),
     "compact skip": NetConfig("compact", 4, 2, "affine", skip=True),
+    "compact without norms": NetConfig("compact", 4, 2, "none", skip=True),
     "resnet": NetConfig("resnet", 4, 2),
     "resnet affine": NetConfig("resnet", 4, 1, "affine"),
     "resnet batch": NetConfig("resnet", 4, 1, "batch"),
@@ -142,7 +144,7 @@ def test_colours_travel_through_the_untrained_compact_net() -> None:
 
 def test_batch_norm_is_the_only_norm_with_running_statistics() -> None:
     for name in SMALL:
-        if name == "unet":
+        if name in ("unet", "compact without norms"):
             continue
         norms = [s for s in small(name).chain() if isinstance(s, Norm)]
         assert norms
@@ -181,3 +183,20 @@ def test_a_skip_adds_what_is_drawn_to_the_input() -> None:
     assert torch.equal(small("compact skip")(x), x), "it starts at no change"
     with pytest.raises(UsageError, match="only a compact one"):
         NetConfig("resnet", 4, 1, skip=True)
+
+
+def test_without_norms_a_net_looks_no_further_than_its_surroundings() -> None:
+    net = small("compact without norms")
+    assert isinstance(net, CompactGenerator)
+    torch.nn.init.normal_(net.tail.weight)
+    assert not any(isinstance(stage, Norm) for stage in net.chain())
+    x = torch.rand(1, 3, 160, 96) * 2 - 1
+    other = x.clone()
+    other[:, :, 120:] = 1
+    near, far = net(x), net(other)
+    assert torch.equal(near[:, :, :64], far[:, :, :64])
+    assert not torch.equal(near[:, :, 110:120], far[:, :, 110:120])
+    taps = net.encode(x, net.feature_taps())
+    assert [t.shape[1] for t in taps] == [3, 8, 16, 16, 16], "the last two are blocks' ends"
+    with pytest.raises(UsageError, match="only a compact one"):
+        NetConfig("resnet", 4, 1, "none")
