@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,17 +16,16 @@ from imgcycle.media.files import opened
 from imgcycle.media.video.clip import Chapter, Stream, StreamKind
 from imgcycle.media.video.process import Finished, named, reason, run_ffmpeg, source
 
-_STREAM = re.compile(
-    r"^  Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (Video|Audio|Subtitle|Attachment|Data|Unknown)(?:: (.*))?$"
-)
+_STREAM = re.compile(r"^ *Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((.*?)\))?: (\w+)(?:: (.*))?$")
 _INPUT = re.compile(r"^Input #0, ([\w,]+), from '", re.MULTILINE)
-_START = re.compile(r"^  Duration: .*?start: (-?\d+\.\d+)", re.MULTILINE)
+_START = re.compile(r"^ *Duration: .*?start: (-?\d+\.\d+)", re.MULTILINE)
 _TAG = re.compile(r"\((.{4}) / 0x[0-9A-F]+\)")
-_PAIR = re.compile(r"^      (\S[^:]*?) *: (.*)$")
-_MORE = re.compile(r"^ +: (.*)$")
+_PAIR = re.compile(r"^ *(\S.*?) *: (.*)$")
+_MORE = re.compile(r"^ *: (.*)$")
 _ROTATION = re.compile(r"Display Matrix: rotation of (-?\d+\.\d+) degrees")
 _RATE = re.compile(r"([\d.]+)(k?) (?:fps|tbr)")
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_TO_TEXT = ("-f", "ffmetadata", "pipe:1")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"v=0", b"[Reference]")
 
 
@@ -43,12 +43,22 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Open a file with ffmpeg and read what it says; InputError in one line when it will not open."""
+    """Open a file with ffmpeg and read what it says; InputError in one line when it will not open.
+
+    ffmpeg also counts the streams in a form of its own that has no layout: InputError, too, where its report lists
+    others than those, so that a report in a layout still unknown is never taken for a clip without a film.
+    """
     try:
         # A folder, a device or nothing at all are told apart better here than by ffmpeg.
         with opened(path) as file:
             head = file.read(64)
-        done = run_ffmpeg([*source(path), "-f", "ffmetadata", "pipe:1"], loglevel="info")
+        # What members of some groups are is said at "verbose" only. Writing ends with the head of the output.
+        every = ("-map", "0?", "-c", "copy", "-copy_unknown", "-fs", "1")
+        done = run_ffmpeg([*source(path), *every, *_TO_TEXT], loglevel="verbose")
+        counted = done.status == 0
+        if not counted:
+            # A stream that no file could hold must not hide the others.
+            done = run_ffmpeg([*source(path), *_TO_TEXT], loglevel="verbose")
     except (OSError, ValueError) as error:
         raise InputError(getattr(error, "strerror", None) or str(error)) from error
     if done.status != 0:
@@ -57,12 +67,17 @@ def read_header(path: Path) -> Header:
     name = named(path)
     # What stands before is the file's name, which may hold anything, and what follows the output's own header.
     begun = said.partition(f"from '{name}':\n")
-    opening = begun[2].partition("\nStream mapping:")[0] if begun[1] else said
+    opening = re.split(r"\n(?:Stream mapping:|Output #0)", begun[2] if begun[1] else said, maxsplit=1)[0]
     found = _INPUT.search(said)
     start = _START.search(opening)
     streams, rotations, rates = _streams(opening.split("\n"))
     origin = Fraction(start[1]) if start else Fraction(0)
-    metadata, chapters = _ffmetadata(os.fsdecode(done.output), origin)
+    metadata, chapters, count = _ffmetadata(os.fsdecode(done.output), origin)
+    if counted and [stream.index for stream in streams] != list(range(count)):
+        raise InputError(
+            f"{count} streams are in it, and ffmpeg's report could be read of {len(streams)} only",
+            "this ffmpeg is newer than imgcycle knows: pip install --upgrade imgcycle, or report it",
+        )
     return Header(
         container=found[1] if found else "",
         streams=streams,
@@ -90,31 +105,35 @@ def _refused(head: bytes, done: Finished) -> InputError:
 
 
 def _streams(lines: list[str]) -> tuple[tuple[Stream, ...], dict[int, int], dict[int, Fraction]]:
-    streams: list[Stream] = []
+    """The streams of a report in the order of their numbers, each once: groups and programs may share them."""
+    streams: dict[int, Stream] = {}
     rotations: dict[int, int] = {}
     rates: dict[int, Fraction] = {}
     for opening, rest in _blocks(lines):
         index = int(opening[1])
+        if index in streams:
+            continue
         words = opening[4] or ""
-        metadata = _metadata(rest)
-        streams.append(_stream(index, opening[3], opening[2] or "", words, metadata))
-        turned = next((m for line in rest if (m := _ROTATION.search(line))), None)
+        streams[index] = _stream(index, opening[3], opening[2] or "", words, _metadata(rest))
+        turned = next((m for line in _below(rest, "Side data:") if (m := _ROTATION.search(line))), None)
         if turned:
             # ffmpeg counts against the clock.
             rotations[index] = round(-float(turned[1]) / 90) * 90 % 360
         if rate := _RATE.search(words):
             rates[index] = Fraction(rate[1]) * (1000 if rate[2] else 1)
-    return tuple(streams), rotations, rates
+    return tuple(streams[index] for index in sorted(streams)), rotations, rates
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[re.Match[str], list[str]]]:
+    """Each line that opens a stream, with the lines below it: those that are further in, wherever it stands itself."""
     current: tuple[re.Match[str], list[str]] | None = None
+    depth = 0
     for line in lines:
         if match := _STREAM.match(line):
             if current:
                 yield current
-            current = (match, [])
-        elif current and line.startswith("    "):
+            current, depth = (match, []), _depth(line)
+        elif current and _depth(line) > depth:
             current[1].append(line)
         elif current:
             yield current
@@ -123,17 +142,26 @@ def _blocks(lines: list[str]) -> Iterator[tuple[re.Match[str], list[str]]]:
         yield current
 
 
+def _below(lines: list[str], title: str) -> list[str]:
+    """The lines of one section of a stream: those further in than its title."""
+    begun = next((n for n, line in enumerate(lines) if line.strip() == title), len(lines))
+    return list(takewhile(lambda line: _depth(line) > _depth(lines[begun]), lines[begun + 1 :]))
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
 def _metadata(lines: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     key = ""
-    for line in lines:
-        if line.startswith("    Side data:"):
-            break
-        if pair := _PAIR.match(line):
+    for line in _below(lines, "Metadata:"):
+        if more := _MORE.match(line):
+            if key:
+                found[key] += "\n" + more[1]
+        elif pair := _PAIR.match(line):
             key = pair[1]
             found[key] = pair[2]
-        elif key and (more := _MORE.match(line)):
-            found[key] += "\n" + more[1]
     return found
 
 
@@ -163,9 +191,13 @@ def _stream(index: int, word: str, language: str, details: str, metadata: dict[s
     )
 
 
-def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chapter, ...]]:
-    """ffmpeg's own format for metadata: `key=value`, sections in brackets, backslashes before what is special."""
+def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chapter, ...], int]:
+    """Metadata, chapters and the number of streams in ffmpeg's own format for them.
+
+    That is `key=value`, sections in brackets, backslashes before what is special.
+    """
     metadata: dict[str, str] = {}
+    count = 0
     sections: list[dict[str, str]] = []
     into = metadata
     for line in _whole_lines(text):
@@ -173,6 +205,8 @@ def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chap
             into = {}
             if line == "[CHAPTER]":
                 sections.append(into)
+            else:
+                count += 1
         elif not line.startswith(";"):
             key, _, value = _split(line)
             if key:
@@ -182,7 +216,7 @@ def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chap
         base = Fraction(section.get("TIMEBASE", "1/1000000000"))
         start, end = (int(section.get(key, 0)) * base - origin for key in ("START", "END"))
         chapters.append(Chapter(start, end, section.get("title", "")))
-    return metadata, tuple(chapters)
+    return metadata, tuple(chapters), count
 
 
 def _whole_lines(text: str) -> Iterator[str]:

@@ -14,7 +14,8 @@ from imgcycle.media.paths import shown
 from imgcycle.media.video.clip import Clip, Stream
 from imgcycle.media.video.containers import MUXERS, Container, cover_type
 from imgcycle.media.video.process import must_run, named, source
-from imgcycle.media.video.streams import StreamPlan, stream_arguments
+from imgcycle.media.video.streams import StreamFate, StreamPlan, stream_arguments
+from imgcycle.media.video.timecode import timecode_after, timecode_of
 
 _MICRO = 1_000_000
 
@@ -80,6 +81,7 @@ def _arguments(
     length = None if end is None else end - zero
     arguments += stream_arguments(plan.container, kept, _timing(plan.container, length) if cut else None)
     arguments += ["-map_metadata", "1", "-map_chapters", "1", "-strict", "experimental"]
+    arguments += _timecode(clip, kept, segments[0].start)
     if length is not None:
         arguments += ["-t", _micro(length)]
     present = sum(fate.stream.kind == "attachment" for fate in kept)
@@ -90,6 +92,18 @@ def _arguments(
         own = any(key.startswith("com.") for key in clip.metadata)
         arguments += ["-movflags", "+faststart+use_metadata_tags" if own else "+faststart"]
     return arguments
+
+
+def _timecode(clip: Clip, kept: Sequence[StreamFate], begun: Fraction) -> list[str]:
+    """The time code, moved on to where the result begins; muxers with a track for it write that from these words."""
+    code = timecode_of(clip)
+    if not code:
+        return []
+    passed = round((begun - clip.start) * clip.frame_rate)
+    place = next(n for n, fate in enumerate(kept) if fate.way == "convert")
+    moved = f"timecode={timecode_after(code, passed, clip.frame_rate)}"
+    whole = [key for key in clip.metadata if key.lower() == "timecode"]
+    return [f"-metadata:s:{place}", moved, *(("-metadata", moved) if whole else ())]
 
 
 def _timing(container: Container, length: Fraction | None) -> dict[str, str]:

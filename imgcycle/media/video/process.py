@@ -24,6 +24,9 @@ _FORMATS = (
 )
 """Formats that hold their own data. Playlists and their kin, which make ffmpeg open other files, are not among them."""
 
+OLDEST = (8, 0)
+"""The first main version that puts FFV1 into MP4 and filters packets as they are read."""
+
 _QUIET = ("-nostdin", "-hide_banner", "-nostats")
 _KEPT_LINES = 400
 _LINE = re.compile(r"^(?:\[[^\]]*@ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)$")
@@ -36,13 +39,34 @@ _VAGUE = re.compile(
 
 @cache
 def ffmpeg() -> str:
-    """The ffmpeg that imageio-ffmpeg carries, or the one that IMAGEIO_FFMPEG_EXE names; InputError without one."""
+    """The ffmpeg that imageio-ffmpeg carries, or the one that IMAGEIO_FFMPEG_EXE names.
+
+    InputError without one, and for one so old that it would lose frames or fail in the middle.
+    """
     import imageio_ffmpeg
 
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        found = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise InputError("clips need ffmpeg, and there is none", "pip install imageio-ffmpeg") from error
+    version = _version(found)
+    if version and version < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise InputError(
+            f"{found} is ffmpeg {'.'.join(map(str, version))}, too old for clips",
+            f"pip install --upgrade imageio-ffmpeg, or name ffmpeg {wanted} or newer in IMAGEIO_FFMPEG_EXE",
+        )
+    return found
+
+
+def _version(executable: str) -> tuple[int, ...]:
+    """Main and second number of an ffmpeg's version; () for one between versions, and one that does not run."""
+    try:
+        done = subprocess.run([executable, "-version"], capture_output=True, check=False)
+    except (OSError, ValueError):
+        return ()  # whoever runs it says why
+    match = re.match(rb"ffmpeg version n?(\d+)\.(\d+)", done.stdout)
+    return (int(match[1]), int(match[2])) if match else ()
 
 
 def named(path: Path) -> str:

@@ -22,6 +22,7 @@ from imgcycle.media.video.containers import (
 )
 from imgcycle.media.video.encode import VideoCodec
 from imgcycle.media.video.process import named, run_ffmpeg, source
+from imgcycle.media.video.timecode import timecode_of
 
 Way = Literal["convert", "copy", "recode", "drop"]
 
@@ -127,19 +128,25 @@ def _fate(stream: Stream, container: Container, clip: Clip) -> StreamFate:
         return StreamFate(stream, "recode", encoder, f"{name} cannot hold {stream.codec}, so it becomes {spoken}")
     if stream.kind == "data" and _is_rewritten(stream, container, clip):
         return StreamFate(stream, "drop")
+    return StreamFate(stream, "drop", reason=_loss(stream, name))
+
+
+def _loss(stream: Stream, name: str) -> str:
+    """Why a container called `name` cannot have a stream."""
     if stream.kind == "attachment":
-        return StreamFate(stream, "drop", reason=f"{name} cannot hold attachments, so it is left out (mkv can)")
+        return f"{name} cannot hold attachments, so it is left out (mkv can)"
+    if stream.tag == "tmcd":
+        return f"{name} has no place for a time code, so it is left out (mov has)"
     if stream.codec == "none" or stream.kind == "data":
-        return StreamFate(stream, "drop", reason="ffmpeg cannot carry it over, so it is left out")
-    what = "cover art" if stream.cover else stream.codec
-    return StreamFate(stream, "drop", reason=f"{name} cannot hold {what}, so it is left out (mkv can)")
+        return "ffmpeg cannot carry it over, so it is left out"
+    return f"{name} cannot hold {'cover art' if stream.cover else stream.codec}, so it is left out (mkv can)"
 
 
 def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:
     """Whether what a data stream says is said anew by the muxer: chapter titles, the time code."""
     if stream.codec == "bin_data" and stream.tag == "text" and clip.chapters:
         return True
-    return stream.tag == "tmcd" and container in ("mp4", "mov") and "timecode" in stream.metadata
+    return stream.tag == "tmcd" and container != "ts" and bool(timecode_of(clip))
 
 
 def stream_arguments(

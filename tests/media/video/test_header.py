@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcycle.media.video.header import _ffmetadata, _streams
+from imgcycle.errors import InputError
+from imgcycle.media.video.header import _ffmetadata, _streams, read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha
+from imgcycle.media.video.process import Finished, run_ffmpeg
 
 PHONE = """\
   Stream #0:0[0x1](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, stereo, fltp, 163 kb/s (default)
@@ -44,6 +51,108 @@ def test_a_phones_clip() -> None:
     assert [str(streams[n]) for n in (3, 5)] == ["data stream 3 (mebx)", "subtitle stream 5 (ass, deu)"]
 
 
+VIDEO = "Video: h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709, progressive), 64x48, 25 fps, 25 tbr, 12800 tbn"
+REPORTS = {
+    # A time code beside its film, as ffmpeg 9 lists it.
+    "track reference": """\
+  Stream group #0:0[0x3]: Track Reference:
+    Stream #0:0[0x1](eng): {video} (default)
+      Metadata:
+        handler_name    : VideoHandler
+        timecode        : 01:00:00:00
+      Side data:
+        Display Matrix: rotation of 180.00 degrees
+    Stream #0:2[0x3](eng): Data: none (tmcd / 0x64636D74), 0 kb/s
+      Metadata:
+        timecode        : 01:00:00:00
+  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz, mono, fltp, 70 kb/s (default)
+    Metadata:
+      handler_name    : SoundHandler""",
+    # The same as ffmpeg 7 had it: what is told of a stream stands six spaces in.
+    "flat": """\
+  Stream #0:0[0x1](eng): {video} (default)
+      Metadata:
+        handler_name    : VideoHandler
+        timecode        : 01:00:00:00
+      Side data:
+        displaymatrix: rotation of 180.00 degrees
+        Display Matrix: rotation of 180.00 degrees
+  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz, mono, fltp, 70 kb/s (default)
+      Metadata:
+        handler_name    : SoundHandler
+  Stream #0:2[0x3](eng): Data: none (tmcd / 0x64636D74), 0 kb/s
+      Metadata:
+        timecode        : 01:00:00:00""",
+    # Programs share streams, groups stand in groups, and what a group tells of itself belongs to no stream.
+    "shared": """\
+  Chapters:
+    Chapter #0:0: start 0.000000, end 1.000000
+      Metadata:
+        title           : Stream #0:9: Video: none
+  Program 1
+    Metadata:
+      service_name    : One
+      Stream #0:0[0x1](eng): {video} (default)
+            Metadata:
+              handler_name    : VideoHandler
+                              : Stream #0:7: Video: h264
+              timecode        : 01:00:00:00
+            Side data:
+              Display Matrix: rotation of 180.00 degrees
+  Program 2
+    Stream #0:0[0x1](eng): {video} (default)
+  Stream group #0:0[0x1]: IAMF Audio Element:
+    Metadata:
+      handler_name    : other
+    Layer 0: stereo
+      Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz, mono, fltp, 70 kb/s (default)
+        Metadata:
+          handler_name    : SoundHandler
+  Stream group #0:1[0x4]: Tile Grid: hevc (Main), yuv420p(tv), 4032x3024 (default)
+  Stream group #0:2[0x5]: LCEVC: h264, yuv420p, 128x96
+    Side data:
+      Display Matrix: rotation of 90.00 degrees
+  No Program
+  Stream #0:2[0x3](eng): Data: none (tmcd / 0x64636D74), 0 kb/s""",
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_is_read_by_what_stands_below_what(kind: str) -> None:
+    streams, rotations, rates = _streams(REPORTS[kind].format(video=VIDEO).splitlines())
+    assert [(stream.index, stream.kind, stream.tag) for stream in streams] == [
+        (0, "video", "avc1"),
+        (1, "audio", "mp4a"),
+        (2, "data", "tmcd"),
+    ]
+    assert [stream.language for stream in streams] == ["eng"] * 3
+    assert streams[0].metadata["timecode"] == "01:00:00:00"
+    assert streams[1].metadata == {"handler_name": "SoundHandler"}
+    assert (rotations, rates) == ({0: 180}, {0: Fraction(25)})
+
+
+def test_any_language_and_any_kind_of_stream_is_read() -> None:
+    lines = ["  Stream #0:0(zh-Hans-CN): Audio: aac (LC), 48000 Hz, mono", "  Stream #0:1[0x2]: Haptics: hapt"]
+    streams, _, _ = _streams([*lines, "  Stream #0:2(): Video: h264, 4x4 (dependent)"])
+    assert [(s.index, s.kind, s.language) for s in streams] == [
+        (0, "audio", "zh-Hans-CN"),
+        (1, "data", ""),
+        (2, "video", ""),
+    ]
+
+
+def test_streams_that_cannot_be_read_are_not_passed_over(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report in words of a later ffmpeg: its own count says that more is there."""
+    assert [stream.kind for stream in read_header(steady).streams] == ["video", "audio"]
+    def renamed(arguments: Sequence[str], **options: Any) -> Finished:
+        done = run_ffmpeg(arguments, **options)
+        return replace(done, log=tuple((level, text.replace("Stream #0:0", "Track 0")) for level, text in done.log))
+
+    monkeypatch.setattr("imgcycle.media.video.header.run_ffmpeg", renamed)
+    with pytest.raises(InputError, match=r"2 streams are in it, and ffmpeg's report could be read of 1 only \(.*newer"):
+        read_header(steady)
+
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
@@ -54,7 +163,7 @@ def test_metadata_come_back_whatever_they_hold(metadata: dict[str, str], title: 
 
     lines = [f"{escaped(key)}={escaped(value)}" for key, value in metadata.items()]
     lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}", f"title={escaped(title)}"]
-    found, chapters = _ffmetadata(";FFMETADATA1\n" + "\n".join(lines) + "\n", Fraction(1, 2))
+    found, chapters, _ = _ffmetadata(";FFMETADATA1\n" + "\n".join(lines) + "\n", Fraction(1, 2))
     assert found == metadata
     (chapter,) = chapters
     assert chapter.title == title

@@ -16,6 +16,7 @@ from imgcycle.media.video.encode import FrameWriter, VideoCodec, plan_coding
 from imgcycle.media.video.mux import Segment, finish
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.streams import plan_streams
+from imgcycle.media.video.timecode import timecode_of
 from tests.media.video.clips import make, packets
 
 
@@ -136,3 +137,22 @@ def test_nothing_is_left_when_it_fails(steady: Path, tmp_path: Path) -> None:
 def test_matroska_keeps_everything_and_mp4_uneven_times(rich: Path, uneven: Path, tmp_path: Path) -> None:
     check_everything_survives_in_matroska(rich, tmp_path)
     check_uneven_times_stay(uneven, tmp_path)
+
+
+def test_a_time_code_is_kept_and_counts_from_a_later_beginning(steady: Path, tmp_path: Path) -> None:
+    source = tmp_path / "camera.mov"
+    make("-i", steady, "-c", "copy", "-timecode", "01:00:00:20", source)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    clip, result = through(source, folder / "a.mov", "mov", start=Fraction(1, 2))
+    assert [stream.kind for stream in clip.streams] == ["video", "audio", "data"]
+    assert (clip.frames, result.frames) == (48, 36)
+    assert [(stream.kind, timecode_of(result)) for stream in result.streams if stream.tag == "tmcd"] == [
+        ("data", "01:00:01:08")
+    ]
+    for name, container in (("a.mp4", "mp4"), ("a.mkv", "mkv")):
+        _, result = through(source, folder / name, container)  # type: ignore[arg-type]
+        assert timecode_of(result) == "01:00:00:20"
+    assert plan_streams(clip, "mkv").notes == plan_streams(clip, "mp4").notes == ()
+    (note,) = plan_streams(clip, "ts").notes
+    assert note.endswith("a transport stream has no place for a time code, so it is left out (mov has)")

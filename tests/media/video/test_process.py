@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.errors import OutputError
+from imgcycle.errors import InputError, OutputError
+from imgcycle.media.video import process
 from imgcycle.media.video.handover import Handover
 from imgcycle.media.video.process import must_run, reason
 
@@ -85,3 +86,19 @@ def test_a_handover_ends_from_either_side() -> None:
     other.abandon()
     assert not other.put(2)
     assert other.take() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for ffmpeg")
+def test_an_ffmpeg_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, old in {"6.1.1-static": "6.1", "n7.1-5-g1": "7.1", "n9.0.2-17-g2a": "", "N-118000-gab": ""}.items():
+        script = tmp_path / "ffmpeg"
+        script.write_text(f"#!/bin/sh\necho 'ffmpeg version {version} Copyright (c) 2000-2026'\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(script))
+        if not old:
+            assert process.ffmpeg.__wrapped__() == str(script)
+            continue
+        with pytest.raises(InputError, match=rf"is ffmpeg {old}, too old for clips \(pip install --upgrade"):
+            process.ffmpeg.__wrapped__()
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    assert process.ffmpeg.__wrapped__() == str(tmp_path / "none")
