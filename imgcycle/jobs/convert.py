@@ -11,6 +11,7 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs import picture, pipeline
+from imgcycle.jobs.animated import converted_animation
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.ledger import Ledger, at_work
@@ -20,6 +21,7 @@ from imgcycle.jobs.room import Room
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
+from imgcycle.media.animation.frames import Animation
 from imgcycle.media.formats import Format
 from imgcycle.media.paths import WRITTEN, check_suffix, same_file
 
@@ -72,13 +74,18 @@ def convert_bytes(
     wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
     suffix = "" if wanted is None else wanted.suffixes[0]
     planned(data, Task("", f"result{suffix}", "", options), translator, memory)
-    prepared = picture.prepare(data, "", options, translator.style)
-    target = wanted or formats.written_as(prepared.format)
-    for note in prepared.notes(target):
+    found = picture.decoded(data, "", options)
+    target = wanted or formats.written_as(found.format)
+    if isinstance(found, Animation) and target.animated:
+        made, notes = converted_animation(found, data, translator, options, target, memory)
+    else:
+        ready = picture.prepared(found, data, options, translator.style)
+        result = picture.translate(ready.frame, options, translator, memory)
+        made, notes = picture.finish(ready, result, options, translator.style, target), ready.notes(target)
+    for note in notes:
         if on_note is not None:
             on_note(note)
-    results = picture.translate(prepared, options, translator, memory)
-    return picture.finish(prepared, results, options, translator.style, target)
+    return made
 
 
 def convert_one(task: Task, translator: Translator, memory: Memory | None = None) -> Row:

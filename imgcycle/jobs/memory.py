@@ -84,6 +84,8 @@ _COEFFICIENTS = 6
 """Bytes a pixel that a progressive JPEG's decoder keeps, where chroma is as fine as luma."""
 _OTHERS = 10
 """Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
+_CANVAS = 12
+"""Samples a pixel of an animation's canvas, of what is kept of it, and of the frame before."""
 _ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
 """Samples a pixel that encoders want laid out anew."""
 _FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
@@ -101,7 +103,7 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
 
     Measured on pictures of 100 megapixels.
     """
-    pixels = facts.width * facts.height * facts.frames
+    pixels = facts.width * facts.height
     wide = 2 if facts.deep else 1
     coefficients = _COEFFICIENTS if facts.progressive else 0
     channels = 4 if facts.alpha else 3
@@ -109,10 +111,12 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     turned = channels * wide if facts.turned else 0
     made = 2 if options.compare else 1
     kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
+    # Of an animation one frame at a time is there, beside the canvas and what was written last.
+    kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     return Need(
         pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
-        pixels * kept,
+        pixels * kept + (file_size if facts.frames > 1 else 0),
         round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
     )
 
@@ -149,12 +153,14 @@ def fitted(
 @dataclass(frozen=True)
 class Course:
     """How a picture is done: the bytes it takes at its worst moment, those of them that are no planes of the net, its
-    plan (None when no header tells), and whether it goes row by row from file to file, never in memory as a whole."""
+    plan (None when no header tells), whether it goes row by row from file to file, never in memory as a whole, and
+    whether it moves and its result can."""
 
     size: int
     held: int = 0
     net: StripPlan | None = None
     by_rows: bool = False
+    moves: bool = False
 
     def __str__(self) -> str:
         how = "its size is known once it is decoded" if self.net is None else str(self.net)
@@ -209,7 +215,8 @@ def _course(
         at_net = need.held + net.least_memory(*shape)
         return _always(net) + max(need.reading, small + max(need.writing, at_net))
 
-    need = need_of(facts, file_size, options, _target(facts, task).name)
+    target = _target(facts, task)
+    need = need_of(facts, file_size, options, target.name)
     least, by_rows = least_of(need), False
     if least > memory.total and (other := otherwise()) is not None and least_of(other) < least:
         need, least, by_rows = other, least_of(other), True
@@ -217,7 +224,7 @@ def _course(
         raise TooSmall(facts, least, memory.total, "" if by_rows or huge.is_available() else _FEWER)
     plan = fitted(facts.height, facts.width, need.held, options, net, memory)
     size = max(need.reading, small + max(need.writing, need.held + plan.peak_bytes))
-    return Course(size, need.held, plan, by_rows)
+    return Course(size, need.held, plan, by_rows, facts.frames > 1 and target.animated)
 
 
 def work_shape(height: int, width: int, options: ConvertOptions, style: Style) -> tuple[int, int]:

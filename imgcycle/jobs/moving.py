@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from imgcycle.config import VideoOptions
 from imgcycle.engine.temporal import Calm, State
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
+from imgcycle.jobs.events import Event, Filmed
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.memory import ROOM, Room, clip_need, need_of
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.media import formats
-from imgcycle.media.animation import Animation, encode_animation, read_picture
+from imgcycle.media.animation.frames import Animation, read_picture
+from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.pixels import Pixels, side_by_side
 from imgcycle.media.stills import Still, measure_file
@@ -34,8 +37,9 @@ def both_are_pictures(task: ClipTask) -> bool:
     return formats.by_suffix(task.input) in MOVING and formats.by_suffix(task.output) in MOVING
 
 
-def frames_held(task: ClipTask) -> tuple[int, int, int]:
-    """Width and height of an animation's frames, and the bytes that all of them take: they are in memory at once.
+def frames_held(task: ClipTask) -> tuple[int, int, bool, int]:
+    """Width and height of an animation's frames, whether they are deep, and the bytes that reading and writing one of
+    them takes beside the frames on their way.
 
     InputError when it cannot be read.
     """
@@ -43,84 +47,121 @@ def frames_held(task: ClipTask) -> tuple[int, int, int]:
     facts = measure_file(source)
     assert target is not None
     need = need_of(facts, source.stat().st_size, task.options.picture(), target.name)
-    return facts.width, facts.height, max(need.reading, need.held + need.writing)
+    return facts.width, facts.height, facts.deep, max(need.reading, need.held + need.writing)
 
 
 def convert_moving(
-    task: ClipTask, translator: Translator, stats: Stats | None = None, room: Room = ROOM
+    task: ClipTask,
+    translator: Translator,
+    listener: Callable[[Event], None] = lambda _: None,
+    stats: Stats | None = None,
+    room: Room = ROOM,
 ) -> tuple[ClipRow, str]:
-    """Convert an animation; its row, and the SHA-256 of what was read.
+    """Convert an animation, of which a few frames at a time are in memory; its row, and the SHA-256 of what was read.
 
-    InputError when the picture does not move, OutputError when it cannot be written.
+    `listener` hears how far it is. InputError when the picture does not move, OutputError when it cannot be written.
     """
     data = picture.load_bytes(Path(task.input))
     digest = hashlib.sha256(data).hexdigest()
     found = read_picture(data)
     if not isinstance(found, Animation):
         raise InputError("a picture that does not move", "imgcycle convert takes it")
-    frames = list(_chosen(found, *task.options.span))
-    if not frames:
-        raise InputError(f"no frame lies there: the animation is {sum(found.durations) / 1000:.3f} s long")
-    kept = _Kept()
-    width, height = found.frames[0].size
-    need = clip_need(height, width, False, task.options.picture(), translator)
-    filming = Filming(
-        Calm(translator, task.options.smooth),
-        task.options.picture(),
-        translator.style,
-        kept,
-        lambda _: False,
-        lambda _: None,
-        stats.watch if stats else None,
-        need.lanes(translator, room),
-    )
-    filming.run(frames)
-    numbers = [frame.number for frame in frames]
-    stills = tuple(found.frames[n].with_pixels(made) for n, made in zip(numbers, kept.pixels, strict=True))
-    if task.options.preview is not None:
-        stills = tuple(_beside(found.frames[n], made) for n, made in zip(numbers, stills, strict=True))
-    durations = tuple(found.durations[n] for n in numbers)
+    chosen = _chosen(found, *task.options.span)
+    if not chosen:
+        raise InputError(f"no frame lies there: the animation is {float(found.starts[-1]):.3f} s long")
     target = formats.by_suffix(task.output)
     assert target is not None
+    net = translator.exact() if found.deep else translator
     recipe = recipe_for(translator.style, task.options) | {"input": digest}
-    data = encode_animation(replace(found, frames=stills, durations=durations), target, None, recipe, "none")
     try:
         with atomic_write(Path(task.output)) as file:
-            file.write(data)
+            cover = _cover(found, task.options, net) if target is formats.PNG else None
+            writer = AnimationWriter(file, found, target, None, recipe, "none", cover)
+            sink = _Sink(found, writer, task.options.preview is not None)
+            failures = _filmed(task, found, chosen, net, sink, listener, stats, room)
+            writer.finish()
     except OSError as error:
         raise unwritten("", error) from error
-    said = stand_ins(kept.stood_in, filming.failures)
+    said = stand_ins(sink.stood_in, failures)
     status: Status = "failed" if said else "done"
     line = f"{said} (the result is written)" if said else None
-    return ClipRow(task.input, task.output, status, *stills[0].size, error=line, frames=len(stills)), digest
+    row = ClipRow(task.input, task.output, status, *sink.size, error=line, frames=len(chosen), notes=writer.notes)
+    return row, digest
 
 
-def _beside(source: Still, made: Still) -> Still:
-    """A frame and what became of it as one."""
-    alpha = None if source.alpha is None else side_by_side(source.alpha, source.alpha)
-    return replace(made, pixels=side_by_side(source.pixels, made.pixels), alpha=alpha)
+def _filmed(
+    task: ClipTask,
+    animation: Animation,
+    chosen: range,
+    net: Translator,
+    sink: _Sink,
+    listener: Callable[[Event], None],
+    stats: Stats | None,
+    room: Room,
+) -> list[str]:
+    """Carry the chosen frames through; what was said of those that the net failed with."""
+    width, height = animation.size
+    options = task.options.picture()
+    lanes = clip_need(height, width, animation.deep, options, net).lanes(net, room)
+    watcher = stats.watch if stats else None
+
+    def hear(count: int) -> None:
+        listener(Filmed(task.input, count, len(chosen)))
+
+    calm = Calm(net, task.options.smooth)
+    filming = Filming(calm, options, net.style, sink, lambda _: False, hear, watcher, lanes)
+    filming.run(_timed(animation, chosen))
+    return filming.failures
 
 
-def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> Iterator[TimedFrame]:
-    at = Fraction(0)
-    for number, (still, duration) in enumerate(zip(animation.frames, animation.durations, strict=True)):
-        length = Fraction(duration, 1000)
-        if (start is None or at >= start) and (end is None or at < end):
-            yield TimedFrame(at, still.pixels, length, number, still.alpha)
-        at += length
+def _cover(animation: Animation, options: VideoOptions, net: Translator) -> Still | None:
+    """What becomes of the picture that is no frame: it has none before it to be held to."""
+    if animation.cover is None:
+        return None
+    still = animation.cover
+    sink = _Sink(animation, None, options.preview is not None)
+    filming = Filming(Calm(net, "off"), options.picture(), net.style, sink, lambda _: False, lambda _: None)
+    filming.run([TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)])
+    return sink.last
 
 
-class _Kept:
-    """Keeps every result."""
+def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> range:
+    """The numbers of the frames that begin between two moments, as viewers show them."""
+    starts = animation.starts[:-1]
+    found = [n for n, at in enumerate(starts) if (start is None or at >= start) and (end is None or at < end)]
+    return range(found[0], found[-1] + 1) if found else range(0)
 
-    def __init__(self) -> None:
-        self.pixels: list[Pixels] = []
+
+def _timed(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
+    for number, still in enumerate(animation.frames()):
+        if number in chosen:
+            at, ends = animation.starts[number : number + 2]
+            yield TimedFrame(at, still.pixels, ends - at, number, still.alpha)
+        if number + 1 >= chosen.stop:
+            return
+
+
+class _Sink:
+    """Hands every result on to a writer as it comes, beside its source where `compare` asks for it."""
+
+    def __init__(self, animation: Animation, writer: AnimationWriter | None, compare: bool) -> None:
+        self._animation, self._writer, self._compare = animation, writer, compare
         self.stood_in = 0
+        self.size = (0, 0)
+        self.last: Still | None = None
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
         """Take a frame."""
-        del frame
-        self.pixels.append(pixels)
+        alpha = frame.alpha
+        if self._compare:
+            pixels = side_by_side(frame.frame, pixels)
+            alpha = None if alpha is None else side_by_side(alpha, alpha)
+        still = replace(self._animation.like, pixels=pixels, alpha=alpha)
+        if self._writer is None:
+            self.last = still
+        else:
+            self._writer.add(still, self._animation.delays[frame.number])
+        self.size = still.size
         self.stood_in += stands_in
 
     def close_segment(self, memory: State) -> None:

@@ -1,4 +1,4 @@
-"""One picture on its way: read and reduced, translated, restored and encoded, each step a function of its own.
+"""One still on its way: read and reduced, translated, restored and encoded, each step a function of its own.
 
 The first and the last run in threads while the net works on another picture; only the second needs the net.
 """
@@ -24,7 +24,7 @@ from imgcycle.jobs.ends import Ends, PixelRows, ReducedRows
 from imgcycle.jobs.memory import Memory, fitted, work_shape
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
-from imgcycle.media.animation import Animation, encode_animation, read_picture
+from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.encoding import encode_still, losses
 from imgcycle.media.files import atomic_write, read_file, unwritten
 from imgcycle.media.formats import Format
@@ -68,28 +68,31 @@ class Frame:
 
 @dataclass(eq=False)
 class Prepared:
-    """A picture ready for the net: its frames (one, unless it is an animation), and the digest of its file."""
+    """A still ready for the net, the digest of its file, and how many frames that has."""
 
-    picture: Still | Animation
-    frames: list[Frame]
+    frame: Frame
     digest: str
+    frames: int = 1
 
     @property
     def format(self) -> Format:
         """What the file was."""
-        return self.frames[0].still.format
+        return self.frame.still.format
 
     def notes(self, target: Format) -> tuple[str, ...]:
         """What of the file a result in this format does not hold, in a line each."""
-        first, count = self.frames[0].still, len(self.frames)
-        single = count > 1 and not target.animated
-        frames = (f"the first of {count} frames was taken: {target.name} has no others",) if single else ()
-        return (*first.notes, *losses(first, target), *frames)
+        single = (f"the first of {self.frames} frames was taken: {target.name} has no others",)
+        still = self.frame.still
+        return (*still.notes, *losses(still, target), *(single if self.frames > 1 else ()))
 
     def size(self, options: ConvertOptions) -> tuple[int, int]:
         """Width and height of the result."""
-        width, height = self.frames[0].still.size
-        return (2 * width, height) if options.compare else (width, height)
+        return result_size(self.frame.still.size, options)
+
+
+def result_size(size: tuple[int, int], options: ConvertOptions) -> tuple[int, int]:
+    """Width and height of the result of a picture of that size."""
+    return (2 * size[0], size[1]) if options.compare else size
 
 
 def facts_of(path: Path) -> os.stat_result:
@@ -113,19 +116,22 @@ def load_bytes(path: Path) -> bytes:
         raise InputError(error.strerror or str(error)) from error
 
 
-def prepare(data: bytes, name: str, options: ConvertOptions, style: Style) -> Prepared:
-    """Decode, fill holes, and reduce to the work size; `name` tells RAW files from TIFF, which they look like."""
-    picture: Still | Animation
+def decoded(data: bytes, name: str, options: ConvertOptions) -> Still | Animation:
+    """What a file's bytes show; `name` tells RAW files from TIFF, which they look like."""
     if kind_of(Path(name)) == "raw" and options.raw != "none":
         from imgcycle.media.raw import read_raw
 
-        picture = read_raw(data, options.raw, options.max_pixels)
-    else:
-        picture = read_picture(data, options.max_pixels)
-    stills = picture.frames if isinstance(picture, Animation) else (picture,)
-    # Frames of an animation may be one array where nothing moves.
-    frames = [replace(_frame(still, options, style), reusable=len(stills) == 1) for still in stills]
-    return Prepared(picture, frames, hashlib.sha256(data).hexdigest())
+        return read_raw(data, options.raw, options.max_pixels)
+    return read_picture(data, options.max_pixels)
+
+
+def prepared(picture: Still | Animation, data: bytes, options: ConvertOptions, style: Style) -> Prepared:
+    """Fill holes and reduce to the work size; of an animation, the first frame."""
+    frames = 1
+    if isinstance(picture, Animation):
+        frames = len(picture.delays)
+        picture = next(picture.frames())
+    return Prepared(_frame(picture, options, style), hashlib.sha256(data).hexdigest(), frames)
 
 
 def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
@@ -137,53 +143,57 @@ def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
 
 
 def translate(
-    prepared: Prepared,
+    frame: Frame,
     options: ConvertOptions,
     translator: Translator,
     memory: Memory,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
-) -> list[Result]:
-    """What the net makes of each frame, in the picture's own colours; see `Result`.
+) -> Result:
+    """What the net makes of a still, in the picture's own colours; see `Result`.
 
     `listener` hears the share of the work that is done, 0 to 1. Temporary planes of pictures that are too large for
     `memory` lie in `folder`. What is prepared is used up: results may be written over its pixels.
     """
-    held = sum(frame.bytes for frame in prepared.frames)
-    count = len(prepared.frames)
-    results = []
-    for number, frame in enumerate(prepared.frames):
-        if options.strength == 0:
-            results.append(frame.pixels if frame.small is None else frame.small)
-            continue
-        rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
-        ends = Ends(rows, frame.still.metadata.icc, options)
-        net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
-        height, width = frame.pixels.shape[:2]
-        plan = fitted(height, width, held, options, net, memory)
-        hear = None if listener is None else _heard(listener, number, count)
-        net.translate_rows(ends, ends, plan, hear, folder)
-        results.append(rows.out)
-    return results
+    if options.strength == 0:
+        return frame.pixels if frame.small is None else frame.small
+    rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
+    ends = Ends(rows, frame.still.metadata.icc, options)
+    net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
+    height, width = frame.pixels.shape[:2]
+    plan = fitted(height, width, frame.bytes, options, net, memory)
+    hear = None if listener is None else _heard(listener)
+    net.translate_rows(ends, ends, plan, hear, folder)
+    return rows.out
 
 
 def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
     return PixelRows(frame.pixels, frame.output(options), options.strength)
 
 
-def _heard(listener: Callable[[float], None], number: int, count: int) -> Listener:
-    return lambda advance: listener((number + advance.share) / count)
+def _heard(listener: Callable[[float], None]) -> Listener:
+    return lambda advance: listener(advance.share)
 
 
-def finish(prepared: Prepared, results: list[Result], options: ConvertOptions, style: Style, target: Format) -> bytes:
+def finish(prepared: Prepared, result: Result, options: ConvertOptions, style: Style, target: Format) -> bytes:
     """Restore the full size and encode, with the recipe in the metadata."""
-    detail = detail_of(style, options)
-    stills = [_restored(frame, result, options, detail) for frame, result in zip(prepared.frames, results, strict=True)]
     recipe = recipe_for(style, options) | {"input": prepared.digest}
-    if isinstance(prepared.picture, Animation) and target.animated:
-        whole = replace(prepared.picture, frames=tuple(stills))
-        return encode_animation(whole, target, options.quality, recipe, options.strip)
-    return encode_still(stills[0], target, options.quality, recipe, options.strip)
+    still = _restored(prepared.frame, result, options, detail_of(style, options))
+    return encode_still(still, target, options.quality, recipe, options.strip)
+
+
+def converted(
+    still: Still,
+    options: ConvertOptions,
+    translator: Translator,
+    memory: Memory,
+    listener: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> Still:
+    """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate`."""
+    frame = _frame(still, options, translator.style)
+    result = translate(frame, options, translator, memory, listener, folder)
+    return _restored(frame, result, options, detail_of(translator.style, options))
 
 
 def detail_of(style: Style, options: ConvertOptions) -> float:
@@ -213,7 +223,7 @@ def _beside(before: Still, after: Still) -> Still:
 
 
 class HeldPicture:
-    """One task's picture on its way, held in memory: read when it is made, then translated, then written.
+    """One task's still on its way, held in memory: read when it is made, then translated, then written.
 
     InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
     """
@@ -221,8 +231,9 @@ class HeldPicture:
     def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
         self.task, self.style, self._folder = task, style, folder
         self.source = facts_of(Path(task.input))
-        self._prepared = prepare(load_bytes(Path(task.input)), task.input, task.options, style)
-        self._results: list[Result] = []
+        data = load_bytes(Path(task.input))
+        self._prepared = prepared(decoded(data, task.input, task.options), data, task.options, style)
+        self._result: Result | None = None
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
         self.notes: tuple[str, ...] = self._prepared.notes(target_format(task.output, self._prepared.format))
 
@@ -230,12 +241,14 @@ class HeldPicture:
         self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
-        self._results = translate(self._prepared, self.task.options, translator, memory, listener, self._folder)
+        frame = self._prepared.frame
+        self._result = translate(frame, self.task.options, translator, memory, listener, self._folder)
 
     def write(self) -> str:
         """Make the result appear, with its source's times; its SHA-256."""
+        assert self._result is not None
         target = target_format(self.task.output, self._prepared.format)
-        data = finish(self._prepared, self._results, self.task.options, self.style, target)
+        data = finish(self._prepared, self._result, self.task.options, self.style, target)
         path = Path(self.task.output)
         try:
             with atomic_write(path, times=times_of(self.source)) as file:

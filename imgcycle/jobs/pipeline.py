@@ -19,6 +19,7 @@ from typing import Protocol
 
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.animated import MovingPicture
 from imgcycle.jobs.disk import existing
 from imgcycle.jobs.huge import HugePicture
 from imgcycle.jobs.ledger import Record, relative_name
@@ -149,7 +150,9 @@ def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket
 def read(task: Task, course: Course, style: Style) -> Picture:
     """A task's picture, read and reduced, as it was planned."""
     folder = spill_folder(Path(task.output).parent)
-    return HugePicture(task, course, style, folder) if course.by_rows else HeldPicture(task, style, folder)
+    if course.by_rows:
+        return HugePicture(task, course, style, folder)
+    return MovingPicture(task, style, folder) if course.moves else HeldPicture(task, style, folder)
 
 
 def _pass(room: Room, ticket: int) -> None:

@@ -98,6 +98,7 @@ def convert_clips(
                 break
     if stats is not None:
         Stats.write(stats, measured)
+    yield from tally.remarks()
     yield Ended(tally.summary())
 
 
@@ -105,8 +106,7 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
     for task in tasks:
         try:
             if moving.both_are_pictures(task):
-                width, height, held = moving.frames_held(task)
-                deep = False
+                width, height, deep, held = moving.frames_held(task)
             elif is_sequence(Path(task.input)):
                 pictures = find_sequence(Path(task.input), Fraction(task.options.fps))
                 width, height, deep, held = pictures.width, pictures.height, pictures.deep, 0
@@ -179,7 +179,7 @@ def convert_clip(
     """
     begun = time.perf_counter()
     if moving.both_are_pictures(task):
-        row, digest = moving.convert_moving(task, translator, stats, room)
+        row, digest = moving.convert_moving(task, translator, listener, stats, room)
         _note_down(task, translator, digest)
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
     footage = _footage(task)

@@ -153,7 +153,10 @@ def test_what_files_take() -> None:
     assert deep.held == 6_000_000
     assert deep.writing == 6_000_000 + 2 * 5_000_000
     assert need_of(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
-    assert need_of(replace(photo, frames=3), 10, FULL, "JPEG").held == 9_000_000
+    # Of an animation one frame, its canvas and the frame before, however many there are, and the file.
+    moving = replace(photo, frames=3, format="GIF")
+    assert need_of(moving, 10, FULL, "GIF").held == 25_000_010
+    assert need_of(replace(moving, frames=3000), 10, FULL, "GIF") == need_of(moving, 10, FULL, "GIF")
     assert need_of(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
 
 

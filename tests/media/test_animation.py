@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.convert import convert_bytes
 from imgcycle.jobs.planning import read_recipe
 from imgcycle.media import xmp
-from imgcycle.media.animation import Animation, read_picture
+from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.stills import Still
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import tiny_net
@@ -52,9 +53,9 @@ def test_frames_timings_and_loops_stay(format_: str, clear: bool, strength: floa
     before, after = read_picture(data), read_picture(result)
     assert isinstance(before, Animation)
     assert isinstance(after, Animation)
-    assert after.durations == before.durations == tuple(DURATIONS)
-    assert after.loop == before.loop == 3
-    for one, other in zip(before.frames, after.frames, strict=True):
+    assert after.delays == before.delays == tuple(Fraction(n, 1000) for n in DURATIONS)
+    assert after.plays == before.plays == (4 if format_ == "GIF" else 3)
+    for one, other in zip(before.frames(), after.frames(), strict=True):
         assert one.size == other.size
         change = np.abs(one.pixels.astype(int) - other.pixels)
         if one.alpha is not None:

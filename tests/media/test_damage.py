@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from imgcycle.errors import InputError
-from imgcycle.media.animation import read_picture
+from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.stills import measure
 from tests.media.test_animation import WAYS, moving
 from tests.media.test_matrix import HOLDS, made
@@ -42,7 +42,10 @@ def test_damage_is_one_line_or_none(format_: str, capfd: pytest.CaptureFixture[s
             data = damaged(chance.choice(seeds), chance)
             try:
                 measure(data, 10**6)
-                read_picture(data, 10**6)
+                picture = read_picture(data, 10**6)
+                if isinstance(picture, Animation):
+                    for _ in picture.frames():
+                        pass
             except InputError as error:
                 said.append(str(error))
     assert len(said) > 20

@@ -1,0 +1,96 @@
+"""The picture that frames are drawn on, one over the other, and what of it changes from one to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from imgcycle.media.pixels import Pixels
+
+_BAND = 256
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Its rows and columns in an array."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def within(self, width: int, height: int) -> Box:
+        """What of it lies on a canvas of that size; a box of no pixels where nothing does."""
+        left, top = min(self.left, width), min(self.top, height)
+        return Box(left, top, min(self.width, width - left), min(self.height, height - top))
+
+
+class Canvas:
+    """(H, W, 4) of uint8 or uint16, clear at first; frames are drawn on it and disposed of as their file says."""
+
+    def __init__(self, width: int, height: int, deep: bool = False) -> None:
+        self.values = cast(Pixels, np.zeros((height, width, 4), np.uint16 if deep else np.uint8))
+        self._saved: Pixels | None = None
+
+    def save(self, box: Box) -> None:
+        """Keep what is in a box, to be put back."""
+        self._saved = self.values[box.place].copy()
+
+    def put_back(self, box: Box) -> None:
+        """What was in the box when it was saved."""
+        assert self._saved is not None
+        self.values[box.place] = self._saved
+
+    def wipe(self, box: Box) -> None:
+        """Make a box clear."""
+        self.values[box.place] = 0
+
+    def lay_over(self, box: Box, frame: Pixels) -> None:
+        """Compose (h, w, 4) over what is there (PNG Specification, section 13.16: alpha is not premultiplied)."""
+        most = float(np.iinfo(self.values.dtype).max)
+        target = self.values[box.place]
+        for top in range(0, box.height, _BAND):
+            above, below = frame[top : top + _BAND].astype(np.float64), target[top : top + _BAND].astype(np.float64)
+            share = above[..., 3:] / most
+            rest = below[..., 3:] / most * (1 - share)
+            whole = share + rest
+            mixed = (above[..., :3] * share + below[..., :3] * rest) / np.where(whole == 0, 1, whole)
+            target[top : top + _BAND] = np.rint(np.concatenate([mixed, whole * most], 2))
+
+    @property
+    def shown(self) -> tuple[Pixels, Pixels | None]:
+        """Copies of pixels (H, W, 3) and alpha (H, W), None where all is opaque."""
+        return parted(self.values)
+
+
+def parted(values: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Copies of pixels (H, W, 3) and alpha (H, W) of (H, W, 4); no alpha where all is opaque."""
+    alpha = values[..., 3]
+    opaque = bool((alpha == np.iinfo(alpha.dtype).max).all())
+    return values[..., :3].copy(), None if opaque else alpha.copy()
+
+
+def with_alpha(pixels: Pixels, alpha: Pixels | None) -> Pixels:
+    """(H, W, 4); opaque where there is no alpha."""
+    if alpha is None:
+        alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+    return cast(Pixels, np.dstack([pixels, alpha]))
+
+
+def box_of(mask: npt.NDArray[np.bool_], even: bool = False) -> Box:
+    """The smallest box around what is True, one pixel where nothing is; `even` makes its place a multiple of two."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return Box(0, 0, 1, 1)
+    left, top = int(columns[0]), int(rows[0])
+    if even:
+        left, top = left & ~1, top & ~1
+    return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)

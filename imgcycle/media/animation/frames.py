@@ -1,0 +1,145 @@
+"""Animated GIF, WebP and PNG: every frame as a picture of its own, with its time, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+from imgcycle.errors import InputError
+from imgcycle.media import formats
+from imgcycle.media.animation.apng import compose_apng, parse_apng
+from imgcycle.media.animation.gif import compose_gif, may_be_clear, parse_gif
+from imgcycle.media.animation.timing import shown_time
+from imgcycle.media.animation.webp import compose_webp, webp_delays
+from imgcycle.media.formats import Format
+from imgcycle.media.headers import exif_block, has_alpha, orientation_of
+from imgcycle.media.pixels import Pixels
+from imgcycle.media.stills import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
+
+Composed = Iterator[tuple[Pixels, Pixels | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """A picture that moves, decoded frame by frame as it is asked for.
+
+    `size` is width and height, upright; `delays` are the seconds that each frame is shown, as the file says; `plays`
+    how often all of them, 0 for ever. `alpha` tells that a frame may be clear somewhere, `deep` that pixels are
+    uint16. `like` is a still of one pixel with everything else that is true of every frame. `cover` is the picture
+    that an APNG shows to programs which know no animation, where it is none of the frames.
+    """
+
+    size: tuple[int, int]
+    delays: tuple[Fraction, ...]
+    plays: int
+    alpha: bool
+    deep: bool
+    like: Still
+    compose: Callable[[], Composed]
+    cover: Still | None = None
+    turn: int = 1
+
+    @property
+    def format(self) -> Format:
+        """What the file was."""
+        return self.like.format
+
+    @cached_property
+    def starts(self) -> tuple[Fraction, ...]:
+        """The second at which viewers show each frame, and that at which the last one ends."""
+        at, found = Fraction(0), [Fraction(0)]
+        for delay in self.delays:
+            at += shown_time(delay)
+            found.append(at)
+        return tuple(found)
+
+    def frames(self) -> Iterator[Still]:
+        """Each frame composed in full, upright; InputError says which one cannot be decoded."""
+        composed, count = self.compose(), len(self.delays)
+        for number in range(1, count + 1):
+            try:
+                with in_one_line(b"frame"):
+                    pixels, alpha = next(composed)
+            except InputError as error:
+                raise InputError(f"frame {number} of {count}: {error.message}", error.hint) from error
+            yield oriented(replace(self.like, pixels=pixels, alpha=alpha), self.turn)
+
+
+def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation:
+    """A still, or an animation when the bytes hold one (MPO and the like count as stills).
+
+    `max_pixels` bounds each frame. InputError as for `read_still`, and for an animation that ends early.
+    """
+    first = read_still(data, max_pixels)
+    with in_one_line(data):
+        moving = _READERS.get(first.format)
+        return (moving(data, first, max_pixels) if moving else None) or first
+
+
+def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
+    gif = parse_gif(data)
+    count, size = len(gif.frames), first.size
+    if gif.cut:
+        raise InputError(f"the file ends in the middle of frame {count + 1}")
+    if count < 2:
+        return None
+    return Animation(
+        size,
+        gif.delays,
+        gif.plays,
+        may_be_clear(gif, *size),
+        False,
+        _like(first),
+        lambda: compose_gif(gif, *size, max_pixels),
+    )
+
+
+def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
+    found = parse_apng(data)
+    if found is None or (found.promised < 2 and not found.cover):
+        return None
+    if len(found.frames) < found.promised:
+        raise InputError(f"the file ends after {len(found.frames)} of {found.promised} frames")
+    image = open_image(data, max_pixels)
+    return Animation(
+        first.size,
+        tuple(frame.delay for frame in found.frames),
+        found.plays,
+        found.may_be_clear,
+        found.deep,
+        _like(first),
+        lambda: compose_apng(found, *image.size),
+        first if found.cover else None,
+        orientation_of(image, exif_block(image)),
+    )
+
+
+def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
+    image = open_image(data, max_pixels)
+    count = int(getattr(image, "n_frames", 1))
+    if count < 2:
+        return None
+    delays = webp_delays(data)
+    if len(delays) != count:
+        raise InputError("cannot be decoded: its frames are damaged")
+    return Animation(
+        first.size,
+        delays,
+        int(image.info.get("loop", 0)),
+        has_alpha(image),
+        False,
+        _like(first),
+        lambda: compose_webp(open_image(data, max_pixels), count),
+        None,
+        orientation_of(image, exif_block(image)),
+    )
+
+
+def _like(first: Still) -> Still:
+    pixels = first.pixels[:1, :1].copy()
+    return replace(first, pixels=pixels, alpha=None, grey=False)
+
+
+_READERS = {formats.GIF: _gif, formats.PNG: _apng, formats.WEBP: _webp}

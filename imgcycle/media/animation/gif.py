@@ -1,0 +1,272 @@
+"""Animated GIF: its blocks read and written, frames composed as viewers do (GIF89a Specification)."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imgcycle.errors import InputError
+from imgcycle.media import containers
+from imgcycle.media.animation.canvas import Box, Canvas, box_of
+from imgcycle.media.animation.timing import GIF_GRID, Ticks, gif_loop
+from imgcycle.media.headers import Metadata
+from imgcycle.media.palettes import MOST_COLOURS, count_colours, indexed
+from imgcycle.media.pixels import Pixels, eight_bit
+from imgcycle.media.stills import Still
+
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_GREYS = bytes(level for level in range(256) for _ in range(3))
+_KEEP, _CLEAR = 1, 2
+_PREVIOUS = (3, 4)
+"""Disposal 4 is what some encoders wrote for 3, and viewers take it so."""
+Indices = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class GifFrame:
+    """One image of a GIF: where it lies, its own palette, its codes, and what the block before it says."""
+
+    box: Box
+    interlaced: bool
+    palette: bytes | None
+    codes: bytes
+    complete: bool
+    delay: int = 0
+    disposal: int = 0
+    clear: int | None = None
+
+
+@dataclass(frozen=True)
+class Gif:
+    """The blocks of a GIF: its palette, its images in order, how often it plays (0: for ever)."""
+
+    palette: bytes | None
+    frames: tuple[GifFrame, ...]
+    plays: int
+    cut: bool = False
+    """Whether the file ends where another image had begun."""
+
+    @property
+    def delays(self) -> tuple[Fraction, ...]:
+        """Seconds that each frame is shown, as written."""
+        return tuple(Fraction(frame.delay, 100) for frame in self.frames)
+
+
+def parse_gif(data: bytes) -> Gif:
+    """Read the blocks; what ends early is read as far as it goes, and its last frame is not `complete`.
+
+    Repetitions n in a loop extension mean n + 1 plays, 0 for ever; without one it plays once.
+    """
+    colours = 3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0
+    palette = data[13 : 13 + colours] if colours else None
+    at, plays = 13 + colours, 1
+    frames: list[GifFrame] = []
+    nothing: tuple[int, int, int | None] = (0, 0, None)
+    control, begun = nothing, False
+    while at < len(data) and data[at] != 0x3B:
+        kind, at = data[at], at + 1
+        if kind == 0x21 and at < len(data):
+            label, at = data[at], at + 1
+            blocks, at, _ = _blocks(data, at)
+            if label == 0xF9 and blocks and len(blocks[0]) >= 4:
+                flags, delay, clear = struct.unpack_from("<BHB", blocks[0])
+                control, begun = (delay, flags >> 2 & 7, clear if flags & 1 else None), True
+            elif label == 0x01:
+                control, begun = nothing, False
+            elif label == 0xFF and blocks and blocks[0] in _LOOPS:
+                for block in blocks[1:]:
+                    if len(block) >= 3 and block[0] & 7 == 1:
+                        count = int.from_bytes(block[1:3], "little")
+                        plays = count + 1 if count else 0
+        elif kind == 0x2C:
+            if at + 9 > len(data):
+                at = len(data)
+                break
+            *place, flags = struct.unpack_from("<HHHHB", data, at)
+            own = 3 << (flags & 7) + 1 if flags & 0x80 else 0
+            begins = at + 9 + own
+            table = data[at + 9 : begins] if own else None
+            _, at, complete = _blocks(data, begins + 1)
+            frames.append(GifFrame(Box(*place), bool(flags & 0x40), table, data[begins:at], complete, *control))
+            control, begun = nothing, False
+        # Anything else belongs to no block, and readers pass it over.
+    return Gif(palette, tuple(frames), plays, begun and at >= len(data))
+
+
+def _blocks(data: bytes, at: int) -> tuple[list[bytes], int, bool]:
+    """Sub-blocks up to the empty one: their contents, where they end, whether the end was there."""
+    found: list[bytes] = []
+    while at < len(data):
+        size = data[at]
+        if size == 0:
+            return found, at + 1, True
+        found.append(data[at + 1 : at + 1 + size])
+        at += 1 + size
+    return found, len(data), False
+
+
+def may_be_clear(gif: Gif, width: int, height: int) -> bool:
+    """Whether any frame can show nothing somewhere."""
+    whole = Box(0, 0, width, height)
+    return (
+        gif.frames[0].box.within(width, height) != whole
+        or any(frame.clear is not None or frame.disposal == _CLEAR for frame in gif.frames)
+        or gif.frames[0].disposal in _PREVIOUS
+    )
+
+
+def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[tuple[Pixels, Pixels | None]]:
+    """Pixels and alpha of each frame, on a canvas of that size that is clear at first.
+
+    InputError for a frame that was cut off or is larger than `max_pixels`; else what the decoder raises.
+    """
+    canvas = Canvas(width, height)
+    for frame in gif.frames:
+        if not frame.complete:
+            raise InputError("the file ends in the middle of it")
+        if frame.box.width * frame.box.height > max_pixels:
+            raise InputError(f"{frame.box.width}×{frame.box.height} pixels", f"raise --max-pixels {max_pixels}")
+        box = frame.box.within(width, height)
+        if frame.disposal in _PREVIOUS:
+            canvas.save(box)
+        if box.width and box.height:
+            _draw(canvas, box, frame, gif.palette)
+        yield canvas.shown
+        if frame.disposal == _CLEAR:
+            canvas.wipe(box)
+        elif frame.disposal in _PREVIOUS:
+            canvas.put_back(box)
+
+
+def _draw(canvas: Canvas, box: Box, frame: GifFrame, shared: bytes | None) -> None:
+    indices = _indices(frame)[: box.height, : box.width]
+    table = np.frombuffer((frame.palette or shared or _GREYS).ljust(768, b"\0"), np.uint8).reshape(256, 3)
+    target = canvas.values[box.place]
+    drawn = np.ones(indices.shape, np.bool_) if frame.clear is None else indices != frame.clear
+    target[drawn, :3] = table[indices[drawn]]
+    target[drawn, 3] = 255
+
+
+def _indices(frame: GifFrame) -> Indices:
+    """Its pixels as they were coded: Pillow undoes the compression of a GIF made of this image alone."""
+    width, height = frame.box.width, frame.box.height
+    head = struct.pack("<6sHHBBB", b"GIF89a", width, height, 0xF7, 0, 0) + _GREYS
+    place = struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0x40 if frame.interlaced else 0)
+    image = Image.open(io.BytesIO(head + place + frame.codes + b";"), formats=("GIF",))
+    return np.asarray(image)
+
+
+def _codes(indices: Indices) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(indices).save(out, "GIF", optimize=False, interlace=0)
+    return parse_gif(out.getvalue()).frames[0].codes
+
+
+class GifWriter:
+    """Frames in order into a seekable file, each with its own palette; see `animation_writer`."""
+
+    def __init__(self, file: IO[bytes], width: int, height: int, plays: int, metadata: Metadata) -> None:
+        self._file, self._ticks = file, Ticks(GIF_GRID)
+        self._last: _Written | None = None
+        self._halves = False
+        head = struct.pack("<6sHHBBB", b"GIF89a", width, height, 0x70, 0, 0)
+        file.write(containers.gif_with(head, metadata.xmp))
+        count = gif_loop(plays)
+        if count is not None:
+            file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0")
+
+    def add(self, still: Still, delay: Fraction) -> None:
+        """The next frame, shown so many seconds. What did not change since the one before is left as it is."""
+        pixels, visible = eight_bit(still.pixels), None
+        if still.alpha is not None:
+            alpha = eight_bit(still.alpha)
+            self._halves |= bool(((alpha > 0) & (alpha < 255)).any())
+            visible = alpha >= 128
+        now = _Written(pixels, visible, self._file.tell(), self._ticks.of(delay))
+        before = self._last
+        if before is not None and before.vanishes(now):
+            # A pixel becomes clear only when the whole frame before it is taken away.
+            if not before.whole:
+                self._file.seek(before.at)
+                self._file.truncate()
+                self._put(before, None, _CLEAR)
+                now.at = self._file.tell()
+            else:
+                self._file.seek(before.at + 3)
+                self._file.write(bytes([_CLEAR << 2 | before.spare]))
+                self._file.seek(now.at)
+            before = None
+        self._put(now, before, _KEEP)
+        self._last = now
+
+    def _put(self, frame: _Written, before: _Written | None, disposal: int) -> None:
+        drawn = frame.visible
+        whole = box = Box(0, 0, frame.pixels.shape[1], frame.pixels.shape[0])
+        if before is not None:
+            drawn = frame.differs(before)
+            box = box_of(drawn)
+        elif drawn is not None:
+            box = self._window(frame.pixels, drawn) or box
+        frame.whole = before is None
+        found = indexed(frame.pixels[box.place], None if drawn is None else drawn[box.place])
+        # Some readers fill what a frame leaves free, or what is taken away, by its transparent index.
+        frame.spare = found.clear is not None or len(found.palette) < 768
+        clear = 255 if found.clear is None else found.clear
+        flags = disposal << 2 | (frame.spare and (found.clear is not None or disposal == _CLEAR or box != whole))
+        bits = max(1, (len(found.palette) // 3 - 1).bit_length()) - 1
+        self._file.write(b"\x21\xf9\x04" + struct.pack("<BHB", flags, frame.ticks, clear) + b"\0")
+        self._file.write(struct.pack("<BHHHHB", 0x2C, box.left, box.top, box.width, box.height, 0x80 | bits))
+        self._file.write(found.palette.ljust(6 << bits, b"\0") + _codes(found.indices))
+
+    @staticmethod
+    def _window(pixels: npt.NDArray[np.uint8], drawn: npt.NDArray[np.bool_]) -> Box | None:
+        """The rectangle that is all that is seen, where its 256 colours leave no index for what lies around."""
+        seen = box_of(drawn)
+        alone = bool(drawn[seen.place].all()) and count_colours(pixels[seen.place]) == MOST_COLOURS
+        return seen if alone else None
+
+    def finish(self) -> None:
+        """End the file."""
+        self._file.write(b";")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on what the format could not hold so far."""
+        half = "GIF knows no half transparency: each pixel is opaque or clear" if self._halves else None
+        return tuple(note for note in (self._ticks.note, half) if note)
+
+
+@dataclass
+class _Written:
+    """A frame in the file: what it was to show (no `visible`: everything), where it begins, how long it lasts.
+
+    `whole`: it draws all that is seen; `spare`: no colour has its transparent index.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    visible: npt.NDArray[np.bool_] | None
+    at: int
+    ticks: int
+    whole: bool = True
+    spare: bool = True
+
+    def vanishes(self, after: _Written) -> bool:
+        """Whether anything that is seen here is clear in the next frame."""
+        if after.visible is None:
+            return False
+        return bool((~after.visible).any() if self.visible is None else (self.visible & ~after.visible).any())
+
+    def differs(self, before: _Written) -> npt.NDArray[np.bool_]:
+        """Where something else is seen than before, and seen at all."""
+        changed: npt.NDArray[np.bool_] = (self.pixels != before.pixels).any(2)
+        if before.visible is not None:
+            changed |= ~before.visible
+        return changed if self.visible is None else changed & self.visible

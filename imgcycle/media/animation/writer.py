@@ -1,0 +1,102 @@
+"""Frames, one after another, to the file of an animation."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import IO, Any, Protocol
+
+import cv2
+import numpy as np
+
+from imgcycle.errors import OutputError
+from imgcycle.media import formats
+from imgcycle.media.animation.apng import ApngWriter
+from imgcycle.media.animation.frames import Animation
+from imgcycle.media.animation.gif import GifWriter
+from imgcycle.media.animation.webp import WebpWriter
+from imgcycle.media.encoding import LEAST_QUALITY, losses, truthful
+from imgcycle.media.files import unwritten
+from imgcycle.media.formats import Format
+from imgcycle.media.stills import Still
+
+_MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1}
+_GIF_MOST = 2**16 - 1
+
+
+class _Coder(Protocol):
+    def add(self, still: Still, delay: Fraction) -> None: ...
+
+    def finish(self) -> None: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+class AnimationWriter:
+    """Frames of one size in order into `file`, which must be seekable, as many as are given, with `source`'s plays.
+
+    `target` is a format that has animations; the other arguments are those of `encode_still`. OutputError where the
+    format cannot hold it or the disk is full.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        source: Animation,
+        target: Format,
+        quality: int | None = None,
+        recipe: dict[str, Any] | None = None,
+        strip: str = "none",
+        cover: Still | None = None,
+    ) -> None:
+        self._file, self._source, self._target = file, source, target
+        self._quality, self._recipe, self._strip = quality, recipe, strip
+        self._cover = cover
+        self._coder: _Coder | None = None
+        self._lost: tuple[str, ...] = ()
+
+    def add(self, still: Still, delay: Fraction) -> None:
+        """The next frame, shown so many seconds."""
+        try:
+            if self._coder is None:
+                self._coder = self._opened(still)
+            self._coder.add(still, delay)
+        except (OSError, ValueError, cv2.error) as error:
+            raise self._failed(error) from error
+
+    def finish(self) -> None:
+        """What stands at the end of the file; ValueError when it got no frame."""
+        if self._coder is None:
+            raise ValueError("an animation without frames")
+        try:
+            self._coder.finish()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Single lines on what the format could not hold of the frames so far."""
+        found = () if self._coder is None else (*self._source.like.notes, *self._lost, *self._coder.notes)
+        most = _MOST_PLAYS[self._target]
+        if self._source.plays > most:
+            return (*found, f"it plays {most} times, not {self._source.plays}: {self._target.name} counts no further")
+        return found
+
+    def _opened(self, first: Still) -> _Coder:
+        self._lost = losses(first, self._target)
+        metadata = truthful(first, self._recipe, self._strip)
+        plays = self._source.plays
+        if self._target is formats.GIF:
+            if max(first.size) > _GIF_MOST:
+                raise OutputError(f"{first.size[0]}×{first.size[1]} is more than GIF can hold")
+            return GifWriter(self._file, *first.size, plays, metadata)
+        if self._target is formats.WEBP:
+            quality = None if first.lossless else self._quality or LEAST_QUALITY
+            return WebpWriter(self._file, first.size, plays, metadata, quality)
+        deep = first.pixels.dtype == np.uint16
+        return ApngWriter(self._file, first.size, plays, metadata, self._source.alpha, deep, self._cover)
+
+    def _failed(self, error: Exception) -> OutputError:
+        if isinstance(error, OSError) and error.strerror:
+            return unwritten("", error)
+        return OutputError(f"cannot be written as {self._target.name}: {' '.join(str(error).split())}")
