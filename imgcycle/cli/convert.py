@@ -155,7 +155,7 @@ def convert(
 
     from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
-    from imgcycle.cli.offer import offer
+    from imgcycle.cli.offer import offer, say_damage
     from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
@@ -195,8 +195,7 @@ def convert(
         raise typer.BadParameter(
             "chooses inside one style; the styles of `--to all` lead one way", param_hint="--direction"
         )
-    if style != ALL:
-        offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
+    offer(style, direction.value, ask=not (quiet or json_lines or dry_run)) if style != ALL else say_damage()
 
     def opened(found: FoundStyle) -> Translator:
         return open_style(found, device, precision.value, backend.value)

@@ -21,6 +21,8 @@ models = typer.Typer(
 Direction = Annotated[
     o.DirectionName, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
 ]
+_LONGEST = 4000
+"""Characters of one fact that are shown; all of it with --json."""
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A style, a weights file, a run folder, or a result.")]
 
 
@@ -34,6 +36,7 @@ def _default(context: typer.Context) -> None:
 def list_styles(json_lines: o.JsonOption = False) -> None:
     """All styles known by name: those that are here, then those that `get` fetches."""
     from imgcycle.cli.console import emit, emit_json, say
+    from imgcycle.cli.offer import say_damage
     from imgcycle.weights.find import index_paths, known_styles, remote_styles
 
     styles = known_styles()
@@ -59,6 +62,7 @@ def list_styles(json_lines: o.JsonOption = False) -> None:
             emit(f"{name:<{width}}  {entry.direction or entry.data}  (to get)")
     if remote and not json_lines:
         say("(to get): imgcycle models get NAME, or name it in --to")
+    say_damage()
 
 
 @models.command()
@@ -69,10 +73,11 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
     from imgcycle.cli.console import emit, emit_json
     from imgcycle.errors import InputError
     from imgcycle.media.paths import kind_of, shown
+    from imgcycle.weights.contents import is_weights
     from imgcycle.weights.find import remote_styles
 
     path = Path(name)
-    if kind_of(path) in ("still", "clip") and path.is_file():
+    if kind_of(path) in ("still", "clip") and path.is_file() and not is_weights(path):
         from imgcycle.jobs.clips import clip_recipe
         from imgcycle.jobs.planning import read_recipe
 
@@ -87,7 +92,8 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
         return
     for key, value in facts.items():
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
-        emit(f"{key}: {shown(text)}")  # one line each, or a card could make up others
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+        emit(f"{shown(str(key))}: {shown(text)}")  # one line each, or a card could make up others
 
 
 def _card(name: str) -> dict[str, Any] | None:
@@ -130,7 +136,7 @@ def verify(
 
     from imgcycle.cli.console import emit
     from imgcycle.errors import ImgcycleError, WeightsError
-    from imgcycle.weights.find import find_style, known_styles, remedy
+    from imgcycle.weights.find import find_style, index_damage, known_styles, remedy
     from imgcycle.weights.get import check_origin
     from imgcycle.weights.native import digest
 
@@ -151,6 +157,9 @@ def verify(
         except ImgcycleError as error:
             emit(f"{name}: {error}")
             bad += 1
+    for line in () if names else index_damage():
+        emit(line)
+        bad += 1
     if bad:
         raise typer.Exit(1)
 
@@ -209,6 +218,8 @@ def import_weights(
         raise UsageError(f"{output} should end in {NATIVE}")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there already", "--overwrite replaces it")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise UsageError(f"{output} is the file to import", "name another with -o")
     about = convert_checkpoint(source, output, direction.value)
     for line in (f"recognised as {about.recognised}", *about.notes, f"written to {output}"):
         say(line)

@@ -18,7 +18,8 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
     from imgcycle.weights.find import find_style, remote_styles
 
     try:
-        find_style(style, "B2A" if direction == "B2A" else "A2B")
+        if find_style(style, "B2A" if direction == "B2A" else "A2B").entry is not None:
+            say_damage()
     except StyleNotHere:
         if not ask or not _somebody_there() or not _wanted(remote_styles()[style]):
             raise
@@ -31,6 +32,15 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
 
     with ending_well(), fetching() as listener:
         get_style(style, (), listener)
+
+
+def say_damage() -> None:
+    """A line for each index, or style in one, that is damaged and passed over."""
+    from imgcycle.cli.console import say
+    from imgcycle.weights.find import index_damage
+
+    for line in index_damage():
+        say(f"imgcycle: {line}; the other styles work")
 
 
 def _somebody_there() -> bool:

@@ -35,11 +35,12 @@ def open_style(
 ) -> Translator:
     """The same for a style that was found already."""
     ready = _maker(device, precision, backend)
-    if found.is_foreign:
-        return _open_foreign(found, ready)
-    seen = digest(found.path) if found.path.is_file() else ""
+    seen = digest(found.path) if found.digest and found.path.is_file() else ""
     if found.digest and seen != found.digest:
         raise WeightsError(f"{found.path} is not the file its index describes", remedy(found))
+    if found.is_foreign:
+        return _open_foreign(found, ready)
+    seen = seen or digest(found.path)
     net, about = load_generator(found.path)
     return ready(net, described(found, about.card, seen))
 

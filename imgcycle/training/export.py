@@ -9,12 +9,14 @@ from typing import Any
 from torch import nn
 
 from imgcycle import __version__
-from imgcycle.config import TrainConfig
+from imgcycle.config import TrainConfig, Way
 from imgcycle.errors import UsageError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
 from imgcycle.training.state import RunFolder
+from imgcycle.weights.find import find_style
+from imgcycle.weights.importers import import_checkpoint
 from imgcycle.weights.native import fill, inspect_weights, save_weights
 
 
@@ -77,17 +79,22 @@ def _shown_folder(root: str) -> str:
 
 
 def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]) -> None:
-    """Fill a new run's nets from a weights file (its direction says which net) or from all of a run's weights.
+    """Fill a new run's nets from a weights file of any program (its direction says which net), from a style, or from
+    all of a run's weights.
 
     A net with a skip takes everything but the tail from one without; the other way round is refused.
     UsageError when the architecture differs or nothing fits.
     """
-    if source.is_dir():
+    if (source / "weights").is_dir():
         files = {d: source / "weights" / f"{d}.safetensors" for d in ("A2B", "B2A") if d in nets}
         found = {direction: path for direction, path in files.items() if path.is_file()}
         critics = source / "weights" / "critics.safetensors"
     else:
-        found = {str(inspect_weights(source).card.get("direction", "A2B")): source}
+        style = find_style(str(source))
+        if style.is_foreign:
+            _start_from_foreign(style.path, nets, averages)
+            return
+        found = {_way(style.path): style.path}
         critics = source.parent / "none"
     found = {direction: path for direction, path in found.items() if direction in nets}
     if not found:
@@ -100,9 +107,36 @@ def start_from_weights(source: Path, nets: Mapping[str, nn.Module], averages: Ma
             net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
         elif draws_changes and not getattr(net, "skip", False):
             raise UsageError(f"{path} was learnt to draw changes to its input, this net draws pictures", "add --skip")
-        if direction in averages:
-            averages[direction].begin_from(nets[direction])
+        _copied(direction, nets, averages)
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in ("A2B", "B2A")})
     if critics.is_file() and len(others):
         hint = f"--start-from {found[min(found)]} takes the generator alone, beside fresh critics"
         fill(others, critics, "this run's critics", hint)
+
+
+def _way(path: Path) -> str:
+    """The net that a weights file is for, by its card; a style's card has words there, and is a way there."""
+    said = inspect_weights(path).card.get("direction")
+    return said if said in ("B2A", "critics") else "A2B"
+
+
+def _copied(direction: str, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]) -> None:
+    if direction in averages:
+        averages[direction].module.load_state_dict(nets[direction].state_dict())
+
+
+def _start_from_foreign(path: Path, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]) -> None:
+    """Fill the generators from another program's checkpoint: both of them where it holds two ways."""
+    ways: tuple[Way, ...] = ("A2B", "B2A")
+    for way in ways:
+        if way not in nets:
+            continue
+        net, about = import_checkpoint(path, way)
+        try:
+            nets[way].load_state_dict(net.state_dict())
+        except RuntimeError as error:
+            hint = f"it holds a {about.recognised}; ask for the same --net and --width"
+            raise UsageError(f"{path} does not fit this run's generator", hint) from error
+        _copied(way, nets, averages)
+        if about.direction is None:
+            break

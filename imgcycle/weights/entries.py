@@ -12,7 +12,7 @@ from imgcycle.errors import WeightsError
 from imgcycle.media.files import write_text
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
-from imgcycle.weights.index import INDEX, IndexEntry, Pin, read_index, read_pins
+from imgcycle.weights.index import INDEX, IndexEntry, Pin, named_in
 
 _LOCK = "index"
 """Its name in the state folder, where what belongs to one style has a suffix."""
@@ -23,9 +23,9 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
         text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
-        if entry.name in read_index(home):
+        if entry.name in named_in(home, "style"):
             text = _dropped(index, text, entry.name)
-        if pin is not None and entry.name not in read_pins(home):
+        if pin is not None and entry.name not in named_in(home, "pin"):
             text = _with(text, "pin", entry.name, dataclasses.asdict(pin))
         values = dataclasses.asdict(entry) | {"file": entry.path.name}
         order = ("file", *(key for key in values if key not in ("file", "name", "path")))

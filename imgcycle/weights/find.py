@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from imgcycle.errors import StyleNotHere, UnknownStyle, WeightsError
-from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, read_remote
+from imgcycle.weights.contents import is_weights, kind_of_weights, stranger
+from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, sound_index, sound_remote
 
 Direction = Literal["A2B", "B2A"]
 NATIVE = ".safetensors"
 FOREIGN = (".pth", ".pt", ".ckpt", ".tar")
 """What other programs call their checkpoints; `.pth.tar` is a custom, and no tar file."""
+
+
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,11 @@ class FoundStyle:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the file is another program's checkpoint, to be read by an importer."""
-        return self.path.suffix.lower() in FOREIGN
+        """Whether the file is another program's checkpoint, to be read by an importer; its content tells, not its name.
+
+        WeightsError when it is neither that nor one of imgcycle's.
+        """
+        return kind_of_weights(self.path) != "ours"
 
 
 def homes() -> list[Path]:
@@ -53,21 +62,28 @@ def homes() -> list[Path]:
 
 
 def known_styles() -> dict[str, FoundStyle]:
-    """Every style known by name; the first home that names one wins."""
+    """Every style known by name; the first home that names one wins. What is damaged in an index is passed over."""
     found: dict[str, FoundStyle] = {}
     for home in homes():
-        for name, entry in read_index(home).items():
+        for name, entry in sound_index(home).entries.items():
             found.setdefault(name, FoundStyle(name, entry.path, entry))
     return found
 
 
 def remote_styles() -> dict[str, RemoteEntry]:
-    """Every style known to be published, here or not; the first home that names one wins."""
+    """Every style known to be published, here or not; the first home that names one wins. What is damaged in an index
+    is passed over."""
     found: dict[str, RemoteEntry] = {}
     for home in homes():
-        for name, entry in read_remote(home).items():
+        for name, entry in sound_remote(home).entries.items():
             found.setdefault(name, entry)
     return found
+
+
+def index_damage() -> list[str]:
+    """A line for each index, or style in one, that is damaged and therefore passed over."""
+    lines = [str(each) for home in homes() for part in (sound_index, sound_remote) for each in part(home).damage]
+    return list(dict.fromkeys(lines))
 
 
 def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
@@ -77,13 +93,15 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
         path = Path(style).expanduser()
     except RuntimeError as error:  # ~ and the name of nobody
         raise UnknownStyle(f"there is no {style}: {error}") from error
-    if path.is_dir() and _looks_like_path(style, path):
+    there = _there(path) if style else ""
+    if there == "folder" and _looks_like_path(style, path):
         return _in_run(path, direction)
     if path.suffix.lower() in (NATIVE, *FOREIGN):
-        if not path.is_file():
+        if there != "file":
             raise UnknownStyle(f"there is no weights file {style}")
         return FoundStyle(_label(path), path, direction=direction)
     known = known_styles()
+    style = style if style in known else unicodedata.normalize("NFC", style)
     if style in known:
         found = known[style]
         if not found.path.is_file():
@@ -95,11 +113,15 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     remote = remote_styles()
     if style in remote:
         raise StyleNotHere(f"{style} is not on this machine yet", f"imgcycle models get {style}")
-    if path.is_dir():
+    if there == "folder":
         return _in_run(path, direction)
-    if path.is_file():
-        raise UnknownStyle(f"{style} is no weights file", f"their names end in {', '.join((NATIVE, *FOREIGN))}")
-    raise UnknownStyle(f"no style is called {style!r}", _suggestion(style, sorted(known), sorted(remote)))
+    if there == "file":
+        if is_weights(path):
+            return FoundStyle(_label(path), path, direction=direction)
+        words = stranger(path)
+        raise UnknownStyle(f"{style} is no weights file" + (f" but {words.what}" if words else ""))
+    near = _suggestion(style, sorted(known), sorted(remote))
+    raise UnknownStyle(f"no style is called {style[:_LONGEST_NAME]!r}", "; ".join([near, *index_damage()]))
 
 
 def entry_of(sha256: str) -> IndexEntry | None:
@@ -118,6 +140,16 @@ def remedy(found: FoundStyle) -> str:
     return "install imgcycle again"
 
 
+def _there(path: Path) -> Literal["file", "folder", ""]:
+    """What lies at a path; UnknownStyle when it may not be looked at."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.is_file() else ""
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            return ""
+        raise UnknownStyle(f"{path} cannot be looked at: {error.strerror}") from error
+
+
 def _looks_like_path(style: str, path: Path) -> bool:
     # A folder that happens to be called `monet` must not hide the style; a run folder is one by what it holds.
     return os.sep in style or "/" in style or (path / "weights").is_dir()
@@ -131,7 +163,9 @@ def _in_run(run: Path, direction: Direction) -> FoundStyle:
     there = sorted(p.stem for p in (run / "weights").glob(f"*2*{NATIVE}"))
     if there:
         raise UnknownStyle(f"{run} holds no {direction}", f"it was trained for {', '.join(there)}")
-    raise UnknownStyle(f"{run} is a folder without weights", "a run folder of `imgcycle train` is meant")
+    files = sorted(p.name for p in run.iterdir() if p.suffix.lower() in (NATIVE, *FOREIGN))
+    hint = f"name one of its files: {', '.join(files[:3])}" if files else "a run folder of `imgcycle train` is meant"
+    raise UnknownStyle(f"{run} is a folder without weights of a run", hint)
 
 
 def _label(path: Path) -> str:

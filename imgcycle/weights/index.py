@@ -38,13 +38,20 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from imgcycle.errors import WeightsError
+from imgcycle.media.files import read_file
+from imgcycle.media.paths import shown
 
 INDEX = "index.toml"
+T = TypeVar("T")
+Document = dict[str, Any]
+RANGES: dict[str, tuple[int, int]] = {"work_size": (16, 65536), "detail": (0, 1)}
+"""What numbers of a style may be."""
 _REQUIRED = ("file", "sha256", "licence", "data")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "file": str,
@@ -118,61 +125,111 @@ class Pin:
     date: str = ""
 
 
+@dataclass(frozen=True)
+class Sound(Generic[T]):
+    """What could be read of one kind of tables in an index, and an error for each thing that could not."""
+
+    entries: dict[str, T]
+    damage: tuple[WeightsError, ...] = ()
+
+
+def sound_index(folder: Path) -> Sound[IndexEntry]:
+    """The styles of the index in a folder that can be read, by name, and what is wrong with the others."""
+    return _sound(folder / INDEX, "style", _entry)
+
+
+def sound_remote(folder: Path) -> Sound[RemoteEntry]:
+    """The published styles of the index in a folder that can be read, by name, and what is wrong with the others."""
+    return _sound(folder / INDEX, "remote", _remote)
+
+
 def read_index(folder: Path) -> dict[str, IndexEntry]:
     """The styles of the index in a folder, by name; empty without one. WeightsError when it is damaged."""
-    index = folder / INDEX
-    return {name: _entry(index, name, values) for name, values in _tables(index, "style").items()}
+    return _all(sound_index(folder))
 
 
 def read_remote(folder: Path) -> dict[str, RemoteEntry]:
     """The styles that the index in a folder knows to be published, by name. WeightsError when it is damaged."""
-    index = folder / INDEX
-    remotes = _tables(index, "remote")
-    sources = _tables(index, "source") if remotes else {}
-    return {name: _remote(index, name, values, sources) for name, values in remotes.items()}
+    return _all(sound_remote(folder))
 
 
 def read_pins(folder: Path) -> dict[str, Pin]:
     """What was fetched before, by name. WeightsError when the index is damaged."""
+    return _all(_sound(folder / INDEX, "pin", _pin))
+
+
+def named_in(folder: Path, kind: str) -> set[str]:
+    """The names of all tables of one kind in an index, sound or not. WeightsError when the whole is damaged."""
     index = folder / INDEX
-    pins = _tables(index, "pin")
-    for name, values in pins.items():
-        _check(f"{index}, pin.{name}", name, values, ("sha256",), _PIN)
-    return {name: Pin(**values) for name, values in pins.items()}
+    return set(_tables(index, kind, _document(index)))
 
 
-def _tables(index: Path, kind: str) -> dict[str, Any]:
-    """All tables of one kind."""
+def _sound(index: Path, kind: str, read: Callable[[Path, str, Any, Document], T]) -> Sound[T]:
+    found: dict[str, T] = {}
+    damage: list[WeightsError] = []
     try:
-        table = tomllib.loads(index.read_text("utf-8"))
+        document = _document(index)
+        for name, values in _tables(index, kind, document).items():
+            try:
+                found[name] = read(index, name, values, document)
+            except WeightsError as error:
+                damage.append(error)
+    except WeightsError as error:
+        damage.append(error)
+    return Sound(found, tuple(damage))
+
+
+def _all(sound: Sound[T]) -> dict[str, T]:
+    if sound.damage:
+        raise sound.damage[0]
+    return sound.entries
+
+
+def _document(index: Path) -> Document:
+    """A whole index, empty where there is none."""
+    try:
+        document = tomllib.loads(read_file(index).decode("utf-8"))
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{index} cannot be read: {error}") from error
-    if table.get("schema") != 1:
-        raise WeightsError(f"{index} has schema {table.get('schema')!r}", "this imgcycle knows schema 1")
-    found = table.get(kind, {})
+        return {"schema": 1}
+    except OSError as error:
+        raise WeightsError(f"{index} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{index} cannot be read: {shown(str(error))}", "mend it, or move it away") from error
+    if document.get("schema") != 1:
+        raise WeightsError(f"{index} has schema {document.get('schema')!r}", "this imgcycle knows schema 1")
+    return document
+
+
+def _tables(index: Path, kind: str, document: Document) -> Document:
+    """All tables of one kind."""
+    found = document.get(kind, {})
     if not isinstance(found, dict):
         raise WeightsError(f"{index}: {kind} should hold tables")
     return found
 
 
-def _entry(index: Path, name: str, values: Any) -> IndexEntry:
+def _entry(index: Path, name: str, values: Any, _: Document) -> IndexEntry:
     where = f"{index}, style.{name}"
     _check(where, name, values, _REQUIRED, _TYPES)
     rest = {key: value for key, value in values.items() if key != "file"}
     return IndexEntry(name, index.parent / values["file"], **rest)
 
 
-def _remote(index: Path, name: str, values: Any, sources: dict[str, Any]) -> RemoteEntry:
+def _pin(index: Path, name: str, values: Any, _: Document) -> Pin:
+    _check(f"{index}, pin.{name}", name, values, ("sha256",), _PIN)
+    return Pin(**values)
+
+
+def _remote(index: Path, name: str, values: Any, document: Document) -> RemoteEntry:
     where = f"{index}, remote.{name}"
     _check(where, name, values, ("source", "file", "data"), _REMOTE)
     rest = dict(values)
     chosen = rest.pop("source")
+    sources = _tables(index, "source", document)
     if chosen not in sources:
         raise WeightsError(f"{where}: there is no source {chosen!r}")
+    _check(f"{index}, source.{chosen}", chosen, sources[chosen], ("bases", "licence"), _SOURCE)
     source = dict(sources[chosen])
-    _check(f"{index}, source.{chosen}", chosen, source, ("bases", "licence"), _SOURCE)
     bases = source.pop("bases")
     if not bases or not all(isinstance(base, str) for base in bases):
         raise WeightsError(f"{index}, source.{chosen}: bases should be addresses")
@@ -185,7 +242,7 @@ def _check(
     """WeightsError unless a table has all it needs, nothing unknown, and files beside the index or below a base."""
     # Names become names of files, so none may lead to another folder.
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", name) or not isinstance(values, dict):
-        raise WeightsError(f"{where} is no style")
+        raise WeightsError(f"{shown(where)} is no style")
     missing = [key for key in required if key not in values]
     if missing:
         raise WeightsError(f"{where} lacks {', '.join(missing)}")
@@ -193,6 +250,9 @@ def _check(
         if key not in types:
             raise WeightsError(f"{where} has an unknown key {key!r}")
         if not isinstance(value, types[key]) or isinstance(value, bool):
-            raise WeightsError(f"{where}: {key} is {value!r}")
+            raise WeightsError(f"{where}: {key} is {repr(value)[:80]}")
+        low, high = RANGES.get(key, (0, 0))
+        if key in RANGES and isinstance(value, int | float) and not low <= value <= high:
+            raise WeightsError(f"{where}: {key} is {value!r}, not {low} to {high}")
     if Path(values.get("file", "x")).name != values.get("file", "x"):
         raise WeightsError(f"{where}: file should be a plain name beside the index")

@@ -21,11 +21,16 @@ from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
 from imgcycle.errors import UsageError, WeightsError
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, opened
+from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
+from imgcycle.weights.contents import FORMAT, kind_of_weights, safetensors_header
 
-FORMAT = "imgcycle/1"
+_LONGEST_CARD = 2**20
+"""Characters of a card that is read; a long one has a few thousand."""
+_DEEPEST_CARD = 12
+_RESAVE = "take the checkpoint it was made from, or save it in float32"
 
 
 @dataclass(frozen=True)
@@ -56,44 +61,79 @@ def _in_order(content: bytes) -> bytes:
 
 
 def inspect_weights(path: Path) -> WeightsFile:
-    """Read format, config and card only; WeightsError when the file is not whole or not ours."""
+    """Read format, config and card only; WeightsError when the file is not whole or not ours.
+
+    A card that cannot be read says nothing, and costs no weights.
+    """
+    kind = kind_of_weights(path)
+    if kind != "ours":
+        raise WeightsError(
+            f"{path} is a {kind if kind == 'safetensors' else 'PyTorch'} file, but not one of imgcycle's",
+            "imgcycle models import may know it",
+        )
+    metadata = safetensors_header(path)["__metadata__"]
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise WeightsError(
-                f"{path} is a safetensors file, but not one of imgcycle's", "imgcycle models import may know it"
-            )
-        config, card = json.loads(metadata["config"]), json.loads(metadata.get("card", "{}"))
-        if not isinstance(config, dict) or not isinstance(card, dict):
-            raise TypeError("config and card are objects")
-        return WeightsFile(path, config, card)
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        with safetensors.safe_open(path, "pt"):  # its own checks of the whole header
+            config = json.loads(metadata["config"])
+        if not isinstance(config, dict):
+            raise TypeError("its config is no object")
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+    return WeightsFile(path, config, _card(metadata.get("card")))
 
 
-def is_ours(path: Path) -> bool:
-    """Whether a safetensors file is one of imgcycle's; one that cannot be read counts as ours, for reading it says
-    what is wrong."""
+def _card(text: Any) -> dict[str, Any]:
+    """The card, or an empty one where it is damaged, or no card's length."""
+    if not isinstance(text, str) or len(text) > _LONGEST_CARD:
+        return {}
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("format") == FORMAT
-    except (OSError, safetensors.SafetensorError):
-        return True
+        card = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return {}
+    return card if isinstance(card, dict) and not _is_deep(card) else {}
+
+
+def _is_deep(card: dict[str, Any]) -> bool:
+    """Whether a card is nested more deeply than anything that would have to be written into an index or a page."""
+    layer: list[Any] = [card]
+    for _ in range(_DEEPEST_CARD):
+        inner = [each.values() if isinstance(each, dict) else each for each in layer]
+        layer = [value for values in inner for value in values if isinstance(value, dict | list)]
+    return bool(layer)
 
 
 def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
     """Build the net a file describes and fill it, in float32 and eval mode.
 
-    Shapes are compared before memory is taken for the tensors; WeightsError names the first that differs.
+    Shapes are compared before memory is taken for the tensors; WeightsError names the first that differs, or holds
+    what are no finite fractions.
     """
     about = inspect_weights(path)
+    if about.card.get("direction") == "critics":
+        raise WeightsError(f"{path} holds a run's critics (discriminators), which judge pictures and make none")
     try:
-        net = build_generator(NetConfig.from_dict(about.config))
-    except UsageError as error:
-        raise WeightsError(f"{path} describes a net that cannot be built: {error}") from error
+        config = NetConfig.from_dict(about.config)
+        _check_size(config, path)
+        with torch.device("meta"):
+            plan = build_generator(config)
+        _check_shapes(plan, path, "its own description", None)
+        net = build_generator(config)
+    except WeightsError:
+        raise
+    # A description made up by hand can upset the building of a net in any way.
+    except Exception as error:
+        why = error.message if isinstance(error, UsageError) else type(error).__name__
+        raise WeightsError(f"{path} describes a net that cannot be built: {shown(why)}") from error
     fill(net, path)
     return net.eval(), about
+
+
+def _check_size(config: NetConfig, path: Path) -> None:
+    """WeightsError for a net of more layers or channels than the file has tensors or values."""
+    shapes = [each["shape"] for name, each in safetensors_header(path).items() if name != "__metadata__"]
+    widest = max((size for shape in shapes for size in shape), default=0)
+    if not 0 < config.depth <= len(shapes) or not 0 < config.width <= widest or not 0 < config.channels <= widest:
+        raise WeightsError(f"{path} describes a net of another size than its tensors make")
 
 
 def fill(net: nn.Module, path: Path, other: str = "its own description", hint: str | None = None) -> None:
@@ -101,19 +141,42 @@ def fill(net: nn.Module, path: Path, other: str = "its own description", hint: s
 
     WeightsError when they do not fit: it names `other`, what the net was built after, and `hint`.
     """
-    wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
+    _check_shapes(net, path, other, hint)
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        if wanted != found:
-            name = next(n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n))
-            raise WeightsError(
-                f"{path} does not fit {other}: {name} is {_shape(found, name)}, not {_shape(wanted, name)}", hint
-            )
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+    check_values(path, tensors)
     net.load_state_dict(tensors)
+
+
+def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None) -> None:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+    wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
+    if wanted != found:
+        name = next(n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n))
+        raise WeightsError(
+            f"{path} does not fit {other}: {shown(name)} is {_shape(found, name)}, not {_shape(wanted, name)}", hint
+        )
+
+
+def check_values(path: Path, tensors: Mapping[str, Tensor], prefix: str = "") -> None:
+    """WeightsError, with its name, for the first tensor that is not made of finite fractions."""
+    for name, tensor in tensors.items():
+        place = shown(f"{prefix}.{name}" if prefix else name)
+        if name.endswith("num_batches_tracked"):
+            continue
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise WeightsError(f"{path}: {place} holds values of kind {kind}, where weights are fractions", _RESAVE)
+        if not bool(torch.isfinite(tensor.float()).all()):
+            raise WeightsError(
+                f"{path}: {place} holds values that are not finite", "its training broke; take an earlier checkpoint"
+            )
 
 
 def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
@@ -121,6 +184,9 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, in hexadecimal; WeightsError when it cannot be read."""
+    try:
+        with opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error

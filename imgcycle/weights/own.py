@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from imgcycle.errors import OutputError, UsageError
-from imgcycle.media.files import atomic_write
+from imgcycle.media.files import atomic_write, read_file
+from imgcycle.media.locks import locked
+from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.entries import add_entry, drop_entry
 from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, entry_of, find_style, homes, known_styles
-from imgcycle.weights.importers import convert_checkpoint
-from imgcycle.weights.index import IndexEntry, read_index
-from imgcycle.weights.native import digest, inspect_weights, is_ours, load_generator
+from imgcycle.weights.importers import import_checkpoint, save_imported
+from imgcycle.weights.index import RANGES, IndexEntry, named_in, sound_index
+from imgcycle.weights.native import digest, inspect_weights, load_generator
 
 _LONGEST = 64
-_RESERVED = ("all",)
-"""`--to all` means every style."""
+_LOCK = "add"
+_RESERVED = ("all", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
+"""`--to all` means every style; the others are devices on Windows, with any ending."""
 _UNKNOWN = "unknown"
 _KEPT: dict[str, type | tuple[type, ...]] = {
     "method": str,
@@ -36,25 +40,38 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     taken or cannot be one; UnknownStyle and WeightsError for the source; OutputError when the user's folder cannot be
     written. The weights are in place before the index names them.
     """
+    name = unicodedata.normalize("NFC", name)
     check_name(name)
     found = find_style(source, direction)
+    # Read before anything is made: what cannot be a style leaves no trace.
+    notes, write = _read(found, direction)
     home = homes()[0]
     path = home / f"{name}{NATIVE}"
-    if path.exists():
-        raise UsageError(f"{path} is in the way, and no index names it", "move it away, or choose another name")
-    notes: tuple[str, ...] = ()
-    with _in_one_line(home), _only_with_an_entry(path):
-        if not found.is_foreign and is_ours(found.path):
-            load_generator(found.path)
-            content = found.path.read_bytes()
-            with atomic_write(path) as file:
-                file.write(content)
-        else:
-            about = convert_checkpoint(found.path, path, direction)
-            notes = (f"recognised as {about.recognised}", *about.notes)
-        entry = _entry(name, path, found)
-        add_entry(home, entry)
+    # Of two that add the same name at once, the second finds it taken.
+    with _in_one_line(home), locked(home / STATE_FOLDER / _LOCK):
+        check_name(name)
+        if path.exists():
+            raise UsageError(f"{path} is in the way, and no index names it", "move it away, or choose another name")
+        with _only_with_an_entry(path):
+            write(path)
+            entry = _entry(name, path, found)
+            add_entry(home, entry)
     return entry, notes
+
+
+def _read(found: FoundStyle, direction: Direction) -> tuple[tuple[str, ...], Callable[[Path], None]]:
+    """What is said of weights that were read, and what writes them as a file of ours."""
+    if found.is_foreign:
+        net, about = import_checkpoint(found.path, direction)
+        return (f"recognised as {about.recognised}", *about.notes), lambda path: save_imported(path, net, about)
+    load_generator(found.path)
+    content = read_file(found.path)
+
+    def copy(path: Path) -> None:
+        with atomic_write(path) as file:
+            file.write(content)
+
+    return (), copy
 
 
 @contextlib.contextmanager
@@ -84,8 +101,11 @@ def remove_style(name: str) -> Path:
     OutputError when the user's folder cannot be written.
     """
     home = homes()[0]
-    entry = read_index(home).get(name)
+    index = sound_index(home)
+    entry = index.entries.get(name)
     if entry is None:
+        if name in named_in(home, "style"):
+            raise next(each for each in index.damage if name in each.message)
         where = known_styles().get(name)
         raise UsageError(f"{name} is not one of your own styles" + (f" but lies at {where.path}" if where else ""))
     # The weights go last: a kill in between leaves a file without a name, not a name without a file.
@@ -99,11 +119,11 @@ def check_name(name: str) -> None:
     """UsageError unless a new style may be called this: a plain word, not taken, not to be read as a path."""
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > _LONGEST or name.endswith("."):
         raise UsageError(f"{name!r} cannot be a style's name", "letters, digits, . _ and -, beginning with no sign")
-    if name.casefold() in _RESERVED or Path(name).suffix.lower() in (NATIVE, *FOREIGN):
+    if name.partition(".")[0].casefold() in _RESERVED or Path(name).suffix.lower() in (NATIVE, *FOREIGN):
         raise UsageError(f"{name!r} has a meaning of its own", "choose another name")
     taken = next((known for known in known_styles() if known.casefold() == name.casefold()), None)
     if taken is not None:
-        own = read_index(homes()[0])
+        own = sound_index(homes()[0]).entries
         hint = f"imgcycle models remove {taken}, or another name" if taken in own else "choose another name"
         raise UsageError(f"there is a style {taken} already", hint)
 
@@ -117,6 +137,7 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
         for key, kind in _KEPT.items()
         if isinstance(value := card.get(key), kind) and not isinstance(value, bool) and value != ""
     }
+    said = {key: value for key, value in said.items() if key not in RANGES or RANGES[key][0] <= value <= RANGES[key][1]}
     if said.get("direction") in ("A2B", "B2A"):
         del said["direction"]  # says nothing outside the run it comes from
     licence, data = _words(card.get("licence")), _words(_learnt_from(card))

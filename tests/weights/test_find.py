@@ -54,7 +54,7 @@ def test_a_file_that_is_there_is_not_called_unknown(
     for name in ("a.jpg", "monet", "noise"):
         (tmp_path / name).write_bytes(b"x")
     for style in ("a.jpg", "noise", str(tmp_path / "monet")):
-        with pytest.raises(UnknownStyle, match=rf"{style} is no weights file \(their names end in .safetensors, .pth"):
+        with pytest.raises(UnknownStyle, match=rf"{style} is no weights file but a text, beginning with “x”"):
             find_style(style)
     assert find_style("monet").label == "monet"
 

@@ -2,75 +2,137 @@
 
 from __future__ import annotations
 
-import pickle
+import functools
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from imgcycle.errors import WeightsError
+from imgcycle.weights.contents import AGAIN, kind_of_weights, safetensors_header
 from imgcycle.weights.importers.layout import State
+from imgcycle.weights.importers.machine import Damaged, Foreign
 from imgcycle.weights.importers.pickles import check_pickle
+from imgcycle.weights.importers.tensors import Block, View
 
-_DEEPEST, _MOST, _LONGEST = 10, 100_000, 300
+_DEEPEST, _MOST, _LONGEST = 10, 20_000, 300
 _WRAPPERS = {"module", "_orig_mod"}
 """What DataParallel and torch.compile put into names."""
+_LEAVES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var")
+_ARRAYS = ("._reconstruct", "._frombuffer")
+"""How NumPy makes an array."""
+_LOOKED_INTO = (Tensor, View, Foreign, dict, list, tuple)
 
 
-def read_checkpoint(path: Path) -> State:
-    """The tensors of a PyTorch or safetensors file, on the CPU, in its order; nothing in it is executed.
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of a file by name, in its order.
 
-    WeightsError for a file that is damaged, would run code, or claims more than it holds.
+    `hidden` are the places whose values only foreign code could make, with the name of that code: tensors hang on them,
+    or they are called as parameters are. `notes` say what is unusual about the file.
     """
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}")
-    if path.suffix.lower() == ".safetensors":
-        return flatten(_read_safetensors(path))
-    check_pickle(path)
+
+    state: State
+    hidden: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The tensors of a PyTorch or safetensors file, on the CPU; what it is goes by its content, and nothing in it is
+    executed or imported.
+
+    WeightsError for a file that is something else, damaged, wants to run commands, or claims more than it holds.
+    """
+    if kind_of_weights(path) != "pickle":
+        return Checkpoint(flatten(_read_safetensors(path)))
+    declared = check_pickle(path)
+    found = _walk(declared.tree)
+    leaves, hidden = _tensors(found), _hidden(found)
+    if len(leaves) > _MOST:
+        raise WeightsError(f"{path} holds more than {_MOST:,} tensors, far more than a generator has")
     try:
-        tree = torch.load(path, map_location="cpu", weights_only=True)
-    # What PyTorch makes of a hostile file is as open as what is in it.
-    except Exception as error:
-        # Its advice on files it will not open is how to open them all the same; ours is not.
-        refused = isinstance(error, pickle.UnpicklingError) or not str(error).strip()
-        why = "PyTorch refuses it" if refused else str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path} cannot be read as weights: {why}", "download or copy it again") from error
-    return flatten(tree)
+        state = {name: declared.tensor(leaf) for name, leaf in leaves.items()}
+    except Damaged as error:
+        raise WeightsError(f"{path} is refused: {error}", AGAIN) from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    return Checkpoint(state, hidden, declared.notes)
 
 
 def _read_safetensors(path: Path) -> State:
     import safetensors.torch
 
+    safetensors_header(path)  # says in words what is wrong with a file that is not whole
     try:
         return dict(safetensors.torch.load_file(path))
-    except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}", "download or copy it again") from error
+    # The library has errors of its own for damage, and Python's for kinds of values that this PyTorch has not.
+    except Exception as error:
+        why = str(error).strip().splitlines()[:1]
+        raise WeightsError(f"{path} cannot be read as weights: {''.join(why)}", AGAIN) from error
 
 
-def flatten(tree: Any) -> State:
+def flatten(tree: Any) -> dict[str, Any]:
     """All plain tensors of nested dicts and lists, each named by its path; what is met again is passed over.
 
     The limits keep a file that refers to itself from growing without end.
     """
-    state: State = {}
+    return _tensors(_walk(tree))
+
+
+def _tensors(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in found if name and not isinstance(value, Foreign)}
+
+
+def _hidden(found: list[tuple[str, Any]]) -> dict[str, str]:
+    """Where foreign objects hold tensors, are all there is, or are arrays in place of a parameter; what they are."""
+    hidden: dict[str, str] = {}
+    seen: set[int] = set()
+    for name, value in found:
+        if isinstance(value, Foreign):
+            is_array = value.name.endswith(_ARRAYS) and name.rpartition(".")[2] in _LEAVES
+            if (_holds_tensors(value, seen) or is_array or not name) and len(hidden) < _MOST:
+                hidden[name] = value.name
+    return hidden
+
+
+def _walk(tree: Any) -> list[tuple[str, Any]]:
+    """Tensors and foreign objects of nested dicts and lists, in the order of the file, each with its path."""
+    found: list[tuple[str, Any]] = []
     seen: set[int] = set()
     # A stack of what is left to look at, last first, so that the order of the file is kept.
-    left: list[tuple[tuple[str, ...], Any]] = [((), tree)]
-    while left and len(state) < _MOST:
-        path, value = left.pop()
-        if isinstance(value, Tensor):
-            name = ".".join(path)
-            if 0 < len(name) <= _LONGEST and value.layout == torch.strided and not value.is_quantized:
-                state[name] = value.detach()
-        elif isinstance(value, dict | list | tuple) and id(value) not in seen and len(path) < _DEEPEST:
+    left: list[tuple[str, int, Any]] = [("", 0, tree)]
+    while left:
+        path, depth, value = left.pop()
+        if isinstance(value, Tensor | View | Foreign):
+            found.append((path, value))
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
             items = value.items() if isinstance(value, dict) else enumerate(value)
             # Logs of millions of numbers are passed over here, not looked at one by one.
-            inner = [(key, each) for key, each in items if isinstance(each, Tensor | dict | list | tuple)]
-            left += [((*path, *_words(key)), each) for key, each in reversed(inner)]
-    return state
+            inner = [(key, each) for key, each in items if isinstance(each, _LOOKED_INTO) and id(each) not in seen]
+            words = [(str(key) if isinstance(key, int) else _word(key), each) for key, each in reversed(inner)]
+            names = [(f"{path}.{word}" if path else word, each) for word, each in words]
+            left += [(name.strip("."), depth + 1, each) for name, each in names if len(name) <= _LONGEST]
+    return found
 
 
-def _words(key: Any) -> list[str]:
-    return [word for word in str(key).split(".") if word not in _WRAPPERS]
+@functools.lru_cache(1024)
+def _word(key: Any) -> str:
+    """An item's part of a name: a dict's key without the words of wrappers, or a number in a list."""
+    text = str(key)
+    return text if len(text) > _LONGEST else ".".join(word for word in text.split(".") if word not in _WRAPPERS)
+
+
+def _holds_tensors(foreign: Foreign, seen: set[int]) -> bool:
+    """Whether tensors hang on a foreign object; what was looked into before is passed over."""
+    left: list[Any] = [foreign]
+    holds = False
+    while left:
+        value = left.pop()
+        if isinstance(value, View | Block):
+            holds = True
+        elif isinstance(value, Foreign | dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            left += value.parts if isinstance(value, Foreign) else value.values() if isinstance(value, dict) else value
+    return holds

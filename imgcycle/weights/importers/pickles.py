@@ -1,232 +1,230 @@
 """What a PyTorch file declares, found out without unpickling it and before memory is taken for it.
 
-A pickle is a program for a small stack machine. The machine here runs it on paper: names of functions stay names,
-calls are looked at and never made, a storage is the number of bytes it claims. So a file that wants to import
-something, that claims terabytes, or that spreads one value over a huge shape is refused before PyTorch sees it.
-`torch.load(weights_only=True)` reads what passes, and is a second lock.
-
 PyTorch writes a zip archive of stored records (`…/data.pkl`, `…/data/0`, …) since 1.6, before that four pickles
-and the bytes of all storages one after another. Both are read; TorchScript and the tar files of 2016 are not.
+and the bytes of all storages one after another. The pickles are run on paper (`machine.py`): a file that wants to
+run a command, that claims terabytes, or that spreads one value over a huge shape is refused, and what only foreign
+code could build stays a name. The values of tensors are then taken out of the file as they lie in it; PyTorch's own
+reader has no part in this. TorchScript and the tar files of 2016 are not read.
 """
 
 from __future__ import annotations
 
 import io
 import mmap
-import pickletools
+import struct
 import zipfile
-from dataclasses import dataclass
-from math import prod
+import zlib
+from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from imgcycle.errors import WeightsError
+from imgcycle.media.files import opened
+from imgcycle.weights.contents import AGAIN, stranger
+from imgcycle.weights.importers.machine import Damaged, Machine
+from imgcycle.weights.importers.tensors import SIZES, Block, Names, View, brief
 
+_ENTRY = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_BYTES = {
-    "Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1,
-    "Bool": 1,
-}  # fmt: skip
-_TENSORS = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
-_INERT = frozenset(
-    [
-        "collections.OrderedDict", "collections.Counter", "torch.Size", "torch.device", "_codecs.encode",
-        "builtins.set", "builtins.complex", "torch.nn.parameter.Parameter", "torch._utils._rebuild_parameter",
-        *(f"torch.{t}" for t in ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8")),
-        "torch.uint8", "torch.bool",
-    ]
-)  # fmt: skip
-"""What PyTorch calls for a checkpoint of plain tensors, none of it able to take more memory than its arguments."""
-_CONSTANTS = frozenset(
-    [
-        "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE",
-        "SHORT_BINSTRING",
-    ]
-)  # fmt: skip
-_EMPTY = frozenset(["EMPTY_DICT", "EMPTY_LIST", "EMPTY_SET"])
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_RESAVE = "only tensors are read: save them alone with torch.save(net.state_dict(), FILE) where the file is trusted"
+_USUAL = 2
+_LARGEST_DIRECTORY = 32 * 2**20
+"""Bytes of an archive's directory: PyTorch needs about 100 for a tensor."""
 
 
-class _Damaged(Exception):
-    """The bytes do not make sense; the message says where."""
+@dataclass
+class Declared:
+    """What a file holds, on paper: the tree of its dicts and lists, and where the blocks of values lie in it."""
+
+    path: Path
+    tree: Any
+    notes: tuple[str, ...] = ()
+    places: dict[str, int] = field(default_factory=dict)
+    checks: dict[str, int] = field(default_factory=dict)
+    swapped: bool = False
+    _blocks: dict[str, bytearray] = field(default_factory=dict)
+
+    def tensor(self, view: View) -> Tensor:
+        """The tensor that the paper describes, on the CPU; tensors of one block share its memory.
+
+        Damaged when the block's checksum is not the one stated; OSError when it cannot be read.
+        """
+        kind: torch.dtype = getattr(torch, view.kind)
+        if 0 in view.shape or not view.block.size:
+            return torch.empty(view.shape, dtype=kind)
+        key = view.block.key
+        if key not in self._blocks:
+            self._blocks[key] = self._read(view.block)
+        # Whole values only: a block of bytes may have some left over.
+        whole = len(self._blocks[key]) // SIZES[view.kind]
+        values = torch.frombuffer(self._blocks[key], dtype=kind, count=whole)
+        return values.as_strided(view.shape, view.strides, view.offset)
+
+    def _read(self, block: Block) -> bytearray:
+        content = bytearray(block.size)
+        with self.path.open("rb") as file:
+            file.seek(self.places[block.key])
+            if file.readinto(content) != block.size:
+                raise Damaged("it became shorter while it was read")
+            stated = self.checks.get(block.key)
+            if stated is not None and zlib.crc32(content) != stated:
+                raise Damaged(f"block {brief(block.key)} is not what was written: its checksum is another")
+        size = SIZES[block.kind]
+        if self.swapped and size > 1:
+            whole = len(content) - len(content) % size
+            part = torch.frombuffer(content, dtype=torch.uint8, count=whole).view(-1, size).flip(1)
+            content[:whole] = part.numpy().tobytes()
+        return content
 
 
-@dataclass(frozen=True)
-class _Name:
-    """A function or class the pickle names, as `module.name`."""
-
-    full: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """A block of values by its claim."""
-
-    numel: int
-
-
-class _Paper:
-    """The stack machine, on paper. `storages` holds the bytes each storage claims, `foreign` the names refused."""
-
-    def __init__(self) -> None:
-        self.storages: dict[str, int] = {}
-        self.foreign: dict[str, None] = {}
-        self._stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
-
-    def read(self, source: Any) -> Any:
-        """Run the next pickle of a file on paper; the value it leaves (None for containers)."""
-        self._stack, self._marks, self._memo = [], [], {}
-        for opcode, argument, _ in pickletools.genops(source):
-            self._do(opcode.name, argument)
-        return self._stack.pop()
-
-    def _do(self, name: str, argument: Any) -> None:  # noqa: PLR0912 - one branch an instruction
-        stack = self._stack
-        if name in _CONSTANTS:
-            stack.append({"NEWTRUE": True, "NEWFALSE": False}.get(name, argument))
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self._memo[argument] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(self._memo[argument])
-        elif name == "MARK":
-            self._marks.append(len(stack))
-        elif name == "TUPLE":
-            stack.append(tuple(self._to_mark()))
-        elif name in _TUPLES:
-            stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
-        elif name == "EMPTY_TUPLE":
-            stack.append(())
-        elif name in _EMPTY:
-            stack.append(None)
-        elif name in ("SETITEMS", "APPENDS"):
-            self._to_mark()
-        elif name in ("SETITEM", "APPEND", "BUILD"):
-            del stack[-2 if name == "SETITEM" else -1 :]
-        elif name == "GLOBAL":
-            stack.append(self._named(argument.replace(" ", ".", 1)))
-        elif name == "BINPERSID":
-            stack.append(self._storage(stack.pop()))
-        elif name in ("REDUCE", "NEWOBJ"):
-            arguments, function = stack.pop(), stack.pop()
-            stack.append(self._called(function, arguments))
-        elif name == "PROTO" and argument != 2:
-            raise _Damaged(f"it is written in pickle protocol {argument}, PyTorch's own is 2")
-        elif name not in ("PROTO", "STOP"):
-            raise _Damaged(f"no checkpoint needs the pickle instruction {name}")
-
-    def _to_mark(self) -> list[Any]:
-        start = self._marks.pop()
-        items = self._stack[start:]
-        del self._stack[start:]
-        return items
-
-    def _named(self, full: str) -> _Name:
-        if full not in _INERT and full not in _TENSORS and _value_size(full) is None:
-            self.foreign[full] = None
-        return _Name(full)
-
-    def _storage(self, claim: Any) -> _Storage:
-        kind, named, key, _, numel, *view = claim
-        size = _value_size(named.full)
-        if kind != "storage" or size is None or not isinstance(numel, int) or numel < 0 or any(view):
-            raise _Damaged("a block of values is described in an unknown way")
-        if self.storages.setdefault(str(key), numel * size) != numel * size:
-            raise _Damaged(f"block {key} is described twice, differently")
-        return _Storage(numel)
-
-    def _called(self, function: Any, arguments: Any) -> Any:
-        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
-            raise _Damaged("it calls what is no function")
-        if function.full in _TENSORS:
-            storage, offset, shape, strides = arguments[:4]
-            _check_view(storage, offset, shape, strides)
-        return None
-
-
-def _value_size(full: str) -> int | None:
-    """Bytes of one value in a storage class of PyTorch, or None for any other name."""
-    module, _, name = full.rpartition(".")
-    return _BYTES.get(name.removesuffix("Storage")) if module in ("torch", "torch.cuda") else None
-
-
-def _check_view(storage: Any, offset: Any, shape: Any, strides: Any) -> None:
-    """A tensor must lie within its storage and show no value twice: an expanded one grows when it is copied."""
-    if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
-        raise _Damaged("a tensor is described in an unknown way")
-    numbers = [offset, *shape, *strides]
-    if len(shape) != len(strides) or not all(isinstance(n, int) and n >= 0 for n in numbers):
-        raise _Damaged("a tensor has no proper shape")
-    if 0 in shape:
-        return
-    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if last >= storage.numel or prod(shape) > storage.numel:
-        raise _Damaged(f"a tensor of shape {shape} lies in a block of {storage.numel} values")
-
-
-def check_pickle(path: Path) -> None:
-    """Refuse what PyTorch must not be given: WeightsError names the function, the size, or the damage."""
-    paper = _Paper()
+def check_pickle(path: Path) -> Declared:
+    """What a PyTorch file holds; WeightsError names the function, the size, the damage, or what else the file is."""
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        with file:
-            if file.read(4) == b"PK\x03\x04":
-                _check_zip(file, paper)
-            else:
-                _check_plain(file, paper)
-    except _Damaged as error:
+        with opened(path) as file:
+            return _from_zip(path, file) if file.read(4) == _ENTRY else _from_plain(path, file)
+    except Damaged as error:
         raise WeightsError(f"{path} is refused: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     # A hostile file can upset the parsers in any way; whatever they raise, it is damaged.
     except Exception as error:
-        raise WeightsError(f"{path} is damaged, or is no PyTorch file", "download or copy it again") from error
-    if paper.foreign:
-        names = list(paper.foreign)
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise WeightsError(f"{path} would import {', '.join(names[:3])}{more}, so it is not opened", _RESAVE)
+        words = stranger(path)
+        if words:
+            raise WeightsError(f"{path} is {words.what}, and no PyTorch file", words.hint) from error
+        raise WeightsError(f"{path} is damaged, or is no PyTorch file", AGAIN) from error
 
 
-def _check_zip(file: IO[bytes], paper: _Paper) -> None:
+def _reader() -> tuple[Machine, Names]:
+    names = Names()
+    return Machine(names.named, names.called, names.claimed), names
+
+
+def _notes(machine: Machine) -> tuple[str, ...]:
+    if machine.protocol <= _USUAL:
+        return ()
+    return (f"it is written in pickle protocol {machine.protocol}, where PyTorch's own is {_USUAL}",)
+
+
+def _from_zip(path: Path, file: BufferedReader) -> Declared:
+    if _directory_of(file) is None:
+        raise Damaged(_how_short(file))
     with zipfile.ZipFile(file) as archive:
         if _directory_of(file) != archive.start_dir:
-            raise _Damaged("its directory is not where PyTorch would look for it")
-        records = {info.filename: info for info in archive.infolist()}
-        if len(records) != len(archive.infolist()) or any(r.compress_type for r in records.values()):
-            raise _Damaged("PyTorch does not write such archives (compressed, or a name twice)")
-        if sum(r.file_size for r in records.values()) > file.seek(0, io.SEEK_END):
-            raise _Damaged("its records claim more bytes than the file has")
-        pickles = [name for name in records if name.endswith("/data.pkl")]
-        if any(name.endswith("/constants.pkl") for name in records):
-            raise _Damaged("it is a TorchScript program, not weights")
-        if len(pickles) != 1:
-            raise _Damaged("it is a zip archive, but not one of PyTorch's")
-        with archive.open(pickles[0]) as source:
-            paper.read(io.BytesIO(source.read()))
-        folder = pickles[0].removesuffix("data.pkl")
-        for key, claimed in paper.storages.items():
-            record = records.get(f"{folder}data/{key}")
-            if record is None or claimed > record.file_size:
-                there = 0 if record is None else record.file_size
-                raise _Damaged(f"block {key} claims {claimed:,} bytes and has {there:,}")
+            raise Damaged("its directory is not where PyTorch would look for it")
+        if file.seek(0, io.SEEK_END) - archive.start_dir > _LARGEST_DIRECTORY:
+            raise Damaged("it lists far more records than weights need")
+        entries = archive.infolist()
+    records = {info.filename: info for info in entries}
+    _check_kind(records)
+    if len(records) != len(entries) or any(r.compress_type or r.flag_bits & 1 for r in entries):
+        raise Damaged("PyTorch does not write such archives (compressed, or a name twice)")
+    if sum(r.file_size for r in entries) > file.seek(0, io.SEEK_END):
+        raise Damaged("its records claim more bytes than the file has")
+    folder = next(name for name in records if name.endswith("data.pkl")).removesuffix("data.pkl")
+    main = records[f"{folder}data.pkl"]
+    content = _stored(file, main)
+    checked = _is_checked(file, records, folder)
+    if checked and zlib.crc32(content) != main.CRC:
+        raise Damaged("its pickle is not what was written: its checksum is another")
+    machine, names = _reader()
+    tree, _ = machine.read(content)
+    declared = Declared(path, tree, _notes(machine))
+    order = records.get(f"{folder}byteorder")
+    declared.swapped = order is not None and _stored(file, order) == b"big"
+    for key, block in names.blocks.items():
+        record = records.get(f"{folder}data/{key}")
+        if record is None or block.size > record.file_size:
+            there = 0 if record is None else record.file_size
+            raise Damaged(f"block {brief(key)} claims {block.size:,} bytes and has {there:,}")
+        declared.places[key] = _place(file, record)
+        if checked and block.size == record.file_size:
+            declared.checks[key] = record.CRC
+    return declared
 
 
-def _directory_of(file: IO[bytes]) -> int:
-    """Where the last bytes of a zip archive say that its directory begins.
+def _check_kind(records: dict[str, zipfile.ZipInfo]) -> None:
+    """Damaged with words for an archive of another kind."""
+    names = list(records)
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise Damaged("it is a TorchScript program, not weights")
+    kinds = {
+        "an exported program of PyTorch (.pt2), not weights": lambda name: name.endswith(("/archive_format", ".json"))
+        and "/" in name and any(n.endswith("/archive_format") for n in names),
+        "a model of Keras, whose weights are for TensorFlow": lambda name: name.endswith("model.weights.h5"),
+        "a set of NumPy's arrays (.npz)": lambda name: name.endswith(".npy"),
+        "a document of an office program": lambda name: name == "[Content_Types].xml",
+        "a package of Python (a wheel)": lambda name: name.endswith(".dist-info/WHEEL"),
+    }  # fmt: skip
+    pickles = [name for name in names if name == "data.pkl" or name.endswith("/data.pkl")]
+    if len(pickles) == 1:
+        return
+    for what, tells in kinds.items():
+        if any(map(tells, names)):
+            raise Damaged(f"it is {what}")
+    inside = [name for name in names if name.lower().endswith((".pth", ".pt", ".ckpt", ".safetensors"))]
+    more = f"; take {brief(inside[0])} out of it" if inside else ""
+    raise Damaged(f"it is a zip archive, but not one of PyTorch's{more}")
 
-    Python forgives an archive that was moved inside its file and PyTorch does not: only when both see one
-    directory do the sizes found here hold there.
+
+def _place(file: BufferedReader, record: zipfile.ZipInfo) -> int:
+    """Where the bytes of a stored record begin; Damaged when its own header says otherwise than the directory."""
+    file.seek(record.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or header[:4] != _ENTRY:
+        raise Damaged(f"record {brief(record.filename)} is not where the directory says")
+    name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    start = record.header_offset + 30 + name + extra
+    said = record.orig_filename.encode("utf-8" if record.flag_bits & 0x800 else "cp437")
+    if file.read(name) != said or start + record.file_size > file.seek(0, io.SEEK_END):
+        raise Damaged(f"record {brief(record.filename)} is not where the directory says")
+    return start
+
+
+def _stored(file: BufferedReader, record: zipfile.ZipInfo) -> bytes:
+    file.seek(_place(file, record))
+    return file.read(record.file_size)
+
+
+def _is_checked(file: BufferedReader, records: dict[str, zipfile.ZipInfo], folder: str) -> bool:
+    """Whether the archive's checksums mean something: PyTorch can be told to leave them out, and writes others."""
+    record = records.get(f"{folder}version")
+    return record is None or zlib.crc32(_stored(file, record)) == record.CRC
+
+
+def _how_short(file: BufferedReader) -> str:
+    """Words for an archive without an end: how much of it is there, as far as its first record tells."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    header = file.read(30)
+    start = 30 + sum(struct.unpack("<HH", header.ljust(30, b"\0")[26:30]))
+    machine, names = _reader()
+    try:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
+            machine.read(source, start)
+    except Exception:  # it ends within the pickle, or begins with another record
+        return f"it is cut short: a zip archive of which {size:,} bytes are there, without its end"
+    whole = sum(block.size for block in names.blocks.values())
+    if whole < size:
+        return f"it is cut short at {size:,} bytes, or bytes follow the end of the archive"
+    return f"it is cut short: {size:,} bytes are there, and its tensors alone take {whole:,}"
+
+
+def _directory_of(file: BufferedReader) -> int | None:
+    """Where the last bytes of a zip archive say that its directory begins; None when they are no end of one.
+
+    Python forgives an archive that was moved inside its file, and others do not: only when all see one directory is
+    what is read here what PyTorch, or somebody who looks for harm in it, would see.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - 98, 0))
     tail = file.read().rjust(98, b"\0")
     start = int.from_bytes(tail[-6:-2], "little")
     if tail[-22:-18] != b"PK\x05\x06" or tail[-2:] != b"\0\0":
-        raise _Damaged("bytes follow the end of the archive")
+        return None
     if tail[-42:-38] == b"PK\x06\x07":
         # The form for more than 4 GB, which PyTorch always writes: the end's end points to the end proper.
         long = int.from_bytes(tail[-50:-42], "little")
@@ -235,15 +233,32 @@ def _directory_of(file: IO[bytes]) -> int:
     return start
 
 
-def _check_plain(file: IO[bytes], paper: _Paper) -> None:
-    # Mapped, not read: a claim of 4 GB inside the pickle then takes no more than what is there.
+def _from_plain(path: Path, file: BufferedReader) -> Declared:
+    # Mapped, not read: the values that follow the pickles are not touched before they are asked for.
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
-        if paper.read(source) != _MAGIC or paper.read(source) != _PROTOCOL:
-            raise _Damaged("it is not a PyTorch file")
-        paper.read(source)
-        paper.read(source)
-        paper.read(source)
-        left = len(source) - source.tell()
-        claimed = sum(paper.storages.values())
+        machine, names = _reader()
+        magic, at = machine.read(source)
+        if magic != _MAGIC:
+            raise Damaged("it is a pickle, but torch.save did not write it")
+        protocol, at = machine.read(source, at)
+        if protocol != _PROTOCOL:
+            raise Damaged("it is not a PyTorch file")
+        _, at = machine.read(source, at)
+        tree, at = machine.read(source, at)
+        keys, at = machine.read(source, at)
+        left = len(source) - at
+        claimed = sum(block.size for block in names.blocks.values())
         if claimed > left:
-            raise _Damaged(f"its tensors claim {claimed:,} bytes and it has {left:,}")
+            raise Damaged(f"it is cut short or damaged: its tensors claim {claimed:,} bytes and it has {left:,}")
+        declared = Declared(path, tree, _notes(machine))
+        for key in keys if isinstance(keys, list) else ():
+            block = names.blocks.get(str(key)) if isinstance(key, str | int) else None
+            if block is None or block.key in declared.places or at + 8 + block.size > len(source):
+                raise Damaged("its blocks of values are not where the file says")
+            if struct.unpack_from("<q", source, at) != (block.count,):
+                raise Damaged(f"block {brief(block.key)} has another size than its tensors claim")
+            declared.places[block.key] = at + 8
+            at += 8 + block.size
+        if names.blocks.keys() != declared.places.keys():
+            raise Damaged("some of its blocks of values are missing")
+        return declared

@@ -5,15 +5,17 @@ A new layout is one file with a `Layout` in it, and one line here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from imgcycle.config import NetConfig
-from imgcycle.errors import UsageError, WeightsError
+from imgcycle.errors import OutputError, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
+from imgcycle.weights.contents import kind_of_weights
 from imgcycle.weights.importers.checkpoint import read_checkpoint
 from imgcycle.weights.importers.cut import CUT
 from imgcycle.weights.importers.layout import Asked, Converted, Direction, Layout, State
@@ -22,14 +24,17 @@ from imgcycle.weights.importers.mmagic import MMAGIC
 from imgcycle.weights.importers.official import OFFICIAL
 from imgcycle.weights.importers.pytorch_gan import PYTORCH_GAN
 from imgcycle.weights.importers.renamed import RENAMED, near_miss
-from imgcycle.weights.importers.search import choose, search, what_else
+from imgcycle.weights.importers.search import Found, choose, search, what_else
+from imgcycle.weights.importers.tensors import brief, foreign_words
 from imgcycle.weights.importers.unet import UNET
 from imgcycle.weights.importers.unit import UNIT
-from imgcycle.weights.native import digest, save_weights
+from imgcycle.weights.native import check_values, digest, save_weights
 
 NAMED: tuple[Layout, ...] = (OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION)
 """Layouts told by names; only when none of them is in a file, shapes alone are tried."""
 _BRANCHES = 20
+_MOST_NAMED = 3
+_RESAVE = "only tensors are read: save them alone with torch.save(net.state_dict(), FILE) where the file is trusted"
 _KNOWN = "known are ResNet, U-Net, CUT and UNIT generators of CycleGAN's kind, official or re-implemented"
 
 
@@ -55,16 +60,25 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
     The architecture is read from names, order and shapes of the tensors. `direction` chooses in a file with two
     ways. WeightsError, one line, for everything that is no generator known here.
     """
-    state = read_checkpoint(path)
+    if kind_of_weights(path) == "ours":
+        raise WeightsError(f"{path} is a weights file of imgcycle's already", f"nothing is to be imported: --to {path}")
+    read = read_checkpoint(path)
+    state = read.state
     found = search(state, NAMED) or search(state, (RENAMED,))
     if not found:
+        _check_seen(path, read.hidden)
         raise WeightsError(f"{path} holds {what_else(state) or _unknown(state)}", _KNOWN)
     try:
         chosen, notes = choose(found, direction)
+        _check_seen(path, {name: code for name, code in read.hidden.items() if chosen.has(name)})
+        _check_shared(chosen, path)
+        check_values(path, chosen.state, chosen.prefix)
         made = chosen.layout.convert(chosen.state, Asked(direction, path.name))
         net = _build(made)
     except UsageError as error:
-        raise WeightsError(f"{path}: {error.message}", error.hint) from error
+        raise WeightsError(f"{path}: {error.message.removeprefix(f'{path}: ')}", error.hint) from error
+    left_out = [f"{brief(name)} is left out: {foreign_words(code)}" for name, code in read.hidden.items()]
+    notes = (*read.notes, *notes, *left_out[:_MOST_NAMED])
     two_ways = len(found) > 1 or chosen.layout is UNIT
     return net, Imported(
         path,
@@ -79,16 +93,43 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
 def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -> Imported:
     """Read a foreign checkpoint and write it as a weights file of ours, whose card says where it came from."""
     net, about = import_checkpoint(path, direction)
+    save_imported(output, net, about)
+    return about
+
+
+def save_imported(output: Path, net: Generator, about: Imported) -> None:
+    """Write an imported generator as a weights file of ours, whose card says where it came from."""
     card = {
         "method": about.recognised,
-        "data": f"not stated in {path.name}",
-        "source": path.name,
-        "source_sha256": digest(path),
+        "data": f"not stated in {about.path.name}",
+        "source": about.path.name,
+        "source_sha256": digest(about.path),
         "notes": list(about.notes),
         **({"direction": about.direction} if about.direction else {}),
     }
-    save_weights(output, net, about.config.to_dict(), card)
-    return about
+    try:
+        save_weights(output, net, about.config.to_dict(), card)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def _check_seen(path: Path, hidden: Mapping[str, str]) -> None:
+    """Refuse what foreign code alone could make of tensors, naming that code."""
+    if not hidden:
+        return
+    names = [brief(name) for name in dict.fromkeys(hidden.values())]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    place, code = next(iter(hidden.items()))
+    thing = f"{brief(place) if place else 'all of it'} is {foreign_words(code)}"
+    raise WeightsError(
+        f"{path}: {thing}; it would import {', '.join(names[:_MOST_NAMED])}{more}, and nothing is imported", _RESAVE
+    )
+
+
+def _check_shared(found: Found, path: Path) -> None:
+    """WeightsError for tensors that share their values, so that a small file would fill the memory."""
+    if sum(t.numel() for t in found.state.values()) > path.stat().st_size:
+        raise WeightsError(f"{path}: its tensors show the same values again and again, more than the file has bytes")
 
 
 def _unknown(state: State) -> str:
@@ -108,7 +149,7 @@ def _parts(state: State) -> list[State]:
 
 
 def _build(made: Converted) -> Generator:
-    """The net with its tensors; shapes are compared before it takes memory, values looked at before it is used."""
+    """The net with its tensors; shapes are compared before it takes memory."""
     with torch.device("meta"):
         net = build_generator(made.config)
     wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
@@ -117,7 +158,5 @@ def _build(made: Converted) -> Generator:
         name = next(n for n in sorted(wanted.keys() | given.keys()) if wanted.get(n) != given.get(n))
         raise WeightsError(f"{name} is {given.get(name)}, where {made.description} has {wanted.get(name)}")
     tensors = {n: t if n.endswith("num_batches_tracked") else t.float().contiguous() for n, t in made.tensors.items()}
-    if not all(bool(torch.isfinite(t).all()) for t in tensors.values()):
-        raise WeightsError("it holds values that are not finite", "its training broke; take an earlier checkpoint")
     net.load_state_dict(tensors, assign=True)
     return net.eval()

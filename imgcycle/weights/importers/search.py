@@ -25,6 +25,10 @@ class Found:
     layout: Layout
     state: State
 
+    def has(self, name: str) -> bool:
+        """Whether a place in the checkpoint lies in this generator's branch."""
+        return not self.prefix or name == self.prefix or name.startswith(f"{self.prefix}.")
+
     @property
     def is_average(self) -> bool:
         """Whether the name says that these are averaged weights, the ones made for use."""
