@@ -55,6 +55,7 @@ from imgcycle.media.tiff_pages import MARKS, open_tiff
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
 
+_MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
 _BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
@@ -170,7 +171,7 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
     with in_one_line(data):
         image = open_image(data, max_pixels)
         name = str(image.format)
-        frames = int(getattr(image, "n_frames", 1)) if name in ("GIF", "PNG", "WEBP") else 1
+        frames = int(getattr(image, "n_frames", 1)) if name in _MOVING else 1
         turn = orientation_of(image, exif_block(image))
         width, height = upright_size(image, turn)
         about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
@@ -217,7 +218,8 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         still = None
     if still is None:
         still = _by_pillow(image)
-    lossless = format_.lossless or (format_ is formats.WEBP and _is_lossless_webp(data))
+    # A GIF's few colours were chosen before; what it has of them is whole.
+    lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = metadata_of(image, data, still.grey)
     turned = oriented(still, orientation_of(image, metadata.exif))
     notes = tiff_pages.notes_of(image)

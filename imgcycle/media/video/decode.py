@@ -44,11 +44,16 @@ class TimedFrame(NamedTuple):
 
 
 def scaled_size(clip: Clip, height: int | None) -> tuple[int, int]:
-    """Width and height of the frames for a `--max-height`: never enlarged; even when scaled; aspect kept."""
-    if height is None or clip.height <= height:
-        return clip.width, clip.height
-    lines = max(2, height // 2 * 2)
-    return max(2, round(Fraction(clip.width * lines, clip.height) / 2) * 2), lines
+    """Width and height of a clip's frames for a `--max-height`, see `within_height`."""
+    return within_height(clip.width, clip.height, height)
+
+
+def within_height(width: int, height: int, most: int | None) -> tuple[int, int]:
+    """Width and height with at most so many lines: never enlarged; even when scaled; aspect kept."""
+    if most is None or height <= most:
+        return width, height
+    lines = max(2, most // 2 * 2)
+    return max(2, round(Fraction(width * lines, height) / 2) * 2), lines
 
 
 class FrameReader:
