@@ -188,6 +188,10 @@ def _place(span: range, after: int | None) -> int:
 
 def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
     notes = []
+    if clip.jumps:
+        times = "once" if len(clip.jumps) == 1 else f"{len(clip.jumps):,} times"
+        at = f"{float(clip.jumps[0]):.3f} s"
+        notes.append(f"the clock jumps {times}, first at {at}: recordings were joined, and follow each other at once")
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
     elif clip.depth > 8 and medium.bits == 8:
