@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from imgcycle.errors import Interrupted
 
 
+def _as_usual() -> Interrupted:
+    return Interrupted("interrupted; what was finished stays, the same command goes on")
+
+
 @contextmanager
-def ending_well() -> Iterator[None]:
-    """Turn SIGTERM into what Ctrl-C does, and either into Interrupted."""
+def ending_well(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
+    """Turn SIGTERM into what Ctrl-C does, and either into Interrupted: the one that `interrupted` makes then."""
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -24,7 +28,7 @@ def ending_well() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; what was finished stays, the same command goes on") from None
+        raise interrupted() from None
     finally:
         if ours:
             signal.signal(signal.SIGTERM, before)

@@ -51,7 +51,12 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Length in steps: constant for half, then linear to 0.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length in epochs, half of them decaying.  [default: 200]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run folder.")] = False,
-    start_from: Annotated[Path | None, typer.Option(help="Begin with the weights of a file or another run.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="Begin with the weights of a style, a file or another run.", show_default=False)
+    ] = None,
+    changed_data: Annotated[
+        bool, typer.Option("--changed-data", help="--resume although A or B holds other pictures than before.")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="JSON file of settings; options given here win.")] = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="The published settings: resnet9, width 64, 286/256, no EMA.")
@@ -184,19 +189,31 @@ def train(
     pix2pix alone learns from pairs: equal names in A and B, or A|B side by side in the files of one folder.
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.train_config import build_config, check_resume, read_settings, run_folder, shown_command
     from imgcycle.cli.train_view import train_listener
     from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
     from imgcycle.training.run import Surroundings
+    from imgcycle.training.state import RunFolder
 
+    check_resume(given)
     run = output or run_folder(a, b, method)
-    stored = read_settings(run / "config.json") if resume else read_settings(config) if config else None
-    settings = build_config(given, stored)
+
+    def interrupted() -> Interrupted:
+        if RunFolder(run).exists():
+            return Interrupted(f"interrupted; {run} is as it was last saved", "go on with --resume")
+        return Interrupted("interrupted before the run began; the same command begins it")
+
+    if resume:
+        settings = build_config(given, RunFolder(run).read_config()[0].to_dict())
+    else:
+        settings = build_config(given, read_settings(config) if config else None)
     around = Surroundings(workers=jobs, command=shown_command(), licence=licence)
-    with train_listener(quiet=quiet, json_lines=json_lines) as listener:
+    with ending_well(interrupted), train_listener(quiet=quiet, json_lines=json_lines) as listener:
         ended = run_training(
-            settings, run, resume=resume, start_from=start_from, surroundings=around, listener=listener
-        )
+            settings, run, resume=resume, start_from=start_from, changed_data=changed_data,
+            surroundings=around, listener=listener,
+        )  # fmt: skip
     if ended.interrupted:
         raise Interrupted(f"stopped at step {ended.step} of {ended.steps}, saved in {run}", "go on with --resume")

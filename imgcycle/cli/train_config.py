@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -10,115 +11,71 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from imgcycle.config import SHIFT_METHODS, Augment, CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import Augment, CriticConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 
-PLAIN = frozenset(
-    {
-        "variant",
-        "direction",
-        "shared_blocks",
-        "weight_init",
-        "gan",
-        "cycle",
-        "lambda_gan",
-        "lambda_cycle",
-        "lambda_identity",
-        "lambda_reconstruction",
-        "lambda_kl",
-        "lambda_vgg",
-        "lambda_l1",
-        "lambda_self",
-        "feature_loss",
-        "lambda_shift",
-        "lambda_grid",
-        "lambda_nce",
-        "nce_patches",
-        "nce_width",
-        "pool",
-        "batch",
-        "lr",
-        "lr_critic",
-        "weight_decay",
-        "schedule",
-        "warmup",
-        "ema",
-        "grad_clip",
-        "val_every",
-        "sample_every",
-        "save_every",
-        "device",
-        "precision",
-        "seed",
-        "steps",
-        "size",
-        "crop",
-        "px_per_cm",
-    }
-)
-"""Options that are a field of TrainConfig under the same name."""
-PUBLISHED_INIT = {
-    **dict.fromkeys(("cyclegan", "pix2pix", "simgan", "bigan", "cogan"), "normal"),
-    **dict.fromkeys(("cut", "fastcut"), "xavier"),
-}
-OWNED = {
-    **dict.fromkeys(("feature_loss", "lambda_self"), ("simgan",)),
-    **dict.fromkeys(("lambda_shift", "lambda_grid"), SHIFT_METHODS),
-}
-"""Options that mean nothing to any method but these."""
+FOLDERS = ("a", "b", "val_a", "val_b")
 CRITICS = ("critic", "critic_layers", "critic_scales", "critic_width", "lr_critic", "gan", "lambda_gan")
 """Options about critics, which a run without any cannot mean."""
+_TRANSLATED = frozenset({*FOLDERS, "net", "critic", "epochs", "diff_augment", "size"})
+"""Options that are not the field of TrainConfig whose name they have."""
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
-    """The config from, in rising order: general defaults, the method's, --paper, `stored`, options given.
+    """The config from, in rising order: general defaults, --paper, the method's, `stored`, options given.
 
     `given` holds only what stood on the command line; `stored` a run's or a `--config` file's settings.
     """
-    from imgcycle.methods.registry import defaults_of, method_class
+    from imgcycle.methods.registry import completed, defaults_of, method_class
 
     stored = stored or {}
-    method = given.get("method") or stored.get("method", "cyclegan")
-    for option in given.keys() & OWNED.keys():
-        if method not in OWNED[option]:
-            owners = " or ".join(OWNED[option])
-            raise UsageError(f"{method} has no --{option.replace('_', '-')}", f"--method {owners} has")
+    method = given.get("method") or stored.get("method", TrainConfig.method)
     defaults = defaults_of(method, given.get("variant") or stored.get("variant"))
+    _check_options(given, method)
     merged: dict[str, Any] = {}
     if given.get("paper"):
-        merged |= {"size": 286, "crop": 256, "ema": 0.0, "weight_init": PUBLISHED_INIT.get(method)}
-    merged |= {**defaults, **stored, "method": method}
-    merged |= {name: given[name] for name in PLAIN & given.keys()}
+        published = {"size": 286, "crop": 256, "ema": 0.0, "weight_init": method_class(method).published_init}
+        merged |= {name: value for name, value in published.items() if name not in defaults}
+    merged |= {**stored, "method": method}
+    fields = {field.name for field in dataclasses.fields(TrainConfig)}
+    merged |= {name: given[name] for name in (fields - _TRANSLATED) & given.keys()}
     if "size" in given:
         merged["size"] = load_size(given["size"])
     if "diff_augment" in given:
         merged["diff_augment"] = augmentations(given["diff_augment"])
-    merged |= _sizes(given, stored)
-    defaults = {**defaults, **method_class(method).sized(merged.get("crop", TrainConfig.crop))}
-    merged["net"] = _net(given, _part("net", defaults, stored), live=defaults.get("net", {}).get("live", False))
-    merged["critic"] = _critic(given, _part("critic", defaults, stored))
     if "epochs" in given:
-        merged["epochs"], merged["epochs_decay"] = given["epochs"] - given["epochs"] // 2, given["epochs"] // 2
+        merged |= {"epochs": given["epochs"] - given["epochs"] // 2, "epochs_decay": given["epochs"] // 2}
+        merged["steps"] = None
     if given.get("no_gan"):
         merged["use_gan"] = False
     if not merged.get("use_gan", True):
         for option in (option for option in CRITICS if option in given):
-            raise UsageError(f"--{option.replace('_', '-')}, and no critic", "leave it out, or --no-gan")
-    merged |= {name: str(Path(given[name]).resolve()) for name in ("a", "b", "val_a", "val_b") if name in given}
-    paired = method_class(method).paired
-    if paired and "a" in merged:
-        merged.setdefault("b", merged["a"])
-    if "a" not in merged or "b" not in merged:
+            raise UsageError(f"{_spelt(option)}, and no critic", "leave it out, or --no-gan")
+    merged |= {name: str(Path(given[name]).resolve()) for name in FOLDERS if name in given}
+    complete = completed(merged)
+    if not {"a", "b"} <= complete.keys():
         raise _two_folders_needed()
-    if merged.get("direction", "A2B") != "A2B" and not paired:
-        raise UsageError(f"{method} has no --direction", "swap the folders: imgcycle train B/ A/")
+    merged["net"] = _net(given, complete.get("net", {}), live=defaults.get("net", {}).get("live", False))
+    merged["critic"] = _critic(given, complete.get("critic", {}))
     return TrainConfig.from_dict(merged)
 
 
-def _part(name: str, defaults: Mapping[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    """The net or the critic before any option: as stored, over the method's own unless a kind is named."""
-    mine, theirs = stored.get(name, {}), defaults.get(name, {})
-    return dict(mine) if "kind" in mine else {**theirs, **mine}
+def _check_options(given: Mapping[str, Any], method: str) -> None:
+    """UsageError for options that say one thing twice, and for those that mean nothing to the method."""
+    from imgcycle.methods.registry import owners
+
+    if {"steps", "epochs"} <= given.keys():
+        raise UsageError("--epochs beside --steps", "a run has one length: leave one of them out")
+    if given.get("direction") not in (None, "A2B") and method not in owners("direction"):
+        raise UsageError(f"{method} has no --direction", "swap the folders: imgcycle train B/ A/")
+    for option in given:
+        if method not in owners(option):
+            owning = " or ".join(owners(option))
+            raise UsageError(f"{method} has no {_spelt(option)}", f"--method {owning} has")
+
+
+def _spelt(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
 
 
 def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str, Any]:
@@ -135,17 +92,6 @@ def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     if given.get("critic", stored.get("kind")) != stored.get("kind"):  # depth and sizes are those of another kind
         stored = {field: value for field, value in stored.items() if field not in ("layers", "scales")}
     return CriticConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
-
-
-def _sizes(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, int]:
-    """Load size and crop: one of them alone brings the other along, in the paper's proportion 286 to 256."""
-    known = {**stored, **given}
-    if "size" in known and "crop" not in known:
-        size = load_size(known["size"])
-        return {"crop": 128 if size == "full" else round(size * 256 / 286)}
-    if "crop" in known and "size" not in known:
-        return {"size": round(known["crop"] * 286 / 256)}
-    return {}
 
 
 def load_size(text: int | str) -> int | Literal["full"]:
@@ -190,13 +136,35 @@ def _two_folders_needed() -> UsageError:
     return UsageError("two folders of images are needed", "imgcycle train A/ B/")
 
 
+def check_resume(given: Mapping[str, Any]) -> None:
+    """UsageError for options that a run which is continued cannot take, or that only such a one can."""
+    if not given.get("resume"):
+        if given.get("changed_data"):
+            raise UsageError("--changed-data without --resume", "a new run takes the pictures as they are")
+        return
+    for option in ("config", "start_from", "paper"):
+        if given.get(option):
+            raise UsageError(f"{_spelt(option)} beside --resume", "a run goes on with what it began with")
+    if "output" not in given and not ("a" in given and ("b" in given or given.get("method") == "pix2pix")):
+        raise UsageError("--resume, and no run", "name its folder with -o")
+
+
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a `--config` file, or in a run's `config.json`; UsageError when there are none."""
+    """The settings in a `--config` file, or in a run's `config.json`; UsageError, with its name, when it holds none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return dict(values.get("config", values))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read as settings: {error}", "give a JSON file") from error
+        values = values.get("config", values)
+        TrainConfig.from_dict({**dict.fromkeys(("a", "b"), "."), **values})
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}", "give a JSON file") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
+    except json.JSONDecodeError as error:
+        said = f"{path} cannot be read as settings: no JSON at line {error.lineno}, column {error.colno}"
+        raise UsageError(said, "give a JSON file") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as settings", "give a JSON file of settings by name") from error
+    return dict(values)
 
 
 def shown_command() -> str:

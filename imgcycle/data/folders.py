@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from PIL import Image
@@ -18,11 +19,25 @@ from imgcycle.errors import InputError, UsageError
 from imgcycle.media import colour
 from imgcycle.media.files import read_file
 from imgcycle.media.paths import kind_of, walk
+from imgcycle.media.pixels import Pixels as StillPixels
 from imgcycle.media.pixels import eight_bit, laid_on_white
-from imgcycle.media.stills import open_image, read_still
+from imgcycle.media.stills import Still, measure_file, read_still
 
 Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 Half = Literal["left", "right"]
+Size = int | Literal["full"]
+
+SMALLEST = 16
+"""Pixels of the shorter side, below which a picture shows nothing that could be learnt."""
+LONGEST = 16
+"""How many times as long as wide a picture may be: scaled to the shorter side, it is kept in memory whole."""
+NARROWEST_PAIR = 1.1
+"""How many times as wide as high a file of two pictures side by side is at least."""
+_FLAT = 2
+"""Levels of a channel within which a picture counts as of one colour."""
+_LARGE = 32_000_000
+"""Pixels from which on pictures are decoded one at a time."""
+_BAND = 256
 
 
 class ImageFolder:
@@ -31,19 +46,22 @@ class ImageFolder:
     With `size` full they keep their own size, but for those that are reduced to `px_per_cm` (`ScanScales`); ones with
     a side below `least` pixels are then left out.
 
-    Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read are
-    reported once through `on_unreadable` and left out; UsageError when the folder is missing or fewer than two images
-    can be read. With `half`, each file holds two pictures side by side, of which this folder gives one.
+    Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read, are
+    too small or too long and thin are reported once through `on_unreadable` and left out, and so is what turns out to
+    be damaged or of one flat colour when it is first decoded (a flat one is kept with `flat_too`). UsageError when the
+    folder is missing or fewer than two images are left. With `half`, each file holds two pictures side by side, of
+    which this folder gives one.
     """
 
     def __init__(
         self,
         root: Path,
-        size: int | Literal["full"],
+        size: Size,
         *,
         least: int = 1,
         px_per_cm: float | None = None,
         half: Half | None = None,
+        flat_too: bool = False,
         cache_bytes: int = 0,
         leave_out: Sequence[Path] = (),
         on_unreadable: Callable[[Path, str], None] | None = None,
@@ -55,21 +73,38 @@ class ImageFolder:
         self.least = least
         self.half = half
         self._scales = None if px_per_cm is None else ScanScales(px_per_cm)
+        self.flat_too = flat_too
         self.left_out: set[int] = set()
         """Images whose header was sound and whose pixels are not; their successors stand in."""
+        self.file_bytes: dict[Path, int] = {}
+        self.proportions: list[float] = []
+        """Width through height of each file."""
         self._budget = cache_bytes
         self._cache: dict[int, Pixels] = {}
         self._lock = threading.Lock()
         self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
         found = walk(root, leave_out=[path.resolve() for path in leave_out], closed=self._report)
+        bad: list[tuple[Path, str]] = []
+        squarish = 0
         for path in sorted(p for p in found if kind_of(p) == "still"):
             try:
-                open_image(read_file(path))
+                facts = measure_file(path)
+                squarish += half is not None and facts.width < NARROWEST_PAIR * facts.height
+                _check_shape(facts.width, facts.height, size, half)
+                self.file_bytes[path] = path.stat().st_size
             except (OSError, InputError) as error:
-                self._report(path, getattr(error, "strerror", None) or str(error))
+                bad.append((path, _reason(error)))
                 continue
             self.paths.append(path)
+            self.proportions.append(facts.width / facts.height)
+        if len(self.paths) < 2 and squarish:
+            raise UsageError(
+                f"{root} holds ordinary pictures, not two side by side in each file",
+                "pairs in two folders, with equal names: imgcycle train A/ B/ --method pix2pix",
+            )
+        for path, reason in bad:
+            self._report(path, reason)
         if len(self.paths) < 2:
             count = "no image" if not self.paths else "one image"
             raise UsageError(
@@ -81,7 +116,7 @@ class ImageFolder:
 
     def digest(self) -> str:
         """A fingerprint of names and file sizes: tells a resumed run whether the data are still the same."""
-        lines = (f"{p.relative_to(self.root)}\0{p.stat().st_size}" for p in self.paths)
+        lines = (f"{path.relative_to(self.root)}\0{self.file_bytes[path]}" for path in self.paths)
         return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:16]
 
     def image(self, index: int) -> Pixels:
@@ -89,27 +124,30 @@ class ImageFolder:
 
         InputError when no image of the folder can be read any more.
         """
-        while index in self.left_out:
-            index = self._after(index)
-        kept = self._cache.get(index)
-        if kept is not None:
-            return kept
-        try:
-            pixels = self._read(self.paths[index])
-        except InputError as error:
-            self.leave_out(index, str(error))
-            return self.image(index)
-        with self._lock:
-            if self._budget >= pixels.nbytes and index not in self._cache:
-                self._budget -= pixels.nbytes
-                self._cache[index] = pixels
-        return pixels
+        while True:
+            while index in self.left_out:
+                index = self._after(index)
+            kept = self._cache.get(index)
+            if kept is not None:
+                return kept
+            try:
+                pixels = self._read(self.paths[index])
+            except InputError as error:
+                self.leave_out(index, _reason(error))
+                continue
+            with self._lock:
+                if self._budget >= pixels.nbytes and index not in self._cache:
+                    self._budget -= pixels.nbytes
+                    self._cache[index] = pixels
+            return pixels
 
     def _read(self, path: Path) -> Pixels:
         scale = None if self._scales is None else self._scales.scale_of(path)
         pixels = read_scaled(path, self.size, self.half, scale)
         if min(pixels.shape[:2]) < self.least:
             raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, and a crop {self.least}")
+        if not self.flat_too:
+            _check_flat(pixels)
         return pixels
 
     def leave_out(self, index: int, reason: str) -> None:
@@ -121,7 +159,7 @@ class ImageFolder:
 
     def _after(self, index: int) -> int:
         if len(self.left_out) == len(self.paths):
-            raise InputError(f"no image of {self.root} can be read any more")
+            raise InputError(f"{self.root} has no image left that could be learnt from")
         return (index + 1) % len(self.paths)
 
     def crop(self, index: int, side: int, where: Placement, flip: bool = True) -> Pixels:
@@ -141,25 +179,66 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
     return part[:, ::-1] if flip and where.flip else part
 
 
-def read_scaled(
-    path: Path, size: int | Literal["full"], half: Half | None = None, scale: float | None = None
-) -> Pixels:
+def _reason(error: OSError | InputError) -> str:
+    """Why a picture is left out; hints are about the options of other commands."""
+    return error.message if isinstance(error, InputError) else error.strerror or str(error)
+
+
+def _check_shape(width: int, height: int, size: Size, half: Half | None) -> None:
+    """InputError for a picture that squares cannot well be cut from."""
+    if half is not None and width < NARROWEST_PAIR * height:
+        raise InputError(f"{width}×{height} is not two pictures side by side")
+    if min(_halved(width, half), height) < SMALLEST:
+        raise InputError(f"{width}×{height} is too small: {SMALLEST} pixels a side are the least")
+    _check_length(width, height, size, half)
+
+
+def _check_length(width: int, height: int, size: Size, half: Half | None) -> None:
+    """InputError for a picture whose longer side would be enormous once the shorter one is scaled."""
+    sides = _halved(width, half), height
+    if size != "full" and max(sides) > LONGEST * min(sides):
+        raise InputError(f"{width}×{height} is too long and thin, more than {LONGEST} to 1")
+
+
+def _halved(width: int, half: Half | None) -> int:
+    if half is None:
+        return width
+    if width == 1:
+        raise InputError("it is one pixel wide, and has no halves")
+    return width // 2
+
+
+def _check_flat(pixels: Pixels) -> None:
+    """InputError for a picture of one colour: norms divide by what is not there."""
+    if int((pixels.max((0, 1)).astype(int) - pixels.min((0, 1))).max()) <= _FLAT:
+        raise InputError("one flat colour: there is nothing to learn from it")
+
+
+def read_scaled(path: Path, size: Size, half: Half | None = None, scale: float | None = None) -> Pixels:
     """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`.
 
     With `size` full both sides are reduced to `scale` of theirs, where that is given and below 1.
     With `half`, that half of the picture is taken first (of an odd width the middle column is in neither).
-    InputError when it cannot be read.
+    InputError when it cannot be read, or is so long and thin that scaling would make it enormous.
     """
     try:
-        still = read_still(read_file(path))
+        facts = measure_file(path)
+        _check_length(facts.width, facts.height, size, half)
+        with _DECODING_LARGE if facts.width * facts.height > _LARGE else contextlib.nullcontext():
+            return _scaled(read_still(read_file(path)), size, half, scale)
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
-    pixels = colour.in_srgb(laid_on_white(still.pixels, still.alpha), still.metadata.icc)
-    upright = Image.fromarray(eight_bit(pixels))
+    except MemoryError as error:
+        raise InputError("too large for the memory") from error
+
+
+_DECODING_LARGE = threading.Lock()
+
+
+def _scaled(still: Still, size: Size, half: Half | None, scale: float | None) -> Pixels:
+    upright = Image.fromarray(_plain(still))
     if half is not None:
         width, height = upright.size
-        if width == 1:
-            raise InputError("it is one pixel wide, and has no halves")
         left = 0 if half == "left" else width - width // 2
         upright = upright.crop((left, 0, left + width // 2, height))
     short = min(upright.size)
@@ -167,4 +246,16 @@ def read_scaled(
     if short != wanted:
         width, height = (max(1, wanted, round(side * wanted / short)) for side in upright.size)
         upright = upright.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(upright)
+    return cast(Pixels, np.asarray(upright))
+
+
+def _plain(still: Still) -> StillPixels:
+    """Its pixels in 8 bits of sRGB over white; in bands, for a whole picture in float32 is several times as large."""
+    if still.alpha is None and not still.metadata.icc:
+        return eight_bit(still.pixels)
+    plain = np.empty(still.pixels.shape, np.uint8)
+    for top in range(0, len(plain), _BAND):
+        rows = slice(top, top + _BAND)
+        band = laid_on_white(still.pixels[rows], None if still.alpha is None else still.alpha[rows])
+        plain[rows] = eight_bit(colour.in_srgb(band, still.metadata.icc))
+    return plain

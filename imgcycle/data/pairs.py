@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,8 @@ from PIL import Image
 
 from imgcycle.data.folders import ImageFolder, Pixels
 from imgcycle.errors import UsageError
+from imgcycle.media.files import read_file
+from imgcycle.media.paths import identity
 
 ALIKE = 0.02
 """The most by which the long sides of a pair may differ, as a share: more is no rounding but another picture."""
@@ -33,16 +37,44 @@ def open_domains(
     Folders in `leave_out` are passed over; `size`, `least` and `px_per_cm` as for ImageFolder.
     Pairs lie in one folder given twice, A at the left and B at the right of
     every file, or in two as files of equal names but for the ending; the third value lists those that have no partner.
-    UsageError as for ImageFolder, and when fewer than two names are in both folders or one is twice in a folder.
+    UsageError as for ImageFolder, when both folders hold the same pictures, and where `paired` when fewer than two
+    names are in both folders or one is twice in a folder.
     """
-    together = paired and a.resolve() == b.resolve()
+    together = a.resolve() == b.resolve()
+    if together and not paired:
+        raise UsageError(f"{a} and {b} are one folder", "one look is turned into another: give a folder of each")
     folder = partial(
-        ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out
-    )
+        ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out,
+        flat_too=paired,  # a label that fills a picture is one flat colour, and as right as any other half of a pair
+    )  # fmt: skip
     first = folder(a, half="left" if together else None, on_unreadable=on_unreadable)
     # Of one folder, what cannot be read was said by the first.
     second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)
+    if not together:
+        _check_apart(first, second)
     return first, second, _pair_up(first, second) if paired else []
+
+
+def _check_apart(a: ImageFolder, b: ImageFolder) -> None:
+    """UsageError when one domain is wholly in the other: the same files, or as many with the same content."""
+    files_a, files_b = ({identity(path) for path in folder.paths} for folder in (a, b))
+    within = files_a <= files_b or files_b <= files_a
+    if not within and sorted(a.file_bytes.values()) == sorted(b.file_bytes.values()):
+        within = _contents(a) == _contents(b)
+    if within:
+        hint = "one look is turned into another: give a folder of each"
+        raise UsageError(f"{a.root} and {b.root} hold the same pictures", hint)
+
+
+def _contents(folder: ImageFolder) -> list[bytes]:
+    """What its files hold, whatever they are called; one that cannot be read any more is like no other."""
+    found = []
+    for path in folder.paths:
+        try:
+            found.append(hashlib.sha256(read_file(path)).digest())
+        except OSError:
+            found.append(os.fsencode(path))
+    return sorted(found)
 
 
 def pair_of(a: ImageFolder, b: ImageFolder, index: int) -> tuple[Pixels, Pixels]:

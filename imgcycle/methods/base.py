@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from imgcycle.config import TrainConfig
+from imgcycle.config import TrainConfig, WeightInit
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
@@ -74,6 +74,10 @@ class Method(ABC):
     """Fields of TrainConfig that this method sets differently from the general defaults."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """What `--variant` takes, and the fields that each sets differently from `defaults`."""
+    settings: ClassVar[frozenset[str]] = frozenset()
+    """Fields of TrainConfig that mean something to this method and not to every other."""
+    published_init: ClassVar[WeightInit | None] = None
+    """The first weights of the published code, which `--paper` takes."""
     paired: ClassVar[bool] = False
     """Whether a step's two images show the same thing."""
     directions: tuple[str, ...] = ("A2B", "B2A")
@@ -108,6 +112,10 @@ class Method(ABC):
     def state(self) -> dict[str, Any]:
         """What beside the nets must be saved (image pools); tensors and plain values only."""
         return {}
+
+    def state_bytes(self) -> int:
+        """The most bytes that `state()` comes to hold."""
+        return 0
 
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - most methods have nothing to take back
         """Take back what `state()` gave."""

@@ -69,6 +69,9 @@ class CriticPhase(Phase):
 class BiGan(Method):
     """The two-way method without a cycle."""
 
+    published_init = "normal"
+    settings = frozenset({"pool"})
+
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
         if not config.use_gan:
@@ -88,6 +91,10 @@ class BiGan(Method):
     def state(self) -> dict[str, Any]:
         """The pools of pairs."""
         return {"pools": {way: pool.state() for way, pool in self._pools.items()}}
+
+    def state_bytes(self) -> int:
+        """Those of full pools."""
+        return sum(pool.most_bytes(2 * self.config.net.channels, self.config.crop) for pool in self._pools.values())
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Fill the pools again."""

@@ -78,6 +78,8 @@ class GeneratorPhase(Phase):
 class Cogan(Method):
     """The two-way method that translates by search."""
 
+    published_init = "normal"
+
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "cogan", "width": 32, "norm": "batch"},
         "critic": {"kind": "plain", "width": 32},

@@ -129,6 +129,13 @@ class Cut(Method):
     """The one-way method, A→B."""
 
     directions = ("A2B",)
+    published_init = "xavier"
+    settings = frozenset(
+        {
+            "lambda_nce", "nce_identity", "nce_temperature", "nce_patches", "nce_width", "flip_equivariance",
+            "lambda_shift", "lambda_grid",
+        }
+    )  # fmt: skip
     defaults: ClassVar[Mapping[str, Any]] = {"epochs": 200, "epochs_decay": 200, "pool": 0}
 
     def __init__(self, config: TrainConfig) -> None:

@@ -100,6 +100,9 @@ class CriticPhase(Phase):
 class CycleGan(Method):
     """The two-way method."""
 
+    published_init = "normal"
+    settings = frozenset({"cycle", "lambda_cycle", "lambda_identity", "lambda_shift", "lambda_grid", "pool"})
+
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
         if not config.use_gan and config.cycle == "none":
@@ -125,6 +128,10 @@ class CycleGan(Method):
     def state(self) -> dict[str, Any]:
         """The pools."""
         return {"pools": {domain: pool.state() for domain, pool in self._pools.items()}}
+
+    def state_bytes(self) -> int:
+        """Those of full pools."""
+        return sum(pool.most_bytes(self.config.net.channels, self.config.crop) for pool in self._pools.values())
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Fill the pools again."""

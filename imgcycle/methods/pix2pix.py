@@ -72,6 +72,8 @@ class Pix2Pix(Method):
     """The one-way method on pairs, in the direction its config says."""
 
     paired = True
+    published_init = "normal"
+    settings = frozenset({"direction", "lambda_l1"})
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "unet", "width": 64, "depth": 8, "norm": "batch", "live": True},
         "critic": {"norm": "batch"},

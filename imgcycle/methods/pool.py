@@ -34,6 +34,10 @@ class ImagePool:
                 handed.append(image)
         return torch.stack(handed)
 
+    def most_bytes(self, channels: int, side: int) -> int:
+        """What it takes once it is full of square float32 images."""
+        return 4 * self.size * channels * side * side
+
     def state(self) -> list[Tensor]:
         """The images, oldest place first, on the CPU."""
         return [image.cpu() for image in self.images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,12 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+FULL_SIZE_CROP = 128
+"""The side of crops from pictures at their own size."""
+_TERMS = {"lambda_shift": "shift term", "lambda_grid": "grid term", "feature_loss": "feature loss"}
+"""Settings that are off unless they are asked for, in words: what has none of them refuses them."""
+
+
 def method_class(name: str) -> type[Method]:
     """The class behind a name; UsageError lists the known ones."""
     if name not in METHODS:
@@ -44,6 +51,54 @@ def defaults_of(name: str, variant: str | None = None) -> Mapping[str, Any]:
         known = f"one of {', '.join(method.variants)}" if method.variants else "leave --variant out"
         raise UsageError(f"{name} has no variant {variant!r}", known)
     return {**method.defaults, **method.variants[variant]}
+
+
+def completed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a TrainConfig as given, over what their method, its variant and the crop bring.
+
+    `size` and `crop` bring each other along, in the paper's proportion 286 to 256. A part (`net`, `critic`) that names
+    no kind changes the method's own. Of a paired method one folder is enough. UsageError as from `defaults_of`, and
+    for a term that the method does not have.
+    """
+    name = given.get("method", TrainConfig.method)
+    method, defaults = method_class(name), defaults_of(name, given.get("variant"))
+    values = {**defaults, **given}
+    for setting, term in _TERMS.items():
+        if values.get(setting) and name not in owners(setting):
+            having = "have" if len(owners(setting)) > 1 else "has"
+            raise UsageError(f"{name} has no {term}", f"{', '.join(owners(setting))} {having}")
+    size, crop = given.get("size"), given.get("crop")
+    if size is not None and crop is None:
+        values["crop"] = round(size * 256 / 286) if isinstance(size, int) else FULL_SIZE_CROP
+    if isinstance(crop, int) and size is None:
+        values["size"] = round(crop * 286 / 256)
+    parts = {**defaults, **method.sized(values.get("crop", TrainConfig.crop))}
+    for part in ("net", "critic"):
+        mine, theirs = given.get(part, {}), parts.get(part, {})
+        if isinstance(mine, Mapping) and "kind" not in mine:
+            values |= {part: whole} if (whole := {**theirs, **mine}) else {}
+    if method.paired and "a" in given:
+        values.setdefault("b", given["a"])
+    return values
+
+
+def carried_over(config: TrainConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields to make `config` with another method from: the changes, and what was not its own method's default."""
+    plain = TrainConfig(config.a, config.b, config.method, variant=config.variant)
+    sized = TrainConfig(config.a, config.b, config.method, variant=config.variant, size=config.size, crop=config.crop)
+    kept = {
+        field.name: value
+        for field in dataclasses.fields(config)
+        if (value := getattr(config, field.name)) not in (getattr(plain, field.name), getattr(sized, field.name))
+        or field.name in ("a", "b")
+        or (field.name in ("size", "crop") and value != getattr(plain, field.name))
+    }
+    return {**kept, **changes}
+
+
+def owners(setting: str) -> list[str]:
+    """The methods to which a field of TrainConfig means something: all of them unless some name it as theirs."""
+    return [name for name, method in METHODS.items() if setting in method.settings] or list(METHODS)
 
 
 def build_method(config: TrainConfig) -> Method:

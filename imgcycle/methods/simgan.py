@@ -71,6 +71,8 @@ class SimGan(Method):
     """The one-way method, A→B."""
 
     directions = ("A2B",)
+    published_init = "normal"
+    settings = frozenset({"lambda_self", "feature_loss", "pool"})
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
@@ -92,6 +94,10 @@ class SimGan(Method):
     def state(self) -> dict[str, Any]:
         """The pool."""
         return {"pool": self._pool.state()}
+
+    def state_bytes(self) -> int:
+        """Those of full pools."""
+        return self._pool.most_bytes(self.config.net.channels, self.config.crop)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Fill the pool again."""

@@ -119,6 +119,9 @@ class Unit(Method):
     A2B is A's encoder and B's generator, B2A the other two; the blocks they share are the same modules.
     """
 
+    settings = frozenset(
+        {"variant", "shared_blocks", "cycle", "lambda_cycle", "lambda_reconstruction", "lambda_kl", "lambda_vgg"}
+    )
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "unit2017", "width": 64, "depth": 4},
         "critic": {"kind": "plain", "layers": 5},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from imgcycle.config import TrainConfig
 from imgcycle.data.sampling import step_seed
 from imgcycle.device import resolve_device
+from imgcycle.errors import InputError
 from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
 from imgcycle.training.events import Finished, Listener
@@ -25,25 +27,28 @@ ASK_EVERY = 10
 
 def train(
     config: TrainConfig,
-    folder: Path,
+    folder: str | Path,
     *,
     resume: bool = False,
-    start_from: Path | None = None,
+    start_from: str | Path | None = None,
+    changed_data: bool = False,
     surroundings: Surroundings | None = None,
     listener: Listener | None = None,
 ) -> Finished:
     """Train as `config` says into a run folder; returns the last event.
 
-    A run that exists is continued with `resume` (bit for bit on the CPU), else refused. SIGINT and SIGTERM save
-    and end it early (`Finished.interrupted`); a second one ends it at once. Events go to `listener`, on rank 0
-    only. Raises UsageError for a request that cannot be met, TrainingError when a run cannot go on.
+    A run that exists is continued with `resume` (bit for bit on the CPU), else refused; when its folders hold other
+    pictures than before, only with `changed_data`. `start_from` is a style, a weights file or a run. SIGINT and
+    SIGTERM save and end it early (`Finished.interrupted`); a second one ends it at once. Events go to `listener`, on
+    rank 0 only. Raises UsageError for a request that cannot be met, TrainingError when a run cannot go on, OutputError
+    when its folder cannot be written.
     """
     world, device = join_world(resolve_device(config.device))
     around = surroundings or Surroundings()
     say: Listener = listener if listener is not None and world.leads else lambda _: None
-    place = RunFolder(folder)
+    place = RunFolder(Path(folder))
     try:
-        run = Run.open(config, place, resume, start_from, device, world, around, say)
+        run = Run.open(config, place, resume, start_from, changed_data, device, world, around, say)
         return _loop(run, world, device)
     except RuntimeError as error:
         explained = explain(error, world)
@@ -59,9 +64,12 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
     config, total = run.config, run.schedule.total
     began = time.perf_counter()
     run.start()
-    with stop_signals() as stop:
+    with closing(run.prefetcher), stop_signals() as stop:
         while run.step < total:
-            image_a, image_b = run.prefetcher.get(run.step, run.session.generation)
+            try:
+                image_a, image_b = run.prefetcher.get(run.step, run.session.generation)
+            except InputError as error:
+                raise run.without_pictures(error) from error
             torch.manual_seed(step_seed(config.seed, run.step, world.rank, run.session.generation))
             batch = Batch(image_a, image_b)
             run.session.step(batch, run.schedule.factor(run.step), run.schedule.warmth(run.step))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from imgcycle.config import TrainConfig
 from imgcycle.data.batches import PairedBatches, Prefetcher, UnpairedBatches
 from imgcycle.data.pairs import open_domains
 from imgcycle.device import default_memory, hardware_facts, precision_name, resolve_precision
-from imgcycle.errors import TrainingError, UsageError
+from imgcycle.errors import InputError, TrainingError, UsageError
 from imgcycle.methods.registry import method_class
 from imgcycle.training.diagnosis import Diagnosis, probe
 from imgcycle.training.distributed import World
@@ -30,14 +30,21 @@ from imgcycle.training.events import (
     Started,
     Validated,
 )
-from imgcycle.training.export import Exporter, start_from_weights
+from imgcycle.training.export import Exporter
 from imgcycle.training.pictures import FixedImages
+from imgcycle.training.saves import KEPT_STATES, UnsoundState, check_room
 from imgcycle.training.schedule import Schedule
 from imgcycle.training.session import Session, fused_adam, memory_format
+from imgcycle.training.start import start_from_weights
 from imgcycle.training.state import RunFolder, continued
 from imgcycle.training.validation import Validation
 
 MAX_ROLLBACKS = 4
+MOST_THREADS = 4096
+UNLIKE_A_SQUARE = 0.05
+"""How far the halves of files may be from squares before a word is said: pairs are published as squares."""
+DATA_FACTS = ("images_a", "images_b", "count_a", "count_b")
+"""What is known of the pictures, among the facts."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,36 @@ def told_before(around: Surroundings, content: Mapping[str, Any], changed: bool)
     return replace(around, command=command, licence=around.licence or str(content.get("licence") or ""))
 
 
+def with_whole_paths(config: TrainConfig) -> TrainConfig:
+    """The config with folders that are found from anywhere."""
+    named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b")}
+    return config.replace(**{name: str(Path(path).expanduser().resolve()) for name, path in named.items() if path})
+
+
+def differences(
+    facts: Mapping[str, Any], now: Mapping[str, Any], config: TrainConfig, changed_data: bool
+) -> Iterator[str]:
+    """In words, how this machine and the pictures differ from those that a run began with.
+
+    UsageError for other pictures unless `changed_data` allows them.
+    """
+    for name, value in now.items():
+        if name not in DATA_FACTS and facts.get(name) != value:
+            before = f"{name} was {facts.get(name)!r} when the run began and is {value!r} now"
+            yield f"{before}: it goes on, but not bit for bit"
+    for domain, folder in (("a", config.a), ("b", config.b)):
+        if facts.get(f"images_{domain}") in (None, now[f"images_{domain}"]):
+            continue
+        held, count = facts.get(f"count_{domain}"), now[f"count_{domain}"]
+        if held in (None, count):
+            said = f"the pictures in {folder} are not those that the run began with"
+        else:
+            said = f"{folder} holds {count} pictures, and held {held} when the run began"
+        if not changed_data:
+            raise UsageError(said, "put them back, or go on with these: --changed-data")
+        yield f"{said}: it goes on, but not as it would have"
+
+
 def _a_run_already(root: Path) -> UsageError:
     return UsageError(f"{root} is a run already", "continue it with --resume, or choose another -o")
 
@@ -78,6 +115,10 @@ class Run:
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
             leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm,
         )  # fmt: skip
+        middle = sorted(self.a.proportions)[len(self.a) // 2]
+        if self.a.half is not None and abs(middle / 2 - 1) > UNLIKE_A_SQUARE:
+            said = f"each file of {config.a} is taken for two pictures side by side, of {middle / 2:.2f} to 1 each"
+            self.say(Noted(f"{said}; pairs in two folders are learnt from A/ B/"))
         if alone:
             many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
             are = "is" if len(alone) == 1 else "are"
@@ -95,49 +136,68 @@ class Run:
         config: TrainConfig,
         folder: RunFolder,
         resume: bool,
-        start_from: Path | None,
+        start_from: str | Path | None,
+        changed_data: bool,
         device: torch.device,
         world: World,
         around: Surroundings,
         say: Listener,
     ) -> Run:
         """Begin a new run or open one to continue; UsageError when the folder says otherwise, or another has it."""
+        config = with_whole_paths(config)
+        facts: dict[str, Any] = {}
         content: dict[str, Any] = {}
-        if folder.exists() and not resume:
-            raise _a_run_already(folder.root)
         if resume:
             stored, facts, content = folder.read_config()
             config = continued(stored, config)
             around = told_before(around, content, changed=config != stored)
-            content |= {"command": around.command, "licence": around.licence}
             if facts.get("precision") in ("fp32", "bf16", "fp16"):
                 config = config.replace(precision=facts["precision"])
-            if isinstance(facts.get("threads"), int):
-                torch.set_num_threads(facts["threads"])
+            if type(threads := facts.get("threads")) is int and 1 <= threads <= MOST_THREADS:
+                torch.set_num_threads(threads)
         run = cls(config, folder, device, world, say)
         run._build(around)
         facts_now = run._facts()
-        if resume:
-            for name, value in facts_now.items():
-                if facts.get(name) != value:
-                    say(
-                        Noted(
-                            f"{name} was {facts.get(name)!r} when the run began and is {value!r} now: "
-                            "it goes on, but not bit for bit"
-                        )
-                    )
-            run._take(new=False)
-            run._load()
-            if world.leads:
-                folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
-        else:
+        if not resume:
             if start_from is not None:
-                start_from_weights(start_from, run.session.nets, run.session.averages)
+                for note in start_from_weights(start_from, config.net, run.session.nets, run.session.averages):
+                    say(Noted(note))
             run.begin(facts_now)
+            return run
+        for note in list(differences(facts, facts_now, config, changed_data)):
+            say(Noted(note))
+        run._take(new=False)
+        run._load()
+        run._check_length()
+        if world.leads:
+            check_room(folder.root, run._room() - folder.states.size())
+            content |= {"command": around.command, "licence": around.licence}
+            content["facts"] = {**facts, **{name: facts_now[name] for name in DATA_FACTS}}
+            folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
+            if run.exporter.stale(run.session.translators(), run.step):
+                run._export()
         return run
+
+    def _check_length(self) -> None:
+        """UsageError when fewer steps are asked for than are done; a word when there is nothing left to do."""
+        total = self.schedule.total
+        if self.step > total:
+            raise UsageError(
+                f"{self.folder.root} has {self.step} steps behind it, more than the {total} asked for",
+                "ask for more with --steps, or begin anew in another -o",
+            )
+        if self.step == total:
+            self.say(Noted(f"all {total} steps were done before; more are taken with a larger --steps"))
+
+    def _room(self) -> int:
+        """Bytes that the run takes at most: its states, one more while it is being written, and twice its weights."""
+        nets = sum(t.numel() * t.element_size() for net in self.session.nets.values() for t in net.parameters())
+        return (KEPT_STATES + 1) * self.session.state_bytes() + 2 * nets
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
+        if self.world.leads:
+            check_room(self.folder.root, self._room())
         self._take(new=True)
         if self.world.leads:
             self.folder.prepare()
@@ -185,14 +245,21 @@ class Run:
             "world": self.world.size,
             "images_a": self.a.digest(),
             "images_b": self.b.digest(),
+            "count_a": len(self.a),
+            "count_b": len(self.b),
         }
 
     def _load(self) -> None:
-        self.step, state = self.folder.newest_state()
-        self.best = self.session.load_state(state, self.schedule)
+        def take(state: dict[str, Any]) -> None:
+            self.best = self.session.load_state(state, self.schedule)
+            if not self.session.finite_weights():
+                raise UnsoundState("holds weights that are no numbers")
+
+        self.step, _ = self.folder.newest_state(take, lambda said: self.say(Noted(said)))
         self.fresh = False
-        if self.world.leads:
-            self.folder.clean(self.step)
+        if self.world.leads and (dropped := self.folder.clean(self.step)):
+            lines = "1 damaged line" if dropped == 1 else f"{dropped} damaged lines"
+            self.say(Noted(f"{self.folder.metrics}: {lines} left out"))
 
     def _unreadable(self, path: Path, reason: str) -> None:
         self.say(Noted(f"{path} is left out: {reason}"))
@@ -246,7 +313,8 @@ class Run:
         """Write the grid of fixed images."""
         if self.world.leads:
             path = self.folder.samples / f"step-{self.step}.png"
-            self.fixed.grid(self.session.translators(), self.dtype, path)
+            with self.folder.writing():
+                self.fixed.grid(self.session.translators(), self.dtype, path)
             self.say(Sampled(self.step, path))
 
     def validate(self) -> None:
@@ -259,7 +327,8 @@ class Run:
         for direction, figure in figures.items():
             if figure < self.best.get(direction, float("inf")):
                 self.best[direction] = figure
-                self.exporter.export_best(direction, translators[direction], self.step, figure)
+                with self.folder.writing():
+                    self.exporter.export_best(direction, translators[direction], self.step, figure)
         self.figure = sum(figures.values())
         self.say(Validated(self.step, figures, dict(self.best)))
 
@@ -278,10 +347,21 @@ class Run:
     def _write(self) -> Path:
         state = self.session.state(self.step, self.schedule, self.best)
         if not self.world.leads:
-            return self.folder.states
+            return self.folder.states.folder
         path = self.folder.save_state(self.step, state)
-        self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
+        self._export()
         return path
+
+    def _export(self) -> None:
+        with self.folder.writing():
+            self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
+
+    def without_pictures(self, error: InputError) -> TrainingError:
+        """What to raise when no picture can be read any more (a disk was taken away), after saving what was learnt."""
+        if self.world.size == 1 and self.step != self.folder.saved and self.session.sound():
+            self.save()
+        kept = f"the run is kept as of step {self.folder.saved}"
+        return TrainingError(f"{error.message}; {kept}", "go on with --resume once its pictures are back")
 
     def roll_back(self) -> None:
         """Go back to the last saved state, with other dice and half the learning rate."""
@@ -301,8 +381,7 @@ class Run:
         self.say(RolledBack(failed, self.step, "losses or weights were no longer finite"))
 
     def finish(self, seconds: float, *, interrupted: bool) -> Finished:
-        """Stop the workers and say so."""
-        self.prefetcher.close()
+        """Say that the run ended; returns the event."""
         event = Finished(self.step, self.schedule.total, seconds, interrupted)
         self.say(event)
         return event

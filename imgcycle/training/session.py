@@ -134,9 +134,12 @@ class Session:
 
     def sound(self) -> bool:
         """Whether all losses so far and all weights are finite, and every phase still moves; waits for the device."""
-        weights = all(bool(torch.isfinite(p).all()) for net in self.nets.values() for p in net.parameters())
         moving = all(int(descent.vain) < _IN_VAIN for descent in self.descents)
-        return bool(self.finite) and weights and moving
+        return bool(self.finite) and self.finite_weights() and moving
+
+    def finite_weights(self) -> bool:
+        """Whether all weights are numbers; waits for the device."""
+        return all(bool(torch.isfinite(p).all()) for net in self.nets.values() for p in net.parameters())
 
     def translators(self) -> dict[str, Generator]:
         """The generators to look at and to keep: the averages where there are any."""
@@ -165,14 +168,25 @@ class Session:
             "best": best,
         }
 
+    def state_bytes(self) -> int:
+        """About what a state takes once the optimizers have their moments and the pools are full."""
+        nets = [*self.nets.values(), *(average.module for average in self.averages.values())]
+        tensors = sum(t.numel() * t.element_size() for net in nets for t in net.state_dict().values())
+        moments = sum(2 * p.numel() * p.element_size() for d in self.descents for p in d.phase.parameters())
+        return int(tensors) + int(moments) + self.world.size * self.method.state_bytes()
+
     def load_state(self, state: dict[str, Any], schedule: Schedule) -> dict[str, float]:
-        """Take back what `state()` gave; returns the best figures so far."""
+        """Take back what `state()` gave; returns the best figures so far.
+
+        Whatever is raised means that the state is not of these nets, which are then of no use until another is taken.
+        """
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])
         for descent in self.descents:
             descent.optimizer.load_state_dict(state["optimizers"][descent.phase.name])
+            _check_moments(descent.optimizer)
             descent.scaler.load_state_dict(state["scalers"][descent.phase.name])
             descent.vain.fill_(state.get("vain", {}).get(descent.phase.name, 0))
         schedule.load_state(state["schedule"])
@@ -183,6 +197,14 @@ class Session:
         self.finite.fill_(True)
         self.cleared.zero_()
         return {name: float(value) for name, value in state["best"].items() if math.isfinite(value)}
+
+
+def _check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """ValueError unless the moments are of the parameters' shapes: torch looks only when it uses them."""
+    for parameter, moments in optimizer.state.items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            if moments[name].shape != parameter.shape:
+                raise ValueError(f"{name} is {tuple(moments[name].shape)}, not {tuple(parameter.shape)}")
 
 
 def memory_format(device: torch.device) -> torch.memory_format:

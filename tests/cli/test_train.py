@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
@@ -190,13 +191,16 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         (["train", "{red}", "{blue}", "-o", "{run}", "--crop", "300", "--size", "200"], "below the crop"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--device", "cuda:9"], "no cuda:9"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--net", "resnet10"], "resnet10"),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--resume"], "cannot be read as settings"),
+        (["train", "{red}", "{blue}", "-o", "{run}", "--resume"], "run holds no run to go on with (leave --resume out"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--val-a", "{red}"], "only one validation folder"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--variant", "2018"], "cyclegan has no variant '2018'"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--direction", "B2A"], "cyclegan has no --direction"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--net", "resnet9"], "generators of its own"),
         (["train", "{red}", "-o", "{run}", "--method", "unit"], "two folders of images are needed"),
-        (["train", "{red}", "-o", "{run}", "--method", "pix2pix", "--crop", "40"], "a crop of 40 pixels does not fit"),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--method", "pix2pix", "--crop", "40"],
+            "a crop of 40 pixels does not fit",
+        ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--feature-loss", "vgg19"], "cyclegan has no --feature-loss"),
         (
             ["train", "{red}", "{blue}", "-o", "{run}", "--method", "cut", "--lambda-self", "1"],
@@ -241,6 +245,8 @@ def test_a_tiny_run_from_the_command_line_speaks_json(tmp_path: Path, capsys: py
 
 def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs, _ = texture_world(tmp_path, side=80)
+    for path in pairs.iterdir():
+        Image.open(path).resize((160, 80)).save(path)
     monkeypatch.chdir(tmp_path)
     words = "--method pix2pix --net unet128 --width 2 --critic-width 4 --size 128 --crop 128 --steps 1 -q"
     assert run(["train", str(pairs), *words.split(), "--direction", "B2A"]) == 0

@@ -27,7 +27,7 @@ def fill(folder: Path, count: int = 3, size: tuple[int, int] = (40, 40)) -> Path
 def test_any_mode_and_size_becomes_rgb_with_the_shorter_side_scaled(tmp_path: Path) -> None:
     for name, mode, size in (("a.png", "RGBA", (60, 90)), ("b.jpg", "L", (33, 31)), ("c.gif", "P", (80, 20))):
         Image.new(mode, size).save(tmp_path / name)
-    folder = ImageFolder(tmp_path, 32)
+    folder = ImageFolder(tmp_path, 32, flat_too=True)
     assert [folder.image(n).shape for n in range(3)] == [(48, 32, 3), (32, 34, 3), (32, 128, 3)]
 
 

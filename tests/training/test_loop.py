@@ -20,7 +20,7 @@ from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import TrainingError, UsageError
 from imgcycle.training import events
 from imgcycle.training.loop import train
-from imgcycle.training.run import Surroundings
+from imgcycle.training.run import Run, Surroundings
 from imgcycle.training.session import Session
 from imgcycle.training.state import RunFolder
 from imgcycle.weights.native import inspect_weights, load_generator
@@ -125,13 +125,17 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_another_began_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(toy_config(tmp_path, steps=1), tmp_path / "run")
-    answers = iter([False])
-    exists = RunFolder.exists
-    monkeypatch.setattr(RunFolder, "exists", lambda self: next(answers, None) is not False and exists(self))
+    build, others = Run._build, iter([tmp_path / "new"])
+
+    def built_while_another_begins(self: Run, around: Surroundings) -> None:
+        for folder in others:
+            train(toy_config(tmp_path, steps=1), folder)
+        build(self, around)
+
+    monkeypatch.setattr(Run, "_build", built_while_another_begins)
     with pytest.raises(UsageError, match="is a run already"):
-        train(toy_config(tmp_path, steps=9), tmp_path / "run")
-    assert final_state(tmp_path / "run")["step"] == 1
+        train(toy_config(tmp_path, steps=9), tmp_path / "new")
+    assert final_state(tmp_path / "new")["step"] == 1
 
 
 def test_a_run_does_not_learn_from_its_own_samples(tmp_path: Path) -> None:
@@ -165,7 +169,9 @@ def test_a_name_that_is_no_text_is_a_picture_like_others(tmp_path: Path) -> None
 def test_a_picture_of_one_colour_spoils_nothing(tmp_path: Path, method: str, precision: str) -> None:
     net = NetConfig("compact", 4, 6, "affine")
     config = toy_config(tmp_path, method=method, precision=precision, steps=16, net=net)
-    Image.new("RGB", (40, 40), "white").save(tmp_path / "red" / "white.png")
+    page = Image.new("RGB", (400, 40), "white")
+    page.putpixel((399, 20), (0, 0, 0))  # squares of it are of one colour, it is not
+    page.save(tmp_path / "red" / "white.png")
     heard: list[events.Event] = []
     train(config, tmp_path / "run", listener=heard.append)
     assert not [e for e in heard if isinstance(e, events.RolledBack)]
@@ -223,11 +229,18 @@ def test_other_pictures_or_another_machine_are_named_and_the_run_goes_on(tmp_pat
     stored["facts"]["torch"] = "1.0"
     (run / "config.json").write_text(json.dumps(stored))
     heard: list[events.Event] = []
-    train(toy_config(tmp_path, steps=6), run, resume=True, listener=heard.append)
-    notes = " ".join(e.text for e in heard if isinstance(e, events.Noted))
-    assert "torch was '1.0'" in notes
-    assert "images_a was" in notes
-    assert "images_b" not in notes
+    with pytest.raises(UsageError, match=r"red holds 7 pictures, and held 8 .*--changed-data"):
+        train(toy_config(tmp_path, steps=6), run, resume=True, listener=heard.append)
+    assert not heard
+    train(toy_config(tmp_path, steps=6), run, resume=True, changed_data=True, listener=heard.append)
+    notes = [e.text for e in heard if isinstance(e, events.Noted)]
+    assert [note.partition(":")[0] for note in notes] == [
+        "torch was '1.0' when the run began and is " + repr(torch.__version__) + " now",
+        f"{tmp_path / 'red'} holds 7 pictures, and held 8 when the run began",
+    ]
+    again: list[events.Event] = []
+    train(toy_config(tmp_path, steps=7), run, resume=True, listener=again.append)
+    assert not any("pictures" in e.text for e in again if isinstance(e, events.Noted))
 
 
 def test_a_nan_rolls_back_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

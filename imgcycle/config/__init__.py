@@ -1,21 +1,22 @@
 """What a user chose, as frozen dataclasses that turn into JSON and back without loss.
 
-A config knows nothing of torch: it is read before any heavy import, stored in `config.json` of a run and in
-the metadata of a weights file, and compared field by field when a run is resumed.
+A config is stored in `config.json` of a run and in the metadata of a weights file, and compared field by field when a
+run is resumed. None needs torch but that of a run, which asks the methods for their defaults.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
+import functools
+import importlib
+import inspect
 import math
-import types
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar
 
+from imgcycle.config.json import JsonConfig as JsonConfig
 from imgcycle.errors import UsageError
 
 GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
@@ -32,62 +33,7 @@ FeatureLossName = Literal["vgg19"]
 Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-SHIFT_METHODS = ("cyclegan", "cut", "fastcut")
-"""Methods with a shift-equivariance term and a grid term."""
 NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
-
-
-class JsonConfig:
-    """Mixin of every config: a dict of plain values, and back, refusing what it does not know."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON-ready values (tuples become lists)."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from `to_dict()`'s result; unknown names and wrong types raise UsageError."""
-        hints = get_type_hints(cls)
-        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(values) - names)
-        if unknown:
-            raise UsageError(
-                f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}",
-                f"it knows {', '.join(sorted(names))}",
-            )
-        return cls(**{name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()})
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
-
-
-def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return a kind of type
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in args:
-            return None
-        kinds = [a for a in args if a is not type(None)]
-        for kind in kinds[:-1]:
-            with contextlib.suppress(UsageError):
-                return _as_type(kind, value, where)
-        return _as_type(kinds[-1], value, where)
-    if origin is Literal:
-        if value in args:
-            return value
-        raise UsageError(f"{where} is {value!r}", f"one of {', '.join(map(str, args))}")
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise UsageError(f"{where} should be a list, not {value!r}")
-        inner = args[0]
-        return tuple(_as_type(inner, v, where) for v in value)
-    if isinstance(hint, type) and issubclass(hint, JsonConfig):
-        return value if isinstance(value, hint) else hint.from_dict(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UsageError(f"{where} should be {hint.__name__}, not {value!r}")
-    return value
 
 
 @dataclass(frozen=True)
@@ -175,10 +121,35 @@ class CriticConfig(JsonConfig):
             raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3")
 
 
+_Config = TypeVar("_Config", bound=JsonConfig)
+
+
+def _methods() -> Any:
+    """`methods.registry`, by name as a plug-in is found: methods are written against configs, not the reverse."""
+    return importlib.import_module("imgcycle.methods.registry")
+
+
+def _with_method_defaults(cls: type[_Config]) -> type[_Config]:
+    """A config whose fields that are not given are those of its method; values of wrong types raise UsageError."""
+    init = cls.__init__
+
+    @functools.wraps(init)
+    def completed(self: Any, *values: Any, **named: Any) -> None:
+        given = inspect.signature(init).bind_partial(self, *values, **named).arguments
+        del given["self"]
+        given = {n: os.fspath(v) if isinstance(v, os.PathLike) else v for n, v in given.items()}
+        init(self, **cls._typed(given))
+
+    cls.__init__ = completed  # type: ignore[method-assign]
+    return cls
+
+
+@_with_method_defaults
 @dataclass(frozen=True)
 class TrainConfig(JsonConfig):
     """One training run, complete: data, method, nets, losses, optimisation, rhythm of saving.
 
+    What is not given is as the method has it, else as written here; of `size` and `crop`, one brings the other along.
     Lengths are `steps` when given, else `epochs` constant + `epochs_decay` decaying ones. Weights of losses
     follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
     each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
@@ -186,7 +157,7 @@ class TrainConfig(JsonConfig):
     `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
     `diff_augment` names what is changed at random in the pictures that critics see, `lambda_shift` weighs how far
     translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what it
-    makes of noise (`SHIFT_METHODS`). Over the first `warmup` steps the generators' learning rate rises from 0, while
+    makes of noise. Over the first `warmup` steps the generators' learning rate rises from 0, while
     the critics learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
@@ -257,7 +228,6 @@ class TrainConfig(JsonConfig):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        shifting = f"{', '.join(SHIFT_METHODS)} have"
         checks = [
             (self.batch >= 1, f"a batch of {self.batch}", "at least 1"),
             (self.crop >= 16, f"a crop of {self.crop} pixels", "at least 16"),
@@ -270,6 +240,7 @@ class TrainConfig(JsonConfig):
             (self.px_per_cm is None or self.px_per_cm > 0, f"{self.px_per_cm} pixels per centimetre", "above 0"),
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
+            (min(self.epochs, self.epochs_decay) >= 0, f"{min(self.epochs, self.epochs_decay)} epochs", "0 or more"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),
             (self.warmup >= 0, f"a warm-up of {self.warmup} steps", "0 (none) or more"),
             (
@@ -280,13 +251,8 @@ class TrainConfig(JsonConfig):
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
-            (self.feature_loss is None or self.method == "simgan", f"{self.method} has no feature loss", "simgan has"),
             (self.use_gan or not self.diff_augment, "augmentation, and no critic to see it", "leave --no-gan out"),
             (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
-            *(
-                (not weight or self.method in SHIFT_METHODS, f"{self.method} has no {term} term", shifting)
-                for term, weight in (("shift", self.lambda_shift), ("grid", self.lambda_grid))
-            ),
             (
                 not (self.lambda_shift or self.lambda_grid) or self.net.kind != "unet",
                 "a shift or grid term for a U-Net, whose dropout differs from pass to pass",
@@ -305,6 +271,19 @@ class TrainConfig(JsonConfig):
         for holds, what, hint in checks:
             if not holds:
                 raise UsageError(what, hint)
+
+    @classmethod
+    def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        complete = super()._typed(_methods().completed(values))
+        if not {"a", "b"} <= complete.keys():
+            raise UsageError("two folders of images are needed", "a for the first look, b for the second")
+        return complete
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed; with another method, what stood at the old one's defaults is at its own."""
+        if changes.get("method", self.method) != self.method:
+            return type(self)(**_methods().carried_over(self, changes))
+        return super().replace(**changes)
 
     def _numbers(self) -> Iterator[tuple[bool, str, str]]:
         """What holds for every weight of a loss, and for every number."""

@@ -1,0 +1,71 @@
+"""Frozen dataclasses that turn into JSON and back without loss."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from imgcycle.errors import UsageError
+
+
+class JsonConfig:
+    """Mixin of every config: a dict of plain values, and back, refusing what it does not know."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON-ready values (tuples become lists)."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from `to_dict()`'s result; unknown names and wrong types raise UsageError."""
+        if not isinstance(values, dict):
+            raise UsageError(f"{cls.__name__} should be settings by name, not {values!r}")
+        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(values) - names):
+            raise UsageError(
+                f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}",
+                f"it knows {', '.join(sorted(names))}",
+            )
+        return cls(**cls._typed(values))
+
+    @classmethod
+    def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as their fields' types; UsageError names the first that is of another."""
+        hints = get_type_hints(cls)
+        return {name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _as_type(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return a kind of type
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        kinds = [a for a in args if a is not type(None)]
+        for kind in kinds[:-1]:
+            with contextlib.suppress(UsageError):
+                return _as_type(kind, value, where)
+        return _as_type(kinds[-1], value, where)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise UsageError(f"{where} is {value!r}", f"one of {', '.join(map(str, args))}")
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{where} should be a list, not {value!r}")
+        inner = args[0]
+        return tuple(_as_type(inner, v, where) for v in value)
+    if isinstance(hint, type) and issubclass(hint, JsonConfig):
+        return value if isinstance(value, hint) else hint.from_dict(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise UsageError(f"{where} should be {hint.__name__}, not {value!r}")
+    return value

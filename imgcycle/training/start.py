@@ -1,0 +1,125 @@
+"""From weights to a new run: a style by name, a weights file, another program's checkpoint, or all of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from imgcycle.config import NET_NAMES, NetConfig
+from imgcycle.errors import UsageError, WeightsError
+from imgcycle.nets.compact import CompactGenerator
+from imgcycle.nets.layers import Generator
+from imgcycle.training.ema import Ema
+from imgcycle.weights.find import FoundStyle, find_style, remedy
+from imgcycle.weights.importers import import_checkpoint
+from imgcycle.weights.native import digest, fill, inspect_weights
+
+_DIRECTIONS = ("A2B", "B2A")
+
+
+def start_from_weights(
+    source: str | Path, config: NetConfig, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]
+) -> list[str]:
+    """Fill a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
+
+    A file fills the net of its direction, or the only one there is. A net with a skip takes everything but the tail
+    from one without; the other way round is refused. Returns what was recognised and assumed of another program's file.
+    UsageError when the architecture differs or nothing fits; UnknownStyle and WeightsError as for any style.
+    """
+    generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
+    folder = Path(source).expanduser()
+    notes: list[str] = []
+    if (folder / "weights").is_dir():
+        files = {way: folder / "weights" / f"{way}.safetensors" for way in generators}
+        found = {way: path for way, path in files.items() if path.is_file()}
+        if not found:
+            raise UsageError(f"{source} holds no weights to start from", "give a weights file, or a run of this kind")
+        for way, path in found.items():
+            _fill(generators[way], path, config)
+        _fill_critics(folder, nets, found[min(found)])
+    else:
+        _refuse_state(folder)
+        style = find_style(str(source))
+        if style.is_foreign:
+            found, notes = dict.fromkeys(generators, style.path), _import(style, config, generators)
+        else:
+            _check_digest(style)
+            way = str(inspect_weights(style.path).card.get("direction", "A2B"))
+            if way == "critics":
+                raise UsageError(f"{source} holds critics, no generator", "give its run folder, or a generator")
+            way = way if way in generators else next(iter(generators))
+            found = {way: style.path}
+            _fill(generators[way], style.path, config)
+    for way in found:
+        if way in averages:
+            averages[way].begin_from(generators[way])
+    return notes
+
+
+def _fill(net: Generator, path: Path, config: NetConfig) -> None:
+    """One generator from a file of ours."""
+    theirs = NetConfig.from_dict(inspect_weights(path).config)
+    _check_fit(str(path), theirs, config)
+    fill(net, path, "this run's generator", "ask for the same --net and --width")
+    if isinstance(net, CompactGenerator) and config.skip and not theirs.skip:
+        net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
+
+
+def _fill_critics(run: Path, nets: Mapping[str, nn.Module], generator: Path) -> None:
+    """Everything else that a run had learnt, where it has any."""
+    critics = run / "weights" / "critics.safetensors"
+    others = nn.ModuleDict({name: net for name, net in nets.items() if name not in _DIRECTIONS})
+    if critics.is_file() and len(others):
+        hint = f"--start-from {generator} takes the generator alone, beside fresh critics"
+        fill(others, critics, "this run's critics", hint)
+
+
+def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generator]) -> list[str]:
+    """The generators of another program's file; `generators` keeps those that it holds."""
+    notes: list[str] = []
+    for way in list(generators):
+        net, about = import_checkpoint(style.path, "B2A" if way == "B2A" else "A2B")
+        if about.direction is None and notes:
+            break  # a file of one way, which the first net has taken
+        _check_fit(style.path.name, about.config, config)
+        generators[way].load_state_dict(net.state_dict())
+        notes += [f"{style.path.name} is recognised as {about.recognised}", *about.notes]
+    return list(dict.fromkeys(notes))
+
+
+def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
+    """UsageError when weights of one architecture cannot begin a net of another."""
+    if theirs == mine.replace(skip=theirs.skip) and (theirs.skip <= mine.skip):
+        return
+    if theirs.skip and theirs == mine.replace(skip=True):
+        raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
+    raise UsageError(
+        f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
+    )
+
+
+def _told(net: NetConfig) -> str:
+    """An architecture in a few words."""
+    return f"{net.kind} of width {net.width} and depth {net.depth} with {net.norm} norms"
+
+
+def _asked(net: NetConfig) -> str:
+    """The options that make such a net."""
+    for name in NET_NAMES:
+        if NetConfig.named(name, net.width).replace(live=net.live, skip=net.skip) == net:
+            return f"ask for it: --net {name} --width {net.width}" + (" --skip" if net.skip else "")
+    return "no --net is built like that"
+
+
+def _refuse_state(path: Path) -> None:
+    """UsageError for a saved state of a run: its weights lie beside it."""
+    if re.fullmatch(r"step-\d+\.pt", path.name) and path.parent.name == "state":
+        raise UsageError(f"{path} is a saved state of a run", f"give the run: --start-from {path.parent.parent}")
+
+
+def _check_digest(style: FoundStyle) -> None:
+    if style.digest and digest(style.path) != style.digest:
+        raise WeightsError(f"{style.path} is not the file its index describes", remedy(style))
