@@ -37,7 +37,7 @@ from imgcycle.media.video.header import read_header
 from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_numbers
 from imgcycle.media.video.streams import container_for
 
-MOVING = (formats.GIF, formats.WEBP, formats.PNG)
+MOVING = (formats.GIF, formats.WEBP, formats.PNG, formats.AVIF)
 """Pictures that may be animations: they are taken when they are named themselves."""
 _OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
 """Options that mean nothing to an animation that stays one."""

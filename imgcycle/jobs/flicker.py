@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,10 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     others; UsageError when one is not there, or they have not the same number of frames.
     """
     clips = [_probed(path) for path in (result, source)]
-    counts = [len(clip.span(None, None)) for clip in clips]
+    if clips[0].frames != clips[1].frames:
+        # Packets are not always frames: only decoding knows.
+        clips = [_probed(path, counted=True) for path in (result, source)]
+    counts = [clip.frames for clip in clips]
     if counts[0] != counts[1]:
         raise UsageError(
             f"{shown(result)} has {counts[0]} frames and {shown(source)} {counts[1]}",
@@ -42,10 +46,14 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
         )
     found = {"source": Flicker(), "result": Flicker(), "result, blurred": Flicker()}
     before: Floats | None = None
-    position = 0
+    position, short = 0, ""
     with FrameReader(clips[0]) as results, FrameReader(clips[1]) as sources:
         shape = fullsize.work_shape(sources.height, sources.width, size)
-        for position, (made, seen) in enumerate(zip(results, sources, strict=False), 1):
+        for made, seen in zip_longest(results, sources):
+            if made is None or seen is None:
+                short = shown(result if made is None else source)
+                break
+            position += 1
             frame, output = (fullsize.to_unit(fullsize.reduced(timed.frame, shape)) for timed in (seen, made))
             motion = motion_between(before, frame)
             back, before = None if motion is None else motion.reversed(), frame
@@ -54,8 +62,9 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
             found["result, blurred"].add(_blurred(output), back)
             yield Measured(position, counts[1])
         problems = [f"{shown(p)}: {said}" for p, r in ((result, results), (source, sources)) for said in r.problems]
-    if position < counts[1]:
-        raise InputError("; ".join(problems), "frames can be compared only when all of them are there")
+    if short or (position < counts[1] and problems):
+        said = "; ".join(problems) or f"{short} ends after {position} frames, the other does not"
+        raise InputError(said, "frames can be compared only when all of them are there")
     for problem in problems:
         yield Remarked(problem)
     height, width = shape
@@ -64,11 +73,11 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     yield Evaluated(FlickerReport(rows, rows[0].frames, protocol))
 
 
-def _probed(path: str) -> Clip:
+def _probed(path: str, *, counted: bool = False) -> Clip:
     if not Path(path).exists():
         raise UsageError(f"there is no {shown(path)}")
     try:
-        return probe_video(Path(path))
+        return probe_video(Path(path), counted=counted)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
 

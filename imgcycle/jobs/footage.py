@@ -1,4 +1,4 @@
-"""Where frames come from: a clip, or numbered pictures."""
+"""Where frames come from: a clip, an animation, or numbered pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from imgcycle.engine import fullsize
 from imgcycle.errors import InputError
 from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.moving import open_animation, timed_frames
 from imgcycle.jobs.numbered import facts_of
 from imgcycle.media.formats import by_suffix
+from imgcycle.media.pixels import eight_bit
 from imgcycle.media.video.clip import Clip
-from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size
+from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size, within_height
 from imgcycle.media.video.encode import VideoCodec
 from imgcycle.media.video.sequences import Sequence as Pictures
 from imgcycle.media.video.sequences import is_pattern, read_sequence
@@ -127,6 +130,57 @@ class SequenceFootage:
         return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
 
 
+class AnimationFootage:
+    """An animation's frames at their own moments; else as `ClipFootage`, with no clip behind it."""
+
+    def __init__(
+        self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
+    ) -> None:
+        self._animation, self.digest = open_animation(path)
+        self.start, self.end = start, end
+        self.span = self._animation.span(start, end)
+        self.frames = len(self.span)
+        starts = self._animation.starts
+        if not self.frames:
+            raise InputError(f"no frame lies there: the animation is {float(starts[-1]):.3f} s long")
+        self.width, self.height = within_height(*self._animation.size, height)
+        self.deep = self._animation.deep and medium.bits > 8
+        self.sar, self.rate = Fraction(1), (len(starts) - 1) / starts[-1]
+        self.notes = _picture_notes(self._animation.deep, self._animation.alpha, medium)
+        self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
+
+    @property
+    def clip(self) -> None:
+        """There is none."""
+
+    def name_of(self, number: int) -> int:
+        """The number that a frame's picture would bear: they count from 1."""
+        return number - self.span.start + 1
+
+    @contextmanager
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        """Frames as they are needed."""
+        yield map(self._fitted, timed_frames(self._animation, self.span[_place(self.span, after) :]))
+
+    def _fitted(self, frame: TimedFrame) -> TimedFrame:
+        """Of the depth and the size that is wanted."""
+        pixels, alpha = frame.frame, frame.alpha
+        if self._animation.deep and not self.deep:
+            pixels, alpha = eight_bit(pixels), None if alpha is None else eight_bit(alpha)
+        if pixels.shape[:2] != (self.height, self.width):
+            shape = (self.height, self.width)
+            pixels = fullsize.reduced(pixels, shape)
+            alpha = None if alpha is None else fullsize.reduced(alpha, shape)
+        return frame._replace(frame=pixels, alpha=alpha)
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
+        starts, last = self._animation.starts, self.span[-1]
+        origin = starts[self.span.start]
+        return lambda n: n >= last or (starts[n + 1] - origin) // seconds > (starts[n] - origin) // seconds
+
+
 def _place(span: range, after: int | None) -> int:
     """How many frames of a span are passed over to go on after one of them."""
     return 0 if after is None else min(len(span), after + 1 - span.start)
@@ -134,6 +188,10 @@ def _place(span: range, after: int | None) -> int:
 
 def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
     notes = []
+    if clip.jumps:
+        times = "once" if len(clip.jumps) == 1 else f"{len(clip.jumps):,} times"
+        at = f"{float(clip.jumps[0]):.3f} s"
+        notes.append(f"the clock jumps {times}, first at {at}: recordings were joined, and follow each other at once")
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
     elif clip.depth > 8 and medium.bits == 8:
@@ -151,12 +209,18 @@ def _sequence_notes(pictures: Pictures, medium: Medium) -> tuple[str, ...]:
     if pictures.gaps:
         follow = "" if medium.pictures else ": the next ones follow at once"
         notes.append(f"no pictures numbered {', '.join(pictures.gaps)}{follow}")
-    if pictures.deep and medium.bits < 16:
+    return (*notes, *_picture_notes(pictures.deep, pictures.has_alpha, medium))
+
+
+def _picture_notes(deep: bool, alpha: bool, medium: Medium) -> tuple[str, ...]:
+    """What pictures have that is not written."""
+    notes = []
+    if deep and medium.bits < 16:
         notes.append(f"16 bits a channel become {medium.bits}, which is what {medium.name} keeps")
-    if pictures.has_alpha and not medium.alpha:
+    if alpha and not medium.alpha:
         notes.append(f"transparency is left out: {medium.name} has none")
     return tuple(notes)
 
 
-Footage = ClipFootage | SequenceFootage
+Footage = ClipFootage | AnimationFootage | SequenceFootage
 """Frames to convert: how many, how large, and from which on they can be read."""

@@ -108,6 +108,9 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     coefficients = _COEFFICIENTS if facts.progressive else 0
     channels = 4 if facts.alpha else 3
     decoder = (_READING_DEEP if facts.deep else _READING).get(facts.format, _OTHERS)
+    if facts.stored:
+        # The samples beside a strip of them, which may be all, then beside what is made of them.
+        decoder = max(2 * facts.stored, facts.stored + channels * wide) - channels * wide
     turned = channels * wide if facts.turned else 0
     made = 2 if options.compare else 1
     kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)

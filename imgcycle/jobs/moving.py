@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG as clips: the same calm frames, written as the animation they were."""
+"""Animated GIF, WebP, PNG and AVIF as clips: the same calm frames, written as the animation they were."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ def frames_held(task: ClipTask) -> tuple[int, int, bool, int]:
     return facts.width, facts.height, facts.deep, max(need.reading, need.held + need.writing)
 
 
+def open_animation(path: Path) -> tuple[Animation, str]:
+    """A file's animation, and the file's SHA-256; InputError for a picture that does not move."""
+    data = picture.load_bytes(path)
+    found = read_picture(data)
+    if not isinstance(found, Animation):
+        raise InputError("a picture that does not move", "imgcycle convert takes it")
+    return found, hashlib.sha256(data).hexdigest()
+
+
 def convert_moving(
     task: ClipTask,
     translator: Translator,
@@ -61,12 +70,8 @@ def convert_moving(
 
     `listener` hears how far it is. InputError when the picture does not move, OutputError when it cannot be written.
     """
-    data = picture.load_bytes(Path(task.input))
-    digest = hashlib.sha256(data).hexdigest()
-    found = read_picture(data)
-    if not isinstance(found, Animation):
-        raise InputError("a picture that does not move", "imgcycle convert takes it")
-    chosen = _chosen(found, *task.options.span)
+    found, digest = open_animation(Path(task.input))
+    chosen = found.span(*task.options.span)
     if not chosen:
         raise InputError(f"no frame lies there: the animation is {float(found.starts[-1]):.3f} s long")
     target = formats.by_suffix(task.output)
@@ -110,7 +115,7 @@ def _filmed(
 
     calm = Calm(net, task.options.smooth)
     filming = Filming(calm, options, net.style, sink, lambda _: False, hear, watcher, lanes)
-    filming.run(_timed(animation, chosen))
+    filming.run(timed_frames(animation, chosen))
     return filming.failures
 
 
@@ -125,20 +130,14 @@ def _cover(animation: Animation, options: VideoOptions, net: Translator) -> Stil
     return sink.last
 
 
-def _chosen(animation: Animation, start: Fraction | None, end: Fraction | None) -> range:
-    """The numbers of the frames that begin between two moments, as viewers show them."""
-    starts = animation.starts[:-1]
-    found = [n for n, at in enumerate(starts) if (start is None or at >= start) and (end is None or at < end)]
-    return range(found[0], found[-1] + 1) if found else range(0)
-
-
-def _timed(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
-    for number, still in enumerate(animation.frames()):
-        if number in chosen:
+def timed_frames(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
+    """The frames of those numbers with the seconds at which viewers show them."""
+    if not chosen:
+        return
+    for number, still in zip(range(chosen.stop), animation.frames(), strict=False):
+        if number >= chosen.start:
             at, ends = animation.starts[number : number + 2]
             yield TimedFrame(at, still.pixels, ends - at, number, still.alpha)
-        if number + 1 >= chosen.stop:
-            return
 
 
 class _Sink:

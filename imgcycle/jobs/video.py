@@ -21,10 +21,10 @@ from imgcycle.jobs import moving, pipeline
 from imgcycle.jobs.clips import MOVING, ClipPlan, check_style, recipe_for
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
-from imgcycle.jobs.footage import ClipFootage, Footage, Medium, SequenceFootage
+from imgcycle.jobs.footage import AnimationFootage, ClipFootage, Footage, Medium, SequenceFootage
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
-from imgcycle.jobs.memory import ROOM, Memory, Room, clip_need
+from imgcycle.jobs.memory import ROOM, Memory, Room, clip_need, need_of
 from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
 from imgcycle.jobs.segments import Shelf
@@ -35,7 +35,8 @@ from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
 from imgcycle.media import formats
 from imgcycle.media.files import is_full
 from imgcycle.media.paths import same_file, shown
-from imgcycle.media.video.decode import scaled_size
+from imgcycle.media.stills import measure_file
+from imgcycle.media.video.decode import scaled_size, within_height
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.sequences import find_sequence, is_pattern
 
@@ -110,6 +111,11 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             elif is_sequence(Path(task.input)):
                 pictures = find_sequence(Path(task.input), Fraction(task.options.fps))
                 width, height, deep, held = pictures.width, pictures.height, pictures.deep, 0
+            elif formats.by_suffix(task.input) in MOVING:
+                facts = measure_file(Path(task.input))
+                size = within_height(facts.width, facts.height, task.options.max_height)
+                (width, height), deep = size, facts.deep
+                held = need_of(facts, Path(task.input).stat().st_size, task.options.picture(), "PNG").reading
             else:
                 clip = probe_video(Path(task.input))
                 (width, height), deep, held = scaled_size(clip, task.options.max_height), clip.depth > 8, 0
@@ -245,10 +251,10 @@ def _footage(task: ClipTask) -> Footage:
     medium = Medium.of(Path(task.output), task.options.codec)
     if is_sequence(source):
         return SequenceFootage(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
-    if formats.by_suffix(source) not in (None, *MOVING):
+    if (picture := formats.by_suffix(source)) in MOVING:
+        return AnimationFootage(source, start, end, task.options.max_height, medium)
+    if picture is not None:
         raise InputError("a picture that does not move", "imgcycle convert takes it")
-    if formats.by_suffix(source) is formats.WEBP:
-        raise InputError("ffmpeg reads no animated WebP", "name the result .webp, .gif or .png")
     return ClipFootage(probe_video(source), start, end, task.options.max_height, medium)
 
 

@@ -53,6 +53,15 @@ def cmyk_to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """CIE Lab under D50 to sRGB."""
+    from PIL import ImageCms
+
+    found = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _srgb(), outputMode="RGB")
+    assert found is not None
+    return found
+
+
 class Transform(Protocol):
     """The way from a profile's colours to sRGB and back, for float RGB (H, W, 3) in [0, 1]."""
 

@@ -46,8 +46,9 @@ def encode_still(
 ) -> bytes:
     """The bytes of a picture in `target` format; OutputError when the format cannot hold it.
 
-    `quality` None keeps a JPEG source's own, at least 92. `recipe` goes into the metadata. `strip`: `none` keeps
-    all metadata that are still true, `gps` takes the place out, `all` leaves only the colour profile and the recipe.
+    `quality` None keeps a JPEG source's own, at least 92, and writes WebP without loss where the source has none.
+    `recipe` goes into the metadata. `strip`: `none` keeps all metadata that are still true, `gps` takes the place out,
+    `all` leaves only the colour profile and the recipe.
     """
     metadata = truthful(still, recipe, strip)
     if written_in_srgb(still, target, metadata.icc):
@@ -146,10 +147,15 @@ def _png(still: Still, metadata: Metadata) -> bytes:
     return containers.png_with(data.data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
 
 
-def _avif_by_aom() -> bool:
+def avif_options(quality: int | None, alpha: bool) -> dict[str, Any]:
+    """How Pillow is told to write AVIF."""
     from PIL import _avif
 
-    return bool(_avif.encoder_codec_available("aom"))
+    options = {"quality": quality or _AVIF_QUALITY, "speed": 8, "subsampling": "4:4:4"}
+    if alpha and _avif.encoder_codec_available("aom"):
+        # Transparency is a shape, not a texture: it is kept exactly, for 2 % of the size.
+        options |= {"codec": "aom", "advanced": {"alpha:cq-level": "0"}}
+    return options
 
 
 def _planes(still: Still) -> Pixels:
@@ -199,13 +205,11 @@ def _by_pillow(still: Still, target: Format, metadata: Metadata, quality: int | 
     if target is formats.WEBP:
         if max(still.size) > _WEBP_MOST:
             raise OutputError(f"{still.size[0]}×{still.size[1]} is more than WebP can hold", "use --format png")
-        options |= {"lossless": True, "exact": True} if still.lossless else {"quality": quality or LEAST_QUALITY}
+        exact = still.lossless and quality is None
+        options |= {"lossless": True, "exact": True} if exact else {"quality": quality or LEAST_QUALITY}
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.mode else "RGB")
     elif target is formats.AVIF:
-        options |= {"quality": quality or _AVIF_QUALITY, "speed": 8, "subsampling": "4:4:4"}
-        if still.alpha is not None and _avif_by_aom():
-            # Transparency is a shape, not a texture: it is kept exactly, for 2 % of the size.
-            options |= {"codec": "aom", "advanced": {"alpha:cq-level": "0"}}
+        options |= avif_options(quality, still.alpha is not None)
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.mode else "RGB")
     elif target is formats.BMP and image.mode == "LA":
         image = image.convert("L")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imgcycle.media import colour, containers, exif, profiles
 from imgcycle.media.files import Data
+from imgcycle.media.tiff_pages import layout_of
 
 _PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT")
 _HEAD = 65536
@@ -63,6 +64,8 @@ def is_progressive(image: Image.Image) -> bool:
 
 def has_alpha(image: Image.Image) -> bool:
     """Whether anything in it may be transparent."""
+    if image.format == "TIFF":
+        return layout_of(image).alpha is not None
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 

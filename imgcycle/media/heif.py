@@ -27,20 +27,20 @@ def check_heif(data: Data) -> None:
     pi_heif turns item types and content types into strings without asking whether they are any (ISO/IEC 14496-12,
     section 8.11.6), and crashes on those that are not UTF-8.
     """
-    for kind, meta in _boxes(data, 0, len(data)):
+    for kind, meta in boxes(data, 0, len(data)):
         if kind != b"meta":
             continue
-        for inner, items in _boxes(data, meta.start + 4, meta.stop):
+        for inner, items in boxes(data, meta.start + 4, meta.stop):
             if inner != b"iinf":
                 continue
             skip = 6 if data[items.start] == 0 else 8
-            for _, entry in _boxes(data, items.start + skip, items.stop):
+            for _, entry in boxes(data, items.start + skip, items.stop):
                 body = data[entry.start + 8 : entry.stop]
                 if not body.isascii():
                     raise InputError("cannot be decoded: its list of items is damaged")
 
 
-def _boxes(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
+def boxes(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
     """The boxes between two offsets: kind, and where the content lies. Stops at the first that cannot be."""
     while start + 8 <= stop:
         size, kind = struct.unpack_from(">I4s", data, start)

@@ -26,11 +26,12 @@ from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra, OutputError
 from imgcycle.media import containers, formats, headers, jpeg
-from imgcycle.media.deep import is_deep
 from imgcycle.media.files import Data, opened
 from imgcycle.media.pixels import Pixels
+from imgcycle.media.samples import missing_share
 from imgcycle.media.scanlines import Outline
-from imgcycle.media.stills import MAX_PIXELS, Still, open_image, oriented
+from imgcycle.media.stills import MAX_PIXELS, Still, is_deep, open_image, oriented
+from imgcycle.media.tiff_pages import layout_of, notes_of
 
 _BAND = 256
 """Rows turned at a time."""
@@ -78,15 +79,16 @@ class HugeReader:
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
         format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
-        grey = image.mode != "RGB"
-        deep = format_ is not formats.JPEG and is_deep(image, data)
+        deep = is_deep(image, data)
+        grey = layout_of(image).grey if format_ is formats.TIFF else image.mode != "RGB"
         metadata = headers.metadata_of(image, data, grey)
         coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
         self.turn = headers.orientation_of(image, metadata.exif)
         self.laid = self.turn != 1 or headers.is_progressive(image)
         width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
-        self.outline = Outline(single, None, grey, format_, metadata, coding, format_.lossless, width, height)
+        about = (grey, format_, metadata, coding, format_.lossless, width, height)
+        self.outline = Outline(single, None, *about, notes=notes_of(image))
         self.memory = _decoder_bytes(image, self.outline, len(data))
         self._folder, self._checked = folder, False
         self._stored = headers.stored_size(image)
@@ -297,7 +299,7 @@ def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
         return image.mode in ("RGB", "L")
     if image.format == "PNG":
         return not getattr(image, "is_animated", False) and _is_plain_png(file)
-    return image.format == "TIFF" and _is_plain_tiff(image)
+    return image.format == "TIFF" and _is_plain_tiff(image, file.seek(0, 2))
 
 
 def _is_plain_png(file: IO[bytes]) -> bool:
@@ -320,16 +322,16 @@ def _is_plain_png(file: IO[bytes]) -> bool:
         at += 12 + length
 
 
-def _is_plain_tiff(image: Image.Image) -> bool:
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
-    bits = set(tags.get(258, (1,)))
+def _is_plain_tiff(image: Image.Image, size: int) -> bool:
+    layout = layout_of(image)
     return (
-        ((image.mode in ("RGB", "L") and bits == {8}) or is_deep(image, b""))
-        and tags.get(262) in (1, 2)
-        and tags.get(259, 1) in _PLAIN_CODINGS
-        and tags.get(284, 1) == 1
-        and set(tags.get(339, (1,))) == {1}
-        and not tags.get(338)
+        image.tell() == 0
+        and layout.photometric in (1, 2)
+        and layout.channels == layout.colours
+        and layout.bits in (8, 16)
+        and not (layout.signed or layout.planar)
+        and layout.compression in _PLAIN_CODINGS
+        and missing_share(image, size) == 0
     )
 
 

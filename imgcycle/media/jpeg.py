@@ -53,10 +53,13 @@ def check_whole(data: bytes, width: int, decoded: Callable[[bytes], Iterable[Pix
         missing = max(_share(one, other, width) for other in others)
     if missing == 0:
         return
+    raise cut_off(missing, "is without its full detail" if _is_progressive(data) else "is missing")
+
+
+def cut_off(share: float, what: str = "is missing") -> InputError:
+    """What is said of a picture of which a share, 0 to 1, is not there."""
     # Rounded to whole per cents, a file that is cut might seem to lack nothing.
-    share = f"{100 * missing:.0f} %" if missing >= 0.01 else "less than 1 %"
-    what = "is without its full detail" if _is_progressive(data) else "is missing"
-    raise InputError(f"cut off: {share} of the picture {what}")
+    return InputError(f"cut off: {f'{100 * share:.0f} %' if share >= 0.01 else 'less than 1 %'} of the picture {what}")
 
 
 def _ends(coded: bytes) -> Iterator[bytes]:

@@ -32,10 +32,10 @@ from PIL import (
 )
 
 from imgcycle.errors import InputError
-from imgcycle.media import colour, containers, formats, heif, jpeg
-from imgcycle.media.deep import is_deep, read_deep
-from imgcycle.media.files import Data, opened
-from imgcycle.media.foreign import foreign_by_content
+from imgcycle.media import colour, containers, formats, heif, jpeg, samples, tiff_pages
+from imgcycle.media.deep import is_deep_png, read_deep_png
+from imgcycle.media.files import Data, MappedFile, opened
+from imgcycle.media.foreign import EXPORT, foreign_by_content
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
     NO_METADATA,
@@ -50,10 +50,12 @@ from imgcycle.media.headers import (
     upright_size,
 )
 from imgcycle.media.pixels import Pixels
+from imgcycle.media.tiff_pages import MARKS, open_tiff
 
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
 
+_MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
 _BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
@@ -65,7 +67,8 @@ _READ = tuple(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats
 @dataclass(frozen=True)
 class Facts:
     """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
-    to be turned, whether a JPEG is progressive, the format's name."""
+    to be turned, whether a JPEG is progressive, the format's name, the bytes of a TIFF's pixel where its samples
+    are more than usual."""
 
     width: int
     height: int
@@ -75,6 +78,7 @@ class Facts:
     turned: bool = False
     progressive: bool = False
     format: str = ""
+    stored: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,25 +130,32 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Pillow's view of the header, its size checked before any pixel is decoded."""
     # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
+    file = cast(IO[bytes], io.BytesIO(data) if isinstance(data, bytes) else MappedFile(data))
+    image = open_tiff(file) if data[:4] in MARKS else _opened(data, file, max_pixels)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
+    if width < 1 or height < 1:
+        raise InputError("a picture without pixels")
+    if image.mode == "F":
+        raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
+    return image
+
+
+def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
     names: tuple[str, ...] = _READ
     if heif.is_heif(data):
         heif.check_heif(data)
         heif.open_heif_plugin()
         names = ("HEIF", "AVIF")
     try:
-        image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data), formats=names)
+        return Image.open(file, formats=names)
     except Image.DecompressionBombError as error:
         # Twice as many as allowed, and Pillow does not even say of which sides.
         count = re.search(r"\((\d+) pixels\)", str(error))
         if count is None:
             raise
         raise _too_many(int(count[1]), max_pixels) from error
-    width, height = image.size
-    if width * height > max_pixels:
-        raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
-    if width < 1 or height < 1:
-        raise InputError("a picture without pixels")
-    return image
 
 
 def _too_many(count: int, most: int, size: str = "") -> InputError:
@@ -160,11 +171,11 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
     with in_one_line(data):
         image = open_image(data, max_pixels)
         name = str(image.format)
-        frames = int(getattr(image, "n_frames", 1)) if name in ("GIF", "PNG", "WEBP") else 1
+        frames = int(getattr(image, "n_frames", 1)) if name in _MOVING else 1
         turn = orientation_of(image, exif_block(image))
         width, height = upright_size(image, turn)
-        deep = name in ("PNG", "TIFF") and is_deep(image, data)
-        return Facts(width, height, frames, deep, has_alpha(image), turn in _TURNS, is_progressive(image), name)
+        about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
+        return Facts(width, height, frames, *about, samples.stored_bytes(image))
 
 
 @contextlib.contextmanager
@@ -199,16 +210,35 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         image, data = open_image(whole, image.width * image.height), whole
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
         still = _fast_jpeg(image, data)
-    elif format_ in (formats.PNG, formats.TIFF) and is_deep(image, data):
-        still = Still(*read_deep(image, data))
+    elif is_deep_png(image, data):
+        still = Still(*read_deep_png(image, data))
+    elif format_ is formats.TIFF:
+        still = _tiff(image, data)
     else:
         still = None
     if still is None:
         still = _by_pillow(image)
-    lossless = format_.lossless or (format_ is formats.WEBP and _is_lossless_webp(data))
+    # A GIF's few colours were chosen before; what it has of them is whole.
+    lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = metadata_of(image, data, still.grey)
     turned = oriented(still, orientation_of(image, metadata.exif))
-    return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata)
+    notes = tiff_pages.notes_of(image)
+    return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata, notes=notes)
+
+
+def is_deep(image: Image.Image, data: Data) -> bool:
+    """Whether a picture is read as 16 bits a channel."""
+    return is_deep_png(image, data) or (image.format == "TIFF" and tiff_pages.layout_of(image).deep)
+
+
+def _tiff(image: Image.Image, data: bytes) -> Still:
+    lost = samples.missing_share(image, len(data))
+    try:
+        return Still(*samples.read_samples(image, data)) if tiff_pages.read_by_samples(image) else _by_pillow(image)
+    except Exception as error:
+        if lost == 0:
+            raise
+        raise jpeg.cut_off(lost) from error
 
 
 def _jpeg_bands(data: bytes) -> Iterator[Pixels]:
@@ -233,10 +263,12 @@ def _by_pillow(image: Image.Image) -> Still:
         values = np.asarray(image)
         wide = np.clip(values, 0, 65535).astype(np.uint16)
         return Still(np.repeat(wide[..., None], 3, 2), grey=True)
-    if mode == "F":
-        raise InputError("floating-point pixels, which imgcycle does not know how to show")
     if mode == "CMYK":
         return Still(np.asarray(colour.cmyk_to_srgb(image)))
+    if mode == "LAB":
+        image, mode = colour.lab_to_srgb(image), "RGB"
+    if mode == "La":
+        image = image.convert("LA")  # the only way that Pillow knows from there
     grey = mode in ("1", "L", "LA", "La")
     clear = has_alpha(image)
     both = "RGBA" if clear else "RGB"

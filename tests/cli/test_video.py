@@ -257,8 +257,13 @@ def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) 
     }
     assert run(["video", "moving.gif", *FAST, "-o", "moving.mp4"]) == 0
     assert same_times(times(folder / "moving.mp4"), [n * Fraction(2, 25) for n in range(3)])
-    assert run(["video", "moving.webp", *FAST, "-o", "x.mp4"]) == 1
-    assert "moving.webp: ffmpeg reads no animated WebP (name the result .webp, .gif or .png)" in capsys.readouterr().err
+    assert run(["video", "moving.webp", *FAST, "-o", "x.mp4"]) == 0
+    assert same_times(times(folder / "x.mp4"), [n * Fraction(2, 25) for n in range(3)])
+    capsys.readouterr()
+    for name in ("still.png", "still.jpg"):
+        assert run(["video", name, *FAST, "-o", "y.mp4"]) == 1
+        assert f"{name}: a picture that does not move (imgcycle convert takes it)" in capsys.readouterr().err
+    assert not (folder / "y.mp4").exists()
 
 
 @pytest.mark.parametrize(

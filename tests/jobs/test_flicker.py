@@ -11,7 +11,7 @@ from imgcycle.jobs.evaluation import Evaluated, FlickerReport, Measured, Remarke
 from imgcycle.jobs.flicker import evaluate_flicker
 from imgcycle.media.video.probe import probe_video
 from tests.jobs.films import film, frames_of
-from tests.media.video.clips import make
+from tests.media.video.clips import field_coded, make, repeating
 
 
 def raw(folder: Path, name: str, frames: np.ndarray) -> Path:
@@ -86,3 +86,13 @@ def test_frames_that_are_missing_or_damaged_are_not_passed_over(
     for one, other in ((source, cut), (cut, source)):
         with pytest.raises(InputError, match=r"cut\.mp4: 24 frames expected, \d+ could be decoded"):
             list(evaluate_flicker(str(one), str(other)))
+
+
+def test_packets_are_not_always_frames(tmp_path: Path) -> None:
+    """A result has a packet a frame, whatever its source had."""
+    for write, name, frames in ((repeating, "repeating.mp4", 22), (field_coded, "fields.ts", 6)):
+        source, result = tmp_path / name, tmp_path / f"{name}.mkv"
+        write(source)
+        make("-i", source, "-fps_mode", "passthrough", "-enc_time_base", "1/1000", "-c:v", "ffv1", result)
+        for other in (result, source):
+            assert report(other, source).rows[0].frames == frames

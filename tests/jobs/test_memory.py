@@ -20,6 +20,7 @@ from imgcycle.jobs.tasks import Task
 from imgcycle.media import tiff
 from imgcycle.media.stills import Facts, measure, measure_file, read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
+from tests.media.tiffs import tiff_of
 from tests.styles import tiny_net
 
 MB = 2**20
@@ -187,6 +188,10 @@ def test_headers_tell(tmp_path: Path) -> None:
     assert measure(pictures()["jpeg"]) == Facts(150, 210, turned=True, format="JPEG")
     assert measure(pictures()["clear"]) == Facts(210, 150, alpha=True, format="PNG")
     assert measure(pictures()["deep"]) == Facts(210, 150, deep=True, format="TIFF")
+    five = tiff_of(np.dstack([scene().astype(np.uint32)] + 2 * [scene()[..., :1].astype(np.uint32)]), 2, extra=(2, 0))
+    assert measure(five) == Facts(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
+    wanted = 56 * 40 * (2 * 20 + 40) + len(five)
+    assert need_of(measure(five), len(five), FULL, "TIFF").reading == wanted
     path = tmp_path / "a.png"
     path.write_bytes(pictures()["deep"])
     assert measure_file(path) == measure(pictures()["deep"])

@@ -17,7 +17,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.convert import convert_all, convert_bytes
 from imgcycle.jobs.events import Ended, Finished, Noted
-from imgcycle.jobs.planning import ConvertRequest, plan
+from imgcycle.jobs.planning import ConvertRequest, plan, read_recipe
 from imgcycle.media.animation.frames import Animation, read_picture
 from tests.media.animation.made import Array, Part, Seen, apng, composed, gif, gif_blocks, loop_block, seen, webp
 from tests.media.pictures import decoded, encoded, scene
@@ -232,6 +232,19 @@ def test_moments_of_an_animation(
     assert seen(target.read_bytes()).delays == [Fraction(delay, 100)] * chosen
     first = 0 if start is None else round(10 * float(start))
     assert np.array_equal(composed(target.read_bytes())[0][..., :3], pictures(5)[first])
+
+
+@pytest.mark.parametrize("way", ["convert", "video"])
+def test_animated_avif(tmp_path: Path, translator: Translator, way: str) -> None:
+    middle, target = tmp_path / "a.avif", tmp_path / "b.avif"
+    (tmp_path / "a.png").write_bytes(apng(*(Part(p, (1, 24)) for p in pictures(3)), plays=2))
+    convert_image(tmp_path / "a.png", middle, translator, AS_IT_IS)
+    row = (convert_image if way == "convert" else convert_video)(middle, target, translator)
+    assert (row.status, row.notes) == ("done", ())
+    assert seen(target.read_bytes()) == Seen("AVIF", (56, 40), 2, [Fraction(1, 24)] * 3)
+    recipe = read_recipe(target)
+    assert recipe is not None
+    assert recipe["style"] == "tiny"
 
 
 def test_no_frame_at_a_moment(tmp_path: Path, translator: Translator) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,8 +24,9 @@ from imgcycle.jobs.segments import Shelf, shelf_folder
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import convert_clip, convert_clips
 from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.timecode import timecode_of
 from tests.jobs.films import checksums, film, frames_of, same_times, times, tiny_translator
-from tests.media.video.clips import make, middles, packets, patches
+from tests.media.video.clips import field_coded, make, middles, packets, patches, repeating
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "ultrafast")
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=s=64x36:r=12:d=1")
@@ -409,3 +411,29 @@ def test_what_cannot_be_converted_leaves_nothing(tmp_path: Path, translator: Tra
     with pytest.raises(InputError, match="no picture there is called like %d"):
         imgcycle.convert_video(tmp_path / "%d.png", tmp_path / "b.mp4", translator)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_what_cameras_and_receivers_write_is_made_once(tmp_path: Path, translator: Translator) -> None:
+    film(tmp_path / "plain.mp4", sound=True)
+    make("-i", tmp_path / "plain.mp4", "-c", "copy", "-timecode", "10:00:00:05", tmp_path / "camera.mov")
+    make("-i", tmp_path / "plain.mp4", "-c:v", "mpeg2video", "-r", "25", "-c:a", "mp2", tmp_path / "one.ts")
+    one = (tmp_path / "one.ts").read_bytes()
+    (tmp_path / "joined.ts").write_bytes(one + one)
+    field_coded(tmp_path / "fields.mts")
+    repeating(tmp_path / "repeating.mp4")
+    wanted = {"camera.mov": 12, "joined.ts": 50, "fields.mts": 6, "repeating.mp4": 22}
+    names = tuple(str(tmp_path / name) for name in wanted)
+    request = ClipRequest(names, f"{tmp_path / 'out'}/", QUICK)
+    rows, summary, heard = carried_out(request, translator)
+    assert [(row.status, row.error) for row in rows] == [("done", None)] * 4
+    assert [row.frames for row in rows] == list(wanted.values())
+    assert summary.exit_code == 0
+    said = [event.text for event in heard if isinstance(event, Noted)]
+    (note,) = (text for text in said if "joined.ts" in text)
+    assert re.search(r"joined\.ts: the clock jumps once, first at 1\.0\d\d s: recordings were joined", note)
+    results = {name: probe_video(tmp_path / "out" / name) for name in wanted}
+    assert {name: clip.frames for name, clip in results.items()} == wanted
+    assert timecode_of(results["camera.mov"]) == "10:00:00:05"
+    assert abs(results["joined.ts"].duration - 2) < Fraction(1, 10)
+    again, _, _ = carried_out(request, translator)
+    assert [row.status for row in again] == ["skipped"] * 4

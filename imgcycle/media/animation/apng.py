@@ -66,8 +66,10 @@ class Apng:
     @property
     def may_be_clear(self) -> bool:
         """Whether any frame can show nothing somewhere."""
-        taken = any(frame.disposal == _BACKGROUND for frame in self.frames) or self.frames[0].disposal == _PREVIOUS
-        return self.header[9] in (4, 6) or b"tRNS" in self.colours or taken
+        first = self.frames[0]
+        taken = any(frame.disposal == _BACKGROUND for frame in self.frames) or first.disposal == _PREVIOUS
+        covered = first.box == Box(0, 0, *struct.unpack_from(">II", self.header))
+        return self.header[9] in (4, 6) or b"tRNS" in self.colours or taken or not covered
 
 
 def parse_apng(data: bytes) -> Apng | None:

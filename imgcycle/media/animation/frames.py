@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG: every frame as a picture of its own, with its time, one after another."""
+"""Animated GIF, WebP, PNG and AVIF: every frame as a picture of its own, with its time, one after another."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property
 from imgcycle.errors import InputError
 from imgcycle.media import formats
 from imgcycle.media.animation.apng import compose_apng, parse_apng
+from imgcycle.media.animation.avif import compose_avif, parse_avif
 from imgcycle.media.animation.gif import compose_gif, may_be_clear, parse_gif
 from imgcycle.media.animation.timing import shown_time
 from imgcycle.media.animation.webp import compose_webp, webp_delays
@@ -54,6 +55,13 @@ class Animation:
             at += shown_time(delay)
             found.append(at)
         return tuple(found)
+
+    def span(self, start: Fraction | None, end: Fraction | None) -> range:
+        """The numbers of the frames that begin between two moments (seconds), as viewers show them."""
+        found = [
+            n for n, at in enumerate(self.starts[:-1]) if (start is None or at >= start) and (end is None or at < end)
+        ]
+        return range(found[0], found[-1] + 1) if found else range(0)
 
     def frames(self) -> Iterator[Still]:
         """Each frame composed in full, upright; InputError says which one cannot be decoded."""
@@ -137,9 +145,30 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     )
 
 
+def _avif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
+    image = open_image(data, max_pixels)
+    count = int(getattr(image, "n_frames", 1))
+    found = parse_avif(data)
+    if count < 2 or found is None:
+        return None
+    if len(found.delays) != count:
+        raise InputError("cannot be decoded: its frames are damaged")
+    return Animation(
+        first.size,
+        found.delays,
+        found.plays,
+        has_alpha(image),
+        False,
+        _like(first),
+        lambda: compose_avif(open_image(data, max_pixels), count),
+        None,
+        orientation_of(image, exif_block(image)),
+    )
+
+
 def _like(first: Still) -> Still:
     pixels = first.pixels[:1, :1].copy()
     return replace(first, pixels=pixels, alpha=None, grey=False)
 
 
-_READERS = {formats.GIF: _gif, formats.PNG: _apng, formats.WEBP: _webp}
+_READERS = {formats.GIF: _gif, formats.PNG: _apng, formats.WEBP: _webp, formats.AVIF: _avif}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import IO, Any, Protocol
 
@@ -9,17 +10,18 @@ import cv2
 import numpy as np
 
 from imgcycle.errors import OutputError
-from imgcycle.media import formats
+from imgcycle.media import colour, formats
 from imgcycle.media.animation.apng import ApngWriter
+from imgcycle.media.animation.avif import AvifWriter
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.animation.gif import GifWriter
 from imgcycle.media.animation.webp import WebpWriter
-from imgcycle.media.encoding import LEAST_QUALITY, losses, truthful
+from imgcycle.media.encoding import LEAST_QUALITY, avif_options, losses, truthful, written_in_srgb
 from imgcycle.media.files import unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.stills import Still
 
-_MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1}
+_MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1, formats.AVIF: 2**31 - 1}
 _GIF_MOST = 2**16 - 1
 
 
@@ -54,12 +56,16 @@ class AnimationWriter:
         self._cover = cover
         self._coder: _Coder | None = None
         self._lost: tuple[str, ...] = ()
+        self._leaving = b""
+        """The profile whose space the pixels leave."""
 
     def add(self, still: Still, delay: Fraction) -> None:
         """The next frame, shown so many seconds."""
         try:
             if self._coder is None:
                 self._coder = self._opened(still)
+            if self._leaving:
+                still = still.with_pixels(colour.in_srgb(still.pixels, self._leaving))
             self._coder.add(still, delay)
         except (OSError, ValueError, cv2.error) as error:
             raise self._failed(error) from error
@@ -85,14 +91,19 @@ class AnimationWriter:
     def _opened(self, first: Still) -> _Coder:
         self._lost = losses(first, self._target)
         metadata = truthful(first, self._recipe, self._strip)
+        if written_in_srgb(first, self._target, metadata.icc):
+            self._leaving, metadata = metadata.icc, replace(metadata, icc=b"")
         plays = self._source.plays
         if self._target is formats.GIF:
             if max(first.size) > _GIF_MOST:
                 raise OutputError(f"{first.size[0]}×{first.size[1]} is more than GIF can hold")
             return GifWriter(self._file, *first.size, plays, metadata)
         if self._target is formats.WEBP:
-            quality = None if first.lossless else self._quality or LEAST_QUALITY
+            quality = self._quality or (None if first.lossless else LEAST_QUALITY)
             return WebpWriter(self._file, first.size, plays, metadata, quality)
+        if self._target is formats.AVIF:
+            options = avif_options(self._quality, self._source.alpha)
+            return AvifWriter(self._file, first.size, plays, metadata, self._source.alpha, self._source.delays, options)
         deep = first.pixels.dtype == np.uint16
         return ApngWriter(self._file, first.size, plays, metadata, self._source.alpha, deep, self._cover)
 

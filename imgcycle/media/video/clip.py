@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 StreamKind = Literal["video", "audio", "subtitle", "attachment", "data"]
 Ticks = npt.NDArray[np.int64]
+NO_TIME = -(1 << 63)
+"""ffmpeg's number for a time that is not known."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,10 @@ class Clip:
     """Frames a second: the constant rate, or the mean of a variable one."""
     chapters: tuple[Chapter, ...]
     metadata: Mapping[str, str]
+    clock: tuple[str, ...] = ()
+    """ffmpeg's arguments, before the input, that let the clock run on where it jumps; all times here are so read."""
+    jumps: tuple[Fraction, ...] = ()
+    """When it does, in seconds from the start."""
 
     @property
     def frames(self) -> int:

@@ -14,14 +14,13 @@ import numpy as np
 
 from imgcycle.errors import InputError
 from imgcycle.media.pixels import Pixels
-from imgcycle.media.video.clip import Clip
+from imgcycle.media.video.clip import NO_TIME, Clip
 from imgcycle.media.video.handover import Handover
 from imgcycle.media.video.picture_filters import to_rgb
 from imgcycle.media.video.process import Running, reason, source
 
 _AHEAD_BYTES = 96 << 20
 _MANY = 1 << 40
-_NO_TIME = -(1 << 63)
 _MARK = "imgcycle-frame"
 _TIMED = re.compile(_MARK + r" (-?\d+) (-?\d+) ")
 _DAMAGED = "corrupt decoded frame"
@@ -44,11 +43,16 @@ class TimedFrame(NamedTuple):
 
 
 def scaled_size(clip: Clip, height: int | None) -> tuple[int, int]:
-    """Width and height of the frames for a `--max-height`: never enlarged; even when scaled; aspect kept."""
-    if height is None or clip.height <= height:
-        return clip.width, clip.height
-    lines = max(2, height // 2 * 2)
-    return max(2, round(Fraction(clip.width * lines, clip.height) / 2) * 2), lines
+    """Width and height of a clip's frames for a `--max-height`, see `within_height`."""
+    return within_height(clip.width, clip.height, height)
+
+
+def within_height(width: int, height: int, most: int | None) -> tuple[int, int]:
+    """Width and height with at most so many lines: never enlarged; even when scaled; aspect kept."""
+    if most is None or height <= most:
+        return width, height
+    lines = max(2, most // 2 * 2)
+    return max(2, round(Fraction(width * lines, height) / 2) * 2), lines
 
 
 class FrameReader:
@@ -93,6 +97,7 @@ class FrameReader:
         self._last: int | None = None
         self._over = False
         self._ended = False
+        self._whole = False
         self._seeks = True
         self._run: Running | None = None
         self._thread: threading.Thread | None = None
@@ -101,13 +106,17 @@ class FrameReader:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One line for each thing that went wrong so far: damaged frames, fewer than expected (with how many)."""
+        """One line for each thing that went wrong so far: damaged frames, fewer than expected (with how many).
+
+        Fewer frames than packets are no loss where the decoder met the end and found nothing wrong: some packets
+        repeat what is shown, or hold half a frame.
+        """
         told = []
         if self._damaged:
             told.append(f"{_count(self._damaged)} damaged in the file and shown as well as the decoder could")
         elif self._said:
             told.append(f"the decoder met damage in the file: {self._said[0]}")
-        if self._ended and self.frames != self.expected:
+        if self._ended and self.frames != self.expected and not (self._whole and self.frames < self.expected):
             told.append(f"{_count(self.expected)} expected, {self.frames} could be decoded")
         if self._late:
             told.append(f"{_count(self._late)} out of order in time, shown as soon as possible")
@@ -168,7 +177,7 @@ class FrameReader:
         try:
             self._run = Running(
                 [
-                    *("-copyts", *source(clip.path, *before), "-map", f"0:{clip.video.index}"),
+                    *("-copyts", *source(clip.path, *clip.clock, *before), "-map", f"0:{clip.video.index}"),
                     *("-vf", chain, "-fps_mode", "passthrough", "-enc_time_base", "demux"),
                     # A line before each frame: the only way to learn a raw frame's time.
                     *("-stats_enc_pre", "pipe:2", "-stats_enc_pre_fmt", _MARK + " {ptsi} {pts} {tbi}"),
@@ -198,7 +207,7 @@ class FrameReader:
         if match:
             self._begun = True
             decoded, passed = int(match[1]), int(match[2])
-            self._times.put(passed if decoded == _NO_TIME else decoded)
+            self._times.put(passed if decoded == NO_TIME else decoded)
         elif self._seeks and not self._begun:
             pass  # what the decoder makes of the way there is not shown
         elif _DAMAGED in text:
@@ -238,8 +247,9 @@ class FrameReader:
     def _finish(self) -> None:
         run = self._run
         assert run is not None
-        run.wait()
+        status = run.wait()
         self._over = self._ended = True
+        self._whole = status == 0 and not self._damaged and not self._said
         self._halt()
         if self.frames == 0:
             raise InputError(f"no frame of {self.clip.video} can be decoded: {reason(run.log)}")

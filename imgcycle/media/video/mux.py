@@ -73,8 +73,9 @@ def _arguments(
     # With -copyts nothing is shifted but by us: what ffmpeg takes for a file's start depends on the streams in use.
     arguments = ["-copyts", "-itsoffset", _micro(segments[0].start - zero)]
     arguments += ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", named(listed)]
-    seek = ("-noaccurate_seek", "-ss", _micro(zero)) if zero > 0 else ()
-    arguments += source(clip.path.absolute(), "-itsoffset", _micro(-clip.origin - zero), *seek)
+    # Where the clock jumps no moment can be sought: packets before the cut are left out one by one.
+    seek = ("-noaccurate_seek", "-ss", _micro(zero)) if zero > 0 and not clip.jumps else ()
+    arguments += source(clip.path.absolute(), *clip.clock, "-itsoffset", _micro(-clip.origin - zero), *seek)
     cut = start is not None or end is not None
     covers = [fate for fate in plan.kept if fate.stream.cover and plan.container == "mkv"]
     kept = tuple(fate for fate in plan.kept if fate not in covers)
@@ -82,7 +83,8 @@ def _arguments(
     arguments += stream_arguments(plan.container, kept, _timing(plan.container, length) if cut else None)
     arguments += ["-map_metadata", "1", "-map_chapters", "1", "-strict", "experimental"]
     arguments += _timecode(clip, kept, segments[0].start)
-    if length is not None:
+    if length is not None and not clip.jumps:
+        # It goes by the times before they are put right, so where the clock jumps the filters alone end a stream.
         arguments += ["-t", _micro(length)]
     present = sum(fate.stream.kind == "attachment" for fate in kept)
     for n, fate in enumerate(covers, present):

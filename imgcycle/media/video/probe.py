@@ -11,24 +11,23 @@ from typing import cast
 import numpy as np
 
 from imgcycle.errors import InputError
-from imgcycle.media.video.clip import Clip, Colour, Stream, Ticks
+from imgcycle.media.video.clip import NO_TIME, Clip, Colour, Stream, Ticks
+from imgcycle.media.video.clock import Clock, may_jump, running_clock
+from imgcycle.media.video.framecrc import DISCARD, KEY, read_packets
 from imgcycle.media.video.header import read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
 from imgcycle.media.video.process import Finished, run_ffmpeg, source
 
-_NO_TIME = -(1 << 63)
-_KEY, _DISCARD = 1, 4
 _HD_LINES = 720
 _SEEKABLE = ("mov", "matroska", "mpegts")
 """Containers whose packets carry their own times, wherever reading begins."""
 _SILENT_PACKETS = ("vp8",)
 """Codecs with packets that show nothing: their frames can only be counted by decoding."""
+_BOTH_FIELDS = re.compile(r"frame_mbs_only_flag +0 = 0")
 _USUAL_RATES = tuple(
     Fraction(n * 1000, d) for n in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240) for d in (1000, 1001)
 )
 
-_PACKET = re.compile(rb"^0, *(-?\d+), *(-?\d+), *(-?\d+), *\d+, 0x[0-9a-f]+(?:, F=0x([0-9A-Fa-f]+))?", re.MULTILINE)
-_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)", re.MULTILINE)
 _DIMENSIONS = re.compile(rb"^#dimensions 0: (\d+)x(\d+)", re.MULTILINE)
 _TIMED = re.compile(r"^(-?\d+) (\d+)/(\d+)$", re.MULTILINE)
 _SHOWN = re.compile(r"^n: *0 .*?fmt:(\w+) .*?sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(\S)", re.MULTILINE)
@@ -36,22 +35,30 @@ _COLOUR = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+)
 _PEAK = re.compile(r"MaxCLL=([1-9]\d*)|max_luminance=([1-9]\d*)")
 
 
-def probe_video(path: Path) -> Clip:
+def probe_video(path: Path, *, counted: bool = False) -> Clip:
     """What a clip is: streams, picture, exact frame times; the packets are read, one frame is decoded.
 
-    InputError in one line for what is no clip: a file cut off before its index, sound alone, no frames, text, a
-    playlist that points elsewhere (no other file is ever opened).
+    A packet is not always a frame: where two may hold its fields, where recordings were joined, and where `counted`
+    asks for it, all frames are decoded to know them. InputError in one line for what is no clip: a file cut off before
+    its index, sound alone, no frames, text, a playlist that points elsewhere (no other file is ever opened).
     """
     header = read_header(path)
     video = _chosen(header.streams)
-    looked = _look(path, video)
-    time_base, packets = _packets(looked.output)
+    clock = Clock()
+    looked = _look(path, video, clock)
+    time_base, packets = read_packets(looked.output)
+    if may_jump(header.container, time_base, packets[:, 1]):
+        clock = running_clock(path, header.container, header.streams, video)
+        if clock.jumps:
+            looked = _look(path, video, clock)
+            time_base, packets = read_packets(looked.output)
     first = _first_frame(looked)
-    shown = packets[(packets[:, 3] & _DISCARD) == 0]
-    named = len(np.unique(shown[:, 0])) == len(shown) and not bool((shown[:, 0] == _NO_TIME).any())
-    if video.codec in _SILENT_PACKETS or not named:
-        named = False
-        time_base, shown = _decoded(path, video)
+    shown = packets[(packets[:, 3] & DISCARD) == 0]
+    keys = np.unique(shown[(shown[:, 3] & KEY) != 0, 0])
+    named = len(np.unique(shown[:, 0])) == len(shown) and not bool((shown[:, 0] == NO_TIME).any())
+    named = named and not clock.jumps and video.codec not in _SILENT_PACKETS
+    if counted or not named or _codes_fields(path, video):
+        time_base, shown = _decoded(path, video, clock)
     if first is None or not len(shown):
         raise InputError(f"{video} has no frame that can be decoded: {looked.reason}")
     durations = _durations(shown, header.rates.get(video.index, Fraction(25)), time_base)
@@ -78,7 +85,7 @@ def probe_video(path: Path) -> Clip:
         origin=header.start,
         pts=pts,
         durations=durations,
-        keyframes=pts[(shown[:, 3] & _KEY) != 0],
+        keyframes=keys if named else pts[:1],
         # Old x264 coded 4:4:4 with a flaw that decoders make up for once they read its version in the first frame.
         seekable=named
         and header.container.startswith(_SEEKABLE)
@@ -86,6 +93,8 @@ def probe_video(path: Path) -> Clip:
         frame_rate=_rate(pts, durations, time_base),
         chapters=header.chapters,
         metadata=header.metadata,
+        clock=clock.arguments,
+        jumps=tuple(jump - header.start for jump in clock.jumps),
     )
 
 
@@ -113,12 +122,12 @@ def _chosen(streams: tuple[Stream, ...]) -> Stream:
     return next((stream for stream in films if stream.default), films[0])
 
 
-def _look(path: Path, video: Stream) -> Finished:
+def _look(path: Path, video: Stream, clock: Clock) -> Finished:
     """Every packet's times on the output, and the first frame described in the log."""
     stream = f"0:{video.index}"
     return run_ffmpeg(
         [
-            *("-copyts", *source(path)),
+            *("-copyts", *source(path, *clock.arguments)),
             *("-map", stream, "-c", "copy", "-f", "framecrc", "pipe:1"),
             *("-map", stream, "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"),
         ],
@@ -126,22 +135,20 @@ def _look(path: Path, video: Stream) -> Finished:
     )
 
 
-def _packets(output: bytes) -> tuple[Fraction, Ticks]:
-    """The time base, and rows of pts, dts, duration, flags in the file's order."""
-    base = _BASE.search(output)
-    rows = [
-        (int(pts), int(dts), int(duration), int(flags, 16) if flags else _KEY)
-        for dts, pts, duration, flags in _PACKET.findall(output)
-    ]
-    time_base = Fraction(int(base[1]), int(base[2])) if base else Fraction(1, 1000)
-    return time_base, np.array(rows, np.int64).reshape(-1, 4)
+def _codes_fields(path: Path, video: Stream) -> bool:
+    """Whether a frame may come as two fields, each in a packet of its own (AVCHD and broadcasts in H.264 do that)."""
+    if video.codec != "h264":
+        return False
+    first = ("-map", f"0:{video.index}", "-c", "copy", "-frames:v", "1", "-bsf:v", "trace_headers")
+    done = run_ffmpeg([*source(path), *first, "-f", "null", "-"], loglevel="info")
+    return any(_BOTH_FIELDS.search(text) for _, text in done.log)
 
 
-def _decoded(path: Path, video: Stream) -> tuple[Fraction, Ticks]:
-    """The same rows from decoding every frame, for files whose packets do not say when they are shown."""
+def _decoded(path: Path, video: Stream, clock: Clock) -> tuple[Fraction, Ticks]:
+    """Time base, and rows of pts, pts and 0, from decoding every frame, for files whose packets do not tell of them."""
     done = run_ffmpeg(
         [
-            *("-copyts", *source(path), "-map", f"0:{video.index}", "-fps_mode", "passthrough"),
+            *("-copyts", *source(path, *clock.arguments), "-map", f"0:{video.index}", "-fps_mode", "passthrough"),
             *("-enc_time_base", "demux", "-stats_enc_pre", "pipe:1", "-stats_enc_pre_fmt", "{pts} {tb}"),
             *("-f", "null", "-"),
         ]
@@ -150,8 +157,8 @@ def _decoded(path: Path, video: Stream) -> tuple[Fraction, Ticks]:
     if not found:
         raise InputError(f"{video} cannot be decoded: {done.reason}")
     time_base = Fraction(int(found[0][1]), int(found[0][2]))
-    rows = [(int(pts), int(pts), 0, _KEY if n == 0 else 0) for n, (pts, _, _) in enumerate(found)]
-    return time_base, np.array(rows, np.int64).reshape(-1, 4)
+    rows = [(int(pts), int(pts), 0) for pts, _, _ in found]
+    return time_base, np.array(rows, np.int64).reshape(-1, 3)
 
 
 def _first_frame(looked: Finished) -> _First | None:

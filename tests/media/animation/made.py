@@ -31,6 +31,8 @@ def seen(data: bytes) -> Seen:
     """Size, plays and delays as its format's specification has them."""
     if data[:3] == b"GIF":
         return _seen_gif(data)
+    if data[4:8] == b"ftyp":
+        return _seen_avif(data)
     return _seen_png(data) if data[:8] == SIGNATURE else _seen_webp(data)
 
 
@@ -97,6 +99,21 @@ def _seen_webp(data: bytes) -> Seen:
             delays.append(Fraction(int.from_bytes(body[12:15], "little"), 1000))
         at += 8 + length + (length & 1)
     return Seen("WEBP", size, plays, delays)
+
+
+def _seen_avif(data: bytes) -> Seen:
+    """Of a file with one track, whose boxes are of version 1 as libavif writes them."""
+    edits, track, clock, times = (data.index(kind) + 4 for kind in (b"elst", b"tkhd", b"mdhd", b"stts"))
+    (scale,) = struct.unpack_from(">I", data, clock + 20)
+    delays: list[Fraction] = []
+    for n in range(struct.unpack_from(">I", data, times + 4)[0]):
+        count, ticks = struct.unpack_from(">II", data, times + 8 + 8 * n)
+        delays += [Fraction(ticks, scale)] * count
+    whole, once = struct.unpack_from(">Q", data, track + 28)[0], struct.unpack_from(">Q", data, edits + 8)[0]
+    assert once == sum(delays) * scale
+    plays = 1 if not data[edits + 3] & 1 else 0 if whole == 2**64 - 1 else whole // once
+    size = struct.unpack_from(">II", data, track + 88)
+    return Seen("AVIF", (size[0] >> 16, size[1] >> 16), plays, delays)
 
 
 def composed(data: bytes) -> list[Array]:

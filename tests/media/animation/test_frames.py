@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from fractions import Fraction
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 
 from imgcycle.errors import InputError, OutputError
-from imgcycle.media import formats
+from imgcycle.media import colour, formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.formats import Format
 from imgcycle.media.stills import Still
 from tests.media.animation import made
 from tests.media.animation.made import Array, Part, Seen, apng, gif, gif_blocks, loop_block, seen, webp
+from tests.media.pictures import scene, wide_profile
 
 RED, GREEN, BLUE, NONE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
 THREE = np.array([RED[:3], GREEN[:3], BLUE[:3]])
@@ -69,7 +71,7 @@ def test_gif_counts_repetitions(count: int | None, plays: int, name: bytes) -> N
 
 @pytest.mark.parametrize("plays", [0, 1, 2, 7])
 @pytest.mark.parametrize("source", ["GIF", "PNG", "WEBP"])
-@pytest.mark.parametrize("target", [formats.GIF, formats.PNG, formats.WEBP])
+@pytest.mark.parametrize("target", [formats.GIF, formats.PNG, formats.WEBP, formats.AVIF])
 def test_as_many_plays_in_every_format(plays: int, source: str, target: Format) -> None:
     loop = [] if plays == 1 else [loop_block(max(plays - 1, 0))]
     pictures = noisy(2)
@@ -140,6 +142,42 @@ def test_frames_that_show_the_same_stay_frames(target: Format) -> None:
         assert np.array_equal(back.pixels, before)
     for pillow, before in zip(made.composed(found), (one, one, one, other, other, one), strict=True):
         assert np.array_equal(pillow[..., :3], before)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("plays", [0, 1, 3])
+def test_avif_there_and_back(plays: int, alpha: bool) -> None:
+    """Plays and fractions of a second exact, frames that show the same still frames, shapes exact, colours near."""
+    frames = [np.roll(scene(), 3 * n // 2, 1) for n in range(4)]
+    frames[3] = frames[2]
+    if alpha:
+        shape = np.arange(56)[None].repeat(40, 0)
+        frames = [np.dstack([p, np.where(shape < 9 + n // 2, 0, 255)]).astype(np.uint8) for n, p in enumerate(frames)]
+    delays = [(1, 24), (1001, 30000), (1, 10), (1, 24)]
+    data = apng(*(Part(p, delay) for p, delay in zip(frames, delays, strict=True)), plays=plays)
+    made_, notes = written(data, formats.AVIF)
+    assert notes == ()
+    assert seen(made_) == Seen("AVIF", (56, 40), plays, [Fraction(*delay) for delay in delays])
+    found = moving(made_)
+    assert (found.plays, found.delays, found.alpha) == (plays, moving(data).delays, alpha)
+    for before, after in zip(frames, found.frames(), strict=True):
+        visible = before[..., 3] > 0 if alpha else np.ones(before.shape[:2], np.bool_)
+        assert np.abs(after.pixels.astype(int) - before[..., :3])[visible].mean() < 3
+        assert after.alpha is None if not alpha else np.array_equal(after.alpha, before[..., 3])  # type: ignore[arg-type]
+    assert seen(written(made_, formats.PNG)[0]) == Seen("PNG", (56, 40), plays, [Fraction(*d) for d in delays])
+
+
+def test_avif_has_no_frames_without_a_delay() -> None:
+    data = webp(noisy(3), [0, 40, 100])
+    made_, notes = written(data, formats.AVIF)
+    assert notes == ("AVIF has no frames without a delay: they are given the shortest",)
+    assert seen(made_).delays[0] < Fraction(1, 500)
+    assert seen(made_).delays[1:] == [Fraction(40, 1000), Fraction(100, 1000)]
+    clocks = [(1, 65521), (1, 65519), (1, 65497)]
+    data = apng(*(Part(p, delay) for p, delay in zip(noisy(3), clocks, strict=True)))
+    assert written(data, formats.AVIF)[1] == (
+        "delays are rounded to thousandths of a second, which is what the format holds",
+    )
 
 
 # GIF
@@ -375,6 +413,30 @@ def test_no_value_is_lost_without_loss(target: Format, alpha: bool) -> None:
             assert np.array_equal(pillow[..., 3], shown[..., 3])
 
 
+def test_gif_into_webp_loses_no_colour_unless_asked() -> None:
+    data = gif(SIZE, gif_blocks(flat(0)), gif_blocks(flat(1, 2, 3), at=(1, 1)), palette=THREE)
+    exact, _ = written(data, formats.WEBP)
+    for before, after in zip(moving(data).frames(), moving(exact).frames(), strict=True):
+        assert np.array_equal(before.pixels, after.pixels)
+    assert b"VP8L" in exact
+    assert b"VP8L" not in written(data, formats.WEBP, quality=50)[0]
+
+
+def test_gif_holds_no_profile_and_gets_the_colours_of_srgb() -> None:
+    packed = zlib.compress(wide_profile())
+    pictures = noisy(2)
+    data = apng(*(Part(p) for p in pictures), extra=made.chunk(b"iCCP", b"wide\0\0" + packed))
+    like = moving(data).like
+    assert like.metadata.icc
+    found, _ = written(data, formats.GIF)
+    for still, picture in zip(moving(found).frames(), pictures, strict=True):
+        wanted = colour.in_srgb(picture, like.metadata.icc).astype(int)
+        near = np.abs(wanted.mean((0, 1)) - still.pixels.mean((0, 1)))
+        assert near.max() < 2 < np.abs(wanted.mean((0, 1)) - picture.mean((0, 1))).max()
+    kept, _ = written(data, formats.WEBP)
+    assert moving(kept).like.metadata.icc == like.metadata.icc
+
+
 def test_what_is_larger_than_a_format_can_hold() -> None:
     wide = np.zeros((2, 17000, 3), np.uint8)
     with pytest.raises(OutputError, match="17000×2 is more than WebP can hold"):
@@ -385,6 +447,17 @@ def test_what_is_larger_than_a_format_can_hold() -> None:
 
 
 # Damage
+
+
+def test_a_first_frame_smaller_than_the_canvas_leaves_it_clear() -> None:
+    """Only beside a picture that is no frame may it be so, but files that are damaged are as well."""
+    small, large = np.full((4, 5, 3), 200, np.uint8), np.zeros((12, 9, 3), np.uint8)
+    data = apng(Part(small, at=(2, 3)), Part(small, at=(0, 0)), cover=large)
+    assert moving(data).alpha
+    found, _ = written(data, formats.PNG)
+    for still in moving(found).frames():
+        assert still.alpha is not None
+        assert (still.alpha == 0).sum() in (12 * 9 - 20, 12 * 9 - 37)
 
 
 def animations() -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -55,3 +56,68 @@ def words(path: Path) -> None:
         for start, end, title in ((0, 500, "One"), (500, 1200, "Two \\= 2"))
     )
     path.write_text(f";FFMETADATA1\ntitle=A\\; tïtle \\\\ x\ncomment=line one\\\nline two\n{chapters}", "utf-8")
+
+
+class _Bits:
+    """The syntax elements of H.264, one after another."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def fixed(self, value: int, width: int) -> _Bits:
+        self.text += f"{value:0{width}b}"
+        return self
+
+    def golomb(self, *values: int) -> _Bits:
+        for value in values:
+            code = f"{value + 1:b}"
+            self.text += "0" * (len(code) - 1) + code
+        return self
+
+    def unit(self, head: int, *payload: bytes) -> bytes:
+        """A NAL unit; a payload begins at the next whole byte, a stop bit ends all."""
+        bits = self.text
+        if payload:
+            body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+            body += b"".join(payload) + b"\x80"
+        else:
+            bits += "1"
+            body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+        body = re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", body)
+        return b"\x00\x00\x00\x01" + bytes([head]) + body
+
+
+def field_coded(path: Path, frames: int = 6) -> None:
+    """An AVCHD-like stream of 16×32 at 25 frames a second: each frame is two fields, each field a packet (I_PCM)."""
+    sps = _Bits().fixed(77, 8).fixed(0, 8).fixed(30, 8).golomb(0, 0, 0, 0, 1).fixed(0, 1).golomb(0, 0)
+    sps.fixed(0b00101, 5)  # fields, not macroblocks of either kind; direct inference; no crop; more on video:
+    sps.fixed(0b00001, 5).fixed(1, 32).fixed(50, 32).fixed(0b10000, 5)  # 50 fields a second, and nothing else
+    pps = _Bits().golomb(0, 0).fixed(0, 2).golomb(0, 0, 0).fixed(0, 3).golomb(0, 0, 0).fixed(0b100, 3)
+    stream = b""
+    for n in range(frames):
+        stream += b"\x00\x00\x00\x01\x09\x10" + sps.unit(0x67) + pps.unit(0x68)
+        for bottom in (0, 1):
+            # The second field of a picture that everything begins with is an ordinary one.
+            slice_ = _Bits().golomb(0, 7, 0).fixed(0, 4).fixed(1, 1).fixed(bottom, 1)
+            if not bottom:
+                slice_.golomb(n % 2)
+            slice_.fixed(bottom, 4).fixed(0, 1 if bottom else 2).golomb(0, 1, 25)
+            light = 40 + 20 * n + 5 * bottom
+            head = 0x61 if bottom else 0x65
+            stream += b"\x00\x00\x00\x01\x09\x10" * bottom
+            stream += slice_.unit(head, bytes([light]) * 256 + bytes([128]) * 128)
+    ffmpeg("-f", "h264", "-framerate", "50", "-i", "-", "-c", "copy", path, data=stream)
+
+
+def repeating(path: Path, repeats: tuple[int, ...] = (5, 6, 15)) -> None:
+    """A second of MPEG-4 at 25 a second, in which some packets only say that nothing changes (vop_coded 0)."""
+    seen = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=1", "-c:v", "mpeg4", "-bf", "0", "-g", "50")
+    head, *pictures = re.split(rb"(?=\x00\x00\x01\xb6)", ffmpeg(*seen, "-f", "m4v", "-"))
+    for n in repeats:
+        bits = "".join(f"{byte:08b}" for byte in pictures[n][4:8])
+        assert bits[:3] == "010"  # predicted, in the same second
+        # Marker, five bits of time, marker; then coded or not, and stuffing.
+        bits = bits[:10] + "00" + "1" * 4
+        pictures[n] = pictures[n][:4] + int(bits, 2).to_bytes(2, "big")
+    timed = ("-fflags", "+genpts", "-f", "m4v", "-framerate", "25", "-i", "-")
+    ffmpeg(*timed, "-c", "copy", path, data=head + b"".join(pictures))

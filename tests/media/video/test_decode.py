@@ -20,7 +20,7 @@ from imgcycle.media.video import decode
 from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size
 from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.process import Running
-from tests.media.video.clips import make, middles, patches
+from tests.media.video.clips import make, middles, patches, repeating
 from tests.media.video.test_clip import made_up
 
 COLOURS = np.array(
@@ -185,3 +185,14 @@ def test_a_seek_begins_late_and_an_early_end_leaves_no_process(steady: Path) -> 
 def test_uneven_times_and_scaled_frames(uneven: Path, rich: Path) -> None:
     check_uneven_times_and_durations(uneven)
     check_scaled_frames(rich)
+
+
+def test_packets_that_repeat_a_picture_are_no_lost_frames(tmp_path: Path) -> None:
+    repeating(tmp_path / "a.mp4")
+    clip = probe_video(tmp_path / "a.mp4")
+    assert clip.frames == 25
+    with FrameReader(clip) as reader:
+        numbers = [frame.number for frame in reader]
+        assert reader.problems == ()
+    assert numbers == [n for n in range(25) if n not in (5, 6, 15)]
+    assert probe_video(tmp_path / "a.mp4", counted=True).frames == 22

@@ -144,6 +144,7 @@ def test_any_language_and_any_kind_of_stream_is_read() -> None:
 def test_streams_that_cannot_be_read_are_not_passed_over(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A report in words of a later ffmpeg: its own count says that more is there."""
     assert [stream.kind for stream in read_header(steady).streams] == ["video", "audio"]
+
     def renamed(arguments: Sequence[str], **options: Any) -> Finished:
         done = run_ffmpeg(arguments, **options)
         return replace(done, log=tuple((level, text.replace("Stream #0:0", "Track 0")) for level, text in done.log))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import InputError
+from imgcycle.media.video.decode import FrameReader
 from imgcycle.media.video.probe import probe_video
-from tests.media.video.clips import make
+from tests.media.video.clips import field_coded, make
 
 
 def test_a_rich_clip(rich: Path) -> None:
@@ -92,3 +93,14 @@ def test_what_is_no_clip(steady: Path, tmp_path: Path) -> None:
 def test_turned_clips_and_packets_without_times(steady: Path, tmp_path: Path) -> None:
     check_a_turned_clip_stands_upright(steady, tmp_path)
     check_packets_without_times_and_packets_that_are_not_shown(steady, tmp_path)
+
+
+def test_two_packets_a_frame(tmp_path: Path) -> None:
+    field_coded(tmp_path / "fields.ts")
+    clip = probe_video(tmp_path / "fields.ts")
+    assert (clip.frames, clip.frame_rate, clip.interlaced, clip.seekable) == (6, Fraction(25), True, True)
+    assert [clip.time(n) for n in range(6)] == [Fraction(n, 25) for n in range(6)]
+    with FrameReader(clip) as reader:
+        light = [int(frame.frame[0, 0, 1]) for frame in reader]
+        assert reader.problems == ()
+    assert light == sorted(set(light))
