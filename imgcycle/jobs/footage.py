@@ -197,6 +197,10 @@ def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
     elif clip.depth > 8 and medium.bits == 8:
         better = "" if medium.pictures else " (--codec hevc keeps 10)"
         notes.append(f"{clip.depth} bits a channel become 8, which is what {medium.name} keeps{better}")
+    if clip.carries:
+        notes.append(f"left out, as frames are coded anew: {', '.join(clip.carries)}")
+    if clip.own_colours:
+        notes.append("Dolby Vision profile 5 has colours of its own, which ffmpeg does not read: they will look wrong")
     if clip.has_alpha:
         notes.append("transparency, where there is any, is left out: clips are written without")
     if clip.interlaced:

@@ -116,6 +116,10 @@ class Clip:
     """Frames a second: the constant rate, or the mean of a variable one."""
     chapters: tuple[Chapter, ...]
     metadata: Mapping[str, str]
+    carries: tuple[str, ...] = ()
+    """What its frames carry beside the picture, and frames coded anew do not: captions, HDR10+, in a reader's words."""
+    own_colours: bool = False
+    """Whether its colours are Dolby Vision's own (profile 5), which come out wrong without its maker's decoder."""
     clock: tuple[str, ...] = ()
     """ffmpeg's arguments, before the input, that let the clock run on where it jumps; all times here are so read."""
     jumps: tuple[Fraction, ...] = ()

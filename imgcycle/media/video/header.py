@@ -31,13 +31,17 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil
 
 @dataclass(frozen=True)
 class Header:
-    """What a file declares. `start` is its clock's first reading (seconds); rotations and rates are by stream."""
+    """What a file declares. `start` is its clock's first reading (seconds).
+
+    Rotations, rates and side data (ffmpeg's lines on it) are by stream.
+    """
 
     container: str
     streams: tuple[Stream, ...]
     start: Fraction
     rotations: dict[int, int]
     rates: dict[int, Fraction]
+    side_data: dict[int, tuple[str, ...]]
     chapters: tuple[Chapter, ...]
     metadata: MappingProxyType[str, str]
 
@@ -70,7 +74,7 @@ def read_header(path: Path) -> Header:
     opening = re.split(r"\n(?:Stream mapping:|Output #0)", begun[2] if begun[1] else said, maxsplit=1)[0]
     found = _INPUT.search(said)
     start = _START.search(opening)
-    streams, rotations, rates = _streams(opening.split("\n"))
+    streams, rates, side_data = _streams(opening.split("\n"))
     origin = Fraction(start[1]) if start else Fraction(0)
     metadata, chapters, count = _ffmetadata(os.fsdecode(done.output), origin)
     if counted and [stream.index for stream in streams] != list(range(count)):
@@ -82,8 +86,9 @@ def read_header(path: Path) -> Header:
         container=found[1] if found else "",
         streams=streams,
         start=origin,
-        rotations=rotations,
+        rotations=_rotations(side_data),
         rates=rates,
+        side_data=side_data,
         chapters=chapters,
         metadata=MappingProxyType(metadata),
     )
@@ -104,24 +109,30 @@ def _refused(head: bytes, done: Finished) -> InputError:
     return InputError(f"cannot be opened: {why}")
 
 
-def _streams(lines: list[str]) -> tuple[tuple[Stream, ...], dict[int, int], dict[int, Fraction]]:
-    """The streams of a report in the order of their numbers, each once: groups and programs may share them."""
+def _streams(lines: list[str]) -> tuple[tuple[Stream, ...], dict[int, Fraction], dict[int, tuple[str, ...]]]:
+    """Streams, rates and side data of a report, by number, each once: groups and programs may share streams."""
     streams: dict[int, Stream] = {}
-    rotations: dict[int, int] = {}
     rates: dict[int, Fraction] = {}
+    side_data: dict[int, tuple[str, ...]] = {}
     for opening, rest in _blocks(lines):
         index = int(opening[1])
         if index in streams:
             continue
         words = opening[4] or ""
         streams[index] = _stream(index, opening[3], opening[2] or "", words, _metadata(rest))
-        turned = next((m for line in _below(rest, "Side data:") if (m := _ROTATION.search(line))), None)
-        if turned:
-            # ffmpeg counts against the clock.
-            rotations[index] = round(-float(turned[1]) / 90) * 90 % 360
+        side_data[index] = tuple(line.strip() for line in _below(rest, "Side data:"))
         if rate := _RATE.search(words):
             rates[index] = Fraction(rate[1]) * (1000 if rate[2] else 1)
-    return tuple(streams[index] for index in sorted(streams)), rotations, rates
+    return tuple(streams[index] for index in sorted(streams)), rates, side_data
+
+
+def _rotations(side_data: dict[int, tuple[str, ...]]) -> dict[int, int]:
+    found = {}
+    for index, lines in side_data.items():
+        if turned := next((match for line in lines if (match := _ROTATION.search(line))), None):
+            # ffmpeg counts against the clock.
+            found[index] = round(-float(turned[1]) / 90) * 90 % 360
+    return found
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[re.Match[str], list[str]]]:

@@ -17,8 +17,11 @@ from imgcycle.media.video.framecrc import DISCARD, KEY, read_packets
 from imgcycle.media.video.header import read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
 from imgcycle.media.video.process import Finished, run_ffmpeg, source
+from imgcycle.media.video.side_data import carried, has_own_colours
 
 _HD_LINES = 720
+_LOOKED_AT = 24
+"""Frames that are decoded to see what they carry: captions need not be there from the first on."""
 _SEEKABLE = ("mov", "matroska", "mpegts")
 """Containers whose packets carry their own times, wherever reading begins."""
 _SILENT_PACKETS = ("vp8",)
@@ -93,6 +96,8 @@ def probe_video(path: Path, *, counted: bool = False) -> Clip:
         frame_rate=_rate(pts, durations, time_base),
         chapters=header.chapters,
         metadata=header.metadata,
+        carries=carried((text for _, text in looked.log), header.side_data.get(video.index, ()), video.details),
+        own_colours=has_own_colours(header.side_data.get(video.index, ())),
         clock=clock.arguments,
         jumps=tuple(jump - header.start for jump in clock.jumps),
     )
@@ -119,17 +124,19 @@ def _chosen(streams: tuple[Stream, ...]) -> Stream:
             raise InputError("a clip without streams: nothing was recorded in it")
         what = "only cover art" if "video" in kinds else "no picture, only " + " and ".join(sorted(kinds))
         raise InputError(f"{what}: there is nothing to convert")
-    return next((stream for stream in films if stream.default), films[0])
+    # A layer that only refines another film, or a photograph in a film's place, is not what was meant.
+    whole = [stream for stream in films if not re.search(r"\((dependent|still image)\)", stream.details)] or films
+    return next((stream for stream in whole if stream.default), whole[0])
 
 
 def _look(path: Path, video: Stream, clock: Clock) -> Finished:
-    """Every packet's times on the output, and the first frame described in the log."""
+    """Every packet's times on the output, and the first frames described in the log."""
     stream = f"0:{video.index}"
     return run_ffmpeg(
         [
             *("-copyts", *source(path, *clock.arguments)),
             *("-map", stream, "-c", "copy", "-f", "framecrc", "pipe:1"),
-            *("-map", stream, "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"),
+            *("-map", stream, "-frames:v", str(_LOOKED_AT), "-vf", "showinfo=checksum=0", "-f", "null", "-"),
         ],
         loglevel="info",
     )

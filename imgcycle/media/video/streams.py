@@ -32,6 +32,7 @@ _FLAGS = re.findall(
     "default dub original comment lyrics karaoke forced captions descriptions dependent metadata"
     " hearing_impaired visual_impaired clean_effects attached_pic timed_thumbnails still_image non_diegetic",
 )
+_ABLE: tuple[Container, ...] = ("mkv", "mov", "mp4", "ts")
 _MOV_LANGUAGES = {
     **{"deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre", "fas": "per", "isl": "ice", "sqi": "alb"},
     **{"cze": "ces", "rum": "ron", "slo": "slk", "fre": "fra"},
@@ -139,7 +140,9 @@ def _loss(stream: Stream, name: str) -> str:
         return f"{name} has no place for a time code, so it is left out (mov has)"
     if stream.codec == "none" or stream.kind == "data":
         return "ffmpeg cannot carry it over, so it is left out"
-    return f"{name} cannot hold {'cover art' if stream.cover else stream.codec}, so it is left out (mkv can)"
+    able = next((container for container in _ABLE if copies(stream, container)), None)
+    what = "cover art" if stream.cover else stream.codec
+    return f"{name} cannot hold {what}, so it is left out{f' ({able} can)' if able else ''}"
 
 
 def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:

@@ -121,3 +121,21 @@ def repeating(path: Path, repeats: tuple[int, ...] = (5, 6, 15)) -> None:
         pictures[n] = pictures[n][:4] + int(bits, 2).to_bytes(2, "big")
     timed = ("-fflags", "+genpts", "-f", "m4v", "-framerate", "25", "-i", "-")
     ffmpeg(*timed, "-c", "copy", path, data=head + b"".join(pictures))
+
+
+CAPTIONS = b"\xb5\x00\x31GA94\x03\x42\xff\xfc\x94\x20\xfc\xc8\xe9\xff"
+"""User data of ATSC A/53 with two pairs of CEA-608."""
+ACTIVE_FORMAT = b"\xb5\x00\x31DTG1\x41\xf8"
+
+
+def with_user_data(path: Path, *payloads: bytes, begins: int = 0) -> None:
+    """A second of H.264 at 25 a second, with registered user data (SEI) in each frame from number `begins` on."""
+    film = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0")
+    stream = ffmpeg(*film, "-x264-params", "aud=1", "-f", "h264", "-")
+    units = b"".join(b"\x00\x00\x00\x01\x06\x04" + bytes([len(p)]) + p + b"\x80" for p in payloads)
+    pictures = re.split(rb"(?=\x00\x00\x00\x01\x09)", stream)[1:]
+    for n in range(begins, len(pictures)):
+        # Before the slice, behind the parameters.
+        pictures[n] = re.sub(rb"(?=\x00?\x00\x00\x01[\x65\x41])", lambda _: units, pictures[n], count=1)
+    timed = ("-f", "h264", "-framerate", "25", "-i", "-")
+    ffmpeg(*timed, "-c", "copy", path, data=b"".join(pictures))

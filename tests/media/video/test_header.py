@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.errors import InputError
-from imgcycle.media.video.header import _ffmetadata, _streams, read_header
+from imgcycle.media.video.header import _ffmetadata, _rotations, _streams, read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha
 from imgcycle.media.video.process import Finished, run_ffmpeg
 
@@ -38,7 +38,7 @@ PHONE = """\
 
 
 def test_a_phones_clip() -> None:
-    streams, rotations, rates = _streams(PHONE)
+    streams, rates, side_data = _streams(PHONE)
     assert [stream.kind for stream in streams] == ["audio", "audio", "video", "data", "video", "subtitle", "attachment"]
     assert [stream.codec for stream in streams] == ["aac", "none", "hevc", "none", "mjpeg", "ass", "ttf"]
     assert [stream.tag for stream in streams] == ["mp4a", "apac", "hvc1", "mebx", "", "", ""]
@@ -46,7 +46,8 @@ def test_a_phones_clip() -> None:
     assert [stream.default for stream in streams] == [True, False, True, True, False, False, False]
     assert [stream.language for stream in streams] == [""] * 5 + ["deu", ""]
     assert streams[2].title == "one\ntwo"
-    assert rotations == {2: 90}
+    assert _rotations(side_data) == {2: 90}
+    assert side_data[2][0] == "DOVI configuration record: version: 1.0, profile: 8"
     assert rates[2] == Fraction("29.98")
     assert [str(streams[n]) for n in (3, 5)] == ["data stream 3 (mebx)", "subtitle stream 5 (ass, deu)"]
 
@@ -119,7 +120,7 @@ REPORTS = {
 
 @pytest.mark.parametrize("kind", REPORTS)
 def test_a_report_is_read_by_what_stands_below_what(kind: str) -> None:
-    streams, rotations, rates = _streams(REPORTS[kind].format(video=VIDEO).splitlines())
+    streams, rates, side_data = _streams(REPORTS[kind].format(video=VIDEO).splitlines())
     assert [(stream.index, stream.kind, stream.tag) for stream in streams] == [
         (0, "video", "avc1"),
         (1, "audio", "mp4a"),
@@ -128,7 +129,7 @@ def test_a_report_is_read_by_what_stands_below_what(kind: str) -> None:
     assert [stream.language for stream in streams] == ["eng"] * 3
     assert streams[0].metadata["timecode"] == "01:00:00:00"
     assert streams[1].metadata == {"handler_name": "SoundHandler"}
-    assert (rotations, rates) == ({0: 180}, {0: Fraction(25)})
+    assert (_rotations(side_data), rates) == ({0: 180}, {0: Fraction(25)})
 
 
 def test_any_language_and_any_kind_of_stream_is_read() -> None:
