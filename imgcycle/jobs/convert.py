@@ -173,11 +173,18 @@ def joined(works: Sequence[Styled]) -> Plan:
 
 
 def check_all_memory(works: Sequence[Styled], memory: Memory) -> None:
-    """`check_memory` of every style's pictures, before the first of them is begun."""
-    if memory.promised:
-        for work in works:
-            if work.plan.to_convert:
-                check_memory(work.plan.to_convert, work.open(), memory)
+    """`check_memory` of the pictures of all styles, before the first of them is begun."""
+    refused: UsageError | None = None
+    for work in works if memory.promised else ():
+        if not work.plan.to_convert:
+            continue
+        try:
+            check_memory(work.plan.to_convert, work.open(), memory)
+            return
+        except UsageError as error:
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def _carried_out(

@@ -287,13 +287,17 @@ def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, tran
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:
-    """Raise UsageError when a promised limit is too small for any of the pictures, with the least for the worst."""
+    """Raise UsageError when a promised limit is too small for every picture there is, with the least for the worst.
+
+    Where it does for one, headers are read no further: what does not fit fails by itself, and vetoes nothing.
+    """
     if not memory.promised:
         return
     worst: TooSmall | None = None
     for task in tasks:
         try:
             planned_file(task, translator, memory)
+            return
         except TooSmall as error:
             error.message = f"{shown(task.input)}: {error.message}"
             worst = error if worst is None or error.least > worst.least else worst

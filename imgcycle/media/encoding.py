@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +25,14 @@ LEAST_QUALITY = 92
 
 _SAMPLING = {"420": 0x221111, "422": 0x211111, "440": 0x121111, "411": 0x411111, "444": 0x111111}
 _AVIF_QUALITY = 90
-_WEBP_MOST = 16383
-_JPEG_MOST = 65500
+MOST = {
+    formats.JPEG: 65500,
+    formats.PNG: 1_000_000,
+    formats.WEBP: 16383,
+    formats.AVIF: 65536,
+    formats.GIF: 65535,
+}
+"""Pixels a side that encoders or formats have at most; libpng has its own limit."""
 _PHOTOGRAPHS: dict[Format, tuple[tuple[int, float], ...]] = {
     formats.JPEG: ((1, 0.015), (10, 0.03), (30, 0.07), (50, 0.1), (75, 0.16), (85, 0.24), (92, 0.3), (100, 0.75)),
     formats.WEBP: ((1, 0.01), (10, 0.02), (50, 0.06), (75, 0.1), (92, 0.24), (100, 0.4)),
@@ -50,6 +57,7 @@ def encode_still(
     `recipe` goes into the metadata. `strip`: `none` keeps all metadata that are still true, `gps` takes the place out,
     `all` leaves only the colour profile and the recipe.
     """
+    check_size(*still.size, target)
     metadata = truthful(still, recipe, strip)
     if written_in_srgb(still, target, metadata.icc):
         still = still.with_pixels(colour.in_srgb(still.pixels, metadata.icc))
@@ -64,9 +72,29 @@ def encode_still(
             return tiff_bytes(planes, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
         if target is formats.GIF:
             return _gif(still, metadata)
+        if target is formats.BMP and still.alpha is not None:
+            return _clear_bmp(still, metadata)
         return _by_pillow(still, target, metadata, quality)
-    except (OSError, ValueError, cv2.error) as error:
-        raise OutputError(f"cannot be written as {target.name}: {' '.join(str(error).split())}") from error
+    except OutputError:
+        raise
+    except MemoryError as error:
+        raise OutputError(f"too large for the memory as {target.name}", "use --format png") from error
+    except Exception as error:  # encoders raise whatever they have, AVIF's a RuntimeError
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise OutputError(f"cannot be written as {target.name}: {text}", _OTHERWISE.get(target)) from error
+
+
+_OTHERWISE = dict.fromkeys((formats.JPEG, formats.WEBP, formats.AVIF), "use --format png")
+
+
+def check_size(width: int, height: int, target: Format, most: int | None = None) -> None:
+    """Raise OutputError for more pixels a side than a format (or with `most`, another writer of it) can hold."""
+    most = most or MOST.get(target)
+    if most is not None and max(width, height) > most:
+        other = "tiff" if target is formats.PNG else "png"
+        raise OutputError(
+            f"{width}×{height} is more than {target.name} can hold, {most} pixels a side", f"use --format {other}"
+        )
 
 
 def losses(still: Still, target: Format) -> tuple[str, ...]:
@@ -122,8 +150,6 @@ def coding_of(still: Still, quality: int | None) -> JpegCoding:
 
 
 def _jpeg(still: Still, metadata: Metadata, quality: int | None) -> bytes:
-    if max(still.size) > _JPEG_MOST:
-        raise OutputError(f"{still.size[0]}×{still.size[1]} is more than JPEG can hold", "use --format png")
     made = coding_of(still, quality)
     pixels = eight_bit(laid_on_white(still.pixels, still.alpha))
     source = pixels[..., 0] if _stays_grey(still) else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
@@ -171,6 +197,18 @@ def _gif(still: Still, metadata: Metadata) -> bytes:
     return containers.gif_with(out.getvalue(), metadata.xmp)
 
 
+def _clear_bmp(still: Still, metadata: Metadata) -> bytes:
+    """A BMP of the fourth version, the first that says where its transparency is (BITMAPV4HEADER)."""
+    assert still.alpha is not None
+    bgra = np.dstack([eight_bit(still.pixels)[..., ::-1], eight_bit(still.alpha)])
+    body = np.ascontiguousarray(bgra[::-1]).tobytes()
+    metre = round(metadata.dpi / 0.0254)
+    head = struct.pack("<IiiHHIIiiII", 108, *still.size, 1, 32, 3, len(body), metre, metre, 0, 0)
+    head += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    start = 14 + len(head)
+    return struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + head + body + metadata.xmp
+
+
 def _stacked(still: Still) -> Any:
     """The channels as OpenCV wants them: one, BGR or BGRA."""
     if still.alpha is not None:
@@ -203,16 +241,12 @@ def _by_pillow(still: Still, target: Format, metadata: Metadata, quality: int | 
     if metadata.dpi and target is formats.BMP:
         options["dpi"] = (metadata.dpi, metadata.dpi)
     if target is formats.WEBP:
-        if max(still.size) > _WEBP_MOST:
-            raise OutputError(f"{still.size[0]}×{still.size[1]} is more than WebP can hold", "use --format png")
         exact = still.lossless and quality is None
         options |= {"lossless": True, "exact": True} if exact else {"quality": quality or LEAST_QUALITY}
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.mode else "RGB")
     elif target is formats.AVIF:
         options |= avif_options(quality, still.alpha is not None)
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.mode else "RGB")
-    elif target is formats.BMP and image.mode == "LA":
-        image = image.convert("L")
     out = io.BytesIO()
     image.save(out, target.name, **options)
     # BMP has no place for metadata; what follows its pixels is passed over by every reader.

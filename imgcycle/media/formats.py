@@ -25,7 +25,7 @@ PNG = Format("PNG", (".png", ".apng"), deep=True, lossless=True, animated=True)
 WEBP = Format("WEBP", (".webp",), animated=True)
 TIFF = Format("TIFF", (".tif", ".tiff"), deep=True, lossless=True)
 AVIF = Format("AVIF", (".avif", ".avifs"), animated=True)
-BMP = Format("BMP", (".bmp", ".dib"), alpha=False, lossless=True)
+BMP = Format("BMP", (".bmp", ".dib"), lossless=True)
 GIF = Format("GIF", (".gif",), animated=True)
 HEIF = Format("HEIF", (".heic", ".heif", ".hif"), writable=False)
 JPEG2000 = Format("JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"), writable=False)
@@ -51,6 +51,7 @@ RAW_SUFFIXES = _words(
 
 def by_name(name: str) -> Format:
     """The format Pillow calls `name`; KeyError for one imgcycle does not read."""
+    name = "BMP" if name == "DIB" else name  # the same without its file header
     return next((f for f in FORMATS if f.name == name), None) or _missing(name)
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from imgcycle.errors import InputError
 from imgcycle.media.files import Data
 
+_HEAD = 2**16
+"""Bytes among which the boxes on a picture's pixels are."""
+
 
 def open_heif_plugin() -> None:
     """Teach Pillow HEIC; pi_heif is imported when the first such file comes."""
@@ -38,6 +41,15 @@ def check_heif(data: Data) -> None:
                 body = data[entry.start + 8 : entry.stop]
                 if not body.isascii():
                     raise InputError("cannot be decoded: its list of items is damaged")
+
+
+def bits_of(data: Data) -> int:
+    """Bits a channel of a HEIC or AVIF by its pixel information (ISO/IEC 23008-12, section 6.5.6); 0 when not told."""
+    head = data[:_HEAD]
+    at = head.find(b"pixi")
+    if at < 0 or at + 10 > len(head):
+        return 0
+    return max(head[at + 9 : at + 9 + head[at + 8]], default=0)
 
 
 def boxes(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, range]]:

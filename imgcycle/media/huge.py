@@ -30,8 +30,8 @@ from imgcycle.media.files import Data, opened
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.samples import missing_share
 from imgcycle.media.scanlines import Outline
-from imgcycle.media.stills import MAX_PIXELS, Still, is_deep, open_image, oriented
-from imgcycle.media.tiff_pages import layout_of, notes_of
+from imgcycle.media.stills import MAX_PIXELS, Still, is_deep, notes_of, open_image, oriented
+from imgcycle.media.tiff_pages import layout_of
 
 _BAND = 256
 """Rows turned at a time."""
@@ -88,7 +88,7 @@ class HugeReader:
         width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         about = (grey, format_, metadata, coding, format_.lossless, width, height)
-        self.outline = Outline(single, None, *about, notes=notes_of(image))
+        self.outline = Outline(single, None, *about, notes=notes_of(image, data))
         self.memory = _decoder_bytes(image, self.outline, len(data))
         self._folder, self._checked = folder, False
         self._stored = headers.stored_size(image)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from imgcycle.errors import OutputError
 from imgcycle.media import colour, containers, formats
-from imgcycle.media.encoding import coding_of, truthful, written_in_srgb
+from imgcycle.media.encoding import check_size, coding_of, truthful, written_in_srgb
 from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
@@ -36,8 +36,8 @@ ROWS = 64
 WRITABLE = (formats.JPEG, formats.PNG, formats.TIFF)
 _CACHED = 8
 """Rows of them that stay in a processor's cache while they are predicted."""
-_JPEG_MOST = 65500
 _PNG_MOST = 2**31 - 1
+"""Of the format; libpng's own limit does not hold here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,7 @@ class ScanlineWriter:
         self._leaving = metadata.icc if written_in_srgb(still, target, metadata.icc) else b""
         if self._leaving:
             metadata = replace(metadata, icc=b"")
-        most = {formats.JPEG: _JPEG_MOST, formats.PNG: _PNG_MOST}.get(target, 2**32 - 1)
-        if max(width, height) > most:
-            raise OutputError(f"{width}×{height} is more than {target.name} can hold", "use --format png")
+        check_size(width, height, target, _PNG_MOST if target is formats.PNG else None)
         self._held = np.empty((min(ROWS, height), width, 3), still.pixels.dtype)
         self._next = self._held_rows = 0
         self._stack = ExitStack()

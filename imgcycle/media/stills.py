@@ -32,8 +32,8 @@ from PIL import (
 )
 
 from imgcycle.errors import InputError
-from imgcycle.media import colour, containers, formats, heif, jpeg, samples, tiff_pages
-from imgcycle.media.deep import is_deep_png, read_deep_png
+from imgcycle.media import colour, containers, formats, heif, jpeg, mpo, samples, tiff_pages
+from imgcycle.media.deep import bits_lost, holds_deep, read_deep
 from imgcycle.media.files import Data, MappedFile, opened
 from imgcycle.media.foreign import EXPORT, foreign_by_content
 from imgcycle.media.formats import Format
@@ -61,7 +61,7 @@ _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
 _MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
 """Named here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
-_READ = tuple(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO))
+_READ = (*(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO)), "DIB")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,8 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
     if width < 1 or height < 1:
         raise InputError("a picture without pixels")
+    if (lost := _raw_missing(image, len(data))) > 0:
+        raise jpeg.cut_off(lost)
     if image.mode == "F":
         raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
     return image
@@ -156,6 +158,24 @@ def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
         if count is None:
             raise
         raise _too_many(int(count[1]), max_pixels) from error
+
+
+def _raw_missing(image: Image.Image, size: int) -> float:
+    """The share of an uncompressed BMP or PNM, 0 to 1, that lies beyond the end of a file of `size` bytes.
+
+    Known from the header: nobody has to find room for what a few bytes claim to be.
+    """
+    tiles: list[Any] = getattr(image, "tile", [])
+    if image.format not in ("BMP", "DIB", "PPM") or len(tiles) != 1 or tiles[0][0] != "raw":
+        return 0.0
+    width, height = image.size
+    how = tiles[0][3]
+    bits = {"1": 1, "I": 16}.get(image.mode, 8 * len(image.getbands()))
+    row = -(-width * bits // 8)
+    line = how[1] if isinstance(how, tuple) and how[1] else row
+    # The last row may lack what fills the others up.
+    needed = line * (height - 1) + min(line, row)
+    return max(0, needed - max(0, size - int(tiles[0][2]))) / max(1, needed)
 
 
 def _too_many(count: int, most: int, size: str = "") -> InputError:
@@ -210,8 +230,8 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         image, data = open_image(whole, image.width * image.height), whole
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
         still = _fast_jpeg(image, data)
-    elif is_deep_png(image, data):
-        still = Still(*read_deep_png(image, data))
+    elif holds_deep(image, data):
+        still = Still(*read_deep(image, data))
     elif format_ is formats.TIFF:
         still = _tiff(image, data)
     else:
@@ -222,13 +242,25 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = metadata_of(image, data, still.grey)
     turned = oriented(still, orientation_of(image, metadata.exif))
-    notes = tiff_pages.notes_of(image)
+    notes = notes_of(image, data)
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata, notes=notes)
+
+
+def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
+    """What of the file is not in the still, in a line each."""
+    if image.format == "TIFF":
+        return tiff_pages.notes_of(image)
+    if image.format == "MPO":
+        return mpo.notes_of(image)
+    bits = heif.bits_of(data) if image.format in ("HEIF", "AVIF") else bits_lost(image, data)
+    said = [f"{bits} bits a channel became 8"] if bits > 8 else []
+    count = int(getattr(image, "n_frames", 1)) if image.format == "HEIF" else 1
+    return (*said, f"{count} pictures, of which one was taken") if count > 1 else tuple(said)
 
 
 def is_deep(image: Image.Image, data: Data) -> bool:
     """Whether a picture is read as 16 bits a channel."""
-    return is_deep_png(image, data) or (image.format == "TIFF" and tiff_pages.layout_of(image).deep)
+    return holds_deep(image, data) or (image.format == "TIFF" and tiff_pages.layout_of(image).deep)
 
 
 def _tiff(image: Image.Image, data: bytes) -> Still:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,12 +107,11 @@ def test_the_net_says_how_far_it_is(tmp_path: Path, translator: Translator, stri
 
 
 def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Translator) -> None:
-    small, large = tmp_path / "in" / "a.png", tmp_path / "in" / "b b.png"
-    small.parent.mkdir()
-    small.write_bytes(encoded(scene(), "PNG"))
+    large = tmp_path / "in" / "b b.png"
+    large.parent.mkdir()
     large.write_bytes(encoded(scene(1500, 2000), "PNG"))
     (tmp_path / "in" / "c.png").write_bytes(b"no picture")
-    todo = plan(ConvertRequest((str(small.parent),), options=FULL), translator.style)
+    todo = plan(ConvertRequest((str(large.parent),), options=FULL), translator.style)
     with pytest.raises(UsageError, match=r"b b\.png: 2000 × 1500 .* \(--memory (\d+)M is the least") as caught:
         list(convert_all(todo, translator, memory=Memory(BASE_BYTES + 40 * MB, promised=True)))
     assert not (tmp_path / "in-tiny").exists()
@@ -121,7 +121,28 @@ def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Transl
     with pytest.raises(UsageError):
         check_memory(todo.to_convert, translator, Memory((least - 1) * MB, promised=True))
     done = list(convert_all(todo, fresh(translator), memory=Memory(least * MB, promised=True)))
-    assert [e.row.status for e in done if isinstance(e, Finished)] == ["done", "done", "failed"]
+    assert [e.row.status for e in done if isinstance(e, Finished)] == ["done", "failed"]
+
+
+def test_what_does_not_fit_fails_alone_where_something_fits(tmp_path: Path, translator: Translator) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encoded(scene(1500, 2000), "PNG"))
+    (folder / "b.jpg").write_bytes(encoded(scene()))
+    # A header of 54 bytes that speaks of 256 megapixels: damage, whatever the memory.
+    bogus = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 16000, 16000, 1, 24, 0, 0, 0, 0, 0, 0)
+    (folder / "c.bmp").write_bytes(bogus)
+    todo = plan(ConvertRequest((str(folder),), options=FULL), translator.style)
+    for memory in (Memory(BASE_BYTES + 40 * MB, promised=True), Memory(2**40, promised=True)):
+        done = list(convert_all(todo, fresh(translator), memory=memory))
+        rows = {Path(e.row.input).name: e.row for e in done if isinstance(e, Finished)}
+        assert rows["b.jpg"].status == "done"
+        assert (rows["c.bmp"].status, rows["c.bmp"].error) == ("failed", "cut off: 100 % of the picture is missing")
+        if memory.total < 2**40:
+            assert rows["a.png"].status == "failed"
+            assert "2000 × 1500 pixels need more" in str(rows["a.png"].error)
+        else:
+            assert rows["a.png"].status == "done"
 
 
 def test_a_measure_that_is_no_promise_refuses_nothing(tmp_path: Path, translator: Translator) -> None:
