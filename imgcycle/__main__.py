@@ -1,6 +1,36 @@
-"""`python -m imgcycle` is the same command line as `imgcycle`."""
+"""`python -m imgcycle` is the same command line as `imgcycle`: this is where both begin."""
 
-from imgcycle.cli.app import main
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code.
+
+    Until a command begins to write, Ctrl-C and SIGTERM leave at once: an import would take the exception that they are
+    otherwise for one of its own, or print it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+
+    from imgcycle.cli.app import main as begin
+
+    begin()
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    with contextlib.suppress(Exception):
+        sys.stderr.write("imgcycle: interrupted\n")
+        sys.stderr.flush()
+    os._exit(_INTERRUPTED)
+
 
 if __name__ == "__main__":
     main()

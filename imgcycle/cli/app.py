@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import importlib
-import io
 import os
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 import typer.core
 import typer.main
 
-from imgcycle.cli.options import completed
+from imgcycle.cli.options import check_paths, completed
+from imgcycle.cli.silence import close_streams, no_remarks, open_streams, silent_libraries
 from imgcycle.errors import ImgcycleError
 
 COMMANDS = {
@@ -34,11 +36,11 @@ class Commands(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command in place of the entry in the list."""
         name, entry, rest = super().resolve_command(ctx, args)
-        return name, loaded(name) if name in COMMANDS else entry, rest
+        return name, loaded(name, tuple(rest)) if name in COMMANDS else entry, rest
 
 
-def loaded(name: str) -> Any:
-    """Import a command and make it ready for Typer's parser."""
+def loaded(name: str, typed: Sequence[str] = ()) -> Any:
+    """Import a command and make it ready for Typer's parser; `typed` are the words that follow it."""
     found = getattr(importlib.import_module(f"imgcycle.cli.{name}"), name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
@@ -48,11 +50,24 @@ def loaded(name: str) -> Any:
         command = typer.main.get_command(alone)
     command.name = name
     for each in (command, *getattr(command, "commands", {}).values()):
+        each.callback = _looked_over(each, typed)
         for parameter in each.params:
             # To rich a word in brackets is markup, and vanishes; here it is a default or a choice.
             if getattr(parameter, "help", None):
                 parameter.help = parameter.help.replace("[", "\\[")
     return command
+
+
+def _looked_over(command: Any, typed: Sequence[str]) -> Callable[..., Any]:
+    """What a command does, after a look at every name of a file that it was given."""
+    act, parameters = command.callback, command.params
+
+    @functools.wraps(act)
+    def looked_over(**values: Any) -> Any:
+        check_paths(parameters, values, typed)
+        return act(**values)
+
+    return looked_over
 
 
 app = typer.Typer(
@@ -89,30 +104,31 @@ def _common(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code; the entry point of the installed script."""
+    open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in words:
         os.environ["IMGCYCLE_DEBUG"] = "1"
     else:
-        # What a library finds odd about a file is not for the user of a command; what stops it is an error.
-        warnings.simplefilter("ignore")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name that the terminal's encoding has no letters for is no reason to stop.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        no_remarks()
     # Beside other busy processes, threads that spin while they wait make a net several times slower (30 s against
     # 15 s for 180 small pictures); it has to be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    raise SystemExit(run(words))
+    code = run(words)
+    if not close_streams() and not code:
+        code = 1
+    raise SystemExit(code)
 
 
 def run(words: list[str]) -> int:
     """Run the command line and return its exit code; every error takes one line on stderr."""
     try:
-        # Typer returns the code of an Exit, and None after a command that just ended.
-        code = app(completed(words), prog_name="imgcycle", standalone_mode=False)
-    except BrokenPipeError:
-        # The reader of our output has gone; so do we, as every filter does, without Python's last words on it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        # --debug is read by main() as well, which shows what libraries remark.
+        with contextlib.nullcontext() if "--debug" in words else silent_libraries():
+            # Typer returns the code of an Exit, and None after a command that just ended.
+            code = app(completed(words), prog_name="imgcycle", standalone_mode=False)
+    except SystemExit as end:
+        # Typer's own way when the reader of its help has gone.
+        return int(end.code) if isinstance(end.code, int) else 1
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("IMGCYCLE_DEBUG") and not isinstance(error, KeyboardInterrupt):
             raise
@@ -133,7 +149,20 @@ def explained(error: BaseException) -> tuple[str, int]:
     # Typer's parser may be its own or an installed one, so its errors are known by what they can do.
     if hasattr(error, "format_message"):
         return _usage(error), 2
+    if isinstance(error, OSError) and error.strerror:
+        return _of_the_system(error), 1
     return f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (see more with --debug)", 1
+
+
+def _of_the_system(error: OSError) -> str:
+    """One line for what the system refused: which file, where it says so; else it was our own output."""
+    from imgcycle.media.paths import shown
+
+    if error.filename is not None:
+        return f"{shown(os.fsdecode(error.filename))}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EBADF, errno.EPIPE):
+        return f"what was to be said cannot be written: {error.strerror}"
+    return error.strerror or str(error)
 
 
 def _usage(error: BaseException) -> str:

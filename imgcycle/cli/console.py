@@ -5,6 +5,7 @@ stdout carries data or JSON alone; everything for people goes to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from imgcycle.errors import OutputError
 from imgcycle.jobs.events import Ended, Estimated, Event, Filmed, Finished, Noted, Planned, Progressed, Showed, Timed
 
 if TYPE_CHECKING:
@@ -33,12 +35,16 @@ class Listener(Protocol):
         """Show one event."""
 
 
+class ReaderGone(OutputError):
+    """Whoever read stdout has closed it: so the work ends, as every filter's does, and nothing is said of it."""
+
+
 @contextmanager
 def listening(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Listener]:
     """The listener that fits the options and where stderr leads."""
     if json_lines:
         yield JsonListener(verbose)
-    elif sys.stderr.isatty() and not quiet:
+    elif on_terminal() and not quiet:
         with BarListener(verbose) as listener:
             yield listener
     else:
@@ -52,16 +58,43 @@ def printable(text: str) -> str:
     return "\n".join(map(shown, text.split("\n")))
 
 
+def on_terminal() -> bool:
+    """Whether stderr is a terminal, where a bar can be drawn."""
+    with contextlib.suppress(ValueError):  # it is closed
+        return sys.stderr is not None and sys.stderr.isatty()
+    return False
+
+
 def say(text: str) -> None:
-    """One line for a person, on stderr."""
-    sys.stderr.write(f"{printable(text)}\n")
-    sys.stderr.flush()
+    """One line for a person, on stderr; where nobody can hear it, the work goes on all the same."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"{printable(text)}\n")
+            sys.stderr.flush()
 
 
 def emit(text: str) -> None:
-    """One line of data, on stdout."""
-    sys.stdout.write(f"{printable(text)}\n")
-    sys.stdout.flush()
+    """One line of data, on stdout; OutputError when it cannot be written."""
+    with writing_out():
+        sys.stdout.write(f"{printable(text)}\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def writing_out() -> Iterator[None]:
+    """Around what writes to stdout: its errors as an OutputError that says so, ReaderGone where nobody reads on."""
+    from imgcycle.media.files import unwritten
+
+    if sys.stdout is None:
+        raise OutputError("stdout is closed")
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone("") from None
+    except OSError as error:
+        raise unwritten("stdout", error) from error
+    except ValueError as error:  # of a stream that was closed
+        raise OutputError(f"stdout cannot be written: {error}") from error
 
 
 def emit_json(values: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgcycle.cli import options as o
-from imgcycle.cli.convert_stream import STREAM, check_streams, convert_stream
+from imgcycle.cli.convert_stream import STREAM, check_streams, convert_stream, read_stdin
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
@@ -151,12 +150,10 @@ def convert(
     debug: o.DebugOption = False,
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
-    import contextlib
-
+    del debug  # read before any command is, for it also lets libraries speak
     from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.offer import offer, say_damage
-    from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
     from imgcycle.jobs.memory import Memory
@@ -200,8 +197,7 @@ def convert(
     def opened(found: FoundStyle) -> Translator:
         return open_style(found, device, precision.value, backend.value)
 
-    # --debug is read by main() as well, which shows tracebacks.
-    with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
+    with ending_well():
         styles = local_styles() if style == ALL else [find_style(style, direction.value)]
         if streams:
             convert_stream(request, opened(styles[0]), allowed)
@@ -233,11 +229,12 @@ def _listed(source: str, null: bool) -> list[str]:
     import os
 
     from imgcycle.errors import UsageError
+    from imgcycle.media.paths import shown
 
     try:
-        data = sys.stdin.buffer.read() if source == STREAM else Path(source).read_bytes()
+        data = read_stdin() if source == STREAM else Path(source).read_bytes()
     except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}") from error
+        raise UsageError(f"--files-from {shown(source)} cannot be read: {error.strerror or error}") from error
     names = data.split(b"\0") if null else [line.rstrip(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(name) for name in names if name]
 

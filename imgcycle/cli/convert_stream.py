@@ -33,40 +33,29 @@ def check_streams(request: ConvertRequest, viewing: Viewing, several: bool, json
     to_stdout = request.output in (None, STREAM)
     if to_stdout and json_lines:
         raise UsageError("the picture and --json would both go to stdout", "name a file with -o")
-    if to_stdout and sys.stdout.isatty():
+    if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("a picture is no text for a terminal", "name a file with -o, or send stdout somewhere")
 
 
 def convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
     """One picture from stdin or a file to stdout or a file."""
-    from imgcycle.cli.console import say
+    from imgcycle.cli.console import say, writing_out
     from imgcycle.errors import InputError, UsageError
     from imgcycle.jobs.convert import convert_bytes
-    from imgcycle.media import formats, paths
-    from imgcycle.media.files import atomic_write
+    from imgcycle.media import paths
+    from imgcycle.media.files import atomic_write, unwritten
 
     (source,) = request.inputs
     if source == STREAM:
-        data = sys.stdin.buffer.read()
+        try:
+            data = read_stdin()
+        except OSError as error:
+            raise InputError(f"stdin cannot be read: {error.strerror or error}") from error
     else:
         if Path(source).is_dir():
             raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
         data = _whole(Path(source))
-    wanted: str | Format = request.format
-    if request.output not in (None, STREAM):
-        assert request.output is not None
-        suffix = formats.by_suffix(request.output)
-        if Path(request.output).is_dir() or request.output.endswith("/"):
-            raise UsageError("a picture from stdin has no name", "name a file with -o")
-        paths.check_suffix(request.output, formats.CHOICES.get(request.format))
-        if suffix is not None:
-            wanted = suffix
-        elif Path(request.output).suffix:
-            raise UsageError(
-                f"{paths.shown(request.output)} stands for no format", f"end the name in one of {paths.WRITTEN}"
-            )
-        if Path(request.output).exists() and not request.overwrite:
-            raise UsageError(f"{paths.shown(request.output)} is there already", "--overwrite replaces it")
+    wanted = _wanted(request)
     try:
         made = convert_bytes(data, translator, request.options, wanted, memory, say)
     except InputError as error:
@@ -74,19 +63,52 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
             f"{'stdin' if source == STREAM else paths.shown(source)}: {error.message}", error.hint
         ) from error
     if request.output in (None, STREAM):
-        sys.stdout.buffer.write(made)
-        sys.stdout.buffer.flush()
+        with writing_out():
+            sys.stdout.buffer.write(made)
+            sys.stdout.buffer.flush()
         return
     assert request.output is not None
-    with atomic_write(Path(request.output)) as file:
-        file.write(made)
+    try:
+        with atomic_write(Path(request.output)) as file:
+            file.write(made)
+    except OSError as error:
+        raise unwritten(paths.shown(request.output), error) from error
+
+
+def _wanted(request: ConvertRequest) -> str | Format:
+    """The format of a result; UsageError where a file of its name cannot be."""
+    from imgcycle.errors import UsageError
+    from imgcycle.media import formats, paths
+
+    output = request.output
+    if output is None or output == STREAM:
+        return request.format
+    suffix = formats.by_suffix(output)
+    if paths.in_state_folder(Path(output)):
+        raise UsageError(f"{paths.shown(output)} is where imgcycle keeps its own notes", "name another file")
+    if Path(output).is_dir() or output.endswith("/"):
+        raise UsageError("a picture from stdin has no name", "name a file with -o")
+    paths.check_suffix(output, formats.CHOICES.get(request.format))
+    if suffix is None and Path(output).suffix:
+        raise UsageError(f"{paths.shown(output)} stands for no format", f"end the name in one of {paths.WRITTEN}")
+    if Path(output).exists() and not request.overwrite:
+        raise UsageError(f"{paths.shown(output)} is there already", "--overwrite replaces it")
+    return suffix or request.format
+
+
+def read_stdin() -> bytes:
+    """All bytes of stdin; OSError when there are none to be had."""
+    if sys.stdin is None:
+        raise OSError("it is closed")
+    return sys.stdin.buffer.read()
 
 
 def _whole(path: Path) -> bytes:
     """All bytes of what is named, which may be a pipe here: waiting for one stream is what was asked."""
     from imgcycle.errors import InputError
+    from imgcycle.media.paths import shown
 
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
+        raise InputError(f"{shown(path)}: {error.strerror or error}") from error

@@ -92,10 +92,10 @@ def evaluate(
     debug: o.DebugOption = False,
 ) -> None:
     """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
-    import contextlib
-
+    del debug  # read before any command is, for it also lets libraries speak
     from imgcycle.cli.evaluate_view import show
-    from imgcycle.cli.silence import silent_libraries
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.errors import Interrupted
 
     if labels and palette is None:
         raise typer.BadParameter("--labels needs the colours of the classes", param_hint="--palette")
@@ -109,8 +109,7 @@ def evaluate(
     idle = [name for name, value in beside.items() if value is not None]
     if idle and (labels or flicker is not None):
         raise typer.BadParameter("belongs to results and their reference", param_hint=", ".join(idle))
-    # --debug is read by main() as well, which shows tracebacks.
-    with contextlib.nullcontext() if debug else silent_libraries():
+    with ending_well(lambda: Interrupted("interrupted")):
         events: Iterator[EvaluationEvent]
         if flicker is not None and source is not None:
             from imgcycle.jobs.flicker import evaluate_flicker

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from imgcycle.cli.console import SCHEMA, duration, emit, emit_json, printable, say
+from imgcycle.cli.console import SCHEMA, duration, emit, emit_json, on_terminal, printable, say
 
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation import Distance, EvaluationEvent, FlickerReport, LabelReport, Report, SetRow
@@ -209,7 +208,7 @@ def _progress(*, silent: bool, as_json: bool) -> Iterator[tuple[Advance, Line]]:
         import json
 
         yield lambda n, of: say(json.dumps({"schema": SCHEMA, "progress": {"position": n, "total": of}})), say
-    elif sys.stderr.isatty():
+    elif on_terminal():
         with _bar() as both:
             yield both
     else:

@@ -10,6 +10,8 @@ from types import FrameType
 
 from imgcycle.errors import Interrupted
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 def _as_usual() -> Interrupted:
     return Interrupted("interrupted; what was finished stays, the same command goes on")
@@ -17,18 +19,21 @@ def _as_usual() -> Interrupted:
 
 @contextmanager
 def ending_well(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
-    """Turn SIGTERM into what Ctrl-C does, and either into Interrupted: the one that `interrupted` makes then."""
+    """Turn what Ctrl-C and SIGTERM do into Interrupted: the one that `interrupted` makes then.
+
+    Around everything that writes; elsewhere `imgcycle/__main__.py` leaves at once.
+    """
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     # Python lets only the main thread handle signals; elsewhere (a test, a server) they are not ours to handle.
     ours = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if ours else None
+    before = {number: signal.signal(number, stop) for number in _ENDING} if ours else {}
     try:
         yield
     except KeyboardInterrupt:
         raise interrupted() from None
     finally:
-        if ours:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

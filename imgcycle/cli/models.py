@@ -120,9 +120,11 @@ def _card(name: str) -> dict[str, Any] | None:
 @models.command()
 def path(name: Name) -> None:
     """Where a style's weights lie."""
+    from imgcycle.cli.console import writing_out
     from imgcycle.weights.find import find_style
 
-    typer.echo(str(find_style(name).path))  # as it is: a script opens it
+    with writing_out():
+        typer.echo(str(find_style(name).path))  # as it is: a script opens it
 
 
 @models.command()
@@ -210,7 +212,9 @@ def import_weights(
 ) -> None:
     """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
     from imgcycle.cli.console import say
-    from imgcycle.errors import UsageError
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.errors import Interrupted, UsageError
+    from imgcycle.media.files import unwritten
     from imgcycle.weights.find import NATIVE
     from imgcycle.weights.importers import convert_checkpoint
 
@@ -220,7 +224,11 @@ def import_weights(
         raise UsageError(f"{output} is there already", "--overwrite replaces it")
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"{output} is the file to import", "name another with -o")
-    about = convert_checkpoint(source, output, direction.value)
+    with ending_well(lambda: Interrupted("interrupted; nothing was written")):
+        try:
+            about = convert_checkpoint(source, output, direction.value)
+        except OSError as error:
+            raise unwritten(str(output), error) from error
     for line in (f"recognised as {about.recognised}", *about.notes, f"written to {output}"):
         say(line)
 
@@ -233,9 +241,12 @@ def add(
 ) -> None:
     """Keep weights under a name, so that --to NAME finds them."""
     from imgcycle.cli.console import say
+    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.errors import Interrupted
     from imgcycle.weights.own import add_style
 
-    entry, notes = add_style(source, name, direction.value)
+    with ending_well(lambda: Interrupted("interrupted; nothing was added")):
+        entry, notes = add_style(source, name, direction.value)
     for line in (*notes, f"{name} is kept at {entry.path}: imgcycle convert PHOTOS --to {name}"):
         say(line)
 
@@ -244,9 +255,12 @@ def add(
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of your own.")]) -> None:
     """Forget a style that was added, and delete its weights."""
     from imgcycle.cli.console import say
+    from imgcycle.cli.interrupts import ending_well
     from imgcycle.weights.own import remove_style
 
-    say(f"{remove_style(name)} is deleted")
+    with ending_well():
+        gone = remove_style(name)
+    say(f"{gone} is deleted")
 
 
 def _read(found: FoundStyle) -> None:

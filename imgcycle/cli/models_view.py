@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +20,13 @@ _PLAIN_EVERY, _JSON_EVERY = 10.0, 1.0
 @contextmanager
 def fetching(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Listener]:
     """The listener that fits the options and where stderr leads."""
+    from imgcycle.cli.console import on_terminal
+
     if json_lines:
         yield _json_listener(verbose)
     elif quiet:
         yield lambda _: None
-    elif sys.stderr.isatty():
+    elif on_terminal():
         with _bar_listener() as listener:
             yield listener
     else:

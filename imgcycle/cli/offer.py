@@ -45,7 +45,9 @@ def say_damage() -> None:
 
 def _somebody_there() -> bool:
     """Whether a question would be seen and could be answered."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    from imgcycle.cli.console import on_terminal
+
+    return sys.stdin is not None and sys.stdin.isatty() and on_terminal()
 
 
 def _wanted(remote: RemoteEntry) -> bool:
@@ -59,6 +61,7 @@ def _wanted(remote: RemoteEntry) -> bool:
     size = f", about {remote.megabytes} MB" if remote.megabytes else ""
     say(f"{remote.name} ({remote.direction or remote.data}) is published, but not on this machine yet.")
     say(f"Learnt from {remote.data}. Licence: {remote.licence}.")
+    # Not `say`: the answer stands on the same line.
     sys.stderr.write(f"Fetch it from {host}{size}? [Y/n] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()

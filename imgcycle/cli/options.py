@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -180,6 +182,35 @@ def parse_work_size(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is neither a number nor full nor auto", param_hint="--work-size") from None
+
+
+WORDS = frozenset(
+    {
+        *("work_size", "size", "device", "memory", "fps", "start", "end", "preview", "preset"),
+        *("diff_augment", "licence", "mirror"),
+    }
+)
+"""Parameters of text that name no file; all others are looked over before a command begins."""
+
+
+def check_paths(parameters: Iterable[Any], values: Mapping[str, Any], typed: Iterable[str]) -> None:
+    """UsageError for a name of a file, in any option or input of a command, that nothing here can have.
+
+    Those are addresses, names that are too long, and places where nobody may look. `typed` is the command line: a
+    Path has lost one slash of an address's two.
+    """
+    from imgcycle.media.paths import check_name
+
+    parts = [part for word in typed for part in (word, word.partition("=")[2], word[2:]) if "://" in part]
+    as_typed = {os.fspath(Path(part)): part for part in parts}
+    for parameter in parameters:
+        given = values.get(parameter.name)
+        for value in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(value, str | os.PathLike) and parameter.name not in WORDS:
+                is_option = parameter.param_type_name == "option"
+                what = max(parameter.opts, key=len) if is_option else parameter.metavar or parameter.name.upper()
+                text = os.fspath(value)
+                check_name(as_typed.get(text, text), what.strip("[]."))
 
 
 def completed(words: Sequence[str]) -> list[str]:

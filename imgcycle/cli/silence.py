@@ -1,4 +1,4 @@
-"""What C libraries print on their own account, kept from the user's eyes.
+"""The process's own streams: there even when they were closed, and free of what libraries print on their own account.
 
 libtiff, libpng and libjpeg write their complaints about a damaged file straight to the process's stderr, past
 Python; the file's one line says all that matters.
@@ -7,9 +7,60 @@ Python; the file's one line says all that matters.
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
+from typing import IO
+
+
+def open_streams() -> None:
+    """See to it that stdin, stdout and stderr exist: a file opened in the place of a closed one would be written into.
+
+    A closed stdin is empty, what goes to a closed stderr is lost, and writing to a closed stdout is an error.
+    """
+    for number, way in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, way)  # which takes the lowest number that is free
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that the terminal's encoding has no letters for is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def close_streams() -> bool:
+    """Write out what stdout and stderr still hold, and whether that went well; where not, nothing is tried again."""
+    whole = True
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            whole = whole and stream is not sys.stdout
+            lead_nowhere(stream)
+    return whole
+
+
+def lead_nowhere(stream: IO[str]) -> None:
+    """Give a stream whose reader is gone, or whose disk is full, a place for what it still holds."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def no_remarks() -> None:
+    """Keep warnings and log lines of libraries from the user: what stops a command is an error."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
 
 
 @contextlib.contextmanager
@@ -17,21 +68,28 @@ def silent_libraries() -> Iterator[None]:
     """Lead file descriptor 2 nowhere, while Python's own stderr goes on where it went before."""
     own = sys.stderr
     try:
-        sys.stderr.flush()
-        direct = sys.stderr.fileno() == 2
+        direct = own.fileno() == 2
+        own.flush()
         saved = os.dup(2)
     except (OSError, ValueError, AttributeError):
-        yield  # no stderr to speak of
+        yield  # no stderr to speak of, or none that takes anything
         return
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, saved)
         if direct:
             kept = open(saved, "w", encoding=own.encoding, errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
             stack.callback(setattr, sys, "stderr", own)
-            stack.callback(kept.flush)
+            stack.callback(_flushed, kept)
             sys.stderr = kept
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         os.close(nowhere)
         stack.callback(os.dup2, saved, 2)
         yield
+
+
+def _flushed(stream: IO[str]) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        lead_nowhere(stream)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcycle.cli.console import duration, printable, say
+from imgcycle.cli.console import duration, emit_json, on_terminal, printable, say
 
 if TYPE_CHECKING:
     from imgcycle.training.events import Event, Listener, Progress
@@ -23,7 +21,7 @@ def train_listener(*, quiet: bool, json_lines: bool) -> Iterator[Listener]:
         yield _json_line
     elif quiet:
         yield lambda _: None
-    elif sys.stderr.isatty():
+    elif on_terminal():
         with _rich_listener() as listener:
             yield listener
     else:
@@ -32,8 +30,7 @@ def train_listener(*, quiet: bool, json_lines: bool) -> Iterator[Listener]:
 
 def _json_line(event: Event) -> None:
     fields = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(event).items()}
-    sys.stdout.write(json.dumps({"schema": 1, "event": type(event).__name__.lower(), **fields}) + "\n")
-    sys.stdout.flush()
+    emit_json({"schema": 1, "event": type(event).__name__.lower(), **fields})
 
 
 def _plain_line(event: Event) -> None:

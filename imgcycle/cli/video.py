@@ -126,12 +126,10 @@ def video(
     debug: o.DebugOption = False,
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
-    import contextlib
-
+    del debug  # read before any command is, for it also lets libraries speak
     from imgcycle.cli.console import listening
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.offer import offer
-    from imgcycle.cli.silence import silent_libraries
     from imgcycle.config import VideoOptions
     from imgcycle.device import parse_size
     from imgcycle.jobs.clips import ClipRequest, plan_clips
@@ -163,7 +161,7 @@ def video(
     allowed = None if memory is None else Memory(parse_size(memory), promised=True)
     summary = Summary()
     offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
-    with ending_well(), contextlib.nullcontext() if debug else silent_libraries():
+    with ending_well():
         translator = load_translator(style, direction.value, device, precision.value, backend.value)
         planned = plan_clips(request, translator.style)
         if dry_run:

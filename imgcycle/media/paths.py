@@ -177,8 +177,8 @@ def check_name(text: str, what: str) -> None:
         raise UsageError(f"{what} is an address, {shown(text)}", "files and folders of this machine are taken")
     try:
         os.stat(Path(text))  # noqa: PTH116 - which follows links and tells all
-    except FileNotFoundError:
-        return  # which may be right: what is made need not be there
+    except (FileNotFoundError, NotADirectoryError):
+        return  # which may be right: what is made need not be there, and each says for itself what it lacks
     except ValueError:
         raise UsageError(f"{what} {shown(text)} is no name of a file") from None
     except OSError as error:
