@@ -110,7 +110,7 @@ def convert(
         ),
     ] = None,
     strip: Annotated[
-        o.StripName, _option("--strip", help="Leave out metadata; alone it means all.", panel=o.WHERE)
+        o.StripName, _option("--strip", help="Leave out metadata (gps: places); alone it means all.", panel=o.WHERE)
     ] = o.StripName.none,
     sheet: Annotated[
         Path | None,

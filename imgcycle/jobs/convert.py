@@ -81,7 +81,10 @@ def convert_bytes(
     else:
         ready = picture.prepared(found, data, options, translator.style)
         result = picture.translate(ready.frame, options, translator, memory)
-        made, notes = picture.finish(ready, result, options, translator.style, target), ready.notes(target)
+        made, notes = (
+            picture.finish(ready, result, options, translator.style, target),
+            ready.notes(target, options.strip),
+        )
     for note in notes:
         if on_note is not None:
             on_note(note)

@@ -43,7 +43,7 @@ class HugePicture:
             raise InputError("not the file any more that it was")
         self._reader = reader
         target = target_format(task.output, reader.outline.format)
-        self.notes: tuple[str, ...] = (*reader.outline.notes, *losses(reader.outline, target))
+        self.notes: tuple[str, ...] = (*reader.outline.notes, *losses(reader.outline, target, task.options.strip))
         self._writer: ScanlineWriter | None = None
         self._result: Floats | None = None
         try:

@@ -79,11 +79,11 @@ class Prepared:
         """What the file was."""
         return self.frame.still.format
 
-    def notes(self, target: Format) -> tuple[str, ...]:
+    def notes(self, target: Format, strip: str = "none") -> tuple[str, ...]:
         """What of the file a result in this format does not hold, in a line each."""
         single = (f"the first of {self.frames} frames was taken: {target.name} has no others",)
         still = self.frame.still
-        return (*still.notes, *losses(still, target), *(single if self.frames > 1 else ()))
+        return (*still.notes, *losses(still, target, strip), *(single if self.frames > 1 else ()))
 
     def size(self, options: ConvertOptions) -> tuple[int, int]:
         """Width and height of the result."""
@@ -235,7 +235,8 @@ class HeldPicture:
         self._prepared = prepared(decoded(data, task.input, task.options), data, task.options, style)
         self._result: Result | None = None
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
-        self.notes: tuple[str, ...] = self._prepared.notes(target_format(task.output, self._prepared.format))
+        target = target_format(task.output, self._prepared.format)
+        self.notes: tuple[str, ...] = self._prepared.notes(target, task.options.strip)
 
     def translate(
         self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None

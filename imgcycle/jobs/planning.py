@@ -15,10 +15,11 @@ from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
-from imgcycle.media import formats, paths, xmp
+from imgcycle.media import formats, paths
 from imgcycle.media.files import opened, read_file
 from imgcycle.media.foreign import EXPORT, foreign_by_suffix
 from imgcycle.media.formats import Format
+from imgcycle.media.metadata import xmp
 from imgcycle.media.paths import Assignment, OnClash, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024

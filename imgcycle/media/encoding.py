@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.errors import OutputError
-from imgcycle.media import colour, containers, exif, formats, xmp
+from imgcycle.media import colour, containers, formats
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import JpegCoding, Metadata
+from imgcycle.media.metadata.carried import updated_metadata
 from imgcycle.media.palettes import paletted
 from imgcycle.media.pixels import Pixels, eight_bit, is_grey, laid_on_white
 from imgcycle.media.stills import Still
@@ -58,7 +59,7 @@ def encode_still(
     `all` leaves only the colour profile and the recipe.
     """
     check_size(*still.size, target)
-    metadata = truthful(still, recipe, strip)
+    metadata = truthful(still, recipe, strip, target)
     if written_in_srgb(still, target, metadata.icc):
         still = still.with_pixels(colour.in_srgb(still.pixels, metadata.icc))
         metadata = replace(metadata, icc=b"")
@@ -69,7 +70,7 @@ def encode_still(
             return _png(still, metadata)
         if target is formats.TIFF:
             planes = _planes(still)
-            return tiff_bytes(planes, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
+            return tiff_bytes(planes, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.iptc)
         if target is formats.GIF:
             return _gif(still, metadata)
         if target is formats.BMP and still.alpha is not None:
@@ -97,14 +98,14 @@ def check_size(width: int, height: int, target: Format, most: int | None = None)
         )
 
 
-def losses(still: Still, target: Format) -> tuple[str, ...]:
-    """What `target` cannot hold of a picture's pixels, in a line each."""
+def losses(still: Still, target: Format, strip: str = "none") -> tuple[str, ...]:
+    """What a picture loses that `target` cannot hold, or that is damaged, in a line each; `strip` as above."""
     lost = []
     if not target.deep and still.pixels.dtype == np.uint16:
         lost.append(f"16 bits a channel became 8: {target.name} has no more")
     if not target.alpha and still.alpha is not None and still.alpha.min() < np.iinfo(still.alpha.dtype).max:
         lost.append(f"what was transparent is laid on white: {target.name} has no transparency")
-    return tuple(lost)
+    return (*lost, *updated_metadata(still.metadata, still.size, None, strip, target).notes)
 
 
 def typical_size(pixels: int, target: Format, quality: int | None = None, deep: bool = False) -> int:
@@ -123,20 +124,12 @@ def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
     return still.pixels.dtype == np.uint16 and not target.deep and colour.is_linear(icc)
 
 
-def truthful(still: Still, recipe: dict[str, Any] | None, strip: str) -> Metadata:
-    """A picture's metadata, as they are true of its pixels now."""
-    width, height = still.size
-    kept = still.metadata
-    everything = strip == "all"
+def truthful(still: Still, recipe: dict[str, Any] | None, strip: str, target: Format) -> Metadata:
+    """A picture's metadata, as they are true of its pixels now, as far as `target` has a place for them."""
+    kept = updated_metadata(still.metadata, still.size, recipe, strip, target)
     grey = _stays_grey(still)
     # A profile of grey pixels says nothing of coloured ones, but for its curve; and the other way round.
-    icc = colour.refitted(kept.icc, grey) if colour.fits_rgb(kept.icc) == grey else kept.icc
-    return replace(
-        kept,
-        icc=icc,
-        exif=b"" if everything or not kept.exif else exif.made_true(kept.exif, width, height, strip != "gps"),
-        xmp=xmp.made_true(kept.xmp, recipe, keep=not everything, keep_gps=strip != "gps"),
-    )
+    return replace(kept, icc=colour.refitted(kept.icc, grey) if colour.fits_rgb(kept.icc) == grey else kept.icc)
 
 
 def _stays_grey(still: Still) -> bool:
@@ -158,7 +151,7 @@ def _jpeg(still: Still, metadata: Metadata, quality: int | None) -> bytes:
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(source), [*flags, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
     if not done:
         raise OutputError("OpenCV could not write this JPEG")
-    return containers.jpeg_with(data.data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
+    return containers.jpeg_with(data.data, metadata)
 
 
 def _png(still: Still, metadata: Metadata) -> bytes:
@@ -170,7 +163,7 @@ def _png(still: Still, metadata: Metadata) -> bytes:
     )
     if not done:
         raise OutputError("OpenCV could not write this PNG")
-    return containers.png_with(data.data, metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
+    return containers.png_with(data.data, metadata)
 
 
 def avif_options(quality: int | None, alpha: bool) -> dict[str, Any]:
@@ -194,7 +187,7 @@ def _planes(still: Still) -> Pixels:
 def _gif(still: Still, metadata: Metadata) -> bytes:
     out = io.BytesIO()
     paletted(still).save(out, "GIF")
-    return containers.gif_with(out.getvalue(), metadata.xmp)
+    return containers.gif_with(out.getvalue(), metadata.xmp, metadata.comments)
 
 
 def _clear_bmp(still: Still, metadata: Metadata) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import mmap
 import os
 import stat
@@ -51,40 +50,6 @@ def appending(path: Path) -> IO[bytes]:
     way = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
     handle = os.open(path, way | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
     return os.fdopen(handle, "ab+")
-
-
-class MappedFile(io.RawIOBase):
-    """A memory map to be read like any file: beyond its end there is nothing, which a map itself calls an error."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data, self._at = data, 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Up to `size` bytes, or all that are left."""
-        end = len(self._data) if size is None or size < 0 else self._at + size
-        found = self._data[self._at : end]
-        self._at += len(found)
-        return found
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, which may lie beyond the end."""
-        place = offset + (0, self._at, len(self._data))[whence]
-        if place < 0:
-            raise ValueError(f"negative seek position {place}")
-        self._at = place
-        return place
-
-    def tell(self) -> int:
-        """The place."""
-        return self._at
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
 
 
 def read_file(path: Path) -> bytes:

@@ -7,22 +7,26 @@ from typing import Any, cast
 
 from PIL import Image
 
-from imgcycle.media import colour, containers, exif, profiles
+from imgcycle.media import colour, profiles
 from imgcycle.media.files import Data
+from imgcycle.media.metadata import exif, xmp
+from imgcycle.media.metadata.directories import unwrapped
+from imgcycle.media.metadata.survey import Survey, surveyed
 from imgcycle.media.tiff_pages import layout_of
 
-_PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT")
 _HEAD = 65536
 """Bytes among which the boxes on colour are."""
-_TIFF_TEXTS = (270, 271, 272, 305, 306, 315, 33432)
-"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
+_PARTED = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF")
+"""Formats whose metadata are read by `media/metadata`; of the others a decoder's word is taken."""
 
 
 @dataclass(frozen=True)
 class Metadata:
     """What a picture says of itself: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
 
-    `chunks` are PNG's own statements on colour. Empty bytes mean there is none.
+    `chunks` are PNG's own statements on colour, `texts` its text chunks, `iptc` the datasets of IPTC, `comments` those
+    of JPEG and GIF. Empty bytes mean there is none. `orientation` is how the picture has to be turned, 1 (not at all)
+    to 8. `notes` name, in a line each, what could not be kept.
     """
 
     exif: bytes = b""
@@ -30,6 +34,11 @@ class Metadata:
     xmp: bytes = b""
     dpi: int = 0
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+    iptc: bytes = b""
+    texts: tuple[tuple[bytes, bytes], ...] = ()
+    comments: tuple[bytes, ...] = ()
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
 NO_METADATA = Metadata()
@@ -69,27 +78,15 @@ def has_alpha(image: Image.Image) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def orientation_of(image: Image.Image, block: bytes) -> int:
-    """How it has to be turned, 1 (not at all) to 8, going by its EXIF `block` or its own tags."""
-    # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
-    if image.format == "HEIF":
-        return 1
-    if image.format == "TIFF":
-        value = getattr(image, "tag_v2", {}).get(274, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    return exif.orientation(block)
-
-
 def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
     """All that is kept of what it says of itself; `grey` tells whether its pixels have a single channel."""
-    info = image.info
-    icc = info.get("icc_profile") or b""
+    found = _said(image, data)
+    icc = found.icc
     if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
         icc = b""  # the pixels have left that space
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     if image.format == "PNG":
-        chunks = containers.png_chunks(cast(bytes, data), _PNG_COLOUR[:4])
+        chunks = tuple(found.colour)
         if icc:
             chunks = tuple(chunk for chunk in chunks if chunk[0] == b"cICP")
         stated = profiles.profile_of_chunks(dict(chunks), grey)
@@ -97,29 +94,49 @@ def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
     elif image.format in ("AVIF", "HEIF") and not icc:
         icc = profiles.profile_of_box(bytes(data[:_HEAD]), grey) or b""
     return Metadata(
-        exif_block(image),
-        bytes(icc),
-        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-        _dpi(info.get("dpi")),
-        chunks,
+        exif=found.exif,
+        icc=icc,
+        xmp=found.xmp,
+        dpi=_density(image, found),
+        chunks=chunks,
+        iptc=found.iptc,
+        texts=tuple(found.texts),
+        comments=tuple(found.comments),
+        orientation=_orientation(image, found),
+        notes=tuple(found.notes),
     )
 
 
-def exif_block(image: Image.Image) -> bytes:
-    """The EXIF block from its TIFF header on; empty when there is none."""
-    block = image.info.get("exif") or b""
-    if image.format == "TIFF":
-        block = _tiff_exif(image)
-    elif not block and image.format == "PNG" and "Raw profile type exif" in image.info:
-        block = image.getexif().tobytes()
-    return bytes(block).removeprefix(b"Exif\0\0")
+def _said(image: Image.Image, data: Data) -> Survey:
+    if image.format not in _PARTED:
+        return _told(image)
+    return surveyed(data, getattr(getattr(image, "tag_v2", None), "_offset", 0))
 
 
-def _tiff_exif(image: Image.Image) -> bytes:
-    found = image.getexif()
-    texts = {tag: str(found[tag]) for tag in _TIFF_TEXTS if tag in found}
-    directories = {tag: dict(found.get_ifd(tag)) for tag in (exif.EXIF_IFD, exif.GPS_IFD) if tag in found}
-    return exif.composed(texts, cast(Any, directories)) if texts or directories else b""
+def _told(image: Image.Image) -> Survey:
+    """What a decoder tells of formats that are not parted: AVIF, HEIC and the rare ones."""
+    said: dict[Any, Any] = image.info
+    packet = said.get("xmp") or b""
+    return Survey(
+        exif=unwrapped(bytes(said.get("exif") or b"")),
+        icc=bytes(said.get("icc_profile") or b""),
+        xmp=packet.encode() if isinstance(packet, str) else bytes(packet),
+    )
+
+
+def _orientation(image: Image.Image, found: Survey) -> int:
+    """As other readers have it: EXIF (TIFF: its own tag) decides, and XMP where there is no such entry at all."""
+    # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
+    if image.format == "HEIF":
+        return 1
+    stated = found.orientation if image.format == "TIFF" else exif.stated_orientation(found.exif)
+    return stated or xmp.stated_orientation(found.xmp) or 1
+
+
+def _density(image: Image.Image, found: Survey) -> int:
+    if image.format in ("JPEG", "MPO") and "dpi" not in image.info and found.exif:
+        return exif.density(found.exif)
+    return _dpi(image.info.get("dpi"))
 
 
 def _dpi(value: object) -> int:

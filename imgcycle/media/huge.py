@@ -25,12 +25,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra, OutputError
-from imgcycle.media import containers, formats, headers, jpeg
+from imgcycle.media import formats, headers, jpeg
 from imgcycle.media.files import Data, opened
+from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.samples import missing_share
 from imgcycle.media.scanlines import Outline
-from imgcycle.media.stills import MAX_PIXELS, Still, is_deep, notes_of, open_image, oriented
+from imgcycle.media.stills import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
 from imgcycle.media.tiff_pages import layout_of
 
 _BAND = 256
@@ -83,7 +84,7 @@ class HugeReader:
         grey = layout_of(image).grey if format_ is formats.TIFF else image.mode != "RGB"
         metadata = headers.metadata_of(image, data, grey)
         coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
-        self.turn = headers.orientation_of(image, metadata.exif)
+        self.turn = metadata.orientation
         self.laid = self.turn != 1 or headers.is_progressive(image)
         width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
@@ -92,7 +93,7 @@ class HugeReader:
         self.memory = _decoder_bytes(image, self.outline, len(data))
         self._folder, self._checked = folder, False
         self._stored = headers.stored_size(image)
-        self._closed = jpeg.closed(data) if format_ is formats.JPEG else None
+        self._closed = closed_jpeg(data) if format_ is formats.JPEG else None
         self._ahead, self._behind = (self._decoder(self._closed or source) for _ in range(2))
         self._upright: _Raw | None = None
 
@@ -308,7 +309,7 @@ def _is_plain_png(file: IO[bytes]) -> bool:
     bits, kind, *_, interlaced = file.read(5)
     if bits not in (8, 16) or kind not in (0, 2) or interlaced:
         return False
-    at, seen = len(containers.PNG_SIGNATURE), False
+    at, seen = len(SIGNATURE), False
     while True:
         file.seek(at)
         head = file.read(48)

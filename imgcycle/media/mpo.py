@@ -6,13 +6,29 @@ from typing import Any
 
 from PIL import Image
 
+from imgcycle.media.files import Data
+from imgcycle.media.metadata.survey import stream_of
+
 _INFO = 45058
+_HEAD = 2**18
+"""Bytes among which the index stands, if there is one."""
 _VIEWS = ("Multi-Frame Image (Panorama)", "Multi-Frame Image (Disparity)", "Multi-Frame Image (Multi-Angle)")
 _GAIN_MAPS = (b"hdrgm:", b"HDRGainMap")
 
 
-def notes_of(image: Image.Image) -> tuple[str, ...]:
-    """A line when it holds pictures beside the first that are no smaller versions and no helpers of it."""
+def notes_in(data: Data) -> tuple[str, ...]:
+    """A line when a JPEG holds pictures beside the first that are no smaller versions and no helpers of it."""
+    if b"MPF\0" not in bytes(data[:_HEAD]):
+        return ()
+    stream = stream_of(data, [range(len(data))])
+    try:
+        with stream, Image.open(stream, formats=("JPEG", "MPO")) as image:
+            return _notes_of(image)
+    except Exception:  # an index is said beside the pixels, and a damaged one is none
+        return ()
+
+
+def _notes_of(image: Image.Image) -> tuple[str, ...]:
     entries: list[Any] = list(getattr(image, "mpinfo", {}).get(_INFO, []))
     kinds = [entry["Attribute"]["MPType"] for entry in entries]
     views = sum(kind in _VIEWS for kind in kinds)

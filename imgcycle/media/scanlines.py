@@ -27,6 +27,7 @@ from imgcycle.media.encoding import check_size, coding_of, truthful, written_in_
 from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
+from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.stills import Still
 from imgcycle.media.tiff import TiffRows
@@ -80,7 +81,7 @@ class ScanlineWriter:
         self.size = width, height = still.size
         self.path = path
         # Nobody knows yet whether all rows are grey: three channels, and no profile that is for one.
-        metadata = truthful(_coloured(still), recipe, strip)
+        metadata = truthful(_coloured(still), recipe, strip, target)
         self._leaving = metadata.icc if written_in_srgb(still, target, metadata.icc) else b""
         if self._leaving:
             metadata = replace(metadata, icc=b"")
@@ -95,7 +96,7 @@ class ScanlineWriter:
             elif target is formats.PNG:
                 self._coder = _PngRows(self._file, still, metadata)
             else:
-                about = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi)
+                about = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.iptc)
                 self._coder = TiffRows(self._file, height, width, 3, still.pixels.dtype, ROWS, *about)
         except OSError as error:
             self._discard()
@@ -204,9 +205,8 @@ class _JpegRows:
             at += 2 + int(struct.unpack_from(">H", data, at + 2)[0])
         begins = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
         restarts = struct.pack(">HHH", 0xFFDD, 4, self._interval)
-        known = self._metadata
         whole = bytes(head[:at]) + restarts + data[at:begins]
-        return containers.jpeg_with(whole, known.exif, known.icc, known.xmp, known.dpi), data[begins:-2]
+        return containers.jpeg_with(whole, self._metadata), data[begins:-2]
 
 
 class _PngRows:
@@ -216,8 +216,7 @@ class _PngRows:
         self._file = file
         bits = still.pixels.dtype.itemsize * 8
         header = containers.png_chunk(b"IHDR", struct.pack(">IIBBBBB", *still.size, bits, 2, 0, 0, 0))
-        known = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
-        file.write(containers.png_with(containers.PNG_SIGNATURE + header, *known))
+        file.write(containers.png_with(SIGNATURE + header, metadata))
         self._deflate = zlib.compressobj(3, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
         self._pixel = 3 * still.pixels.dtype.itemsize
         self._above = np.zeros((1, (still.size[0] + 1) * self._pixel), np.uint8)

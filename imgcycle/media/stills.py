@@ -34,21 +34,20 @@ from PIL import (
 from imgcycle.errors import InputError
 from imgcycle.media import colour, containers, formats, heif, jpeg, mpo, samples, tiff_pages
 from imgcycle.media.deep import bits_lost, holds_deep, read_deep
-from imgcycle.media.files import Data, MappedFile, opened
+from imgcycle.media.files import Data, opened
 from imgcycle.media.foreign import EXPORT, foreign_by_content
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
     NO_METADATA,
     JpegCoding,
     Metadata,
-    exif_block,
     has_alpha,
     is_progressive,
     jpeg_coding,
     metadata_of,
-    orientation_of,
     upright_size,
 )
+from imgcycle.media.metadata.survey import pixels_of, surveyed
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.tiff_pages import MARKS, open_tiff
 
@@ -127,10 +126,19 @@ def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
 
 
 def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Pillow's view of the header, its size checked before any pixel is decoded."""
+    """Pillow's view of the header, its size checked before any pixel is decoded; InputError in one line.
+
+    It sees what the pixels need, and the colour profile: all else that the file says is read by `metadata_of`.
+    """
+    with in_one_line(data):
+        return _seen(data, max_pixels)
+
+
+def _seen(data: Data, max_pixels: int) -> Image.Image:
     # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
-    file = cast(IO[bytes], io.BytesIO(data) if isinstance(data, bytes) else MappedFile(data))
+    found = surveyed(data)
+    file = pixels_of(data, found)
     image = open_tiff(file) if data[:4] in MARKS else _opened(data, file, max_pixels)
     width, height = image.size
     if width * height > max_pixels:
@@ -141,6 +149,8 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise jpeg.cut_off(lost)
     if image.mode == "F":
         raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
+    if found.icc:
+        image.info["icc_profile"] = found.icc
     return image
 
 
@@ -192,7 +202,7 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
         image = open_image(data, max_pixels)
         name = str(image.format)
         frames = int(getattr(image, "n_frames", 1)) if name in _MOVING else 1
-        turn = orientation_of(image, exif_block(image))
+        turn = metadata_of(image, data, False).orientation
         width, height = upright_size(image, turn)
         about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
         return Facts(width, height, frames, *about, samples.stored_bytes(image))
@@ -225,13 +235,16 @@ def in_one_line(data: Data) -> Iterator[None]:
 def _decoded(image: Image.Image, data: bytes) -> Still:
     format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
     coding = jpeg_coding(image) if format_ is formats.JPEG else None
-    if format_ is formats.JPEG and (whole := jpeg.closed(data)) is not None:
+    pixels = data
+    if format_ is formats.JPEG and (whole := closed_jpeg(data)) is not None:
         jpeg.check_whole(whole, image.width, _jpeg_bands)
-        image, data = open_image(whole, image.width * image.height), whole
-    if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(data):
-        still = _fast_jpeg(image, data)
+        said, pixels = image.info, whole
+        image = open_image(whole, image.width * image.height)
+        image.info |= said
+    if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(pixels):
+        still = _fast_jpeg(image, pixels)
     elif holds_deep(image, data):
-        still = Still(*read_deep(image, data))
+        still = _deep(image, data)
     elif format_ is formats.TIFF:
         still = _tiff(image, data)
     else:
@@ -241,7 +254,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
     # A GIF's few colours were chosen before; what it has of them is whole.
     lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = metadata_of(image, data, still.grey)
-    turned = oriented(still, orientation_of(image, metadata.exif))
+    turned = oriented(still, metadata.orientation)
     notes = notes_of(image, data)
     return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata, notes=notes)
 
@@ -250,8 +263,8 @@ def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
     """What of the file is not in the still, in a line each."""
     if image.format == "TIFF":
         return tiff_pages.notes_of(image)
-    if image.format == "MPO":
-        return mpo.notes_of(image)
+    if image.format in ("JPEG", "MPO"):
+        return mpo.notes_in(data)
     bits = heif.bits_of(data) if image.format in ("HEIF", "AVIF") else bits_lost(image, data)
     said = [f"{bits} bits a channel became 8"] if bits > 8 else []
     count = int(getattr(image, "n_frames", 1)) if image.format == "HEIF" else 1
@@ -273,11 +286,30 @@ def _tiff(image: Image.Image, data: bytes) -> Still:
         raise jpeg.cut_off(lost) from error
 
 
+def closed_jpeg(data: Data) -> bytes | None:
+    """A JPEG that lacks its end marker with one, and with what its pixels need alone; None for one that has it."""
+    if jpeg.closed(data) is None:
+        return None
+    # What is said beside the pixels may have led the search for the end astray.
+    bare = pixels_of(data, surveyed(data)).read()
+    return jpeg.closed(bare) or bare
+
+
 def _jpeg_bands(data: bytes) -> Iterator[Pixels]:
     image = Image.open(io.BytesIO(data), formats=("JPEG", "MPO"))
     image.load()
     for top in range(0, image.height, _BAND):
         yield np.asarray(image.crop((0, top, image.width, min(top + _BAND, image.height))))
+
+
+def _deep(image: Image.Image, data: bytes) -> Still:
+    try:
+        return Still(*read_deep(image, data))
+    except Exception:  # what is said beside the pixels may have been too much for a library: once more without
+        bare = pixels_of(data, surveyed(data)).read()
+        if bare == data:
+            raise
+        return Still(*read_deep(image, bare))
 
 
 def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:

@@ -80,7 +80,7 @@ def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int
 def _coarse_jpeg(image: Image.Image, data: mmap.mmap, longest: int, parts: int) -> Still:
     """Decoded at a half, a quarter or an eighth, never below what is wanted."""
     metadata = headers.metadata_of(image, data, image.mode == "L")
-    turn = headers.orientation_of(image, metadata.exif)
+    turn = metadata.orientation
     width, height = headers.upright_size(image, turn)
     size = _wanted(width, height, longest, parts)
     least = (size[0] * parts, size[1])

@@ -26,7 +26,9 @@ _KEPT = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34665, 34853
 """Entries of an EXIF block's first directory that describe the picture and not the storage of pixels."""
 
 
-def tiff_bytes(planes: Pixels, exif: bytes = b"", icc: bytes = b"", xmp: bytes = b"", dpi: int = 0) -> bytes:
+def tiff_bytes(
+    planes: Pixels, exif: bytes = b"", icc: bytes = b"", xmp: bytes = b"", dpi: int = 0, iptc: bytes = b""
+) -> bytes:
     """A TIFF of (H, W, C) pixels: grey (C = 1), RGB (3) or RGB with straight alpha (4), deflated in strips.
 
     OutputError when it grows beyond what TIFF's 32-bit offsets reach.
@@ -34,7 +36,7 @@ def tiff_bytes(planes: Pixels, exif: bytes = b"", icc: bytes = b"", xmp: bytes =
     height, width, channels = planes.shape
     strip = max(1, min(height, _STRIP // max(1, width * channels * planes.dtype.itemsize)))
     file = io.BytesIO()
-    rows = TiffRows(file, height, width, channels, planes.dtype, strip, exif, icc, xmp, dpi)
+    rows = TiffRows(file, height, width, channels, planes.dtype, strip, exif, icc, xmp, dpi, iptc)
     for top in range(0, height, strip):
         rows.write(planes[top : top + strip])
     rows.finish()
@@ -60,6 +62,7 @@ class TiffRows:
         icc: bytes = b"",
         xmp: bytes = b"",
         dpi: int = 0,
+        iptc: bytes = b"",
     ) -> None:
         self._file = file
         self._order = ">" if exif[:2] == b"MM" else "<"
@@ -88,8 +91,9 @@ class TiffRows:
         if xmp:
             self._entries[700] = struct.pack(self._order + "HHII", 700, _BYTE, len(xmp), self._append(xmp))
         if icc:
-            at = self._append(icc)
-            self._entries[34675] = struct.pack(self._order + "HHII", 34675, _UNDEFINED, len(icc), at)
+            self._put_bytes(34675, icc)
+        if iptc:
+            self._put_bytes(33723, iptc)
 
     def write(self, rows: Pixels) -> None:
         """The next strip, (h, W, C)."""
@@ -112,6 +116,10 @@ class TiffRows:
         count = len(values) // 2 if kind == _RATIONAL else len(values)
         field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(self._order + "I", self._append(data))
         self._entries[tag] = struct.pack(self._order + "HHI", tag, kind, count) + field
+
+    def _put_bytes(self, tag: int, data: bytes) -> None:
+        field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(self._order + "I", self._append(data))
+        self._entries[tag] = struct.pack(self._order + "HHI", tag, _UNDEFINED, len(data)) + field
 
     def _append(self, data: bytes) -> int:
         """Put data at the next even offset and return it."""

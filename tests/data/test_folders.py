@@ -13,6 +13,7 @@ from imgcycle.data.batches import Prefetcher, UnpairedBatches, to_unit
 from imgcycle.data.folders import ImageFolder, read_scaled
 from imgcycle.data.sampling import Placement
 from imgcycle.errors import UsageError
+from tests.media.metadata.blocks import chunk, png, ztxt
 
 
 def fill(folder: Path, count: int = 3, size: tuple[int, int] = (40, 40)) -> Path:
@@ -53,6 +54,16 @@ def test_crops_reach_both_edges_and_mirror(tmp_path: Path) -> None:
     assert np.array_equal(last, whole[8:, 8:][:, ::-1])
     assert np.array_equal(folder.crop(0, 32, Placement(0, 0, True), flip=False), whole[:32, :32])
     assert np.array_equal(folder.centre(0, 32), whole[4:36, 4:36])
+
+
+def test_what_is_said_beside_the_pixels_leaves_no_picture_out(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "long.png").write_bytes(png(ztxt(b"workflow", b'{"node":1}' * 300_000)))
+    (tmp_path / "junk.png").write_bytes(png(chunk(b"tEXt", b"Raw profile type exif\0\nexif\n   10\nzz no hex zz\n")))
+    (tmp_path / "profile.png").write_bytes(png(chunk(b"iCCP", b"a\0\7abc")))
+    folder = ImageFolder(tmp_path, 40, on_unreadable=lambda path, reason: said.append(f"{path}: {reason}"))
+    assert [folder.image(n).shape for n in range(3)] == [(40, 56, 3)] * 3
+    assert not said
 
 
 def test_unreadable_files_are_reported_once_and_left_out(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.convert import convert_bytes
 from imgcycle.jobs.planning import read_recipe
-from imgcycle.media import xmp
 from imgcycle.media.animation.frames import Animation, read_picture
+from imgcycle.media.metadata import xmp
 from imgcycle.media.stills import Still
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import tiny_net

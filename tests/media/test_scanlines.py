@@ -19,9 +19,9 @@ from imgcycle.media import formats
 from imgcycle.media.encoding import encode_still
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import JpegCoding, Metadata
+from imgcycle.media.metadata.xmp import recipe_in
 from imgcycle.media.scanlines import Outline, ScanlineWriter
 from imgcycle.media.stills import Still, read_still
-from imgcycle.media.xmp import recipe_in
 from tests.media.pictures import exif_block, scene, wide_profile
 
 RECIPE = {"style": "tiny"}

@@ -9,8 +9,9 @@ import tifffile
 from PIL import Image
 
 from imgcycle.errors import InputError
-from imgcycle.media import exif, formats, xmp
+from imgcycle.media import formats
 from imgcycle.media.encoding import encode_still
+from imgcycle.media.metadata import exif, xmp
 from imgcycle.media.stills import measure, read_still
 from tests.media.pictures import decoded, encoded, exif_block, scene, srgb_profile
 

@@ -15,8 +15,9 @@ import numpy as np
 from imgcycle.errors import InputError, OutputError
 from imgcycle.media.animation.canvas import Box, Canvas, box_of, with_alpha
 from imgcycle.media.animation.timing import png_delay, png_loop
-from imgcycle.media.containers import PNG_SIGNATURE, png_chunk, png_with
+from imgcycle.media.containers import png_chunk, png_with
 from imgcycle.media.headers import Metadata
+from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.stills import Still, read_still
 
@@ -108,7 +109,7 @@ def parse_apng(data: bytes) -> Apng | None:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Kind, content and whether the checksum is right, up to the last one."""
-    at = len(PNG_SIGNATURE)
+    at = len(SIGNATURE)
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         body = data[at + 8 : at + 8 + size]
@@ -154,7 +155,7 @@ def _alone(found: Apng, frame: PngFrame) -> bytes:
     """A frame as a PNG of its own."""
     header = struct.pack(">II", frame.box.width, frame.box.height) + found.header[8:]
     rows = b"".join(png_chunk(b"IDAT", part) for part in frame.rows)
-    return PNG_SIGNATURE + png_chunk(b"IHDR", header) + found.colours + rows + png_chunk(b"IEND", b"")
+    return SIGNATURE + png_chunk(b"IHDR", header) + found.colours + rows + png_chunk(b"IEND", b"")
 
 
 class ApngWriter:
@@ -179,8 +180,7 @@ class ApngWriter:
         self._last: Pixels | None = None
         self._plays = png_loop(plays)
         header = struct.pack(">IIBBBBB", *size, 16 if deep else 8, 6 if alpha else 2, 0, 0, 0)
-        known = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.chunks)
-        file.write(png_with(PNG_SIGNATURE + png_chunk(b"IHDR", header), *known))
+        file.write(png_with(SIGNATURE + png_chunk(b"IHDR", header), metadata))
         self._control = file.tell()
         file.write(png_chunk(b"acTL", struct.pack(">II", 0, self._plays)))
         if cover is not None:
@@ -231,7 +231,7 @@ class ApngWriter:
         done, data = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(values), order), flags)
         if not done:
             raise OutputError("OpenCV could not write this PNG")
-        whole, at, found = data.tobytes(), len(PNG_SIGNATURE), []
+        whole, at, found = data.tobytes(), len(SIGNATURE), []
         while at < len(whole):
             size, kind = struct.unpack_from(">I4s", whole, at)
             if kind == b"IDAT":

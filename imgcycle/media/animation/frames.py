@@ -15,7 +15,8 @@ from imgcycle.media.animation.gif import compose_gif, may_be_clear, parse_gif
 from imgcycle.media.animation.timing import shown_time
 from imgcycle.media.animation.webp import compose_webp, webp_delays
 from imgcycle.media.formats import Format
-from imgcycle.media.headers import exif_block, has_alpha, orientation_of
+from imgcycle.media.headers import has_alpha
+from imgcycle.media.metadata.survey import pixels_of, surveyed
 from imgcycle.media.pixels import Pixels
 from imgcycle.media.stills import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
 
@@ -105,7 +106,7 @@ def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 
 
 def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
-    found = parse_apng(data)
+    found = parse_apng(pixels_of(data, surveyed(data)).read()) if b"acTL" in data else None
     if found is None or (found.promised < 2 and not found.cover):
         return None
     if len(found.frames) < found.promised:
@@ -120,7 +121,7 @@ def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         _like(first),
         lambda: compose_apng(found, *image.size),
         first if found.cover else None,
-        orientation_of(image, exif_block(image)),
+        first.metadata.orientation,
     )
 
 
@@ -129,7 +130,7 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     count = int(getattr(image, "n_frames", 1))
     if count < 2:
         return None
-    delays = webp_delays(data)
+    delays = webp_delays(pixels_of(data, surveyed(data)).read())
     if len(delays) != count:
         raise InputError("cannot be decoded: its frames are damaged")
     return Animation(
@@ -141,7 +142,7 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         _like(first),
         lambda: compose_webp(open_image(data, max_pixels), count),
         None,
-        orientation_of(image, exif_block(image)),
+        first.metadata.orientation,
     )
 
 
@@ -162,7 +163,7 @@ def _avif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         _like(first),
         lambda: compose_avif(open_image(data, max_pixels), count),
         None,
-        orientation_of(image, exif_block(image)),
+        first.metadata.orientation,
     )
 
 

@@ -178,7 +178,7 @@ class GifWriter:
         self._last: _Written | None = None
         self._halves = False
         head = struct.pack("<6sHHBBB", b"GIF89a", width, height, 0x70, 0, 0)
-        file.write(containers.gif_with(head, metadata.xmp))
+        file.write(containers.gif_with(head, metadata.xmp, metadata.comments))
         count = gif_loop(plays)
         if count is not None:
             file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0")

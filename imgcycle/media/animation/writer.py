@@ -89,8 +89,8 @@ class AnimationWriter:
         return found
 
     def _opened(self, first: Still) -> _Coder:
-        self._lost = losses(first, self._target)
-        metadata = truthful(first, self._recipe, self._strip)
+        self._lost = losses(first, self._target, self._strip)
+        metadata = truthful(first, self._recipe, self._strip, self._target)
         if written_in_srgb(first, self._target, metadata.icc):
             self._leaving, metadata = metadata.icc, replace(metadata, icc=b"")
         plays = self._source.plays

@@ -1,0 +1,89 @@
+"""What a result carries of its source's metadata: what is still true of it, and what its format has a place for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from imgcycle.media import formats
+from imgcycle.media.formats import Format
+from imgcycle.media.headers import Metadata
+from imgcycle.media.metadata import exif, iptc, png, xmp
+from imgcycle.media.metadata.places import is_place, tells_place
+from imgcycle.media.metadata.survey import Survey
+
+_WITH_EXIF = (formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF, formats.TIFF)
+_WITH_IPTC = (formats.JPEG, formats.PNG, formats.TIFF)
+_WITH_COMMENTS = (formats.JPEG, formats.PNG, formats.GIF)
+_SEGMENT = 65533 - 2
+"""Bytes that a JPEG segment holds."""
+_JPEG_XMP = 64_000
+"""The same for a packet that a recipe is still to be put into."""
+
+
+def updated_metadata(
+    kept: Metadata, size: tuple[int, int], recipe: dict[str, Any] | None, strip: str, target: Format
+) -> Metadata:
+    """Metadata as they are true of a picture of `size` (width, height) in `target` format, with `recipe` in the XMP.
+
+    `strip` is that of `encode_still`. `notes` name, in a line each, what is lost that nobody asked to leave out.
+    """
+    if strip == "all":
+        packet = xmp.made_true(b"", recipe, keep=False)
+        return replace(kept, exif=b"", xmp=packet, iptc=b"", texts=(), comments=(), notes=())
+    keep_gps = strip != "gps"
+    notes = list(kept.notes)
+    block = exif.made_true(kept.exif, *size, keep_gps, notes) if kept.exif else b""
+    datasets = iptc.made_true(kept.iptc, keep_gps, notes)
+    texts = kept.texts if keep_gps else tuple(text for text in kept.texts if not _text_tells(*text))
+    comments = kept.comments if keep_gps else tuple(c for c in kept.comments if not tells_place(c))
+    packet = _packet(kept.xmp, recipe, keep_gps, target, notes)
+    if block and (target not in _WITH_EXIF or (target is formats.JPEG and len(block) > _SEGMENT - 6)):
+        notes.append(f"EXIF was left out: {_no_place(target, block)}")
+        block = b""
+    if datasets and target not in _WITH_IPTC:
+        notes.append(f"IPTC was left out: {_no_place(target)}")
+        datasets = b""
+    if texts and target is not formats.PNG:
+        notes.append(f"texts were left out ({_keys(texts)}): {target.name} has no place for them")
+        texts = ()
+    if comments and target is formats.JPEG:
+        long = [c for c in comments if len(c) > _SEGMENT]
+        comments = tuple(c for c in comments if c not in long)
+        notes += ["a comment was left out: longer than a JPEG segment"] if long else []
+    if comments and target not in _WITH_COMMENTS:
+        notes.append(f"a comment was left out: {_no_place(target)}")
+        comments = ()
+    return replace(
+        kept,
+        exif=block,
+        xmp=packet,
+        iptc=datasets,
+        texts=texts,
+        comments=comments,
+        orientation=1,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _packet(packet: bytes, recipe: dict[str, Any] | None, keep_gps: bool, target: Format, notes: list[str]) -> bytes:
+    if target is formats.JPEG and len(packet) > _JPEG_XMP // 2 and len(xmp.made_true(packet, None)) > _JPEG_XMP:
+        notes.append("XMP was left out: longer than a JPEG segment")
+        packet = b""
+    return xmp.made_true(packet, recipe, keep_gps=keep_gps, notes=notes)
+
+
+def _no_place(target: Format, block: bytes = b"") -> str:
+    return "longer than a JPEG segment" if block and target is formats.JPEG else f"{target.name} has no place for it"
+
+
+def _text_tells(kind: bytes, payload: bytes) -> bool:
+    """Whether a text chunk tells a place, by its key, by what it says, or for all that can be known."""
+    text = png.text_of(kind, payload, Survey())
+    key = payload.partition(b"\0")[0].decode("latin-1")
+    return text is None or is_place(key) or is_place(key.rpartition(":")[2]) or tells_place(text)
+
+
+def _keys(texts: tuple[tuple[bytes, bytes], ...]) -> str:
+    keys = list(dict.fromkeys(payload.partition(b"\0")[0].decode("latin-1") for _, payload in texts))
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -1,0 +1,267 @@
+"""XMP: what is still true kept, and the recipe of a result written where every format can carry it."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from imgcycle.media.metadata.places import is_place, tells_place
+
+RECIPE = "urn:imgcycle:recipe:1#"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_META = "adobe:ns:meta/"
+_TIFF = "http://ns.adobe.com/tiff/1.0/"
+_BEGIN = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_END = b'\n<?xpacket end="w"?>'
+_UNTRUE_SPACES = (
+    "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "http://ns.apple.com/HDRGainMap/1.0/",
+    "http://ns.google.com/photos/1.0/container/",
+    "http://ns.google.com/photos/1.0/container/item/",
+    "http://ns.google.com/photos/1.0/camera/",
+    "http://ns.google.com/photos/1.0/depthmap/",
+    "http://ns.google.com/photos/1.0/image/",
+    "http://ns.google.com/photos/dd/1.0/device/",
+)
+"""Gain maps, motion-photo trailers, depth maps: data that a result does not hold any more."""
+_UNTRUE_NAMES = (
+    f"{{{_TIFF}}}Orientation",
+    f"{{{_TIFF}}}ImageWidth",
+    f"{{{_TIFF}}}ImageLength",
+    "{http://ns.adobe.com/exif/1.0/}PixelXDimension",
+    "{http://ns.adobe.com/exif/1.0/}PixelYDimension",
+    "{http://ns.adobe.com/xap/1.0/}Thumbnails",
+    "{http://ns.adobe.com/xmp/note/}HasExtendedXMP",
+)
+_DEEPEST, _MOST_ELEMENTS = 100, 200_000
+"""Elements inside one another, and all together: far more than any program writes, and fewer than what ends one."""
+_NAMES = {
+    "imgcycle": RECIPE,
+    "rdf": _RDF,
+    "x": _META,
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "tiff": _TIFF,
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "aux": "http://ns.adobe.com/exif/1.0/aux/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "lr": "http://ns.adobe.com/lightroom/1.0/",
+    "stEvt": "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#",
+    "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
+}
+
+
+def made_true(
+    packet: bytes,
+    recipe: dict[str, Any] | None,
+    keep: bool = True,
+    keep_gps: bool = True,
+    notes: list[str] | None = None,
+) -> bytes:
+    """A packet with what is no longer true taken out and `recipe` put in; empty bytes when nothing is left.
+
+    `keep` False starts from nothing, `keep_gps` False takes out places, at any depth. A packet that is no XML,
+    declares entities, or still holds a place after that is dropped, with a line in `notes`.
+    """
+    said = [] if notes is None else notes
+    root = _parsed(packet) if keep else None
+    if keep and packet.strip(b"\0 \r\n\t") and root is None:
+        said.append("damaged XMP was left out")
+    if root is not None and not keep_gps:
+        _drop_places(root)
+        if _holds_place(root):
+            said.append("XMP was left out: a place in it")
+            root = None
+    tree = root.find(f".//{{{_RDF}}}RDF") if root is not None and root.tag != f"{{{_RDF}}}RDF" else root
+    if root is None or tree is None:
+        if root is not None and (len(root) or root.attrib):
+            said.append("damaged XMP was left out")
+        if recipe is None:
+            return b""
+        root = ElementTree.Element(f"{{{_META}}}xmpmeta")
+        tree = ElementTree.SubElement(root, f"{{{_RDF}}}RDF")
+    for description in list(tree):
+        _clean(description)
+        about = f"{{{_RDF}}}about"
+        if not len(description) and not (set(description.attrib) - {about}):
+            tree.remove(description)
+    if recipe is not None:
+        own = ElementTree.SubElement(tree, f"{{{_RDF}}}Description", {f"{{{_RDF}}}about": ""})
+        own.set(f"{{{RECIPE}}}recipe", json.dumps(recipe, sort_keys=True, separators=(",", ":")))
+    if not len(tree):
+        return b""
+    for prefix, uri in _NAMES.items():
+        ElementTree.register_namespace(prefix, uri)
+    body: bytes = ElementTree.tostring(root, "utf-8")
+    if _parsed(body) is None:  # names that XML allows and its writer does not
+        said.append("XMP that could not be written again was left out")
+        return made_true(b"", recipe)
+    return _BEGIN + body + _END
+
+
+def stated_orientation(packet: bytes) -> int | None:
+    """The orientation, 1 to 8, that a packet states; None when it states none."""
+    root = _parsed(packet) if b"Orientation" in packet.replace(b"\0", b"") else None
+    name = f"{{{_TIFF}}}Orientation"
+    for element in root.iter() if root is not None else ():
+        text = element.get(name) or (element.text if element.tag == name else None)
+        if text is not None and re.fullmatch(r"\s*[1-8]\s*", text):
+            return int(text)
+    return None
+
+
+def recipe_of(packet: bytes) -> dict[str, Any] | None:
+    """The recipe a packet holds, or None."""
+    if RECIPE.encode() not in packet:
+        return None
+    root = _parsed(packet)
+    for element in root.iter() if root is not None else ():
+        text = element.get(f"{{{RECIPE}}}recipe")
+        if text is not None:
+            try:
+                found = json.loads(text)
+            except ValueError:
+                return None
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def recipe_in(data: bytes) -> dict[str, Any] | None:
+    """The recipe in the bytes of a whole file: every format imgcycle writes holds its packet uncompressed."""
+    at = data.find(RECIPE.encode())
+    if at < 0:
+        return None
+    for tag in (b"x:xmpmeta", b"rdf:RDF"):
+        start, end = data.rfind(b"<" + tag, 0, at), data.find(b"</" + tag + b">", at)
+        if start >= 0 and end >= 0:
+            return recipe_of(data[start : end + len(tag) + 3])
+    return None
+
+
+def _parsed(packet: bytes) -> ElementTree.Element | None:
+    text = _as_utf8(packet)
+    found = _Reading().parsed(text)
+    if found is None and (ends := list(re.finditer(rb"</(?:[\w.-]+:)?(?:xmpmeta|xapmeta|RDF)\s*>", text))):
+        # What follows the packet is other programs' padding, or the rest of an older packet.
+        found = _Reading().parsed(text[: ends[-1].end()])
+    return found
+
+
+def _as_utf8(packet: bytes) -> bytes:
+    """The packet's own text in UTF-8, without declaration, processing instructions around it, and padding."""
+    for mark, name in (
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (b"<\0\0\0", "utf-32-le"),
+        (b"\0\0\0<", "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (b"<\0", "utf-16-le"),
+        (b"\0<", "utf-16-be"),
+    ):
+        if packet.startswith(mark):
+            packet = packet.decode(name, "replace").encode("utf-8", "replace")
+            break
+    else:
+        declared = re.match(rb"""\s*(?:\xef\xbb\xbf)?<\?xml[^>]*encoding=["']([\w.-]+)""", packet)
+        if declared:
+            with contextlib.suppress(LookupError, ValueError):
+                packet = packet.decode(declared[1].decode("ascii")).encode()
+    packet = re.sub(rb"<\?(?:xpacket|xml)\b.*?\?>", b"", packet, flags=re.DOTALL)
+    return packet.strip(b"\0 \r\n\t\xef\xbb\xbf")
+
+
+class _Reading:
+    """One reading of a packet: elements are built as they come, and given up when they go too deep."""
+
+    def __init__(self) -> None:
+        self._tree = ElementTree.TreeBuilder()
+        self._depth = self._count = 0
+        self._parser = parser = expat.ParserCreate("utf-8", "}")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._tree.data
+        parser.StartDoctypeDeclHandler = self._refuse
+
+    def parsed(self, text: bytes) -> ElementTree.Element | None:
+        """The root element; None for what is no XML, declares anything, or is deeper than XMP is."""
+        if not text:
+            return None
+        try:
+            self._parser.Parse(text, True)
+            return self._tree.close()
+        except (expat.ExpatError, ValueError, LookupError, AssertionError):
+            return None
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._count += 1
+        if self._depth > _DEEPEST or self._count > _MOST_ELEMENTS:
+            raise ValueError("more elements than XMP has")
+        self._tree.start(_braced(name), {_braced(key): value for key, value in attributes.items()})
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        self._tree.end(_braced(name))
+
+    def _refuse(self, *_: object) -> None:
+        # Entities have no place in XMP, and a few nested ones can fill the memory.
+        raise ValueError("a document type")
+
+
+def _braced(name: str) -> str:
+    return "{" + name if "}" in name else name
+
+
+def _clean(element: ElementTree.Element) -> None:
+    for name in list(element.attrib):
+        if _untrue(name):
+            del element.attrib[name]
+    for child in list(element):
+        if _untrue(child.tag):
+            element.remove(child)
+
+
+def _untrue(name: str) -> bool:
+    space = name[1:].partition("}")[0] if name.startswith("{") else ""
+    return space in _UNTRUE_SPACES or space == RECIPE or name in _UNTRUE_NAMES
+
+
+def _drop_places(element: ElementTree.Element) -> None:
+    """Take out properties that are a place by name or by what they say; structures left empty go as well."""
+    for name, value in list(element.attrib.items()):
+        if _is_place(name) or tells_place(value):
+            del element.attrib[name]
+    for child in list(element):
+        if _is_place(child.tag) or tells_place((child.text or "") + (child.tail or "")):
+            element.remove(child)
+            continue
+        was = bool(len(child) or child.attrib)
+        _drop_places(child)
+        if was and not len(child) and not child.attrib and not (child.text or "").strip():
+            element.remove(child)
+    if tells_place(element.text or ""):
+        element.text = None
+
+
+def _is_place(name: str) -> bool:
+    space, _, local = name.rpartition("}")
+    return space != "{" + _RDF and is_place(local)
+
+
+def _holds_place(root: ElementTree.Element) -> bool:
+    """Whether any name or text left in a tree tells a place; looked at once more, after all was taken out."""
+    for element in root.iter():
+        if _is_place(element.tag) or tells_place((element.text or "") + " " + (element.tail or "")):
+            return True
+        if any(_is_place(name) or tells_place(value) for name, value in element.attrib.items()):
+            return True
+    return False
