@@ -10,6 +10,7 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.nets.build import build_generator
+from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.native import save_weights
 from imgcycle.weights.own import add_style
@@ -22,6 +23,23 @@ def tiny_net(config: NetConfig = TINY, seed: int = 0) -> Generator:
     net = build_generator(config)
     net.initialise()
     return net.eval()
+
+
+def stroke_net(seed: int = 7) -> Generator:
+    """A net without norms that draws a visible change at every pixel."""
+    net = tiny_net(NetConfig("compact", 4, 1, "none", skip=True), seed)
+    assert isinstance(net, CompactGenerator)
+    torch.nn.init.normal_(net.tail.weight, 0.0, 0.1)
+    return net
+
+
+def save_two_nets(path: Path, seed: int = 0, strokes: dict[str, float] | None = None, **card: Any) -> Path:
+    """A weights file that holds a coarse net and one for fine strokes."""
+    fine = stroke_net(seed + 7)
+    card |= {"strokes": strokes or {}}
+    config = {"kind": "compact", "width": 4, "depth": 1, "norm": "none", "skip": True}
+    save_weights(path, tiny_net(seed=seed), TINY.to_dict(), card, (fine, config))
+    return path
 
 
 def save_style(path: Path, seed: int = 0, config: NetConfig = TINY, **card: Any) -> Path:

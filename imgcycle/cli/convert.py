@@ -97,6 +97,7 @@ def convert(
     direction: o.DirectionOption = o.DirectionName.A2B,
     work_size: o.WorkSizeOption = "auto",
     detail: o.DetailOption = None,
+    strokes: o.StrokesOption = None,
     strength: o.StrengthOption = 1.0,
     keep_colour: o.KeepColourOption = False,
     compare: Annotated[bool, _option("--compare", help="Before | after in one picture.", panel=o.LOOK)] = False,
@@ -168,6 +169,7 @@ def convert(
         {
             "work_size": o.parse_work_size(work_size),
             "detail": detail,
+            "strokes": strokes,
             "strength": strength,
             "keep_colour": keep_colour,
             "compare": compare,

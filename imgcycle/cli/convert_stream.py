@@ -42,9 +42,11 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     from imgcycle.cli.console import say, writing_out
     from imgcycle.errors import InputError, UsageError
     from imgcycle.jobs.convert import convert_bytes
+    from imgcycle.jobs.strokes import check_strokes
     from imgcycle.media import paths
     from imgcycle.media.files import atomic_write, unwritten
 
+    check_strokes([translator.style], request.options)
     (source,) = request.inputs
     if source == STREAM:
         try:

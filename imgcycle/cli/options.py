@@ -119,6 +119,16 @@ DetailOption = Annotated[
         rich_help_panel=LOOK,
     ),
 ]
+StrokesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--strokes",
+        metavar="0..1",
+        help="Share of the style's fine strokes at full size.  [default: the style's own]",
+        show_default=False,
+        rich_help_panel=LOOK,
+    ),
+]
 StrengthOption = Annotated[
     float,
     typer.Option("--strength", metavar="0..1", help="0 gives the input back, 1 the style.", rich_help_panel=LOOK),

@@ -70,6 +70,7 @@ def video(
     direction: o.DirectionOption = o.DirectionName.A2B,
     work_size: o.WorkSizeOption = "auto",
     detail: o.DetailOption = None,
+    strokes: o.StrokesOption = None,
     strength: o.StrengthOption = 1.0,
     keep_colour: o.KeepColourOption = False,
     smooth: Annotated[
@@ -142,6 +143,7 @@ def video(
         {
             "work_size": o.parse_work_size(work_size),
             "detail": detail,
+            "strokes": strokes,
             "strength": strength,
             "keep_colour": keep_colour,
             "start": _seconds("--start", start),

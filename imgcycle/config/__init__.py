@@ -300,7 +300,8 @@ class ConvertOptions(JsonConfig):
 
     `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
     the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
-    enlarged result; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
+    enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
+    draws at full size; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
     takes over only the change of lightness, `compare` puts the input at the left of the result. `strip` says which
     metadata go (`all` or `gps`), `raw` what a camera's RAW file stands for: its embedded preview, or its sensor
     data developed. Pictures of more than `max_pixels` are refused.
@@ -311,6 +312,7 @@ class ConvertOptions(JsonConfig):
     strength: float = 1.0
     keep_colour: bool = False
     compare: bool = False
+    strokes: float | None = None
     quality: int | None = None
     strip: Literal["none", "all", "gps"] = "none"
     raw: Literal["none", "preview", "develop"] = "none"
@@ -321,7 +323,7 @@ class ConvertOptions(JsonConfig):
             raise UsageError(f"--max-pixels is {self.max_pixels}", "at least 1")
         if isinstance(self.work_size, int) and self.work_size < 16:
             raise UsageError(f"a work size of {self.work_size}", "at least 16, or auto, or full")
-        for name, value in (("detail", self.detail), ("strength", self.strength)):
+        for name, value in (("detail", self.detail), ("strength", self.strength), ("strokes", self.strokes)):
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"--{name} is {value}", "choose between 0 and 1")
         if self.quality is not None and not 1 <= self.quality <= 100:
@@ -332,10 +334,10 @@ class ConvertOptions(JsonConfig):
 class VideoOptions(JsonConfig):
     """How a clip is converted, apart from where it comes from and goes to.
 
-    `work_size`, `detail`, `strength` and `keep_colour` are those of `ConvertOptions`. `start` and `end` are seconds
-    as decimal text, which loses nothing; `preview` seconds are made beside the source. `crf` and `preset` None are
-    the codec's usual ones; `hardware` asks for the machine's own encoder. Frames of more than `max_height` lines are
-    reduced. `smooth` says how firmly frames are held to the one before. `fps` is the rate of an image sequence.
+    `work_size`, `detail`, `strength`, `keep_colour` and `strokes` are those of `ConvertOptions`. `start` and `end` are
+    seconds as decimal text, which loses nothing; `preview` seconds are made beside the source. `crf` and `preset` None
+    are the codec's usual ones; `hardware` asks for the machine's own encoder. Frames of more than `max_height` lines
+    are reduced. `smooth` says how firmly frames are held to the one before. `fps` is the rate of an image sequence.
     """
 
     work_size: int | Literal["auto", "full"] = "auto"
@@ -353,6 +355,7 @@ class VideoOptions(JsonConfig):
     audio: bool = True
     smooth: Literal["off", "light", "strong"] = "light"
     fps: str = "24"
+    strokes: float | None = None
 
     def __post_init__(self) -> None:
         self.picture()
@@ -369,7 +372,7 @@ class VideoOptions(JsonConfig):
 
     def picture(self) -> ConvertOptions:
         """What of it concerns single frames."""
-        return ConvertOptions(self.work_size, self.detail, self.strength, self.keep_colour)
+        return ConvertOptions(self.work_size, self.detail, self.strength, self.keep_colour, strokes=self.strokes)
 
     @property
     def span(self) -> tuple[Fraction | None, Fraction | None]:

@@ -165,12 +165,23 @@ class Restoration:
 
     def rows(self, top: int, pixels: Pixels, out: Pixels) -> None:
         """The band (h, W, 3) that begins at `top`, into `out`, which may be `pixels` itself."""
-        first, weights = _enlarging_rows(len(self._change), self._height, top, top + len(pixels))
+        _mix(pixels, self._keep, self._added(top, len(pixels)), out)
+
+    def floats(self, top: int, pixels: Pixels) -> Floats:
+        """The same band unrounded, clipped to [0, 1]."""
+        most = float(np.iinfo(pixels.dtype).max)
+        band = pixels.astype(np.float32).reshape(len(pixels), -1)
+        mixed = cv2.addWeighted(band, self._keep / most, self._added(top, len(pixels)), 1 / most, 0.0)
+        return mixed.clip(0, 1).reshape(pixels.shape).astype(np.float32, copy=False)
+
+    def _added(self, top: int, count: int) -> Floats:
+        """What is added to the photograph's share: `count` enlarged rows, (count, W × 3), in levels."""
+        first, weights = _enlarging_rows(len(self._change), self._height, top, top + count)
         self.widen(first, first + weights.shape[1])
         at = first - self._first
         # By torch: numpy's products bring threads of their own, which spin for a while after each and starve a clip's.
         added = torch.from_numpy(weights) @ torch.from_numpy(self._columns[at : at + weights.shape[1]])
-        _mix(pixels, self._keep, added.numpy(), out)
+        return added.numpy()
 
     def widen(self, first: int, last: int) -> None:
         """Have rows first..last of the change enlarged along the row; those before `first` may go."""

@@ -58,10 +58,12 @@ class OpenVinoTranslator(Translator):
     UsageError when `device` is not the CPU, else as `OpenVinoNet`.
     """
 
-    def __init__(self, net: Generator, device: torch.device, style: Style | None = None) -> None:
+    def __init__(
+        self, net: Generator, device: torch.device, style: Style | None = None, strokes: Translator | None = None
+    ) -> None:
         if device.type != "cpu":
             raise UsageError(f"OpenVINO runs on the CPU, not on {device}", "use --device cpu or --backend torch")
-        super().__init__(net, device, torch.float32, style)
+        super().__init__(net, device, torch.float32, style, strokes)
         self.weight_bytes += sum(p.numel() * p.itemsize for p in self.net.parameters())
         self.base_bytes = BASE_BYTES
         self.concurrent = False

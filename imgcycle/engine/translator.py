@@ -35,12 +35,23 @@ wants all of its detail: its index says `detail = 1.0`.
 
 
 @dataclass(frozen=True)
+class Strokes:
+    """How a style's second net lays fine strokes (engine/strokes.py): the share of them by default, and the `detail` of
+    the photograph and the `calm` of the first net's change that it was taught with."""
+
+    share: float = 1.0
+    detail: float = DETAIL
+    calm: float = 0.0
+
+
+@dataclass(frozen=True)
 class Style:
     """What is known of the weights beside the net: name, SHA-256 of the file, and how they want to be used.
 
     `work_size` is √(width × height) in pixels at which the style looks as it should; `detail` 0..1 the share of a
     photograph's own fine detail to lay over the enlarged result. `origin` says what another program's checkpoint
     was recognised as, in a line for the user. `clips` is False where every frame would be found anew, by search.
+    `strokes` is there for a style with a second net for fine strokes.
     """
 
     name: str = ""
@@ -49,6 +60,19 @@ class Style:
     detail: float = DETAIL
     origin: str = ""
     clips: bool = True
+    strokes: Strokes | None = None
+
+    def strokes_share(self, asked: float | None) -> float:
+        """The share of fine strokes: as asked, else the style's; 0 where it has none."""
+        if self.strokes is None:
+            return 0.0
+        return self.strokes.share if asked is None else asked
+
+    def detail_share(self, asked: float | None, strokes: float | None) -> float:
+        """The share of a photograph's own fine detail: as asked, else the style's, with strokes or without."""
+        if asked is not None:
+            return asked
+        return self.strokes.detail if self.strokes is not None and self.strokes_share(strokes) else self.detail
 
 
 class Translator:
@@ -60,8 +84,15 @@ class Translator:
     """
 
     def __init__(
-        self, net: Generator, device: torch.device, dtype: torch.dtype = torch.float32, style: Style | None = None
+        self,
+        net: Generator,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        style: Style | None = None,
+        strokes: Translator | None = None,
     ) -> None:
+        self.strokes = strokes
+        """The same for the style's second net, which draws fine strokes at full size."""
         self.style = replace(style or Style(), clips=net.latent_side is None)
         self.device = device
         self.dtype = dtype
@@ -71,6 +102,7 @@ class Translator:
         self._source = net
         # As given, in this precision, and in float32 for pictures of more than 8 bits.
         self.weight_bytes = sum(p.numel() for p in net.parameters()) * (8 + dtype.itemsize)
+        self.weight_bytes += 0 if strokes is None else strokes.weight_bytes
         self.net = self._prepared(net, dtype)
         chain = self.net.stages()
         self._chain = None if chain is None else fused(chain)
@@ -174,7 +206,8 @@ class Translator:
         if self.dtype == torch.float32:
             return self
         if self._exact is None:
-            self._exact = Translator(self._source, self.device, torch.float32, self.style)
+            strokes = None if self.strokes is None else self.strokes.exact()
+            self._exact = Translator(self._source, self.device, torch.float32, self.style, strokes)
         return self._exact
 
     def _prepared(self, net: Generator, dtype: torch.dtype) -> Generator:

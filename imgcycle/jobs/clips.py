@@ -28,6 +28,7 @@ from imgcycle.jobs.planning import (
     verdict_for,
 )
 from imgcycle.jobs.segments import is_begun
+from imgcycle.jobs.strokes import check_strokes
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.media import formats, paths
 from imgcycle.media.paths import Assignment, OnClash, Source
@@ -79,6 +80,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
     """
     check_style(style)
+    check_strokes([style], request.options)
     if request.output == "-":
         raise UsageError("a clip is no stream", "name a file with -o")
     chosen = request.options
@@ -133,8 +135,9 @@ def recipe_for(style: Style, options: VideoOptions) -> dict[str, Any]:
     values = options.to_dict()
     if options.work_size == "auto":
         values["work_size"] = style.work_size
-    if options.detail is None:
-        values["detail"] = style.detail
+    values["detail"] = style.detail_share(options.detail, options.strokes)
+    if style.strokes is None:  # results from before there were strokes stay what they were
+        values.pop("strokes")
     return {"style": style.name, "weights": style.digest, "options": values, "version": __version__}
 
 

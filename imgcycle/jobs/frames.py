@@ -20,6 +20,7 @@ from imgcycle.engine.temporal import At, Calm, State, motion_between
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.lanes import Lanes
+from imgcycle.jobs.strokes import stroked_frame, strokes_share
 from imgcycle.media.pixels import Floats, Pixels, without_holes
 from imgcycle.media.video.decode import TimedFrame
 from imgcycle.media.video.handover import Handover
@@ -86,7 +87,8 @@ class Filming:
         self.ends, self.listener, self.watcher = ends, listener, watcher
         self.lanes = lanes
         self.work_size = style.work_size if options.work_size == "auto" else options.work_size
-        self.detail = style.detail if options.detail is None else options.detail
+        self.detail = style.detail_share(options.detail, options.strokes)
+        self.style, self.fine = style, calm.translator.strokes
         self.failures: list[str] = []
         self.net_seconds = 0.0
         """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
@@ -181,9 +183,14 @@ class Filming:
 
     def _write(self, made: Handover[_Made], seen: Handover[_Seen], failed: list[BaseException]) -> None:
         count = 0
+        # Without strokes there is little to do for a frame here, and one thread does it.
+        restore = Lanes(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
         try:
-            while (item := made.take()) is not None:
-                pixels = self._restored(item)
+            for item, restored in restore(map(_there, iter(made.take, None))):
+                if isinstance(restored, Exception):
+                    raise restored
+                before = item.seen.pixels if self._before is None else self._before
+                pixels = before if restored is None else restored
                 self.sink.write(item.seen.timed, pixels, item.result is None)
                 self._before = pixels
                 count += 1
@@ -195,25 +202,36 @@ class Filming:
             made.abandon()
             # The net may be waiting for a frame that nobody can take any more.
             seen.abandon()
+        finally:
+            restore.close()
 
-    def _restored(self, made: _Made) -> Pixels:
+    def _restored(self, made: _Made) -> Pixels | None:
+        """A frame's result at full size; None where the net failed with it."""
         source, options = made.seen, self.options
         if made.result is None:
-            return source.pixels if self._before is None else self._before
+            return None
         if options.strength == 0:
             return source.timed.frame
         result = made.result
         if options.keep_colour:
             result = fullsize.with_colours_of(source.small, result)
-        out = np.empty_like(source.pixels)
-        if source.small.shape == source.pixels.shape:
+        height, width = source.pixels.shape[:2]
+        if self.fine is not None and strokes_share(height, width, options, self.style):
+            out = stroked_frame(source.pixels, source.small, result, options, self.style, self.fine)
+        elif source.small.shape == source.pixels.shape:
+            out = np.empty_like(source.pixels)
             fullsize.blended(source.pixels, result, options.strength, out)
         else:
-            fullsize.restored(source.pixels, source.small, result, self.detail, options.strength, out)
+            out = fullsize.restored(source.pixels, source.small, result, self.detail, options.strength)
         if source.timed.alpha is not None:
             hidden = source.timed.alpha == 0
             out[hidden] = source.timed.frame[hidden]
         return out
+
+
+def _there(made: _Made | None) -> _Made:
+    assert made is not None
+    return made
 
 
 def stand_ins(count: int, said: Sequence[str]) -> str:

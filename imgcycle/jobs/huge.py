@@ -13,12 +13,15 @@ import numpy as np
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
+from imgcycle.engine.plan import StripPlan
+from imgcycle.engine.strips import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.ends import Ends, ReducedRows
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.memory import Course, Memory, fitted, work_shape
+from imgcycle.jobs.memory import Course, Memory, fitted, fitted_strokes, work_shape
 from imgcycle.jobs.picture import detail_of, facts_of, recipe_for, target_format, times_of
+from imgcycle.jobs.strokes import stroke_rows, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.encoding import losses
 from imgcycle.media.huge import HugeReader, open_huge
@@ -74,11 +77,29 @@ class HugePicture:
             ends = Ends(small, outline.metadata.icc, options)
             net.translate_rows(ends, ends, plan, hear, self._folder)
             self._result = small.out
+            if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
+                plan = fitted_strokes(outline.height, outline.width, self._held, options, net, memory)
+                self._lay_strokes(net, plan, hear)
             return
         self._writer = self._opened()
         ends = Ends(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
         net.translate_rows(ends, ends, plan, hear, self._folder)
         self._reader.begin()
+
+    def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
+        """Write the result with the strokes of the style's second net on it."""
+        assert translator.strokes is not None
+        assert self._small is not None
+        assert self._result is not None
+        reader, outline, options = self._reader, self._reader.outline, self.task.options
+        self._writer = self._opened()
+        rows = stroke_rows(
+            (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options, translator.style,
+            read=reader.rows, reread=reader.rows_behind, write=self._writer.write,
+        )  # fmt: skip
+        ends = Ends(rows, outline.metadata.icc, options)
+        translator.strokes.translate_rows(ends, ends, plan, listener, self._folder)
+        reader.begin()
 
     def write(self) -> str:
         """Make the result appear, with its source's times; its SHA-256."""

@@ -17,8 +17,10 @@ from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES, default_memory
 from imgcycle.engine import fullsize
 from imgcycle.engine.plan import StripPlan
+from imgcycle.engine.strokes import bytes_in_hand
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.strokes import frame_plan, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats, huge
 from imgcycle.media.formats import Format
@@ -124,7 +126,7 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     )
 
 
-def need_by_rows(facts: Facts, task: Task) -> Need | None:
+def need_by_rows(facts: Facts, task: Task, style: Style) -> Need | None:
     """What the same picture takes row by row; None where it cannot be read or written so.
 
     Measured on pictures of 100 megapixels.
@@ -137,7 +139,8 @@ def need_by_rows(facts: Facts, task: Task) -> Need | None:
         return None
     options = task.options
     bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
-    followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc)
+    share = strokes_share(facts.height, facts.width, options, style)
+    followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
     passes = 2 if followed and not reader.laid else 1
     return Need(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
 
@@ -153,20 +156,35 @@ def fitted(
     return translator.plan(*shape, total, held=held)
 
 
+def fitted_strokes(
+    height: int, width: int, held: int, options: ConvertOptions, translator: Translator, memory: Memory
+) -> StripPlan:
+    """The same for the style's second net, which draws strokes at full size."""
+    fine = translator.strokes
+    assert fine is not None
+    shape = work_shape(height, width, options, translator.style)
+    held += _small_bytes(shape, height, width) + _always(translator) + bytes_in_hand(width)
+    total = memory.total if memory.promised else max(memory.total, held + fine.least_memory(height, width))
+    return fine.plan(height, width, total, held=held)
+
+
 @dataclass(frozen=True)
 class Course:
     """How a picture is done: the bytes it takes at its worst moment, those of them that are no planes of the net, its
-    plan (None when no header tells), whether it goes row by row from file to file, never in memory as a whole, and
-    whether it moves and its result can."""
+    plan (None when no header tells), that of the net for fine strokes where it draws some,
+    whether it goes row by row from file to file, never in memory as a whole, and whether it moves and its result
+    can."""
 
     size: int
     held: int = 0
     net: StripPlan | None = None
     by_rows: bool = False
     moves: bool = False
+    strokes: StripPlan | None = None
 
     def __str__(self) -> str:
         how = "its size is known once it is decoded" if self.net is None else str(self.net)
+        how += "" if self.strokes is None else f" Then strokes, {self.strokes}"
         return f"row by row, {how}" if self.by_rows else how
 
 
@@ -194,7 +212,7 @@ def planned_file(task: Task, translator: Translator, memory: Memory) -> Course:
     if _is_raw(task):
         return Course(_RAW * size)
     facts = measure_file(path, task.options.max_pixels)
-    return _course(facts, size, task, translator, memory, lambda: need_by_rows(facts, task))
+    return _course(facts, size, task, translator, memory, lambda: need_by_rows(facts, task, translator.style))
 
 
 def _is_raw(task: Task) -> bool:
@@ -214,8 +232,13 @@ def _course(
     shape = work_shape(facts.height, facts.width, options, net.style)
     small = _small_bytes(shape, facts.height, facts.width)
 
+    strokes = net.strokes if strokes_share(facts.height, facts.width, options, net.style) else None
+
     def least_of(need: Need) -> int:
         at_net = need.held + net.least_memory(*shape)
+        if strokes is not None:
+            fine = bytes_in_hand(facts.width) + strokes.least_memory(facts.height, facts.width)
+            at_net = max(at_net, need.held + fine)
         return _always(net) + max(need.reading, small + max(need.writing, at_net))
 
     target = _target(facts, task)
@@ -226,8 +249,12 @@ def _course(
     if memory.promised and least > memory.total:
         raise TooSmall(facts, least, memory.total, "" if by_rows or huge.is_available() else _FEWER)
     plan = fitted(facts.height, facts.width, need.held, options, net, memory)
-    size = max(need.reading, small + max(need.writing, need.held + plan.peak_bytes))
-    return Course(size, need.held, plan, by_rows, facts.frames > 1 and target.animated)
+    peak, fine = plan.peak_bytes, None
+    if strokes is not None:
+        fine = fitted_strokes(facts.height, facts.width, need.held, options, net, memory)
+        peak = max(peak, fine.peak_bytes + bytes_in_hand(facts.width))
+    size = max(need.reading, small + max(need.writing, need.held + peak))
+    return Course(size, need.held, plan, by_rows, facts.frames > 1 and target.animated, fine)
 
 
 def work_shape(height: int, width: int, options: ConvertOptions, style: Style) -> tuple[int, int]:
@@ -282,8 +309,11 @@ def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, tran
     # The change is enlarged by columns first: floats of the full width and the work size's height.
     columns = 0 if shape == (height, width) else 12 * width * shape[0]
     small = shape[0] * shape[1]
-    least = _always(translator) + net + (queued + _IN_HAND) * frame + _SEEN * small + columns
-    return ClipNeed(least, net + frame + _FRESH * small)
+    fine = 0
+    if translator.strokes is not None and strokes_share(height, width, options, translator.style):
+        fine = frame_plan(height, width, translator.strokes).peak_bytes + bytes_in_hand(width)
+    least = _always(translator) + net + fine + (queued + _IN_HAND) * frame + _SEEN * small + columns
+    return ClipNeed(least, net + fine + frame + _FRESH * small)
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:

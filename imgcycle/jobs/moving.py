@@ -14,16 +14,18 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs import picture
 from imgcycle.jobs.clips import MOVING, recipe_for
-from imgcycle.jobs.events import Event, Filmed
+from imgcycle.jobs.events import Event, Filmed, Noted
 from imgcycle.jobs.frames import Filming, stand_ins
 from imgcycle.jobs.memory import ROOM, Room, clip_need, need_of
 from imgcycle.jobs.numbered import is_sequence
 from imgcycle.jobs.stats import Stats
+from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Pixels, side_by_side
 from imgcycle.media.stills import Still, measure_file
 from imgcycle.media.video.decode import TimedFrame
@@ -106,7 +108,9 @@ def _filmed(
 ) -> list[str]:
     """Carry the chosen frames through; what was said of those that the net failed with."""
     width, height = animation.size
-    options = task.options.picture()
+    options, said = clip_options(task.options, height, net.style)
+    if said:
+        listener(Noted(f"{shown(task.input)}: {said}"))
     lanes = clip_need(height, width, animation.deep, options, net).lanes(net, room)
     watcher = stats.watch if stats else None
 
@@ -125,7 +129,8 @@ def _cover(animation: Animation, options: VideoOptions, net: Translator) -> Stil
         return None
     still = animation.cover
     sink = _Sink(animation, None, options.preview is not None)
-    filming = Filming(Calm(net, "off"), options.picture(), net.style, sink, lambda _: False, lambda _: None)
+    picture, _ = clip_options(options, animation.size[1], net.style)
+    filming = Filming(Calm(net, "off"), picture, net.style, sink, lambda _: False, lambda _: None)
     filming.run([TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)])
     return sink.last
 

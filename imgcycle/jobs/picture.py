@@ -17,11 +17,13 @@ import numpy as np
 from imgcycle import __version__
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
+from imgcycle.engine.plan import StripPlan
 from imgcycle.engine.strips import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.ends import Ends, PixelRows, ReducedRows
-from imgcycle.jobs.memory import Memory, fitted, work_shape
+from imgcycle.jobs.memory import Memory, fitted, fitted_strokes, work_shape
+from imgcycle.jobs.strokes import held_rows, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -164,7 +166,29 @@ def translate(
     plan = fitted(height, width, frame.bytes, options, net, memory)
     hear = None if listener is None else _heard(listener)
     net.translate_rows(ends, ends, plan, hear, folder)
-    return rows.out
+    if net.strokes is None or frame.small is None or not strokes_share(height, width, options, net.style):
+        return rows.out
+    plan = fitted_strokes(height, width, frame.bytes, options, net, memory)
+    return _stroked(frame, cast(Floats, rows.out), options, net, plan, hear, folder)
+
+
+def _stroked(
+    frame: Frame,
+    result: Floats,
+    options: ConvertOptions,
+    translator: Translator,
+    plan: StripPlan,
+    listener: Listener | None,
+    folder: Path | None,
+) -> Pixels:
+    """The finished pixels, with the strokes that the style's second net lays over the first one's result."""
+    assert translator.strokes is not None
+    assert frame.small is not None
+    out = frame.output(options)
+    rows = held_rows(frame.pixels, out, frame.small, result, options, translator.style)
+    ends = Ends(rows, frame.still.metadata.icc, options)
+    translator.strokes.translate_rows(ends, ends, plan, listener, folder)
+    return out
 
 
 def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
@@ -198,13 +222,13 @@ def converted(
 
 def detail_of(style: Style, options: ConvertOptions) -> float:
     """The share of the photograph's own fine detail: as asked, else the style's."""
-    return style.detail if options.detail is None else options.detail
+    return style.detail_share(options.detail, options.strokes)
 
 
 def _restored(frame: Frame, result: Result, options: ConvertOptions, detail: float) -> Still:
     still = frame.still
     if options.strength > 0:
-        if frame.small is None:
+        if frame.small is None or result.dtype != np.float32:
             pixels = cast(Pixels, result)
         else:
             out = frame.output(options)
@@ -275,9 +299,10 @@ def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:
     values = options.to_dict()
     if options.work_size == "auto":
         values["work_size"] = style.work_size
-    if options.detail is None:
-        values["detail"] = style.detail
+    values["detail"] = style.detail_share(options.detail, options.strokes)
     making = {key: values[key] for key in _MAKING}
+    if style.strokes is not None:  # others' results stay what they were before there were any
+        making["strokes"] = style.strokes_share(options.strokes)
     return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
 
 

@@ -14,6 +14,7 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.picture import recipe_for, same_making
+from imgcycle.jobs.strokes import check_strokes
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths
 from imgcycle.media.files import opened, read_file
@@ -70,6 +71,7 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     Of several styles (and with `apart` of a single one) each has a folder of its own below the output folder, unless
     the name says which is which. UsageError also where two styles would write one file.
     """
+    check_strokes(styles, request.options)
     apart = apart or len(styles) > 1
     if request.format != "same" and request.format not in formats.CHOICES:
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from imgcycle.device import resolve_device, resolve_precision
-from imgcycle.engine.translator import DETAIL, WORK_SIZE, Style, Translator
+from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.find import Direction, FoundStyle, entry_of, find_style, remedy
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.index import IndexEntry
+from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
 
 Backend = Literal["torch", "openvino"]
 
@@ -42,10 +43,16 @@ def open_style(
         return _open_foreign(found, ready)
     seen = seen or digest(found.path)
     net, about = load_generator(found.path)
-    return ready(net, described(found, about.card, seen))
+    style = described(found, about, seen)
+    fine = load_strokes(about)
+    return ready(net, style, None if fine is None else ready(fine, style, None))
 
 
-def _maker(device: str, precision: str, backend: Backend) -> Callable[[Generator, Style], Translator]:
+Maker = Callable[[Generator, Style, Translator | None], Translator]
+"""Makes a net ready for a style, beside the translator of its second net."""
+
+
+def _maker(device: str, precision: str, backend: Backend) -> Maker:
     """What makes a net ready as asked; it is asked for before any file is read."""
     if backend == "openvino":
         from imgcycle.engine.openvino import OpenVinoTranslator
@@ -53,13 +60,13 @@ def _maker(device: str, precision: str, backend: Backend) -> Callable[[Generator
         if precision not in ("auto", "fp32"):
             raise UsageError(f"--backend openvino computes in fp32, not in {precision}", "leave --precision out")
         cpu = resolve_device("cpu" if device == "auto" else device)
-        return lambda net, style: OpenVinoTranslator(net, cpu, style)
+        return lambda net, style, strokes: OpenVinoTranslator(net, cpu, style, strokes)
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
-    return lambda net, style: Translator(net, place, dtype, style)
+    return lambda net, style, strokes: Translator(net, place, dtype, style, strokes)
 
 
-def _open_foreign(found: FoundStyle, ready: Callable[[Generator, Style], Translator]) -> Translator:
+def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
     from imgcycle.weights.importers import import_checkpoint
 
     net, about = import_checkpoint(found.path, found.direction)
@@ -67,12 +74,12 @@ def _open_foreign(found: FoundStyle, ready: Callable[[Generator, Style], Transla
     way = f":{about.direction}" if about.direction else ""
     origin = "; ".join((f"{found.path.name} is recognised as {about.recognised}", *about.notes))
     label = f"{found.label}-back" if about.direction == "B2A" else found.label
-    return ready(net, Style(label, digest(found.path) + way, origin=origin))
+    return ready(net, Style(label, digest(found.path) + way, origin=origin), None)
 
 
-def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:
+def described(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
     """What the index says of a style, else what one says of the same weights, else its card, else the defaults."""
-    entry = found.entry or entry_of(seen)
+    card, entry = about.card, found.entry or entry_of(seen)
     work_size = (entry.work_size if entry else None) or _number(card.get("work_size"), 16, 65536)
     detail = entry.detail if entry and entry.detail is not None else _number(card.get("detail"), 0, 1)
     return Style(
@@ -80,6 +87,17 @@ def described(found: FoundStyle, card: dict[str, Any], seen: str) -> Style:
         seen,
         int(work_size) if work_size else WORK_SIZE,
         DETAIL if detail is None else float(detail),
+        strokes=None if about.strokes is None else _strokes(entry, card),
+    )
+
+
+def _strokes(entry: IndexEntry | None, card: dict[str, Any]) -> Strokes:
+    said = card.get("strokes")
+    said = said if isinstance(said, dict) else {}
+    share = entry.strokes if entry and entry.strokes is not None else _number(said.get("share"), 0, 1)
+    detail, calm = _number(said.get("detail"), 0, 1), _number(said.get("calm"), 0, 64)
+    return Strokes(
+        1.0 if share is None else float(share), DETAIL if detail is None else detail, 0.0 if calm is None else calm
     )
 
 

@@ -29,6 +29,7 @@ from imgcycle.jobs.numbered import facts_of, is_sequence
 from imgcycle.jobs.pace import Pace
 from imgcycle.jobs.segments import Shelf
 from imgcycle.jobs.stats import Stats
+from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.takes import ClipTakes, SequenceTakes, Takes
 from imgcycle.jobs.tally import Tally
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
@@ -122,7 +123,8 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
         except InputError:  # its row will say so
             continue
         net = translator.exact() if deep else translator
-        least = -(-(clip_need(height, width, deep, task.options.picture(), net).least + held) // 2**20)
+        picture, _ = clip_options(task.options, height, net.style)
+        least = -(-(clip_need(height, width, deep, picture, net).least + held) // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(
@@ -216,9 +218,11 @@ def convert_clip(
             takes.begin(shelf)
             watcher = stats.watch if stats else None
             ends = footage.ends(SEGMENT)
-            need = clip_need(footage.height, footage.width, footage.deep, options.picture(), net)
-            lanes = need.lanes(net, room)
-            filming = Filming(calm, options.picture(), translator.style, takes, ends, pace.count, watcher, lanes)
+            picture, said = clip_options(options, footage.height, translator.style)
+            if said:
+                listener(Noted(f"{shown(task.input)}: {said}"))
+            lanes = clip_need(footage.height, footage.width, footage.deep, picture, net).lanes(net, room)
+            filming = Filming(calm, picture, translator.style, takes, ends, pace.count, watcher, lanes)
             pace.net_seconds = lambda: filming.net_seconds
             with takes, footage.open(shelf.last) as frames:
                 filming.run(frames, footage.stop)

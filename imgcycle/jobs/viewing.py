@@ -130,6 +130,8 @@ def _settings(style: Style, options: ConvertOptions) -> str:
     parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
     if used["strength"] != 1:
         parts.append(f"strength {used['strength']:g}")
+    if "strokes" in used:
+        parts.append(f"strokes {used['strokes']:g}")
     if used["keep_colour"]:
         parts.append("colours kept")
     return ", ".join(parts)

@@ -11,6 +11,7 @@
     method = "…"                   # how, with which command
     work_size = 512                # √(width × height) in pixels at which the style looks right
     detail = 0.5                   # share of the photograph's fine detail laid over the result, 0..1
+    strokes = 0.8                  # optional: share of the fine strokes of a style's second net, 0..1
     inverse = "photo"              # optional: the style that leads back
     [style.monet.figures]          # optional: what was measured, on what
     kid = 0.128
@@ -63,10 +64,11 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "inverse": str,
     "work_size": int,
     "detail": (int, float),
+    "strokes": (int, float),
     "figures": dict,
 }
 _REMOTE: dict[str, type | tuple[type, ...]] = {
-    **{key: kind for key, kind in _TYPES.items() if key not in ("licence", "method", "figures")},
+    **{key: kind for key, kind in _TYPES.items() if key not in ("licence", "method", "figures", "strokes")},
     "source": str,
 }
 _SOURCE: dict[str, type | tuple[type, ...]] = {"bases": list, "licence": str, "method": str, "megabytes": int}
@@ -87,6 +89,7 @@ class IndexEntry:
     inverse: str = ""
     work_size: int | None = None
     detail: float | None = None
+    strokes: float | None = None
     figures: dict[str, Any] = field(default_factory=dict)
 
 

@@ -3,6 +3,8 @@
 format   imgcycle/1
 config   JSON of NetConfig (or CriticConfig): enough to build the net with no flags
 card     JSON: direction, method, data, steps, licence, figures, command, version
+strokes  JSON of the NetConfig of a second net, for fine strokes at full size, where there is one: its tensors have
+         names that begin with `strokes.`; the card's `strokes` says how it wants to be used
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ _LONGEST_CARD = 2**20
 """Characters of a card that is read; a long one has a few thousand."""
 _DEEPEST_CARD = 12
 _RESAVE = "take the checkpoint it was made from, or save it in float32"
+STROKES = "strokes."
+"""What the names of a second net's tensors begin with."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,25 @@ class WeightsFile:
     path: Path
     config: dict[str, Any]
     card: dict[str, Any] = field(default_factory=dict)
+    strokes: dict[str, Any] | None = None
+    """The config of its second net, where it holds two."""
 
 
-def save_weights(path: Path, net: nn.Module, config: dict[str, Any], card: dict[str, Any]) -> None:
-    """Write a net's tensors (contiguous, on the CPU) with its config and card."""
-    # Copies: nets may share layers, and one tensor of two names is refused.
-    tensors = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in net.state_dict().items()}
+def save_weights(
+    path: Path,
+    net: nn.Module,
+    config: dict[str, Any],
+    card: dict[str, Any],
+    strokes: tuple[nn.Module, dict[str, Any]] | None = None,
+) -> None:
+    """Write a net's tensors (contiguous, on the CPU) with its config and card, and a second net's with its config."""
+    state = dict(net.state_dict())
     metadata = {"format": FORMAT, "config": json.dumps(config), "card": json.dumps(card)}
+    if strokes is not None:
+        state |= {STROKES + name: tensor for name, tensor in strokes[0].state_dict().items()}
+        metadata["strokes"] = json.dumps(strokes[1])
+    # Copies: nets may share layers, and one tensor of two names is refused.
+    tensors = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in state.items()}
     with atomic_write(path) as file:
         file.write(_in_order(safetensors.torch.save(tensors, metadata)))
 
@@ -74,12 +90,12 @@ def inspect_weights(path: Path) -> WeightsFile:
     metadata = safetensors_header(path)["__metadata__"]
     try:
         with safetensors.safe_open(path, "pt"):  # its own checks of the whole header
-            config = json.loads(metadata["config"])
-        if not isinstance(config, dict):
+            config, strokes = json.loads(metadata["config"]), json.loads(metadata.get("strokes", "null"))
+        if not isinstance(config, dict) or not (strokes is None or isinstance(strokes, dict)):
             raise TypeError("its config is no object")
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
-    return WeightsFile(path, config, _card(metadata.get("card")))
+    return WeightsFile(path, config, _card(metadata.get("card")), strokes)
 
 
 def _card(text: Any) -> dict[str, Any]:
@@ -111,12 +127,21 @@ def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
     about = inspect_weights(path)
     if about.card.get("direction") == "critics":
         raise WeightsError(f"{path} holds a run's critics (discriminators), which judge pictures and make none")
+    return _built(path, about.config, strokes=False), about
+
+
+def load_strokes(about: WeightsFile) -> Generator | None:
+    """The second net of a file, likewise; None where it holds one net alone."""
+    return None if about.strokes is None else _built(about.path, about.strokes, strokes=True)
+
+
+def _built(path: Path, described: dict[str, Any], strokes: bool) -> Generator:
     try:
-        config = NetConfig.from_dict(about.config)
+        config = NetConfig.from_dict(described)
         _check_size(config, path)
         with torch.device("meta"):
             plan = build_generator(config)
-        _check_shapes(plan, path, "its own description", None)
+        _check_shapes(plan, path, "its own description", None, strokes)
         net = build_generator(config)
     except WeightsError:
         raise
@@ -124,8 +149,8 @@ def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
     except Exception as error:
         why = error.message if isinstance(error, UsageError) else type(error).__name__
         raise WeightsError(f"{path} describes a net that cannot be built: {shown(why)}") from error
-    fill(net, path)
-    return net.eval(), about
+    fill(net, path, strokes=strokes)
+    return net.eval()
 
 
 def _check_size(config: NetConfig, path: Path) -> None:
@@ -136,27 +161,41 @@ def _check_size(config: NetConfig, path: Path) -> None:
         raise WeightsError(f"{path} describes a net of another size than its tensors make")
 
 
-def fill(net: nn.Module, path: Path, other: str = "its own description", hint: str | None = None) -> None:
-    """Load a native file's tensors into a net of the same architecture.
+def fill(
+    net: nn.Module,
+    path: Path,
+    other: str = "its own description",
+    hint: str | None = None,
+    strokes: bool = False,
+) -> None:
+    """Load a native file's tensors into a net of the same architecture: those of its first net, or with `strokes` of
+    its second.
 
     WeightsError when they do not fit: it names `other`, what the net was built after, and `hint`.
     """
-    _check_shapes(net, path, other, hint)
+    _check_shapes(net, path, other, hint, strokes)
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+        with safetensors.safe_open(path, "pt") as file:
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in _names(file, strokes)}
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
     check_values(path, tensors)
-    net.load_state_dict(tensors)
+    net.load_state_dict({name.removeprefix(STROKES): tensor for name, tensor in tensors.items()})
 
 
-def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None) -> None:
+def _names(file: Any, strokes: bool) -> list[str]:
+    """The names of the first net's tensors, or of the second's."""
+    return [name for name in file.keys() if name.startswith(STROKES) == strokes]  # noqa: SIM118
+
+
+def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None, strokes: bool) -> None:
     try:
         with safetensors.safe_open(path, "pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in _names(file, strokes)}
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
-    wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
+    prefix = STROKES if strokes else ""
+    wanted = {prefix + name: tuple(t.shape) for name, t in net.state_dict().items()}
     if wanted != found:
         name = next(n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n))
         raise WeightsError(

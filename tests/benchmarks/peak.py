@@ -19,7 +19,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.memory import Memory
-from imgcycle.jobs.picture import prepare, translate
+from imgcycle.jobs.picture import decoded, prepared, translate
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import multiply_adds
 from tests.benchmarks.convert import photograph
@@ -42,12 +42,12 @@ def product_rate(dtype: torch.dtype) -> float:
 def net_rate(translator: Translator, data: bytes, side: int) -> float:
     """Operations a second of a net over one picture, as convert runs it."""
     options = ConvertOptions(work_size="full")
-    prepared = prepare(data, "a.jpg", options, translator.style)
+    frame = prepared(decoded(data, "a.jpg", options), data, options, translator.style).frame
     stages = translator.net.stages()
     assert stages is not None
     work = 2 * multiply_adds(stages, *padded_size(side, side, translator.stride, translator.min_size))
     begun = time.perf_counter()
-    translate(prepared, options, translator, Memory.default(), folder=Path.cwd())
+    translate(frame, options, translator, Memory.default(), folder=Path.cwd())
     return work / (time.perf_counter() - begun)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import plan as engine_plan
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Strokes, Style, Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import memory
 from imgcycle.jobs.convert import convert_all, convert_image, convert_one
@@ -28,7 +28,7 @@ from imgcycle.media import huge
 from imgcycle.media.containers import png_chunk
 from imgcycle.media.stills import read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
-from tests.styles import tiny_net
+from tests.styles import stroke_net, tiny_net
 
 TIGHT, ROOMY = Memory(1), Memory(2**34)
 FULL = ConvertOptions(work_size="full")
@@ -41,7 +41,14 @@ def translator(monkeypatch: pytest.MonkeyPatch) -> Translator:
     monkeypatch.setattr(memory, "need_by_rows", lambda *about: real(*about) and Need(0, 0, 0))
     monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
     monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**16)
-    return Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, 64, 0.5))
+    return two_nets()
+
+
+def two_nets() -> Translator:
+    """A style with a second net for fine strokes."""
+    style = Style("tiny", "d" * 64, 64, 0.5, strokes=Strokes(0.8, 0.6, 1.0))
+    cpu = torch.device("cpu")
+    return Translator(tiny_net(), cpu, style=style, strokes=Translator(stroke_net(), cpu, style=style))
 
 
 @pytest.fixture
@@ -75,8 +82,10 @@ PICTURES = {
 OPTIONS = {
     "full": FULL,
     "full mixed": replace(FULL, strength=0.4, keep_colour=True),
-    "reduced": ConvertOptions(),
-    "reduced mixed": ConvertOptions(strength=0.7, keep_colour=True, detail=0.2, strip="gps"),
+    "reduced": ConvertOptions(strokes=0),
+    "reduced mixed": ConvertOptions(strength=0.7, keep_colour=True, detail=0.2, strip="gps", strokes=0),
+    "strokes": ConvertOptions(),
+    "strokes mixed": ConvertOptions(strength=0.7, keep_colour=True, detail=0.2, strokes=0.5),
     "nothing": ConvertOptions(strength=0),
 }
 

@@ -1,0 +1,207 @@
+"""Fine strokes at full size: what a second net lays over the enlarged result of the first.
+
+A style learnt on 256-pixel pictures is applied at its work size and enlarged, so that at 1:1 a large photograph is a
+blur with the photograph's own detail on it. A second net, learnt at 1:1 from scans of paintings, draws the strokes that
+are missing. With p the photograph, r its reduction, E the enlargement and n = r + B(net(r) − r), where B is a blur that
+calms what the first net makes of small things (σ = `calm` pixels of r; none where it is 0),
+
+    x = E(n) + d (p − E(r))           the enlarged result with a share d of the photograph's detail
+    y = fine(x)
+    z = y + L(x − y)                  L a low-pass: light and colours are those of x, strokes those of y
+    out = (1 − s) p + s (x + k (z − x))        s strength, k the share of the strokes
+
+Every part is local but for norms of the fine net, which the engine's passes see to, so rows stream through and the
+result is that of the whole picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from imgcycle.engine import fullsize
+from imgcycle.engine.fullsize import Floats, Pixels
+
+CELL = 8
+"""Side in pixels of the squares whose means the low-pass sees."""
+SIGMA = 1.5
+"""Standard deviation, in cells, of the Gaussian that smooths these means."""
+_REACH = 5
+_TAPS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SIGMA) ** 2)
+_KERNEL: Floats = (_TAPS / _TAPS.sum()).astype(np.float32)
+LAG = (_REACH + 2) * CELL
+"""Rows by which results follow the rows put in, at most."""
+_ROW_BYTES = 60
+"""Bytes a pixel of the rows in hand: of the photograph, of x and y, their difference, and the result, as floats."""
+_STRIP = 96 * 2**20
+"""Bytes that the rows of one strip, or of a picture done whole, take beside the net's planes."""
+
+
+def bytes_in_hand(width: int) -> int:
+    """Bytes that `StrokeRows` take of a picture's rows at most, beside the net's planes."""
+    return _STRIP + (LAG + 2 * fullsize.BAND) * width * _ROW_BYTES
+
+
+def share_of(height: int, width: int, shape: tuple[int, int], strokes: float) -> float:
+    """The share k of the strokes for a picture whose first net saw `shape`: none where nothing was enlarged, all of
+    `strokes` from twice the size on."""
+    scale = math.sqrt(height * width / (shape[0] * shape[1]))
+    return strokes * min(1.0, max(0.0, scale - 1))
+
+
+def calmed(small: Floats, result: Floats, calm: float) -> Floats:
+    """The result (h, w, 3) of the first net with its change to `small` blurred by `calm` pixels."""
+    if not calm:
+        return result
+    return small + cv2.GaussianBlur(result - small, (0, 0), calm)
+
+
+class StrokeRows:
+    """Rows of x for the fine net, and the way of its result to finished pixels; see the module.
+
+    `read` gives rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
+    `write` takes finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
+    picture's own colours, `result` already calmed.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        read: Callable[[int, int], Pixels],
+        reread: Callable[[int, int], Pixels],
+        write: Callable[[int, Pixels], None],
+        dtype: npt.DTypeLike,
+        small: Floats,
+        result: Floats,
+        *,
+        detail: float,
+        strength: float,
+        share: float,
+    ) -> None:
+        self.height, self.width = height, width
+        self._read, self._reread, self._write = read, reread, write
+        self._dtype, self._small, self._result, self._detail = dtype, small, result, detail
+        self._strength, self._share = strength, share
+        self._fore = self._aft = self._restoration()
+        self._last: tuple[int, int, Pixels, Floats] | None = None
+        self._lows = LowPass(height, width)
+        self._pending: deque[tuple[Pixels, Floats, Floats]] = deque()
+        self._written = 0
+
+    def ahead(self, top: int, bottom: int) -> Floats:
+        """Rows of x for the net; a pass may begin anew at the top."""
+        if top == 0:
+            self._fore = self._restoration()
+        return self._painted(self._fore, top, self._read(top, bottom))
+
+    def behind(self, top: int, bottom: int) -> Floats:
+        """The same rows once more, just before the net's of that place are put."""
+        return self._behind(top, bottom)[1]
+
+    def put(self, top: int, result: Floats) -> None:
+        """Rows of the fine net's result; finished rows go out as soon as their surroundings are known."""
+        for first in range(0, len(result), fullsize.BAND):
+            part = result[first : first + fullsize.BAND]
+            pixels, x = self._behind(top + first, top + first + len(part))
+            self._pending.append((pixels, x, part))
+            self._lows.add(x - part)
+            self._finish()
+
+    def _behind(self, top: int, bottom: int) -> tuple[Pixels, Floats]:
+        if self._last is not None and self._last[0] <= top and bottom <= self._last[1]:
+            first = self._last[0]
+            return self._last[2][top - first : bottom - first], self._last[3][top - first : bottom - first]
+        if top == 0:
+            self._aft = self._restoration()
+        pixels = self._reread(top, bottom)
+        self._last = top, bottom, pixels, self._painted(self._aft, top, pixels)
+        return self._last[2:]
+
+    def _restoration(self) -> fullsize.Restoration:
+        about = (self._dtype, self._small, self._result, self._detail)
+        return fullsize.Restoration(self.height, self.width, *about, strength=1.0)
+
+    def _painted(self, whole: fullsize.Restoration, top: int, pixels: Pixels) -> Floats:
+        bands = range(0, len(pixels), fullsize.BAND)
+        parts = [whole.floats(top + first, pixels[first : first + fullsize.BAND]) for first in bands]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _finish(self) -> None:
+        """Write what the low-pass has caught up with."""
+        while self._pending and (low := self._lows.take(len(self._pending[0][0]))) is not None:
+            pixels, x, y = self._pending.popleft()
+            result = x + self._share * (y + low - x)
+            out = np.empty_like(pixels)
+            fullsize.blended(pixels, result, self._strength, out)
+            self._write(self._written, out)
+            self._written += len(out)
+
+
+class LowPass:
+    """L of a picture (H, W, 3) whose rows come one after another: means over cells, smoothed, enlarged linearly.
+
+    The bands in which rows are added and taken change nothing, not in a bit.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        self._cells = -(-height // CELL)
+        self._partial = np.empty((0, width, 3), np.float32)
+        self._means: dict[int, Floats] = {}
+        self._lines: dict[int, Floats] = {}
+        """Smoothed means by row of cells, each enlarged to the full width."""
+        self._added = self._done = self._taken = 0
+
+    def add(self, rows: Floats) -> None:
+        """The next rows, (h, W, 3)."""
+        self._added += len(rows)
+        rows = np.concatenate([self._partial, rows])
+        while len(rows) >= CELL or (len(rows) and self._added == self._height):
+            self._means[self._done] = self._mean(rows[:CELL])
+            self._done += 1
+            rows = rows[CELL:]
+        self._partial = rows
+
+    def take(self, count: int) -> Floats | None:
+        """The next `count` rows of L, or None while what is below them is not known yet."""
+        at = (np.arange(self._taken, self._taken + count) + 0.5) / CELL - 0.5
+        above = np.floor(at).astype(np.intp)
+        if min(int(above[-1]) + 1, self._cells - 1) + _REACH >= self._done < self._cells:
+            return None
+        share = (at - above).astype(np.float32)[:, None, None]
+        first = max(0, int(above[0]))
+        for known in [n for n in self._lines if n < first]:
+            del self._lines[known]
+        for known in [n for n in self._means if n < first - _REACH]:
+            del self._means[known]
+        out = np.empty((count, self._width, 3), np.float32)
+        for n, row in enumerate(above):
+            upper, lower = (self._line(int(np.clip(r, 0, self._cells - 1))) for r in (row, row + 1))
+            out[n] = upper + share[n] * (lower - upper)
+        self._taken += count
+        return out
+
+    def _line(self, row: int) -> Floats:
+        if row not in self._lines:
+            around = np.clip(np.arange(row - _REACH, row + _REACH + 1), 0, self._cells - 1)
+            smooth: Floats = sum(weight * self._means[int(n)] for weight, n in zip(_KERNEL, around, strict=True))
+            wide = cv2.resize(smooth[None], (smooth.shape[0] * CELL, 1), interpolation=cv2.INTER_LINEAR)
+            self._lines[row] = np.asarray(wide[0, : self._width], np.float32)
+        return self._lines[row]
+
+    def _mean(self, rows: Floats) -> Floats:
+        """Means over the cells of one row of them, smoothed along the row."""
+        line = rows.mean(0)
+        whole = self._width // CELL
+        means = line[: whole * CELL].reshape(whole, CELL, 3).mean(1)
+        if whole * CELL < self._width:
+            means = np.concatenate([means, line[whole * CELL :].mean(0, keepdims=True)])
+        one = np.ones(1, np.float32)
+        smooth = cv2.sepFilter2D(means[None], -1, _KERNEL, one, borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(smooth[0], np.float32)
