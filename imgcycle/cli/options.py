@@ -98,7 +98,8 @@ StyleOption = Annotated[
     ),
 ]
 DirectionOption = Annotated[
-    DirectionName, typer.Option("--direction", help="Which way through a run folder.", rich_help_panel=LOOK)
+    DirectionName,
+    typer.Option("--direction", help="Which way through a run folder or a two-way file.", rich_help_panel=LOOK),
 ]
 WorkSizeOption = Annotated[
     str,

@@ -9,7 +9,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.find import Direction, FoundStyle, entry_of, find_style, remedy
+from imgcycle.weights.find import Direction, FoundStyle, check_way, entry_of, find_style, remedy
 from imgcycle.weights.index import IndexEntry
 from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
 
@@ -43,6 +43,7 @@ def open_style(
         return _open_foreign(found, ready)
     seen = seen or digest(found.path)
     net, about = load_generator(found.path)
+    check_way(str(found.path), found.direction, about.card.get("direction"))
     style = described(found, about, seen)
     fine = load_strokes(about)
     return ready(net, style, None if fine is None else ready(fine, style, None))
@@ -70,6 +71,7 @@ def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
     from imgcycle.weights.importers import import_checkpoint
 
     net, about = import_checkpoint(found.path, found.direction)
+    check_way(str(found.path), found.direction, about.direction)
     # Two ways out of one file are two styles: their results must not be taken for one another's.
     way = f":{about.direction}" if about.direction else ""
     origin = "; ".join((f"{found.path.name} is recognised as {about.recognised}", *about.notes))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imgcycle.errors import StyleNotHere, UnknownStyle, WeightsError
+from imgcycle.errors import StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.weights.contents import is_weights, kind_of_weights, stranger
 from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, sound_index, sound_remote
 
@@ -88,7 +88,7 @@ def index_damage() -> list[str]:
 
 def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     """The file behind a style. UnknownStyle lists the known ones, nearest first; StyleNotHere for a published one
-    that was not fetched; WeightsError when a known one's file is not there."""
+    that was not fetched; WeightsError when a known one's file is not there; UsageError as `check_way` has it."""
     try:
         path = Path(style).expanduser()
     except RuntimeError as error:  # ~ and the name of nobody
@@ -109,6 +109,9 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
             if style in remote_styles():
                 raise StyleNotHere(gone, f"imgcycle models get {style}")
             raise WeightsError(gone, f"put them back, or forget it: imgcycle models remove {style}")
+        assert found.entry is not None
+        back = f"--to {found.entry.inverse} leads back" if found.entry.inverse else None
+        check_way(style, direction, found.entry.direction, back)
         return found
     remote = remote_styles()
     if style in remote:
@@ -122,6 +125,17 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
         raise UnknownStyle(f"{style} is no weights file" + (f" but {words.what}" if words else ""))
     near = _suggestion(style, sorted(known), sorted(remote))
     raise UnknownStyle(f"no style is called {style[:_LONGEST_NAME]!r}", "; ".join([near, *index_damage()]))
+
+
+def check_way(what: str, asked: Direction, held: object = None, hint: str | None = None) -> None:
+    """Raise UsageError where the way back is asked of weights that hold one way alone: `held`, as a card words it.
+
+    A2B is what is asked for by default, and taken for whatever way there is.
+    """
+    if asked in ("A2B", held):
+        return
+    way = f": {held}" if isinstance(held, str) and held else ""
+    raise UsageError(f"{what} holds no {asked}, but one way alone{way}", hint or "leave --direction out")
 
 
 def entry_of(sha256: str) -> IndexEntry | None:

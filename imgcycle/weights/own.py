@@ -14,7 +14,17 @@ from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.entries import add_entry, drop_entry
-from imgcycle.weights.find import FOREIGN, NATIVE, Direction, FoundStyle, entry_of, find_style, homes, known_styles
+from imgcycle.weights.find import (
+    FOREIGN,
+    NATIVE,
+    Direction,
+    FoundStyle,
+    check_way,
+    entry_of,
+    find_style,
+    homes,
+    known_styles,
+)
 from imgcycle.weights.importers import import_checkpoint, save_imported
 from imgcycle.weights.index import RANGES, IndexEntry, named_in, sound_index
 from imgcycle.weights.native import digest, inspect_weights, load_generator
@@ -63,8 +73,10 @@ def _read(found: FoundStyle, direction: Direction) -> tuple[tuple[str, ...], Cal
     """What is said of weights that were read, and what writes them as a file of ours."""
     if found.is_foreign:
         net, about = import_checkpoint(found.path, direction)
+        check_way(str(found.path), direction, about.direction)
         return (f"recognised as {about.recognised}", *about.notes), lambda path: save_imported(path, net, about)
-    load_generator(found.path)
+    _, held = load_generator(found.path)
+    check_way(str(found.path), found.direction, held.card.get("direction"))
     content = read_file(found.path)
 
     def copy(path: Path) -> None:

@@ -3,14 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-from imgcycle.errors import StyleNotHere, UnknownStyle, WeightsError
+from imgcycle.errors import StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights import find
 from imgcycle.weights.find import find_style, known_styles
+from imgcycle.weights.importers import convert_checkpoint
 from imgcycle.weights.index import read_index
 from imgcycle.weights.native import digest
-from tests.styles import save_style
+from imgcycle.weights.own import add_style
+from tests.styles import save_style, settle
+from tests.weights.importers import plain
 
 
 @pytest.fixture
@@ -150,3 +154,34 @@ def test_the_card_speaks_where_no_index_does(tmp_path: Path) -> None:
 def test_the_home_of_nobody_is_no_style() -> None:
     with pytest.raises(UnknownStyle, match="there is no ~no such person/x"):
         find_style("~no such person/x")
+
+
+def test_the_way_back_is_refused_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, tmp_path / "home", "plain")
+    card = save_style(tmp_path / "card.safetensors", direction="photograph → painting")
+    add_style(str(card), "known")
+    with pytest.raises(UsageError, match="known holds no B2A, but one way alone: photograph → painting"):
+        find_style("known", "B2A")
+    with pytest.raises(UsageError, match=r"plain holds no B2A, but one way alone \(leave --direction out\)"):
+        find_style("plain", "B2A")
+    there = save_style(tmp_path / "A2B.safetensors", direction="A2B")
+    back = save_style(tmp_path / "B2A.safetensors", direction="B2A")
+    foreign = tmp_path / "one.pth"
+    torch.save(plain.lively(plain.Resnet(1)).state_dict(), foreign)
+    for path, held in ((there, ": A2B"), (card, ": photograph → painting"), (foreign, "")):
+        said = rf"{path.name} holds no B2A, but one way alone{held} \(leave --direction out\)"
+        with pytest.raises(UsageError, match=said):
+            load_translator(str(path), "B2A")
+        with pytest.raises(UsageError, match=said):
+            add_style(str(path), "mine", "B2A")
+        load_translator(str(path), "A2B")
+    with pytest.raises(UsageError, match=r"one\.pth holds no B2A"):
+        convert_checkpoint(foreign, tmp_path / "out.safetensors", "B2A")
+    assert not (tmp_path / "out.safetensors").exists()
+    assert load_translator(str(back), "B2A").style.digest == digest(back)
+    add_style(str(back), "back", "B2A")
+
+
+def test_where_a_style_leads_back_is_said() -> None:
+    with pytest.raises(UsageError, match=r"monet holds no B2A.*: photograph → .*\(--to photo leads back\)"):
+        find_style("monet", "B2A")

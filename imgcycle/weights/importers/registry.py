@@ -16,6 +16,7 @@ from imgcycle.errors import OutputError, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import kind_of_weights
+from imgcycle.weights.find import check_way
 from imgcycle.weights.importers.checkpoint import read_checkpoint
 from imgcycle.weights.importers.cut import CUT
 from imgcycle.weights.importers.layout import Asked, Converted, Direction, Layout, State
@@ -91,8 +92,12 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
 
 
 def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -> Imported:
-    """Read a foreign checkpoint and write it as a weights file of ours, whose card says where it came from."""
+    """Read a foreign checkpoint and write it as a weights file of ours, whose card says where it came from.
+
+    UsageError also for the way back out of a file of one way.
+    """
     net, about = import_checkpoint(path, direction)
+    check_way(str(path), direction, about.direction)
     save_imported(output, net, about)
     return about
 
