@@ -47,7 +47,7 @@ class Drill:
         root = self.folder / output
         before = len(self._files(root))
         process = self.start(output)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while len(self._files(root)) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.15))

@@ -208,16 +208,16 @@ def test_no_thread_is_left_when_the_user_ends_it(where: str, lanes: int, monkeyp
 def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoding up to where work is to go on may take minutes: Ctrl-C does not wait for it."""
     called_off = threading.Event()
+    ended: list[bool] = []
 
     def waiting() -> Iterator[TimedFrame]:
         yield from film(3)
-        called_off.wait(20)
+        ended.append(called_off.wait(300))
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     work = filming(Kept(fails_at=2 if fails == "sink" else None))
-    begun = time.monotonic()
     if fails == "net":
         monkeypatch.setattr(work.calm, "translated", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -225,7 +225,7 @@ def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.Monke
     else:
         with pytest.raises(OSError, match="No space left"):
             work.run(waiting(), called_off.set)
-    assert time.monotonic() - begun < 10
+    assert ended in ([True], [])  # or it had not come that far
     assert not names()
 
 

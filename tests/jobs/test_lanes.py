@@ -26,7 +26,7 @@ def test_results_come_in_order_whoever_is_done_first(count: int) -> None:
     def make(n: int) -> int:
         # The first of two is done only after the second.
         if count > 1 and n == 0:
-            assert second.wait(10)
+            assert second.wait(300)
         if n == 1:
             second.set()
         return n * n

@@ -52,7 +52,7 @@ class ClipDrill:
         """
         before = self.segments(output)
         process = self.start(output)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while len(self.segments(output)) <= len(before) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.1))

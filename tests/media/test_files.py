@@ -25,7 +25,7 @@ def refusal(path: Path) -> str:
 
     reader = threading.Thread(target=attempt)
     reader.start()
-    reader.join(10)
+    reader.join(120)
     if reader.is_alive():
         os.close(os.open(path, os.O_WRONLY))
         reader.join()

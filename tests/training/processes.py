@@ -40,7 +40,7 @@ class TrainingProcess:
         with self._condition:
             self._condition.notify_all()
 
-    def wait_for(self, start: str, timeout: float = 120) -> str:
+    def wait_for(self, start: str, timeout: float = 600) -> str:
         """The first line that starts like this; fails when the process ends without it."""
 
         def found() -> str | None:
@@ -55,12 +55,12 @@ class TrainingProcess:
 
     def _settle(self) -> None:
         if self.process.poll() is not None:
-            self._reader.join(10)
+            self._reader.join(120)
 
-    def end(self, number: signal.Signals | None = None, timeout: float = 120) -> int:
+    def end(self, number: signal.Signals | None = None, timeout: float = 600) -> int:
         """Send a signal, if any, and wait; the exit code (negative: died of a signal)."""
         if number is not None:
             self.process.send_signal(number)
         code = self.process.wait(timeout)
-        self._reader.join(10)
+        self._reader.join(120)
         return code

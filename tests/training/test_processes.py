@@ -73,7 +73,7 @@ def torchrun(script: Path, *words: str | Path) -> None:
     launched = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}",
          str(script), *map(str, words)],
-        capture_output=True, text=True, timeout=240, check=False,
+        capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     assert launched.returncode == 0, launched.stderr
 

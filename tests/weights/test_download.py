@@ -20,7 +20,8 @@ from imgcycle.weights.events import Asking, Event, Received, Refused
 from tests.weights.published import Answer, Server, body, pieces, redirect, serving, status
 
 DATA = bytes(range(256)) * 800
-TIGHT = Limits(most=300_000, idle=0.3, whole=5.0, hops=3)
+TIGHT = Limits(most=300_000, idle=60.0, whole=600.0, hops=3)
+IMPATIENT = Limits(most=300_000, idle=0.3, whole=600.0, hops=3)
 
 
 @pytest.fixture
@@ -147,10 +148,10 @@ def test_silence_ends(server: Server, tmp_path: Path) -> None:
     over = threading.Event()
 
     def silent(handler: object) -> None:
-        over.wait(10)
+        over.wait(300)
 
     try:
-        assert refusal(server, tmp_path, silent) == "was silent for 0.3 s"
+        assert refusal(server, tmp_path, silent, IMPATIENT) == "was silent for 0.3 s"
     finally:
         over.set()
 
@@ -163,9 +164,7 @@ def test_a_trickle_ends(server: Server, tmp_path: Path) -> None:
             time.sleep(0.05)
             yield b"x"
 
-    started = time.monotonic()
-    assert "took longer than 0.4 s" in refusal(server, tmp_path, pieces(drops()), Limits(idle=5.0, whole=0.4))
-    assert time.monotonic() - started < 3
+    assert "took longer than 0.4 s" in refusal(server, tmp_path, pieces(drops()), Limits(idle=300.0, whole=0.4))
 
 
 def test_the_next_address_is_asked_and_the_reason_heard(server: Server, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.weights.importers.plain import lively
 from tests.weights.published import Server, body, checkpoint, serving, status, write_index
 
 GOOD, OTHER = checkpoint(0), checkpoint(1)
-TIGHT = Limits(most=10_000_000, idle=2.0, whole=20.0)
+TIGHT = Limits(most=10_000_000, idle=60.0, whole=600.0)
 
 
 @pytest.fixture
@@ -291,14 +291,14 @@ def test_two_at_once_fetch_once(home: Path, server: Server) -> None:
 
     def slow(handler: object) -> None:
         begun.set()
-        assert waiting.wait(10)
+        assert waiting.wait(300)
         body(GOOD)(handler)  # type: ignore[arg-type]
 
     server.answers["/tiny.pth"] = slow
     kept: list[Kept] = []
     first = threading.Thread(target=lambda: kept.append(get_style("tiny")))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(300)
 
     def listen(event: Event) -> None:
         if isinstance(event, Waiting):

@@ -171,7 +171,7 @@ def test_closed_by_another_while_a_frame_is_awaited(steady: Path, monkeypatch: p
         time.sleep(0.01)
     time.sleep(0.05)
     reader.close()
-    thread.join(10)
+    thread.join(300)
     assert not thread.is_alive()
     assert found == []
     assert [process.poll() is not None for process in started] == [True]
