@@ -112,6 +112,8 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     wanted = recipe_for(style, request.options)
     ledgers = open_ledgers(assigned)
     tasks = [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+    raw = "a RAW file (imgcycle convert takes it)"
+    tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
     tasks += [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
     notes = [style.origin] if style.origin else []
     notes += left_out(ours)

@@ -96,3 +96,16 @@ def test_a_recipe_has_a_place_in_each_container() -> None:
     # What was said of an earlier making is no word of the user's.
     earlier = metadata_for(recipe, "mp4", {})
     assert list(metadata_for(recipe, "mp4", earlier | {"comment": "mine"})) == ["synopsis"]
+
+
+def test_a_raw_file_has_a_row_when_it_was_named(clips: Path) -> None:
+    (clips / "one.nef").write_bytes(b"never opened")
+    (clips / "shots").mkdir()
+    (clips / "shots" / "two.dng").write_bytes(b"never opened")
+    (clips / "shots" / "three.mp4").write_bytes(b"never opened")
+    plan = plan_clips(ClipRequest(("one.nef", "shots"), "out/"), STYLE)
+    assert [(task.input, task.output, task.verdict, task.reason) for task in plan.tasks] == [
+        ("one.nef", "", "keep", "a RAW file (imgcycle convert takes it)"),
+        ("shots/three.mp4", "out/three.mp4", "convert", ""),
+    ]
+    assert "2 pictures left alone (imgcycle convert takes them)" in plan.notes
