@@ -17,6 +17,7 @@ from imgcycle.jobs.evaluation import Evaluated, EvaluationEvent, FlickerReport, 
 from imgcycle.media.paths import shown
 from imgcycle.media.pixels import Floats
 from imgcycle.media.video.clip import Clip
+from imgcycle.media.video.clock import jumps_note
 from imgcycle.media.video.decode import FrameReader
 from imgcycle.media.video.probe import probe_video
 from imgcycle.metrics.flicker import Figures, Flicker
@@ -65,8 +66,10 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     if short or (position < counts[1] and problems):
         said = "; ".join(problems) or f"{short} ends after {position} frames, the other does not"
         raise InputError(said, "frames can be compared only when all of them are there")
-    for problem in problems:
-        yield Remarked(problem)
+    joined = [(path, clip.jumps) for path, clip in zip((result, source), clips, strict=True) if clip.jumps]
+    jumps = [f"{shown(path)}: {jumps_note(moments)}" for path, moments in joined]
+    for remark in (*jumps, *problems):
+        yield Remarked(remark)
     height, width = shape
     protocol = (*PROTOCOL, f"both at {width} × {height}; blurred: Gaussian, σ = 1 px")
     rows = tuple(_row(name, sequence.figures()) for name, sequence in found.items())

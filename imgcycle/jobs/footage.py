@@ -16,6 +16,7 @@ from imgcycle.jobs.numbered import facts_of
 from imgcycle.media.formats import by_suffix
 from imgcycle.media.pixels import eight_bit
 from imgcycle.media.video.clip import Clip
+from imgcycle.media.video.clock import jumps_note
 from imgcycle.media.video.decode import FrameReader, TimedFrame, scaled_size, within_height
 from imgcycle.media.video.encode import VideoCodec
 from imgcycle.media.video.sequences import Sequence as Pictures
@@ -187,11 +188,7 @@ def _place(span: range, after: int | None) -> int:
 
 
 def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
-    notes = []
-    if clip.jumps:
-        times = "once" if len(clip.jumps) == 1 else f"{len(clip.jumps):,} times"
-        at = f"{float(clip.jumps[0]):.3f} s"
-        notes.append(f"the clock jumps {times}, first at {at}: recordings were joined, and follow each other at once")
+    notes = [note] if (note := jumps_note(clip.jumps)) else []
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
     elif clip.depth > 8 and medium.bits == 8:

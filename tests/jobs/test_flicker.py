@@ -96,3 +96,14 @@ def test_packets_are_not_always_frames(tmp_path: Path) -> None:
         make("-i", source, "-fps_mode", "passthrough", "-enc_time_base", "1/1000", "-c:v", "ffv1", result)
         for other in (result, source):
             assert report(other, source).rows[0].frames == frames
+
+
+def test_joined_recordings_are_compared_with_what_was_made_of_them(tmp_path: Path) -> None:
+    make("-i", film(tmp_path / "a.mp4"), "-c:v", "mpeg2video", "-r", "25", "-bf", "2", tmp_path / "one.ts")
+    source, result = tmp_path / "joined.ts", tmp_path / "result.mkv"
+    source.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    make("-i", source, "-fps_mode", "passthrough", "-c:v", "ffv1", result)
+    events = list(evaluate_flicker(str(result), str(source)))
+    assert [type(event) for event in events] == [Measured] * 50 + [Remarked, Evaluated]
+    assert isinstance(events[50], Remarked)
+    assert events[50].text.startswith(f"{source}: the clock jumps once, first at 1.000 s")

@@ -84,6 +84,15 @@ def may_jump(container: str, time_base: Fraction, dts: Ticks) -> bool:
     return bool(far or (steps <= 0).any())
 
 
+def jumps_note(jumps: Sequence[Fraction]) -> str:
+    """What to say of a clock that jumps at these moments; "" for one that runs on."""
+    if not jumps:
+        return ""
+    times = "once" if len(jumps) == 1 else f"{len(jumps):,} times"
+    first = f"{float(jumps[0]):.3f} s"
+    return f"the clock jumps {times}, first at {first}: recordings were joined, and follow each other at once"
+
+
 def running_clock(path: Path, container: str, streams: Sequence[Stream], film: Stream) -> Clock:
     """Read every packet's own time, find the parts, say how ffmpeg is to move them; a plain `Clock` when it runs on."""
     timed = [stream for stream in streams if stream.kind != "attachment" and not stream.cover]
