@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from imgcycle.media.video.clip import Ticks
+from imgcycle.media.video.clip import NO_TIME, Ticks
 
 KEY, DISCARD = 1, 4
 """Flags of a packet: decoding can begin with it; it is decoded and not shown."""
@@ -20,8 +20,20 @@ def read_packets(output: bytes) -> tuple[Fraction, Ticks]:
     """The time base of the first stream, and a row of pts, dts, duration, flags, bytes for each packet as written."""
     base = _BASE.search(output)
     rows = [
-        (int(pts), int(dts), int(duration), int(flags, 16) if flags else KEY, int(size))
+        (tick(pts), tick(dts), tick(duration), int(flags, 16) & 0xFFFF if flags else KEY, tick(size))
         for dts, pts, duration, size, flags in _PACKET.findall(output)
     ]
-    time_base = Fraction(int(base[1]), int(base[2])) if base else Fraction(1, 1000)
+    time_base = seconds_a_tick(base[1], base[2]) if base else Fraction(1, 1000)
     return time_base, np.array(rows, np.int64).reshape(-1, 5)
+
+
+def tick(text: str | bytes) -> int:
+    """A time in ticks; `NO_TIME` for a number that none can be."""
+    value = int(text) if len(text) < 25 else NO_TIME
+    return value if -(1 << 62) < value < 1 << 62 else NO_TIME
+
+
+def seconds_a_tick(numerator: str | bytes, denominator: str | bytes) -> Fraction:
+    """A time base as ffmpeg writes it; a thousandth where it says nothing that can be."""
+    above, below = tick(numerator), tick(denominator)
+    return Fraction(above, below) if above > 0 and below > 0 else Fraction(1, 1000)

@@ -23,8 +23,9 @@ _TAG = re.compile(r"\((.{4}) / 0x[0-9A-F]+\)")
 _PAIR = re.compile(r"^ *(\S.*?) *: (.*)$")
 _MORE = re.compile(r"^ *: (.*)$")
 _ROTATION = re.compile(r"Display Matrix: rotation of (-?\d+\.\d+) degrees")
-_RATE = re.compile(r"([\d.]+)(k?) (?:fps|tbr)")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)(k?) (?:fps|tbr)")
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_OF_SECTIONS = ("TIMEBASE", "START", "END")
 _TO_TEXT = ("-f", "ffmetadata", "pipe:1")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"v=0", b"[Reference]")
 
@@ -121,7 +122,8 @@ def _streams(lines: list[str]) -> tuple[tuple[Stream, ...], dict[int, Fraction],
         words = opening[4] or ""
         streams[index] = _stream(index, opening[3], opening[2] or "", words, _metadata(rest))
         side_data[index] = tuple(line.strip() for line in _below(rest, "Side data:"))
-        if rate := _RATE.search(words):
+        rate = _RATE.search(words)
+        if rate and float(rate[1]) > 0:  # a frame in many minutes is rounded to none
             rates[index] = Fraction(rate[1]) * (1000 if rate[2] else 1)
     return tuple(streams[index] for index in sorted(streams)), rates, side_data
 
@@ -220,13 +222,17 @@ def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chap
                 count += 1
         elif not line.startswith(";"):
             key, _, value = _split(line)
-            if key:
+            # What a section says of itself comes first; a tag of the same name does not change it.
+            if key and not (into is not metadata and key in _OF_SECTIONS and key in into):
                 into[key] = value
     chapters = []
     for section in sections:
-        base = Fraction(section.get("TIMEBASE", "1/1000000000"))
-        start, end = (int(section.get(key, 0)) * base - origin for key in ("START", "END"))
-        chapters.append(Chapter(start, end, section.get("title", "")))
+        base, start, end = (section.get(key, "") for key in _OF_SECTIONS)
+        numbers = re.fullmatch(r"(\d{1,18})/(\d{1,18})\n(-?\d{1,18})\n(-?\d{1,18})", f"{base}\n{start}\n{end}")
+        if numbers and int(numbers[2]):
+            each = Fraction(int(numbers[1]), int(numbers[2]))
+            first, last = (int(numbers[n]) * each - origin for n in (3, 4))
+            chapters.append(Chapter(first, last, section.get("title", "")))
     return metadata, tuple(chapters), count
 
 

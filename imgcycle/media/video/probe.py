@@ -13,7 +13,7 @@ import numpy as np
 from imgcycle.errors import InputError
 from imgcycle.media.video.clip import NO_TIME, Clip, Colour, Stream, Ticks
 from imgcycle.media.video.clock import Clock, may_jump, running_clock
-from imgcycle.media.video.framecrc import DISCARD, KEY, read_packets
+from imgcycle.media.video.framecrc import DISCARD, KEY, read_packets, seconds_a_tick, tick
 from imgcycle.media.video.header import read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
 from imgcycle.media.video.process import Finished, run_ffmpeg, source
@@ -163,8 +163,8 @@ def _decoded(path: Path, video: Stream, clock: Clock) -> tuple[Fraction, Ticks]:
     found = _TIMED.findall(done.output.decode("ascii", "replace"))
     if not found:
         raise InputError(f"{video} cannot be decoded: {done.reason}")
-    time_base = Fraction(int(found[0][1]), int(found[0][2]))
-    rows = [(int(pts), int(pts), 0) for pts, _, _ in found]
+    time_base = seconds_a_tick(*found[0][1:])
+    rows = [(at, at, 0) for pts, _, _ in found if (at := tick(pts)) != NO_TIME]
     return time_base, np.array(rows, np.int64).reshape(-1, 3)
 
 

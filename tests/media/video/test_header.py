@@ -142,6 +142,26 @@ def test_any_language_and_any_kind_of_stream_is_read() -> None:
     ]
 
 
+def test_a_chapters_own_tags_do_not_move_it() -> None:
+    section = [
+        "[CHAPTER]",
+        "TIMEBASE=1/1000",
+        "START=500",
+        "END=900",
+        "title=One",
+        "START=soon",
+        "END=later",
+        "TIMEBASE=0/0",
+    ]
+    _, chapters, count = _ffmetadata("\n".join([";FFMETADATA1", "[STREAM]", "title=x", *section]), Fraction(0))
+    assert [(c.start, c.end, c.title) for c in chapters] == [(Fraction(1, 2), Fraction(9, 10), "One")]
+    assert count == 1
+
+
+def test_a_frame_in_many_minutes_has_no_rate() -> None:
+    assert _streams(["  Stream #0:0: Video: h264, 4x4, 0k fps, 25 tbr"])[1] == {}
+
+
 def test_streams_that_cannot_be_read_are_not_passed_over(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A report in words of a later ffmpeg: its own count says that more is there."""
     assert [stream.kind for stream in read_header(steady).streams] == ["video", "audio"]
