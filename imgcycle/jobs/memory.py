@@ -88,6 +88,8 @@ _OTHERS = 10
 """Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
 _CANVAS = 12
 """Samples a pixel of an animation's canvas, of what is kept of it, and of the frame before."""
+_SEQUENCES = {"WEBP": 24, "AVIF": 60}
+"""Bytes a pixel that encoders take for frames beyond what they take for stills, those they look back at among them."""
 _ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
 """Samples a pixel that encoders want laid out anew."""
 _FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
@@ -119,6 +121,7 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     # Of an animation one frame at a time is there, beside the canvas and what was written last.
     kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
+    encoder += _SEQUENCES.get(target, 0) if facts.frames > 1 else 0
     return Need(
         pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
         pixels * kept + (file_size if facts.frames > 1 else 0),

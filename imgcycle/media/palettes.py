@@ -13,6 +13,8 @@ from imgcycle.media.stills import Still
 
 MOST_COLOURS = 256
 """Entries of a palette."""
+_BAND = 2**16
+"""Pixels looked at together: numbers of more bytes are then never there for all of them."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ def indexed(pixels: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_] | None
         visible = None
     seen = pixels.reshape(-1, 3) if visible is None else pixels[visible]
     room = MOST_COLOURS if visible is None else MOST_COLOURS - 1
-    colours, places = np.unique(_packed(seen), return_inverse=True)
-    if len(colours) <= room:
+    colours = _few_colours(seen, room)
+    if colours is not None:
         palette = np.stack([colours >> shift & 255 for shift in (16, 8, 0)], 1).astype(np.uint8).tobytes()
-        values = places.reshape(-1).astype(np.uint8)
+        values = np.empty(len(seen), np.uint8)
+        for start in range(0, len(seen), _BAND):
+            values[start : start + _BAND] = np.searchsorted(colours, _packed(seen[start : start + _BAND]))
     else:
         palette, values = _chosen(pixels, seen, visible, room)
     if visible is None:
@@ -57,9 +61,21 @@ def indexed(pixels: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_] | None
     return Indexed(indices, palette + b"\0\0\0", clear)
 
 
-def count_colours(pixels: npt.NDArray[np.uint8]) -> int:
-    """How many colours (H, W, 3) has."""
-    return len(np.unique(_packed(pixels.reshape(-1, 3))))
+def has_all_colours(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether (H, W, 3) has just as many colours as a palette has entries."""
+    colours = _few_colours(pixels.reshape(-1, 3), MOST_COLOURS)
+    return colours is not None and len(colours) == MOST_COLOURS
+
+
+def _few_colours(values: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint32] | None:
+    """The colours of (n, 3), sorted, as one number each; None when there are more than `most`."""
+    found = np.empty(0, np.uint32)
+    # A photograph has more in its first rows.
+    for start in range(0, len(values), _BAND):
+        found = np.union1d(found, _packed(values[start : start + _BAND]))
+        if len(found) > most:
+            return None
+    return found
 
 
 def _packed(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:

@@ -18,7 +18,7 @@ from imgcycle.media import containers
 from imgcycle.media.animation.canvas import Box, Canvas, box_of
 from imgcycle.media.animation.timing import GIF_GRID, Ticks, gif_loop
 from imgcycle.media.headers import Metadata
-from imgcycle.media.palettes import MOST_COLOURS, count_colours, indexed
+from imgcycle.media.palettes import has_all_colours, indexed
 from imgcycle.media.pixels import Pixels, eight_bit
 from imgcycle.media.stills import Still
 
@@ -115,12 +115,8 @@ def _blocks(data: bytes, at: int) -> tuple[list[bytes], int, bool]:
 
 def may_be_clear(gif: Gif, width: int, height: int) -> bool:
     """Whether any frame can show nothing somewhere."""
-    whole = Box(0, 0, width, height)
-    return (
-        gif.frames[0].box.within(width, height) != whole
-        or any(frame.clear is not None or frame.disposal == _CLEAR for frame in gif.frames)
-        or gif.frames[0].disposal in _PREVIOUS
-    )
+    covered = gif.frames[0].box.within(width, height) == Box(0, 0, width, height)
+    return not covered or any(frame.clear is not None or frame.disposal == _CLEAR for frame in gif.frames)
 
 
 def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[tuple[Pixels, Pixels | None]]:
@@ -129,20 +125,22 @@ def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[
     InputError for a frame that was cut off or is larger than `max_pixels`; else what the decoder raises.
     """
     canvas = Canvas(width, height)
-    for frame in gif.frames:
+    for number, frame in enumerate(gif.frames):
         if not frame.complete:
             raise InputError("the file ends in the middle of it")
         if frame.box.width * frame.box.height > max_pixels:
             raise InputError(f"{frame.box.width}×{frame.box.height} pixels", f"raise --max-pixels {max_pixels}")
         box = frame.box.within(width, height)
-        if frame.disposal in _PREVIOUS:
+        # Before the first frame nothing was there, and as other readers do an opaque one is left where it is.
+        goes_back = frame.disposal in _PREVIOUS and (number > 0 or frame.clear is not None)
+        if goes_back:
             canvas.save(box)
         if box.width and box.height:
             _draw(canvas, box, frame, gif.palette)
         yield canvas.shown
         if frame.disposal == _CLEAR:
             canvas.wipe(box)
-        elif frame.disposal in _PREVIOUS:
+        elif goes_back:
             canvas.put_back(box)
 
 
@@ -230,8 +228,7 @@ class GifWriter:
     def _window(pixels: npt.NDArray[np.uint8], drawn: npt.NDArray[np.bool_]) -> Box | None:
         """The rectangle that is all that is seen, where its 256 colours leave no index for what lies around."""
         seen = box_of(drawn)
-        alone = bool(drawn[seen.place].all()) and count_colours(pixels[seen.place]) == MOST_COLOURS
-        return seen if alone else None
+        return seen if bool(drawn[seen.place].all()) and has_all_colours(pixels[seen.place]) else None
 
     def finish(self) -> None:
         """End the file."""

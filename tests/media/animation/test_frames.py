@@ -214,6 +214,17 @@ def test_gif_shows_nothing_where_nothing_was_drawn() -> None:
     assert moving(data).alpha
 
 
+@pytest.mark.parametrize(("clear", "left"), [(None, RED), (2, NONE)])
+def test_gif_goes_back_before_the_first_frame(clear: int | None, left: tuple[int, ...]) -> None:
+    """To nothing where there can be nothing; an opaque first frame stays, as Pillow has it."""
+    data = gif(SIZE, gif_blocks(flat(0), disposal=3, clear=clear), gif_blocks(flat(1, 1, 1), disposal=3), palette=THREE)
+    _, second = (rgba(still) for still in moving(data).frames())
+    assert np.array_equal(second[0, 0], GREEN)
+    assert np.array_equal(second[2, 2], left)
+    pillow = made.composed(data)[1]
+    assert np.array_equal(pillow * (pillow[..., 3:] > 0), second)
+
+
 def test_gif_disposal_counts_for_its_own_frame_alone() -> None:
     """A frame that says nothing of its disposal stays, whatever the one before said."""
     data = gif(
