@@ -143,7 +143,7 @@ def run(words: list[str]) -> int:
 def explained(error: BaseException) -> tuple[str, int]:
     """The line and the exit code of an error; anything unforeseen is said to be that, with where to see more."""
     if isinstance(error, ImgcycleError):
-        return str(error), error.exit_code
+        return str(error).replace("\n", "\\n"), error.exit_code  # names of files may have lines
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted", INTERRUPTED
     # Typer's parser may be its own or an installed one, so its errors are known by what they can do.

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from imgcycle.errors import UsageError
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a config's fields, worked out once a class."""
+    return get_type_hints(kind)
 
 
 class JsonConfig:
@@ -35,7 +42,7 @@ class JsonConfig:
     @classmethod
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values as their fields' types; UsageError names the first that is of another."""
-        hints = get_type_hints(cls)
+        hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type]
         return {name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()}
 
     def replace(self, **changes: Any) -> Self:

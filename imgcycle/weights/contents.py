@@ -18,7 +18,8 @@ Kind = Literal["ours", "safetensors", "pickle"]
 _HEAD = 4096
 _LARGEST_HEADER = 8 * 2**20
 """Bytes of a safetensors header; one of 10,000 tensors has about a million."""
-_LONGEST = 60
+_LONGEST, _LONGEST_ERROR = 60, 200
+"""Characters of a text, and of a library's error, that are shown."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     if whole > size:
         raise WeightsError(f"{path} is cut short: {size:,} bytes of {whole:,} are there", AGAIN)
     return dict(header)
+
+
+def in_short(error: Exception) -> str:
+    """What a library says of a file, which may quote from it: one line, of bounded length."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return shown(lines[0] if len(lines[0]) <= _LONGEST_ERROR else f"{lines[0][:_LONGEST_ERROR]}…")
 
 
 def _metadata(header: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,9 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
     """Put a style into the index of a folder in place of one of that name, and its pin if there is none yet."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
+        named = named_in(home, "style")  # first, for it says what is wrong with an index that cannot be read
         text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
-        if entry.name in named_in(home, "style"):
+        if entry.name in named:
             text = _dropped(index, text, entry.name)
         if pin is not None and entry.name not in named_in(home, "pin"):
             text = _with(text, "pin", entry.name, dataclasses.asdict(pin))

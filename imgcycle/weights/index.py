@@ -51,7 +51,7 @@ from imgcycle.media.paths import shown
 INDEX = "index.toml"
 T = TypeVar("T")
 Document = dict[str, Any]
-RANGES: dict[str, tuple[int, int]] = {"work_size": (16, 65536), "detail": (0, 1)}
+RANGES: dict[str, tuple[int, int]] = {"work_size": (16, 65536), "detail": (0, 1), "strokes": (0, 1)}
 """What numbers of a style may be."""
 _REQUIRED = ("file", "sha256", "licence", "data")
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -27,7 +27,7 @@ from imgcycle.media.files import atomic_write, opened
 from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.contents import FORMAT, kind_of_weights, safetensors_header
+from imgcycle.weights.contents import FORMAT, in_short, kind_of_weights, safetensors_header
 
 _LONGEST_CARD = 2**20
 """Characters of a card that is read; a long one has a few thousand."""
@@ -94,8 +94,12 @@ def inspect_weights(path: Path) -> WeightsFile:
         if not isinstance(config, dict) or not (strokes is None or isinstance(strokes, dict)):
             raise TypeError("its config is no object")
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+        raise _unreadable(path, error) from error
     return WeightsFile(path, config, _card(metadata.get("card")), strokes)
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} cannot be read as weights: {in_short(error)}", "download or train it again")
 
 
 def _card(text: Any) -> dict[str, Any]:
@@ -178,7 +182,7 @@ def fill(
         with safetensors.safe_open(path, "pt") as file:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in _names(file, strokes)}
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+        raise _unreadable(path, error) from error
     check_values(path, tensors)
     net.load_state_dict({name.removeprefix(STROKES): tensor for name, tensor in tensors.items()})
 
@@ -193,7 +197,7 @@ def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None, stro
         with safetensors.safe_open(path, "pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in _names(file, strokes)}
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}", "download or train it again") from error
+        raise _unreadable(path, error) from error
     prefix = STROKES if strokes else ""
     wanted = {prefix + name: tuple(t.shape) for name, t in net.state_dict().items()}
     if wanted != found:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.contents import AGAIN, kind_of_weights, safetensors_header
+from imgcycle.weights.contents import AGAIN, in_short, kind_of_weights, safetensors_header
 from imgcycle.weights.importers.layout import State
 from imgcycle.weights.importers.machine import Damaged, Foreign
 from imgcycle.weights.importers.pickles import check_pickle
@@ -68,8 +68,7 @@ def _read_safetensors(path: Path) -> State:
         return dict(safetensors.torch.load_file(path))
     # The library has errors of its own for damage, and Python's for kinds of values that this PyTorch has not.
     except Exception as error:
-        why = str(error).strip().splitlines()[:1]
-        raise WeightsError(f"{path} cannot be read as weights: {''.join(why)}", AGAIN) from error
+        raise WeightsError(f"{path} cannot be read as weights: {in_short(error)}", AGAIN) from error
 
 
 def flatten(tree: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from imgcycle.weights.importers.layout import Direction, Layout, State
 
 _FEWEST = 10
 """No generator has fewer tensors; smaller branches are not looked into."""
+_DEEPEST = 12
+"""No generator lies under more words; without an end, long names would be looked through once a word."""
 _FORWARD = {"", "a", "ab", "a2b", "atob", "x", "xy", "x2y", "xtoy", "1"}
 _BACKWARD = {"b", "ba", "b2a", "btoa", "y", "yx", "y2x", "ytox", "2", "f"}
 
@@ -56,7 +58,7 @@ def search(state: State, layouts: Sequence[Layout]) -> list[Found]:
         layout = next((each for each in layouts if each.matches(here)), None)
         if layout is not None:
             found.append(Found(prefix, layout, here))
-        else:
+        elif prefix.count(".") < _DEEPEST:
             left += reversed(list(_branches(prefix, here)))
     return found
 

@@ -95,8 +95,11 @@ class Names:
         if module in _HARMFUL or (module in ("builtins", "__builtin__") and name in _HARMFUL_BUILTINS):
             raise Damaged(f"it would import {brief(full)}, which weights have no use for")
 
-    def claimed(self, claim: Any) -> Block:
-        """The storage that a reference describes, by its kind, key and count."""
+    def claimed(self, claim: Any) -> Block | Name:
+        """The storage that a reference describes, by its kind, key and count; in old files also the class of a whole
+        net, whose source the reference carries."""
+        if isinstance(claim, tuple) and len(claim) > 1 and claim[0] == "module" and isinstance(claim[1], Name):
+            return claim[1]
         if not isinstance(claim, tuple) or not 5 <= len(claim) <= 6:
             raise Damaged("a block of values is described in an unknown way")
         word, named, key, _, count, *view = claim

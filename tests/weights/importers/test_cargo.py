@@ -273,3 +273,23 @@ def test_quantised_weights_are_called_that(tmp_path: Path) -> None:
     state["model.1.weight"] = torch.quantize_per_tensor(state["model.1.weight"], 0.1, 0, torch.qint8)
     torch.save(state, path)
     assert "model.1.weight is a quantised tensor" in refusal(path)
+
+
+def test_files_without_a_generator_are_named_beside_cargo_too(tmp_path: Path) -> None:
+    path, cargo = tmp_path / "x.pth", argparse.Namespace(lr=1)
+    net = plain.Resnet(1)
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.rand(1, 3, 16, 16)).sum().backward()
+    optimizer.step()
+    for tree, words in (
+        ({"args": cargo, "optimizer": optimizer.state_dict()}, "an optimizer's state, not a net"),
+        ({"args": cargo, "netD_A": plain.Critic().state_dict()}, "a critic (a discriminator)"),
+        ({"args": cargo}, "holds no tensors"),
+        ({"args": cargo, "net": net}, "it would import tests.weights.importers.plain.Resnet"),
+        (net, "all of it is an object of tests.weights.importers.plain.Resnet"),
+        (torch.rand(3), "holds no tensors"),
+        ([], "holds no tensors"),
+    ):
+        for way in (WAYS[0], WAYS[3], WAYS[4]):
+            torch.save(tree, path, **way)
+            assert words in refusal(path)
