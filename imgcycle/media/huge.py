@@ -375,7 +375,8 @@ def _vips() -> Any:
         import pyvips
     except (ImportError, OSError) as error:
         raise MissingExtra("huge", "reading a picture row by row") from error
-    logging.getLogger("pyvips").setLevel(logging.CRITICAL)  # what libraries say of damage is said in one line here
+    if not logging.getLogger("pyvips").handlers:  # what it logs of damage is said in one line here
+        logging.getLogger("pyvips").addHandler(logging.NullHandler())
     # Nothing is asked for twice, and what libvips would remember is memory.
     pyvips.cache_set_max(0)
     return pyvips

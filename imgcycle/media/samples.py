@@ -181,7 +181,7 @@ def _uncompressed(coded: memoryview, compression: int, line: int, rows: int) -> 
         try:
             return zlib.decompressobj().decompress(coded, line * rows)
         except zlib.error as error:
-            raise InputError(f"cannot be decoded: {error}") from error
+            raise InputError("cannot be decoded: its compressed data are damaged") from error
     return _by_libtiff(bytes(coded), compression, line, rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import mmap
 import re
 from collections.abc import Iterator
@@ -54,7 +55,10 @@ from imgcycle.media.tiff_pages import MARKS, open_tiff
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
 
+# What Pillow logs of damage is said in one line here, and would else reach a user who set up no logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 _MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
+_EARLY = re.compile("unexpected end|end of file", re.IGNORECASE)
 _BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
@@ -375,4 +379,6 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 def _plain(error: BaseException) -> str:
     text = " ".join(str(error).split())
+    if _EARLY.search(text):
+        return "cannot be decoded: the file ends early"
     return f"cannot be decoded: {text}" if text else f"cannot be decoded ({type(error).__name__})"
