@@ -16,6 +16,9 @@ from imgcycle.media.files import opened
 from imgcycle.media.video.clip import Chapter, Stream, StreamKind
 from imgcycle.media.video.process import Finished, named, reason, run_ffmpeg, source
 
+NEWER = "this ffmpeg is newer than imgcycle knows: pip install --upgrade imgcycle, or report it"
+"""What to do when ffmpeg says what nobody here understands."""
+
 _STREAM = re.compile(r"^ *Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((.*?)\))?: (\w+)(?:: (.*))?$")
 _INPUT = re.compile(r"^Input #0, ([\w,]+), from '", re.MULTILINE)
 _START = re.compile(r"^ *Duration: .*?start: (-?\d+\.\d+)", re.MULTILINE)
@@ -81,7 +84,7 @@ def read_header(path: Path) -> Header:
     if counted and [stream.index for stream in streams] != list(range(count)):
         raise InputError(
             f"{count} streams are in it, and ffmpeg's report could be read of {len(streams)} only",
-            "this ffmpeg is newer than imgcycle knows: pip install --upgrade imgcycle, or report it",
+            NEWER,
         )
     return Header(
         container=found[1] if found else "",

@@ -14,7 +14,7 @@ from imgcycle.errors import InputError
 from imgcycle.media.video.clip import NO_TIME, Clip, Colour, Stream, Ticks
 from imgcycle.media.video.clock import Clock, may_jump, running_clock
 from imgcycle.media.video.framecrc import DISCARD, KEY, read_packets, seconds_a_tick, tick
-from imgcycle.media.video.header import read_header
+from imgcycle.media.video.header import NEWER, read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
 from imgcycle.media.video.process import Finished, run_ffmpeg, source
 from imgcycle.media.video.side_data import carried, has_own_colours
@@ -46,7 +46,7 @@ def probe_video(path: Path, *, counted: bool = False) -> Clip:
     its index, sound alone, no frames, text, a playlist that points elsewhere (no other file is ever opened).
     """
     header = read_header(path)
-    video = _chosen(header.streams)
+    video = _chosen(path, header.streams)
     clock = Clock()
     looked = _look(path, video, clock)
     time_base, packets = read_packets(looked.output)
@@ -115,18 +115,28 @@ class _First:
     colour: Colour
 
 
-def _chosen(streams: tuple[Stream, ...]) -> Stream:
+def _chosen(path: Path, streams: tuple[Stream, ...]) -> Stream:
     """The stream to convert: the default film, else the first; never cover art beside a film."""
     films = [stream for stream in streams if stream.kind == "video" and not stream.cover and stream.codec != "none"]
     if not films:
-        kinds = {stream.kind for stream in streams}
-        if not streams:
-            raise InputError("a clip without streams: nothing was recorded in it")
-        what = "only cover art" if "video" in kinds else "no picture, only " + " and ".join(sorted(kinds))
-        raise InputError(f"{what}: there is nothing to convert")
+        raise _filmless(path, streams)
     # A layer that only refines another film, or a photograph in a film's place, is not what was meant.
     whole = [stream for stream in films if not re.search(r"\((dependent|still image)\)", stream.details)] or films
     return next((stream for stream in whole if stream.default), whole[0])
+
+
+def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
+    """Why there is no film; ffmpeg is asked in another way before that is said."""
+    if not streams:
+        return InputError("a clip without streams: nothing was recorded in it")
+    kinds = {stream.kind for stream in streams}
+    if strange := next((stream for stream in streams if stream.kind == "video" and not stream.cover), None):
+        return InputError(f"{strange} is coded in a way that ffmpeg does not know")
+    films = ("-map", "0:V", "-c", "copy", "-fs", "1", "-f", "ffmetadata", "pipe:1")
+    if run_ffmpeg([*source(path), *films]).status == 0:
+        return InputError("ffmpeg finds a film in it, which its report does not name as one", NEWER)
+    what = "only cover art" if "video" in kinds else "no picture, only " + " and ".join(sorted(kinds))
+    return InputError(f"{what}: there is nothing to convert")
 
 
 def _look(path: Path, video: Stream, clock: Clock) -> Finished:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from imgcycle.errors import InputError
 from imgcycle.media.video.header import _ffmetadata, _rotations, _streams, read_header
 from imgcycle.media.video.pixel_formats import chroma_of, depth_of, has_alpha
+from imgcycle.media.video.probe import probe_video
 from imgcycle.media.video.process import Finished, run_ffmpeg
 
 PHONE = """\
@@ -162,17 +163,27 @@ def test_a_frame_in_many_minutes_has_no_rate() -> None:
     assert _streams(["  Stream #0:0: Video: h264, 4x4, 0k fps, 25 tbr"])[1] == {}
 
 
-def test_streams_that_cannot_be_read_are_not_passed_over(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("word", "other", "said"),
+    [
+        ("Stream #0:0", "Track 0", r"2 streams are in it, and ffmpeg's report could be read of 1 only \(.*newer"),
+        ("Video:", "Film:", r"ffmpeg finds a film in it, which its report does not name as one \(.*newer"),
+        ("Video: h264 ", "Video: none ", r"video stream 0 \(avc1\) is coded in a way that ffmpeg does not know"),
+    ],
+)
+def test_a_film_that_cannot_be_read_is_not_passed_over(
+    steady: Path, monkeypatch: pytest.MonkeyPatch, word: str, other: str, said: str
+) -> None:
     """A report in words of a later ffmpeg: its own count says that more is there."""
     assert [stream.kind for stream in read_header(steady).streams] == ["video", "audio"]
 
     def renamed(arguments: Sequence[str], **options: Any) -> Finished:
         done = run_ffmpeg(arguments, **options)
-        return replace(done, log=tuple((level, text.replace("Stream #0:0", "Track 0")) for level, text in done.log))
+        return replace(done, log=tuple((level, text.replace(word, other)) for level, text in done.log))
 
     monkeypatch.setattr("imgcycle.media.video.header.run_ffmpeg", renamed)
-    with pytest.raises(InputError, match=r"2 streams are in it, and ffmpeg's report could be read of 1 only \(.*newer"):
-        read_header(steady)
+    with pytest.raises(InputError, match=said):
+        probe_video(steady)
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
