@@ -77,6 +77,7 @@ class ImageFolder:
         self.left_out: set[int] = set()
         """Images whose header was sound and whose pixels are not; their successors stand in."""
         self.file_bytes: dict[Path, int] = {}
+        """Sizes of all files that were looked at, those that were left out at once among them."""
         self.proportions: list[float] = []
         """Width through height of each file."""
         self._budget = cache_bytes
@@ -89,10 +90,10 @@ class ImageFolder:
         squarish = 0
         for path in sorted(p for p in found if kind_of(p) == "still"):
             try:
+                self.file_bytes[path] = path.stat().st_size
                 facts = measure_file(path)
                 squarish += half is not None and facts.width < NARROWEST_PAIR * facts.height
                 _check_shape(facts.width, facts.height, size, half)
-                self.file_bytes[path] = path.stat().st_size
             except (OSError, InputError) as error:
                 bad.append((path, _reason(error)))
                 continue

@@ -57,7 +57,7 @@ def open_domains(
 
 def _check_apart(a: ImageFolder, b: ImageFolder) -> None:
     """UsageError when one domain is wholly in the other: the same files, or as many with the same content."""
-    files_a, files_b = ({identity(path) for path in folder.paths} for folder in (a, b))
+    files_a, files_b = ({identity(path) for path in folder.file_bytes} for folder in (a, b))
     within = files_a <= files_b or files_b <= files_a
     if not within and sorted(a.file_bytes.values()) == sorted(b.file_bytes.values()):
         within = _contents(a) == _contents(b)
@@ -69,7 +69,7 @@ def _check_apart(a: ImageFolder, b: ImageFolder) -> None:
 def _contents(folder: ImageFolder) -> list[bytes]:
     """What its files hold, whatever they are called; one that cannot be read any more is like no other."""
     found = []
-    for path in folder.paths:
+    for path in folder.file_bytes:
         try:
             found.append(hashlib.sha256(read_file(path)).digest())
         except OSError:

@@ -160,7 +160,7 @@ class Run:
         facts_now = run._facts()
         if not resume:
             if start_from is not None:
-                for note in start_from_weights(start_from, config.net, run.session.nets, run.session.averages):
+                for note in start_from_weights(start_from, config, run.session.nets, run.session.averages):
                     say(Noted(note))
             run.begin(facts_now)
             return run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from imgcycle.config import NET_NAMES, NetConfig
+from imgcycle.config import NET_NAMES, NetConfig, TrainConfig
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
@@ -21,12 +21,13 @@ _DIRECTIONS = ("A2B", "B2A")
 
 
 def start_from_weights(
-    source: str | Path, config: NetConfig, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]
+    source: str | Path, config: TrainConfig, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]
 ) -> list[str]:
     """Fill a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
 
-    A file fills the net of its direction, or the only one there is. A net with a skip takes everything but the tail
-    from one without; the other way round is refused. Returns what was recognised and assumed of another program's file.
+    A file fills the net of its direction, or the only one there is; a run of another method gives its generators alone.
+    A net with a skip takes everything but the tail from one without; the other way round is refused. Returns what there
+    is to say: what was recognised and assumed of another program's file, what was not taken of a run.
     UsageError when the architecture differs or nothing fits; UnknownStyle and WeightsError as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
@@ -38,13 +39,13 @@ def start_from_weights(
         if not found:
             raise UsageError(f"{source} holds no weights to start from", "give a weights file, or a run of this kind")
         for way, path in found.items():
-            _fill(generators[way], path, config)
-        _fill_critics(folder, nets, found[min(found)])
+            _fill(generators[way], path, config.net)
+        notes = _fill_critics(folder, config.method, nets, found[min(found)])
     else:
         _refuse_state(folder)
         style = find_style(str(source))
         if style.is_foreign:
-            found, notes = dict.fromkeys(generators, style.path), _import(style, config, generators)
+            found, notes = dict.fromkeys(generators, style.path), _import(style, config.net, generators)
         else:
             _check_digest(style)
             way = str(inspect_weights(style.path).card.get("direction", "A2B"))
@@ -52,7 +53,7 @@ def start_from_weights(
                 raise UsageError(f"{source} holds critics, no generator", "give its run folder, or a generator")
             way = way if way in generators else next(iter(generators))
             found = {way: style.path}
-            _fill(generators[way], style.path, config)
+            _fill(generators[way], style.path, config.net)
     for way in found:
         if way in averages:
             averages[way].begin_from(generators[way])
@@ -68,13 +69,17 @@ def _fill(net: Generator, path: Path, config: NetConfig) -> None:
         net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
 
 
-def _fill_critics(run: Path, nets: Mapping[str, nn.Module], generator: Path) -> None:
-    """Everything else that a run had learnt, where it has any."""
+def _fill_critics(run: Path, method: str, nets: Mapping[str, nn.Module], generator: Path) -> list[str]:
+    """Everything else that a run had learnt, where it has any and learnt by the same method; what to say otherwise."""
     critics = run / "weights" / "critics.safetensors"
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in _DIRECTIONS})
-    if critics.is_file() and len(others):
-        hint = f"--start-from {generator} takes the generator alone, beside fresh critics"
-        fill(others, critics, "this run's critics", hint)
+    if not critics.is_file() or not len(others):
+        return []
+    if (theirs := inspect_weights(critics).card.get("method")) not in (None, method):
+        return [f"{run} was learnt by {theirs}: its generators are taken, critics begin afresh"]
+    hint = f"--start-from {generator} takes the generator alone, beside fresh critics"
+    fill(others, critics, "this run's critics", hint)
+    return []
 
 
 def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generator]) -> list[str]:
@@ -103,7 +108,7 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
 
 def _told(net: NetConfig) -> str:
     """An architecture in a few words."""
-    return f"{net.kind} of width {net.width} and depth {net.depth} with {net.norm} norms"
+    return f"a {net.kind} of width {net.width} and depth {net.depth} with {net.norm} norms"
 
 
 def _asked(net: NetConfig) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from imgcycle.data.batches import Prefetcher, UnpairedBatches, to_unit
 from imgcycle.data.folders import ImageFolder, read_scaled
 from imgcycle.data.sampling import Placement
-from imgcycle.errors import UsageError
+from imgcycle.errors import InputError, UsageError
 from tests.media.metadata.blocks import chunk, png, ztxt
 
 
@@ -176,3 +176,71 @@ def test_scans_are_brought_to_one_scale_and_never_enlarged(tmp_path: Path) -> No
     table.write_text("file,px_per_cm\ntrain/0.png,-3\n")
     with pytest.raises(UsageError, match="not above 0"):
         ImageFolder(tmp_path / "scans" / "train", "full", px_per_cm=20).image(0)
+
+
+def test_odd_pictures_are_left_out_by_name_and_reason(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    for name, size in (("icon.png", (15, 90)), ("strip.png", (20000, 16)), ("tall.png", (20, 400))):
+        Image.effect_noise(size, 80).save(tmp_path / name)
+    (tmp_path / "404.jpg").write_bytes(b"<html>404</html>")
+    (tmp_path / "empty.png").write_bytes(b"")
+    seen: dict[str, str] = {}
+    folder = ImageFolder(tmp_path, 286, on_unreadable=lambda path, reason: seen.update({path.name: reason}))
+    assert [path.name for path in folder.paths] == ["0.png", "1.png"]
+    assert seen["icon.png"] == "15×90 is too small: 16 pixels a side are the least"
+    assert seen["strip.png"] == "20000×16 is too long and thin, more than 16 to 1"
+    assert seen["tall.png"] == "20×400 is too long and thin, more than 16 to 1"
+    assert set(seen) == {"icon.png", "strip.png", "tall.png", "404.jpg", "empty.png"}
+    whole = ImageFolder(tmp_path, "full", on_unreadable=lambda *_: None)
+    assert {"strip.png", "tall.png"} <= {path.name for path in whole.paths}, "as they are they stay small"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1"])
+def test_a_picture_of_one_flat_colour_is_left_out_when_it_is_decoded(tmp_path: Path, mode: str) -> None:
+    fill(tmp_path, 2)
+    Image.new(mode, (50, 60)).save(tmp_path / "2.png")
+    nearly = np.full((40, 40, 3), 90, np.uint8)
+    nearly[::2] += 2
+    Image.fromarray(nearly).save(tmp_path / "3.png")
+    seen: dict[str, str] = {}
+    folder = ImageFolder(tmp_path, 40, on_unreadable=lambda path, reason: seen.update({path.name: reason}))
+    for index in (2, 3):
+        assert np.array_equal(folder.image(index), folder.image(0))
+    assert seen == dict.fromkeys(("2.png", "3.png"), "one flat colour: there is nothing to learn from it")
+    assert folder.image(1).shape == (40, 40, 3)
+
+
+def test_files_that_vanish_or_change_while_a_run_learns_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, 6)
+    seen: dict[str, str] = {}
+    folder = ImageFolder(tmp_path, 40, on_unreadable=lambda path, reason: seen.update({path.name: reason}))
+    fingerprint = folder.digest()
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "1.png").write_bytes(b"")
+    (tmp_path / "2.png").unlink()
+    (tmp_path / "2.png").mkdir()
+    Image.effect_noise((8000, 4), 80).save(tmp_path / "3.png")
+    for index in range(5):
+        assert np.array_equal(folder.image(index), folder.image(4))
+    assert set(seen) == {"0.png", "1.png", "2.png", "3.png"}
+    assert seen["0.png"] == "No such file or directory"
+    assert folder.digest() == fingerprint
+
+
+def test_a_folder_whose_pictures_are_all_gone_says_so_however_many_they_were(tmp_path: Path) -> None:
+    for n in range(1200):
+        (tmp_path / f"{n}.bmp").hardlink_to(tmp_path / "0.bmp") if n else Image.new("RGB", (20, 20)).save(
+            tmp_path / "0.bmp"
+        )
+    folder = ImageFolder(tmp_path, 20)
+    with pytest.raises(InputError, match="has no image left that could be learnt from"):
+        folder.image(7)
+
+
+def test_a_large_transparent_picture_is_laid_on_white_as_a_whole_one_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (700, 40, 4), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "clear.png")
+    share = pixels[..., 3:].astype(np.float32) / 255
+    expected = np.rint(pixels[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+    assert np.array_equal(read_scaled(tmp_path / "clear.png", "full"), expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,10 +90,10 @@ def test_a_picture_one_pixel_wide_has_no_halves(tmp_path: Path) -> None:
 def test_a_damaged_half_takes_its_pair_along(tmp_path: Path) -> None:
     a, b = two_folders(tmp_path)
     Image.new("RGB", (48, 40), "red").save(b / "-2.bmp")
-    damaged = b / "deep ü/1.x.bmp"
-    damaged.write_bytes(damaged.read_bytes()[:500])
     said: list[str] = []
     first, second, _ = open_domains(a, b, 40, paired=True, on_unreadable=lambda path, _: said.append(path.name))
+    damaged = b / "deep ü/1.x.bmp"
+    damaged.write_bytes(damaged.read_bytes()[:500])
     first.image(2)  # A's half alone was fine, and may be in memory
     for _ in range(2):
         one, other = pair_of(first, second, 2)
@@ -127,3 +129,55 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (48, 40)).save(a / "-0.jpg")
     with pytest.raises(UsageError, match="have one name"):
         open_domains(a, b, 40, paired=True)
+
+
+@pytest.mark.parametrize("kind", ["same", "link", "copies", "renamed", "inside", "hard links"])
+@pytest.mark.parametrize("paired", [False, True])
+def test_one_folder_twice_is_refused(tmp_path: Path, kind: str, paired: bool) -> None:
+    a, _ = two_folders(tmp_path)
+    other = tmp_path / "other"
+    if kind == "same":
+        other = a / ".." / "a"
+    elif kind == "link":
+        other.symlink_to(a)
+    elif kind == "inside":
+        other = a / "deep ü"
+    else:
+        shutil.copytree(a, other, copy_function=os.link if kind == "hard links" else shutil.copy2)
+    if kind == "renamed":
+        (other / "-0.png").rename(other / "zero.png")
+    if paired and kind in ("same", "link"):
+        for path in a.rglob("*.png"):
+            Image.effect_noise((96, 40), 80).save(path)
+        assert open_domains(a, other, 40, paired=True)[0].half == "left"
+        return
+    with pytest.raises(UsageError, match=r"(are one folder|hold the same pictures) \(one look is turned into another"):
+        open_domains(a, other, 40, paired=paired)
+
+
+def test_folders_that_share_some_pictures_are_two(tmp_path: Path) -> None:
+    a, b = two_folders(tmp_path)
+    shutil.copy2(a / "-0.png", b / "same.png")
+    shutil.copy2(b / "-0.bmp", a / "same.bmp")
+    assert len(open_domains(a, b, 40, paired=False)[0]) == 5
+
+
+def test_ordinary_pictures_are_no_pairs_side_by_side(tmp_path: Path) -> None:
+    said: list[str] = []
+    for n in range(3):
+        Image.effect_noise((48, 46), 80).save(tmp_path / f"{n}.png")
+    with pytest.raises(UsageError, match="ordinary pictures, not two side by side"):
+        open_domains(tmp_path, tmp_path, 40, paired=True, on_unreadable=lambda _, why: said.append(why))
+    assert not said
+    for n in range(2):
+        Image.effect_noise((92, 46), 80).save(tmp_path / f"pair{n}.png")
+    first, _, _ = open_domains(tmp_path, tmp_path, 40, paired=True, on_unreadable=lambda _, why: said.append(why))
+    assert [path.stem for path in first.paths] == ["pair0", "pair1"]
+    assert said == ["48×46 is not two pictures side by side"] * 3
+
+
+def test_a_label_of_one_colour_is_half_of_a_pair(tmp_path: Path) -> None:
+    a, b = two_folders(tmp_path)
+    Image.new("RGB", (48, 40), "red").save(b / "-0.bmp")
+    first, second, _ = open_domains(a, b, 40, paired=True)
+    assert np.array_equal(pair_of(first, second, 0)[1][0, 0], (255, 0, 0))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.cli.train import MethodName
@@ -62,6 +62,7 @@ def test_a_config_of_defaults_can_be_built(method: str) -> None:
     assert build_method(config).phases()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(VARIANTS),
     st.floats(1e-6, 1.0),
