@@ -16,7 +16,8 @@ _IFD_TYPE = 13
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, _IFD_TYPE: 4, 129: 1}
 """Bytes of one value of each type."""
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", _IFD_TYPE: "I"}
-_MOST_DIRECTORIES, _MOST_ENTRIES = 256, 20_000
+_MOST_DIRECTORIES, _MOST_ENTRIES, _MOST_SHARED = 256, 20_000, 8
+"""The last: how often all of a block may be the data of some entry, on the average."""
 
 
 class DamagedBlock(Exception):
@@ -127,11 +128,18 @@ class Block:
         found: list[Directory] = []
         lost: list[Entry] = []
         seen = {self.first()}
+        count = size = 0
         waiting = [self.directory(self.first())]
         while waiting:
             directory = waiting.pop(0)
             found.append(directory)
-            if len(found) > _MOST_DIRECTORIES or sum(len(d.entries) for d in found) > _MOST_ENTRIES:
+            count += len(directory.entries)
+            size += sum(entry.size for entry in directory.entries if entry.sound)
+            if (
+                len(found) > _MOST_DIRECTORIES
+                or count > _MOST_ENTRIES
+                or size > _MOST_SHARED * (len(self.data) + _MOST_ENTRIES)
+            ):
                 raise DamagedBlock("more directories than a picture has")
             for entry in directory.entries:
                 targets = self._targets(entry)

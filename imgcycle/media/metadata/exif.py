@@ -31,6 +31,7 @@ _MAKER_NOTE, _PRIVATE_DATA = 0x927C, 0xC634
 _CARRIERS = frozenset({GPS_IFD, 700, 33723, 34377, 33550, 33922, 34264, 34735, 34736, 34737, 42112})
 """Entries that are a place or may hold one: GPS, XMP, IPTC, Photoshop's resources, GeoTIFF's and GDAL's."""
 _GPS_TAGS = range(32)
+_MOST_COORDINATES = 64
 _PLACE_MAKERS = (b"Nikon", b"Panasonic", b"LEICA")
 """Their notes hold names of places, in fields of their own."""
 _DIRECTORY_NAMES = {EXIF_IFD: "camera's", GPS_IFD: "GPS", INTEROP_IFD: "interoperability"}
@@ -219,7 +220,7 @@ def _holds(made: bytes, wanted: list[_Kept]) -> bool:
 
 def _coordinates(block: Block, directories: list[Directory]) -> list[bytes]:
     """The coordinates a block holds, in both orders of bytes, to be looked for wherever else they may stand."""
-    found = []
+    found: list[bytes] = []
     for directory in directories:
         for entry in directory.entries:
             if not (entry.sound and entry.kind in (_RATIONAL, _SIGNED_RATIONAL) and entry.count == 3):
@@ -230,7 +231,7 @@ def _coordinates(block: Block, directories: list[Directory]) -> list[bytes]:
             # A degree that is nought may stand anywhere; minutes or seconds with it do not.
             if sum(numbers[::2]):
                 found += [struct.pack(order + "6I", *numbers) for order in "<>"]
-    return found
+    return list(dict.fromkeys(found))[:_MOST_COORDINATES]
 
 
 def _is_place(block: Block, directory: Directory, entry: Entry, where: list[bytes]) -> bool:

@@ -11,6 +11,8 @@ XMP_TRAILER = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
 """258 bytes after an XMP packet, which is not split into blocks, that lead any reader to its end."""
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _COMMENT, _APPLICATION = 0xFE, 0xFF
+_MOST_BLOCKS = 70_000
+"""Blocks of one comment: as many as hold the most bytes that are kept of one."""
 
 
 def survey(data: Data) -> Survey:
@@ -50,14 +52,16 @@ def _extension(data: Data, at: int, found: Survey) -> int:
 
 
 def _comment(data: Data, at: int, found: Survey) -> int:
-    blocks, total = [], 0
-    while at < len(data) and (length := data[at]):
-        if total < MOST:
-            blocks.append(bytes(data[at + 1 : at + 1 + length]))
-            total += length
+    blocks: list[bytes] = []
+    start, size = at, len(data)
+    while at < size and len(blocks) < _MOST_BLOCKS and (length := data[at]):
+        blocks.append(bytes(data[at + 1 : at + 1 + length]))
         at += 1 + length
-    found.add_comment(b"".join(blocks))
-    return min(at + 1, len(data))
+    if len(blocks) < _MOST_BLOCKS:
+        found.add_comment(b"".join(blocks))
+        return min(at + 1, size)
+    found.say("more texts than a picture has were left out")
+    return _blocks_end(data, start)
 
 
 def _table(flags: int) -> int:

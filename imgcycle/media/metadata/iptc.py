@@ -10,6 +10,8 @@ from imgcycle.media.metadata.places import tells_place
 
 PHOTOSHOP = b"Photoshop 3.0\0"
 _IPTC, _DIGEST = 0x0404, 0x0425
+_MOST = 20_000
+"""Datasets of one picture."""
 _PLACES = frozenset({(2, n) for n in (26, 27, 90, 92, 95, 100, 101)})
 """Content location code and name, city, sublocation, province, country code and name."""
 
@@ -58,7 +60,9 @@ def made_true(iptc: bytes, keep_gps: bool = True, notes: list[str] | None = None
 def _datasets(iptc: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Record, number, and where the value of each sound dataset begins and ends."""
     at = 0
-    while at + 5 <= len(iptc) and iptc[at] == 0x1C:
+    for _ in range(_MOST):
+        if at + 5 > len(iptc) or iptc[at] != 0x1C:
+            return
         record, number, size = struct.unpack_from(">BBH", iptc, at + 1)
         start = at + 5
         if size & 0x8000:  # an extended dataset: the size of its size

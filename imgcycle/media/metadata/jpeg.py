@@ -17,6 +17,8 @@ _APPS = range(0xE0, 0xF0)
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _TRIES = 16
+_MOST_SEGMENTS = 20_000
+"""Segments that no decoder needs; of more of them the end is looked for."""
 
 
 def survey(data: Data) -> Survey:
@@ -94,7 +96,7 @@ class _Walk:
     def to_scan(self, at: int) -> bool:
         """Go from an offset on until a scan begins; whether one does, behind a frame."""
         data, size = self._data, len(self._data)
-        aside = 0
+        aside = count = 0
         while at + 1 < size:
             if data[at] != 0xFF:
                 following = data.find(b"\xff", at)
@@ -122,7 +124,7 @@ class _Walk:
                     self.pixels = max(1, height * width)
                 self.found.keep(at, min(end, size))
                 aside = 0
-            elif end > size or length < 2:
+            elif end > size or length < 2 or (count > _MOST_SEGMENTS and not self._lenient):
                 self.astray = at
                 return False
             else:
@@ -131,7 +133,7 @@ class _Walk:
                     self.found.keep(at, end)
                 else:
                     self.parts.take(marker, payload)
-                aside = at
+                aside, count = at, count + 1
             at = max(end, at + 2)
         self.astray = aside or self.astray
         return False

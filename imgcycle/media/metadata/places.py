@@ -12,6 +12,7 @@ _NAMES = frozenset(
     | {"state", "province", "provincestate", "placename", "place", "coordinates", "lat", "lon", "lng", "long"}
     | {"latlong", "latlon", "latlng"}
 )
+_LONGEST = 1 << 22
 _TELLING = re.compile(
     r"""geo:(?:[ ]?[+-]?\d|lat\b|lon\b|long\b|alt\b) | geotagged
     | gps[ _:.-]{0,2}(?:lat|lon|pos|coord|loc)
@@ -35,7 +36,12 @@ def is_place(name: str) -> bool:
 
 
 def tells_place(text: str | bytes) -> bool:
-    """Whether free text holds coordinates; bytes are looked at as Latin-1, and as UTF-16 where they have zeros."""
+    """Whether free text holds coordinates, or is too long to be looked through.
+
+    Bytes are looked at as Latin-1, and as UTF-16 where they have zeros.
+    """
+    if len(text) > _LONGEST:
+        return True
     if isinstance(text, str):
         return _TELLING.search(text) is not None
     seen = text.decode("latin-1")

@@ -19,7 +19,9 @@ _WRITTEN_AGAIN = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP_KEY, _RAW_PROFILE = b"XML:com.adobe.xmp", b"raw profile type "
 _EVERY = 1 << 26
-_TRIES = 16
+_TRIES, _MOST_TRIES = 4, 20
+_MOST_CHUNKS = 50_000
+"""Chunks that no decoder needs, one by one; of more of them in a row the end is looked for."""
 
 
 def survey(data: Data) -> Survey:
@@ -27,25 +29,30 @@ def survey(data: Data) -> Survey:
     found, size = Survey(), len(data)
     found.keep(0, len(SIGNATURE))
     at, aside, pixels, spared = len(SIGNATURE), 0, False, 0
+    count = tries = 0
     while at + 8 <= size:
         length, kind = struct.unpack(">I4s", data[at : at + 8])
         end = at + 12 + length
         sound = kind.isalpha() and kind.isascii()
         begun = aside or (at if sound and kind[0] & 0x20 else 0)
-        if (not sound or end > size) and (start := _resumed(data, begun, pixels)):
-            # The length of a chunk that no decoder needs led astray.
-            found.say("damaged metadata were left out")
-            at, aside = start, 0
-            continue
-        if not sound or end > size:
+        lost = not sound or end > size
+        if (lost or count > _MOST_CHUNKS) and tries < _MOST_TRIES:
+            tries += 1
+            if start := _resumed(data, begun if lost else at - 8, pixels) if begun else 0:
+                # The length of a chunk that no decoder needs led astray, or there is no end to them.
+                found.say("damaged metadata were left out" if lost else "more chunks than a picture has were left out")
+                at, aside, count = start, 0, 0
+                continue
+            count = 0
+        if lost:
             found.keep(at, size)
             return found
         if not kind[0] & 0x20 or kind in _NEEDED:
             found.keep(at, end)
-            aside = 0
+            aside = count = 0
             pixels = pixels or kind == b"IDAT"
         else:
-            aside = aside or at
+            aside, count = aside or at, count + 1
             _take(data, at, kind, length, found, pixels)
         at = end
         if at - spared > _EVERY:
@@ -59,16 +66,20 @@ def survey(data: Data) -> Survey:
 
 def _resumed(data: Data, after: int, pixels: bool) -> int:
     """Where the next chunk with a right checksum begins that a decoder needs; 0 when there is none."""
-    start, name = after + 8, b"IEND" if pixels else b"IDAT"
-    for _ in range(_TRIES if after else 0):
-        start = data.find(name, start)
+    names = (b"IEND", b"IDAT", b"fcTL", b"fdAT") if pixels else (b"IDAT", b"PLTE", b"tRNS", b"acTL", b"fcTL")
+    found = [at for name in names if (at := _sound_chunk(data, after, name))]
+    return min(found, default=0)
+
+
+def _sound_chunk(data: Data, start: int, name: bytes) -> int:
+    for _ in range(_TRIES):
+        start = data.find(name, start + 8)
         if start < 4:
             return 0
         (length,) = struct.unpack(">I", data[start - 4 : start])
-        body = data[start : start + 4 + length]
-        if len(body) == 4 + length and struct.pack(">I", zlib.crc32(body)) == data[start + 4 + length :][:4]:
+        end = start + 4 + length
+        if end + 4 <= len(data) and struct.pack(">I", zlib.crc32(data[start:end])) == data[end : end + 4]:
             return start - 4
-        start += 4
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from imgcycle.media.files import Data
@@ -25,7 +25,7 @@ _TEXTS = (270, 271, 272, 305, 306, 315, 33432)
 """ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
 _BLOCKS = frozenset({_XMP, _ICC, _IPTC, _PHOTOSHOP})
 _BIG_TYPES = {16: 8, 17: 8, 18: 8}
-_MOST_PAGES = 1000
+_MOST_PAGES, _MOST_ENTRIES = 1000, 200_000
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,16 @@ def survey(data: Data, page: int = 0) -> Survey:
     at = _first(data, layout)
     patches: dict[int, bytes] = {}
     seen: set[int] = set()
+    count = 0
     while at and at not in seen and len(seen) < _MOST_PAGES:
         table = _directory(data, layout, at)
+        count += len(table.entries)
+        if count > _MOST_ENTRIES:
+            # The decoder would go through them all: for it, the pages end here.
+            table = replace(table, next=0)
         if at == page or not (page or seen):
             _take(data, layout, at, table, found)
-        if not all(_is_harmless(layout, e) for e in table.entries):
+        if count > _MOST_ENTRIES or not all(_is_harmless(layout, e) for e in table.entries):
             patches[at] = table.of([e for e in table.entries if e.sound and e.tag in _PIXELS])
         seen.add(at)
         at = table.next

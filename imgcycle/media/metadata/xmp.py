@@ -174,8 +174,16 @@ def _as_utf8(packet: bytes) -> bytes:
         if declared:
             with contextlib.suppress(LookupError, ValueError):
                 packet = packet.decode(declared[1].decode("ascii")).encode()
-    packet = re.sub(rb"<\?(?:xpacket|xml)\b.*?\?>", b"", packet, flags=re.DOTALL)
-    return packet.strip(b"\0 \r\n\t\xef\xbb\xbf")
+    return _without_instructions(packet).strip(b"\0 \r\n\t\xef\xbb\xbf")
+
+
+def _without_instructions(text: bytes) -> bytes:
+    # By hand: a pattern would look for the end of each that has none, over and over.
+    kept, read = [], 0
+    while (at := text.find(b"<?x", read)) >= 0 and (end := text.find(b"?>", at)) >= 0:
+        kept.append(text[read:at] if text.startswith((b"<?xpacket", b"<?xml"), at) else text[read : end + 2])
+        read = end + 2
+    return b"".join([*kept, text[read:]])
 
 
 class _Reading:
@@ -225,9 +233,7 @@ def _clean(element: ElementTree.Element) -> None:
     for name in list(element.attrib):
         if _untrue(name):
             del element.attrib[name]
-    for child in list(element):
-        if _untrue(child.tag):
-            element.remove(child)
+    element[:] = [child for child in element if not _untrue(child.tag)]
 
 
 def _untrue(name: str) -> bool:
@@ -240,14 +246,15 @@ def _drop_places(element: ElementTree.Element) -> None:
     for name, value in list(element.attrib.items()):
         if _is_place(name) or tells_place(value):
             del element.attrib[name]
-    for child in list(element):
+    kept = []
+    for child in element:
         if _is_place(child.tag) or tells_place((child.text or "") + (child.tail or "")):
-            element.remove(child)
             continue
         was = bool(len(child) or child.attrib)
         _drop_places(child)
-        if was and not len(child) and not child.attrib and not (child.text or "").strip():
-            element.remove(child)
+        if not was or len(child) or child.attrib or (child.text or "").strip():
+            kept.append(child)
+    element[:] = kept
     if tells_place(element.text or ""):
         element.text = None
 

@@ -114,7 +114,7 @@ def test_texts_are_kept_in_a_png_and_named_elsewhere() -> None:
 
 
 def test_a_flood_of_chunks_is_bounded() -> None:
-    flood = chunk(b"tEXt", b"a\0" + b"b" * 20) * 100_000
+    flood = chunk(b"tEXt", b"a\0" + b"b" * 20) * 40_000
     begun = time.process_time()
     still = read_still(png(flood))
     assert time.process_time() - begun < 20
