@@ -122,7 +122,8 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
         if is_weights(path):
             return FoundStyle(_label(path), path, direction=direction)
         words = stranger(path)
-        raise UnknownStyle(f"{style} is no weights file" + (f" but {words.what}" if words else ""))
+        what, hint = (f" but {words.what}", words.hint) if words else ("", None)
+        raise UnknownStyle(f"{style} is no weights file{what}", hint)
     near = _suggestion(style, sorted(known), sorted(remote))
     raise UnknownStyle(f"no style is called {style[:_LONGEST_NAME]!r}", "; ".join([near, *index_damage()]))
 

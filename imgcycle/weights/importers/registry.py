@@ -13,6 +13,7 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.errors import OutputError, UsageError, WeightsError
+from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import kind_of_weights
@@ -68,7 +69,7 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
     found = search(state, NAMED) or search(state, (RENAMED,))
     if not found:
         _check_seen(path, read.hidden)
-        raise WeightsError(f"{path} holds {what_else(state) or _unknown(state)}", _KNOWN)
+        raise WeightsError(f"{path} holds {what_else(state) or shown(_unknown(state))}", _KNOWN)
     try:
         chosen, notes = choose(found, direction)
         _check_seen(path, {name: code for name, code in read.hidden.items() if chosen.has(name)})
@@ -77,7 +78,8 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
         made = chosen.layout.convert(chosen.state, Asked(direction, path.name))
         net = _build(made)
     except UsageError as error:
-        raise WeightsError(f"{path}: {error.message.removeprefix(f'{path}: ')}", error.hint) from error
+        # Names of tensors are anyone's words, and messages are one line.
+        raise WeightsError(f"{path}: {shown(error.message.removeprefix(f'{path}: '))}", error.hint) from error
     left_out = [f"{brief(name)} is left out: {foreign_words(code)}" for name, code in read.hidden.items()]
     notes = (*read.notes, *notes, *left_out[:_MOST_NAMED])
     two_ways = len(found) > 1 or chosen.layout is UNIT
@@ -87,7 +89,7 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
         f"{made.description} ({chosen.layout.name})",
         made.config,
         direction if two_ways else None,
-        (*notes, *made.notes),
+        tuple(map(shown, (*notes, *made.notes))),
     )
 
 

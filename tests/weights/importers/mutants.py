@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import copy
 import io
 import json
 import pickletools
@@ -224,7 +225,7 @@ def header_changed(content: bytes, dice: random.Random) -> bytes:
     for _ in range(dice.choice((1, 1, 2, 4))):
         name = dice.choice(list(header) or ["a"])
         inner = header.get(name)
-        value = dice.choice(WORDS)
+        value = copy.deepcopy(dice.choice(WORDS))
         if isinstance(inner, dict) and inner and dice.random() < 0.8:
             key = dice.choice(list(inner))
             old = inner[key]
@@ -234,7 +235,7 @@ def header_changed(content: bytes, dice: random.Random) -> bytes:
                 value = json.dumps(config)
             elif isinstance(old, list) and old and dice.random() < 0.7:
                 value = [*old]
-                value[dice.randrange(len(old))] = dice.choice(WORDS)
+                value[dice.randrange(len(old))] = copy.deepcopy(dice.choice(WORDS))
             inner[key] = value
         elif dice.random() < 0.5:
             header[name] = value
