@@ -70,6 +70,16 @@ def train(
         float | None,
         _option(help="With --size full: scans listed in sources.csv are reduced to this scale.  [off]", panel=NETS),
     ] = None,
+    strokes_of: Annotated[
+        str | None,
+        _option(help="Teach this style's second net, for strokes at 1:1: A/ photographs, B/ scans.", panel=NETS),
+    ] = None,
+    strokes_detail: Annotated[
+        float | None, _option(help="Share of the photographs' detail that it sees.  [0.5]", panel=NETS)
+    ] = None,
+    strokes_calm: Annotated[
+        float | None, _option(help="Blur of the first net's change, in pixels at its work size.  [0]", panel=NETS)
+    ] = None,
     width: Annotated[int | None, _option(help="Channels of the generator's first stage.", panel=NETS)] = None,
     skip: Annotated[
         bool, _option("--skip", help="A compact generator draws the change to its input: for seasons.", panel=NETS)

@@ -41,6 +41,8 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     merged |= {name: given[name] for name in (fields - _TRANSLATED) & given.keys()}
     if "size" in given:
         merged["size"] = load_size(given["size"])
+    elif "strokes_of" in given:
+        merged.setdefault("size", "full")
     if "diff_augment" in given:
         merged["diff_augment"] = augmentations(given["diff_augment"])
     if "epochs" in given:
@@ -82,7 +84,8 @@ def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str,
     if stored and "net" not in given:
         changes = {"width": given["width"]} if "width" in given else {}
         return {**stored, **changes, **({"skip": True} if given.get("skip") else {})}
-    name = given.get("net") or ("resnet9" if given.get("paper") else "compact")
+    usual = "resnet9" if given.get("paper") else "strokes" if "strokes_of" in given else "compact"
+    name = given.get("net") or usual
     net = NetConfig.named(name, given.get("width"))
     return net.replace(live=live and net.kind == "unet", skip=net.skip or given.get("skip", False)).to_dict()
 

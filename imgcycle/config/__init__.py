@@ -162,7 +162,9 @@ class TrainConfig(JsonConfig):
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
-    (data/scans.py) to that many pixels per centimetre of canvas.
+    (data/scans.py) to that many pixels per centimetre of canvas. `strokes_of` names the style whose second net is
+    taught: A then holds photographs, and the net sees what the style's first net makes of them at full size, with a
+    share `strokes_detail` 0..1 of their own detail, the change blurred by `strokes_calm` pixels (engine/strokes.py).
     """
 
     a: str
@@ -179,6 +181,9 @@ class TrainConfig(JsonConfig):
     size: int | Literal["full"] = 286
     crop: int = 256
     px_per_cm: float | None = None
+    strokes_of: str | None = None
+    strokes_detail: float = 0.5
+    strokes_calm: float = 0.0
     flip: bool = True
     batch: int = 1
 
@@ -237,6 +242,14 @@ class TrainConfig(JsonConfig):
                 "raise --size",
             ),
             (self.size == "full" or self.px_per_cm is None, "--px-per-cm beside a load size", "--size full"),
+            (self.strokes_of is None or self.size == "full", "strokes for scaled pictures", "--size full"),
+            (
+                self.strokes_of is None or self.method in ("cut", "fastcut"),
+                f"strokes by {self.method}, which leads two ways or needs pairs",
+                "--method cut or fastcut",
+            ),
+            (0 <= self.strokes_detail <= 1, f"a strokes detail of {self.strokes_detail}", "from 0 to 1"),
+            (0 <= self.strokes_calm <= 64, f"a strokes calm of {self.strokes_calm} pixels", "from 0 to 64"),
             (self.px_per_cm is None or self.px_per_cm > 0, f"{self.px_per_cm} pixels per centimetre", "above 0"),
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),

@@ -49,7 +49,8 @@ class ImageFolder:
     Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read, are
     too small or too long and thin are reported once through `on_unreadable` and left out, and so is what turns out to
     be damaged or of one flat colour when it is first decoded (a flat one is kept with `flat_too`). UsageError when the
-    folder is missing or fewer than two images are left. With `half`, each file holds two pictures side by side, of
+    folder is missing or fewer than two images are left. `prepare` makes of each what is learnt
+    from. With `half`, each file holds two pictures side by side, of
     which this folder gives one.
     """
 
@@ -62,6 +63,7 @@ class ImageFolder:
         px_per_cm: float | None = None,
         half: Half | None = None,
         flat_too: bool = False,
+        prepare: Callable[[Pixels], Pixels] | None = None,
         cache_bytes: int = 0,
         leave_out: Sequence[Path] = (),
         on_unreadable: Callable[[Path, str], None] | None = None,
@@ -74,6 +76,7 @@ class ImageFolder:
         self.half = half
         self._scales = None if px_per_cm is None else ScanScales(px_per_cm)
         self.flat_too = flat_too
+        self._prepare = prepare
         self.left_out: set[int] = set()
         """Images whose header was sound and whose pixels are not; their successors stand in."""
         self.file_bytes: dict[Path, int] = {}
@@ -149,7 +152,7 @@ class ImageFolder:
             raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, and a crop {self.least}")
         if not self.flat_too:
             _check_flat(pixels)
-        return pixels
+        return pixels if self._prepare is None else self._prepare(pixels)
 
     def leave_out(self, index: int, reason: str) -> None:
         """Report an image, and let its successor stand in for it from now on."""

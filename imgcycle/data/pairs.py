@@ -31,11 +31,12 @@ def open_domains(
     leave_out: Sequence[Path] = (),
     least: int = 1,
     px_per_cm: float | None = None,
+    prepare_a: Callable[[Pixels], Pixels] | None = None,
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
     """The folders of two domains, each with its own cache; where `paired`, image n of both is one pair.
 
-    Folders in `leave_out` are passed over; `size`, `least` and `px_per_cm` as for ImageFolder.
-    Pairs lie in one folder given twice, A at the left and B at the right of
+    Folders in `leave_out` are passed over; `size`, `least` and `px_per_cm` as for ImageFolder, `prepare_a` is
+    its `prepare` for A. Pairs lie in one folder given twice, A at the left and B at the right of
     every file, or in two as files of equal names but for the ending; the third value lists those that have no partner.
     UsageError as for ImageFolder, when both folders hold the same pictures, and where `paired` when fewer than two
     names are in both folders or one is twice in a folder.
@@ -47,7 +48,7 @@ def open_domains(
         ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out,
         flat_too=paired,  # a label that fills a picture is one flat colour, and as right as any other half of a pair
     )  # fmt: skip
-    first = folder(a, half="left" if together else None, on_unreadable=on_unreadable)
+    first = folder(a, half="left" if together else None, on_unreadable=on_unreadable, prepare=prepare_a)
     # Of one folder, what cannot be read was said by the first.
     second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)
     if not together:

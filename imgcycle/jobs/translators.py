@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.find import Direction, FoundStyle, check_way, entry_of, find_style, remedy
-from imgcycle.weights.index import IndexEntry
+from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, remedy
 from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
+from imgcycle.weights.usage import usage_of
 
 Backend = Literal["torch", "openvino"]
 
@@ -80,29 +80,17 @@ def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
 
 
 def described(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
-    """What the index says of a style, else what one says of the same weights, else its card, else the defaults."""
-    card, entry = about.card, found.entry or entry_of(seen)
-    work_size = (entry.work_size if entry else None) or _number(card.get("work_size"), 16, 65536)
-    detail = entry.detail if entry and entry.detail is not None else _number(card.get("detail"), 0, 1)
+    """What index or card say of how a style wants to be used, else the defaults."""
+    usage, default = usage_of(found, about.card, seen), Strokes()
+    strokes = Strokes(
+        default.share if usage.strokes is None else usage.strokes,
+        default.detail if usage.strokes_detail is None else usage.strokes_detail,
+        default.calm if usage.strokes_calm is None else usage.strokes_calm,
+    )
     return Style(
         found.label,
         seen,
-        int(work_size) if work_size else WORK_SIZE,
-        DETAIL if detail is None else float(detail),
-        strokes=None if about.strokes is None else _strokes(entry, card),
+        WORK_SIZE if usage.work_size is None else usage.work_size,
+        DETAIL if usage.detail is None else usage.detail,
+        strokes=None if about.strokes is None else strokes,
     )
-
-
-def _strokes(entry: IndexEntry | None, card: dict[str, Any]) -> Strokes:
-    said = card.get("strokes")
-    said = said if isinstance(said, dict) else {}
-    share = entry.strokes if entry and entry.strokes is not None else _number(said.get("share"), 0, 1)
-    detail, calm = _number(said.get("detail"), 0, 1), _number(said.get("calm"), 0, 64)
-    return Strokes(
-        1.0 if share is None else float(share), DETAIL if detail is None else detail, 0.0 if calm is None else calm
-    )
-
-
-def _number(value: Any, low: float, high: float) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-    return float(value) if good else None

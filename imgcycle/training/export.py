@@ -12,6 +12,7 @@ from imgcycle import __version__
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
+from imgcycle.training.first_net import FirstNet
 from imgcycle.training.state import RunFolder
 from imgcycle.weights.native import inspect_weights, save_weights
 
@@ -20,8 +21,16 @@ class Exporter:
     """Writes `weights/` of a run folder, each file with a card."""
 
     def __init__(
-        self, folder: RunFolder, config: TrainConfig, count_a: int, count_b: int, command: str, licence: str
+        self,
+        folder: RunFolder,
+        config: TrainConfig,
+        count_a: int,
+        count_b: int,
+        command: str,
+        licence: str,
+        first_net: FirstNet | None = None,
     ) -> None:
+        self.first_net = first_net
         self.folder, self.config = folder, config
         self.counts = {"A": count_a, "B": count_b}
         self.command, self.licence = command, licence
@@ -32,8 +41,7 @@ class Exporter:
         """All generators, and beside them everything else that was learnt (`critics.safetensors`)."""
         for direction, net in generators.items():
             figures = {"best_kid_x1000": best[direction]} if direction in best else {}
-            path = self.folder.weights / f"{direction}.safetensors"
-            save_weights(path, net, self.config.net.to_dict(), self._card(direction, step, figures) | _manner(net))
+            self._save(self.folder.weights / f"{direction}.safetensors", net, self._card(direction, step, figures))
         others = nn.ModuleDict({name: net for name, net in nets.items() if name not in generators})
         if len(others):
             path = self.folder.weights / "critics.safetensors"
@@ -49,9 +57,15 @@ class Exporter:
 
     def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
         """A generator at its best validation figure so far."""
-        path = self.folder.weights / "best" / f"{direction}.safetensors"
-        card = self._card(direction, step, {"kid_x1000": kid}) | _manner(net)
-        save_weights(path, net, self.config.net.to_dict(), card)
+        card = self._card(direction, step, {"kid_x1000": kid})
+        self._save(self.folder.weights / "best" / f"{direction}.safetensors", net, card)
+
+    def _save(self, path: Path, net: Generator, card: dict[str, Any]) -> None:
+        config = self.config.net.to_dict()
+        if self.first_net is None:
+            save_weights(path, net, config, card | _manner(net))
+        else:
+            save_weights(path, card=card | self.first_net.card(), **self.first_net.with_strokes(net, config))
 
     def _card(self, direction: str, step: int, figures: Mapping[str, float]) -> dict[str, Any]:
         config = self.config

@@ -31,6 +31,7 @@ from imgcycle.training.events import (
     Validated,
 )
 from imgcycle.training.export import Exporter
+from imgcycle.training.first_net import FirstNet
 from imgcycle.training.pictures import FixedImages
 from imgcycle.training.saves import KEPT_STATES, UnsoundState, check_room
 from imgcycle.training.schedule import Schedule
@@ -71,6 +72,8 @@ def told_before(around: Surroundings, content: Mapping[str, Any], changed: bool)
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The config with folders that are found from anywhere."""
     named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b")}
+    if config.strokes_of is not None and Path(config.strokes_of).expanduser().exists():
+        named["strokes_of"] = config.strokes_of
     return config.replace(**{name: str(Path(path).expanduser().resolve()) for name, path in named.items() if path})
 
 
@@ -111,9 +114,10 @@ class Run:
         self.paired = method_class(config.method).paired
         if folder.root.resolve() in (Path(config.a).resolve(), Path(config.b).resolve()):
             raise UsageError(f"{folder.root} holds the pictures to learn from", "choose another -o")
+        self.first_net = FirstNet(config, device, self.dtype) if config.strokes_of is not None else None
         self.a, self.b, alone = open_domains(
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
-            leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm,
+            leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm, prepare_a=self.first_net,
         )  # fmt: skip
         middle = sorted(self.a.proportions)[len(self.a) // 2]
         if self.a.half is not None and abs(middle / 2 - 1) > UNLIKE_A_SQUARE:
@@ -229,8 +233,11 @@ class Run:
         self.steps_per_epoch = batches.steps_per_epoch
         self.schedule = Schedule(config, self.steps_per_epoch)
         self.session = Session(config, self.device, self.dtype, world)
-        self.exporter = Exporter(self.folder, config, len(self.a), len(self.b), around.command, around.licence)
-        self.validation = Validation.of(config, self.device) if config.val_a is not None and world.leads else None
+        self.exporter = Exporter(
+            self.folder, config, len(self.a), len(self.b), around.command, around.licence, self.first_net
+        )
+        validated = config.val_a is not None and world.leads
+        self.validation = Validation.of(config, self.device, self.first_net) if validated else None
         self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
         self.diagnosis = Diagnosis()
         self.prefetcher = Prefetcher(batches, self.device, around.workers, self.schedule.total)
@@ -247,6 +254,7 @@ class Run:
             "images_b": self.b.digest(),
             "count_a": len(self.a),
             "count_b": len(self.b),
+            **({} if self.first_net is None else {"strokes_of": self.first_net.digest}),
         }
 
     def _load(self) -> None:

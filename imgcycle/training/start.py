@@ -25,9 +25,10 @@ def start_from_weights(
 ) -> list[str]:
     """Fill a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
 
-    A file fills the net of its direction, or the only one there is; a run of another method gives its generators alone.
-    A net with a skip takes everything but the tail from one without; the other way round is refused. Returns what there
-    is to say: what was recognised and assumed of another program's file, what was not taken of a run.
+    A file fills the net of its direction, or the only one there is, and of two nets in it the second where that is what
+    the run teaches; a run of another method gives its generators alone. A net with a skip takes everything but the tail
+    from one without; the other way round is refused. Returns what there is to say: what was recognised and assumed of
+    another program's file, what was not taken of a run.
     UsageError when the architecture differs or nothing fits; UnknownStyle and WeightsError as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
@@ -39,7 +40,7 @@ def start_from_weights(
         if not found:
             raise UsageError(f"{source} holds no weights to start from", "give a weights file, or a run of this kind")
         for way, path in found.items():
-            _fill(generators[way], path, config.net)
+            _fill(generators[way], path, config)
         notes = _fill_critics(folder, config.method, nets, found[min(found)])
     else:
         _refuse_state(folder)
@@ -53,19 +54,21 @@ def start_from_weights(
                 raise UsageError(f"{source} holds critics, no generator", "give its run folder, or a generator")
             way = way if way in generators else next(iter(generators))
             found = {way: style.path}
-            _fill(generators[way], style.path, config.net)
+            _fill(generators[way], style.path, config)
     for way in found:
         if way in averages:
             averages[way].begin_from(generators[way])
     return notes
 
 
-def _fill(net: Generator, path: Path, config: NetConfig) -> None:
-    """One generator from a file of ours."""
-    theirs = NetConfig.from_dict(inspect_weights(path).config)
-    _check_fit(str(path), theirs, config)
-    fill(net, path, "this run's generator", "ask for the same --net and --width")
-    if isinstance(net, CompactGenerator) and config.skip and not theirs.skip:
+def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
+    """One generator from a file of ours: from its second net where that is what the run teaches."""
+    about = inspect_weights(path)
+    second = None if config.strokes_of is None else about.strokes
+    theirs = NetConfig.from_dict(about.config if second is None else second)
+    _check_fit(str(path), theirs, config.net)
+    fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second is not None)
+    if isinstance(net, CompactGenerator) and config.net.skip and not theirs.skip:
         net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
 
 

@@ -16,6 +16,7 @@ from imgcycle.methods.registry import method_class
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.kid import kernel_distance
 from imgcycle.nets.layers import Generator
+from imgcycle.training.first_net import FirstNet
 
 
 class Validation:
@@ -28,12 +29,12 @@ class Validation:
         self.features = {domain: self.net.features(self._images(domain)) for domain in ("A", "B")}
 
     @classmethod
-    def of(cls, config: TrainConfig, device: torch.device) -> Validation:
+    def of(cls, config: TrainConfig, device: torch.device, prepare_a: FirstNet | None = None) -> Validation:
         """The validation a config asks for; MissingExtra without the `metrics` extra."""
         side, paired = config.size, method_class(config.method).paired
         a, b, _ = open_domains(
             Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28, least=config.crop,
-            px_per_cm=config.px_per_cm,
+            px_per_cm=config.px_per_cm, prepare_a=prepare_a,
         )  # fmt: skip
         return cls(a, b, config.crop if side == "full" else side, device)
 

@@ -287,3 +287,11 @@ def test_full_is_a_size_with_crops_of_its_own() -> None:
         build_config({**FOLDERS, "size": "huge"})
     with pytest.raises(UsageError, match="beside a load size"):
         build_config({**FOLDERS, "px_per_cm": 20.0})
+
+
+def test_strokes_bring_their_net_and_size() -> None:
+    config = build_config({**FOLDERS, "method": "fastcut", "strokes_of": "monet", "strokes_calm": 2.0})
+    assert (config.size, config.crop, config.net.norm, config.strokes_of, config.strokes_calm) == (
+        "full", 128, "none", "monet", 2.0,
+    )  # fmt: skip
+    assert build_config({**FOLDERS, "method": "fastcut", "strokes_of": "monet", "net": "compact"}).net.norm == "affine"

@@ -1,0 +1,63 @@
+"""What a style's first net makes of photographs at full size: the pictures that its second net is taught on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.data.folders import Pixels
+from imgcycle.engine import fullsize
+from imgcycle.engine.strokes import calmed
+from imgcycle.engine.translator import WORK_SIZE, Translator
+from imgcycle.errors import UsageError, WeightsError
+from imgcycle.weights.find import find_style, remedy
+from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.usage import usage_of
+
+
+class FirstNet:
+    """The net of `--strokes-of`, ready to prepare domain A and to be exported beside the net that is taught.
+
+    UsageError for a style that is another program's file, or cannot be walked; UnknownStyle and WeightsError as for any
+    style.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device, dtype: torch.dtype) -> None:
+        found = find_style(str(config.strokes_of))
+        if found.is_foreign:
+            raise UsageError(
+                f"{config.strokes_of} is another program's file", "make it ours first: imgcycle models import"
+            )
+        self.digest = digest(found.path)
+        if found.digest and found.digest != self.digest:
+            raise WeightsError(f"{found.path} is not the file its index describes", remedy(found))
+        self.net, self.about = load_generator(found.path)
+        usage = usage_of(found, self.about.card, self.digest)
+        self.work_size = usage.work_size or WORK_SIZE
+        self.label, self.detail, self.calm = found.label, config.strokes_detail, config.strokes_calm
+        self._own_detail = usage.detail
+        self._translator = Translator(self.net, device, dtype)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """What the second net is to see of a photograph (H, W, 3), uint8: x of engine/strokes.py."""
+        shape = fullsize.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
+        small = fullsize.to_unit(fullsize.reduced(pixels, shape))
+        result = fullsize.from_tensor(self._translator(fullsize.to_tensor(small)))
+        result = calmed(small, result, self.calm)
+        return np.asarray(fullsize.restored(pixels, small, result, self.detail, 1.0), np.uint8)
+
+    def card(self) -> dict[str, Any]:
+        """What the card of the two nets says of the first one, and of how the second is used."""
+        used = {"work_size": self.work_size, "strokes": {"share": 1.0, "detail": self.detail, "calm": self.calm}}
+        if self._own_detail is not None:
+            used |= {"detail": self._own_detail}
+        told = {key: self.about.card[key] for key in ("data", "steps", "command") if key in self.about.card}
+        return {**used, "first_net": {"style": self.label, "sha256": self.digest, **told}}
+
+    def with_strokes(self, net: nn.Module, config: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `save_weights` for a file of both nets."""
+        return {"net": self.net, "config": self.about.config, "strokes": (net, config)}

@@ -1,0 +1,98 @@
+"""Teaching a style's second net: it sees what the first one makes, and one file holds both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgcycle.config import ConvertOptions, NetConfig, TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.translators import load_translator
+from imgcycle.training.first_net import FirstNet
+from imgcycle.training.loop import train
+from imgcycle.weights.native import inspect_weights, load_generator, load_strokes
+from tests.media.pictures import scene
+from tests.styles import save_style, tiny_net
+from tests.training.toys import final_state, same, toy_config
+
+FINE = NetConfig("compact", 4, 1, "none", skip=True)
+
+
+def stroke_config(root: Path, **changes: object) -> TrainConfig:
+    style = root / "coarse.safetensors"
+    if not style.is_file():
+        save_style(style, work_size=20, detail=0.3, command="imgcycle train A B", steps=9)
+    settings = {"method": "fastcut", "size": "full", "crop": 32, "net": FINE, "strokes_of": str(style)}
+    return toy_config(root, **{**settings, "strokes_detail": 0.6, "strokes_calm": 1.0, "steps": 2, **changes})
+
+
+def test_it_sees_what_convert_lays_strokes_over(tmp_path: Path) -> None:
+    photo = scene(70, 90)
+    made = FirstNet(stroke_config(tmp_path), torch.device("cpu"), torch.float32)(photo)
+    assert made.shape == photo.shape
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    run = tmp_path / "run"
+    train(stroke_config(tmp_path, steps=1, lr=1e-9), run)  # a net that draws nothing yet
+    translator = load_translator(str(run), precision="fp32")
+    assert translator.style.strokes is not None
+    convert_image(tmp_path / "photo.png", tmp_path / "out.png", translator, ConvertOptions())
+    with Image.open(tmp_path / "out.png") as image:
+        assert np.abs(np.asarray(image).astype(int) - made).max() <= 1
+
+
+def test_the_run_exports_one_file_of_both_nets(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(stroke_config(tmp_path), run)
+    net, about = load_generator(run / "weights/A2B.safetensors")
+    first, fine = tiny_net(), load_strokes(about)
+    assert fine is not None
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), first.parameters(), strict=True))
+    assert same(fine.state_dict(), final_state(run)["averages"]["A2B"]["module"])
+    assert about.card["work_size"] == 20
+    assert about.card["strokes"] == {"share": 1.0, "detail": 0.6, "calm": 1.0}
+    assert about.card["first_net"]["steps"] == 9
+    assert (about.card["steps"], about.card["detail"]) == (2, 0.3)
+
+
+def test_it_goes_on_bit_for_bit_and_may_start_from_another_second_net(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(stroke_config(tmp_path, steps=4, schedule="constant"), whole)
+    train(stroke_config(tmp_path, steps=2, schedule="constant"), parts)
+    train(stroke_config(tmp_path, steps=4, schedule="constant"), parts, resume=True)
+    assert same(final_state(whole)["nets"], final_state(parts)["nets"])
+    again = tmp_path / "again"
+    train(stroke_config(tmp_path, steps=1, lr=1e-12), again, start_from=whole)
+    about = inspect_weights(whole / "weights/A2B.safetensors")
+    learnt, begun = load_strokes(about), load_strokes(inspect_weights(again / "weights/A2B.safetensors"))
+    assert learnt is not None
+    assert begun is not None
+    pairs = zip(learnt.parameters(), begun.parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_other_first_weights_are_said_on_resume(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(stroke_config(tmp_path), run)
+    save_style(tmp_path / "coarse.safetensors", seed=5, work_size=20)
+    heard: list[str] = []
+    train(
+        stroke_config(tmp_path, steps=3),
+        run,
+        resume=True,
+        listener=lambda event: heard.append(getattr(event, "text", "")),
+    )
+    assert any(text.startswith("strokes_of was") for text in heard)
+
+
+def test_what_cannot_be_taught_so_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="strokes by cyclegan"):
+        stroke_config(tmp_path, method="cyclegan")
+    with pytest.raises(UsageError, match="strokes for scaled pictures"):
+        stroke_config(tmp_path, size=64)
+    with pytest.raises(UsageError, match="strokes detail of 2"):
+        stroke_config(tmp_path, strokes_detail=2.0)
