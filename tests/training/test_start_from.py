@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from imgcycle.config import NetConfig
+from imgcycle.config import NetConfig, TrainConfig
 from imgcycle.errors import UnknownStyle, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.training.ema import Ema
@@ -19,6 +19,11 @@ from tests.weights.importers import plain
 from tests.weights.importers.plain import lively
 
 RESNET = NetConfig("resnet", 4, 1)
+
+
+def of(net: NetConfig) -> TrainConfig:
+    """The settings of a run with such a net."""
+    return TrainConfig(a="a", b="b", net=net)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +39,7 @@ def test_a_style_by_name_and_a_file_by_content(tmp_path: Path) -> None:
     for source in (path, Path("mine")):
         nets = {"A2B": tiny_net(seed=0), "B2A": tiny_net(seed=1)}
         averages = {"A2B": Ema(nets["A2B"], 0.9)}
-        start_from_weights(source, TINY, nets, averages)
+        start_from_weights(source, of(TINY), nets, averages)
         for net in (nets["A2B"], averages["A2B"].module):
             assert all(torch.equal(tensor, wanted[name]) for name, tensor in net.state_dict().items())
         assert not torch.equal(nets["B2A"].state_dict()["head.weight"], wanted["head.weight"])
@@ -48,7 +53,7 @@ def test_another_programs_checkpoint(tmp_path: Path, name: str) -> None:
     else:
         torch.save(theirs.state_dict(), path)
     nets = {"A2B": build_generator(RESNET), "B2A": build_generator(RESNET)}
-    start_from_weights(path, RESNET, nets, {})
+    start_from_weights(path, of(RESNET), nets, {})
     x = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
         assert torch.allclose(nets["A2B"](x), theirs(x), atol=1e-5)
@@ -59,7 +64,7 @@ def test_both_ways_of_a_checkpoint_fill_both_nets(tmp_path: Path) -> None:
     both = {name: lively(plain.Resnet(1), n) for n, name in enumerate(("G_A2B", "G_B2A"))}
     torch.save({name: net.state_dict() for name, net in both.items()}, tmp_path / "both.pth")
     nets = {"A2B": build_generator(RESNET), "B2A": build_generator(RESNET)}
-    start_from_weights(tmp_path / "both.pth", RESNET, nets, {})
+    start_from_weights(tmp_path / "both.pth", of(RESNET), nets, {})
     x = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
         for way in ("A2B", "B2A"):
@@ -69,12 +74,12 @@ def test_both_ways_of_a_checkpoint_fill_both_nets(tmp_path: Path) -> None:
 def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
     torch.save(lively(plain.Resnet(1)).state_dict(), tmp_path / "net_G.pth")
     with pytest.raises(UsageError, match=r"net_G.pth does not fit .*it is resnet of width 4 and depth 1"):
-        start_from_weights(tmp_path / "net_G.pth", TINY, {"A2B": build_generator(TINY)}, {})
+        start_from_weights(tmp_path / "net_G.pth", of(TINY), {"A2B": build_generator(TINY)}, {})
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(WeightsError, match="is a web page"):
-        start_from_weights(tmp_path / "page.pth", TINY, {"A2B": build_generator(TINY)}, {})
+        start_from_weights(tmp_path / "page.pth", of(TINY), {"A2B": build_generator(TINY)}, {})
     with pytest.raises(UnknownStyle):
-        start_from_weights(tmp_path / "none", TINY, {"A2B": build_generator(TINY)}, {})
+        start_from_weights(tmp_path / "none", of(TINY), {"A2B": build_generator(TINY)}, {})
     critics = save_style(tmp_path / "critics.safetensors", direction="critics")
     with pytest.raises(UsageError, match="holds critics, no generator"):
-        start_from_weights(critics, TINY, {"A2B": build_generator(TINY)}, {})
+        start_from_weights(critics, of(TINY), {"A2B": build_generator(TINY)}, {})
