@@ -73,7 +73,7 @@ def test_both_ways_of_a_checkpoint_fill_both_nets(tmp_path: Path) -> None:
 
 def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
     torch.save(lively(plain.Resnet(1)).state_dict(), tmp_path / "net_G.pth")
-    with pytest.raises(UsageError, match=r"net_G.pth does not fit .*it is resnet of width 4 and depth 1"):
+    with pytest.raises(UsageError, match=r"net_G.pth does not fit .*it is a resnet of width 4 and depth 1"):
         start_from_weights(tmp_path / "net_G.pth", of(TINY), {"A2B": build_generator(TINY)}, {})
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(WeightsError, match="is a web page"):
