@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from imgcycle.data.folders import ImageFolder
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import UsageError
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.clips import ClipRequest, plan_clips
 from imgcycle.jobs.convert import convert_all
 from imgcycle.jobs.events import Ended, Finished
 from imgcycle.jobs.planning import ConvertRequest, plan, plan_styles
+from imgcycle.jobs.subjects import pictures
 from imgcycle.jobs.tasks import Row, Summary
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net
@@ -133,6 +136,23 @@ def test_a_closed_folder_that_is_named_itself_and_one_that_went_away(
     monkeypatch.chdir(folder)
     closed(monkeypatch, "c", error=NotADirectoryError)
     assert [(row.input, row.status) for row in run("b")[0]] == [("b/c", "failed")]
+
+
+def test_other_commands_name_a_closed_folder_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("in/a", "in/b"):
+        (folder / name).mkdir(parents=True)
+        for n in range(2):
+            (folder / name / f"{n}.jpg").write_bytes(encoded(scene(seed=n)))
+    closed(monkeypatch, "a")
+    (task,) = plan_clips(ClipRequest(("in",)), MONET).tasks
+    assert (task.input, task.verdict) == ("in/a", "fail")
+    assert task.reason == "a folder that cannot be read: Permission denied"
+    with pytest.raises(InputError, match=r"^in/a cannot be read: Permission denied$"):
+        pictures("in")
+    told: list[tuple[str, str]] = []
+    images = ImageFolder(Path("in"), 32, on_unreadable=lambda path, why: told.append((str(path), why)))
+    assert told == [("in/a", "Permission denied")]
+    assert len(images) == 2
 
 
 def test_a_folder_too_deep_for_its_path_has_failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
