@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -230,6 +232,52 @@ def test_mistakes_take_one_line_and_exit_2(
     assert code == 2
     assert said in captured.err
     assert captured.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{red}", "{red}"], "are one folder"),
+        (["{red}", "{blue}", "--steps", "2", "--epochs", "3"], "--epochs beside --steps"),
+        (["{red}", "{blue}", "--lambda-nce", "1"], "cyclegan has no --lambda-nce (--method cut or fastcut has)"),
+        (["{red}", "{blue}", "--method", "cut", "--lambda-cycle", "1"], "cut has no --lambda-cycle"),
+        (["{red}", "{blue}", "--method", "unit", "--pool", "1"], "unit has no --pool"),
+        (["{red}", "{blue}", "--changed-data"], "--changed-data without --resume"),
+        (["{red}", "{blue}", "--resume", "--start-from", "monet"], "--start-from beside --resume"),
+        (["{red}", "{blue}", "--resume", "--config", "{file}"], "--config beside --resume"),
+        (["{red}", "--method", "pix2pix"], "holds ordinary pictures, not two side by side"),
+        (["{red}", "{blue}", "--config", "{file}"], "settings.json: TrainConfig has no setting 'charm'"),
+        (["{red}", "{blue}", "--config", "{red}"], "red cannot be read: Is a directory"),
+    ],
+)
+def test_contradictions_take_one_line_even_where_there_is_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    red, blue = texture_world(tmp_path)
+    file, place = tmp_path / "settings.json", tmp_path / "run"
+    file.write_text('{"charm": 1}')
+    place.mkdir()
+    (place / "config.json").write_text("{}")
+    filled = [word.format(red=red, blue=blue, file=file) for word in words]
+    assert run(["train", *filled, "-o", str(place)]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert [path.name for path in place.iterdir()] == ["config.json"]
+
+
+def test_an_interrupt_before_the_first_step_leaves_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    red, blue = texture_world(tmp_path)
+
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("imgcycle.training.run.Run._build", stopped)
+    assert run(["train", str(red), str(blue), "-o", str(tmp_path / "run")]) == 130
+    assert capsys.readouterr().err == ("imgcycle: interrupted before the run began; the same command begins it\n")
     assert not (tmp_path / "run").exists()
 
 

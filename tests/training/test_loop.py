@@ -181,6 +181,43 @@ def test_a_picture_of_one_colour_spoils_nothing(tmp_path: Path, method: str, pre
             assert moments["exp_avg_sq"].max() < 1e9
 
 
+def test_a_run_whose_pictures_are_taken_away_is_saved_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcycle.training.run.default_memory", lambda: 0)
+    config = toy_config(tmp_path)
+    train(config, str(tmp_path / "straight"))
+
+    def take_away(event: events.Event) -> None:
+        if isinstance(event, events.Saved) and event.step == 4:
+            (tmp_path / "red").rename(tmp_path / "gone")
+
+    with pytest.raises(
+        TrainingError, match=r"has no image left .*; the run is kept as of step \d+ .*--resume"
+    ) as ended:
+        train(config, tmp_path / "run", listener=take_away)
+    kept = final_state(tmp_path / "run")["step"]
+    assert f"as of step {kept} " in str(ended.value)
+    assert 4 <= kept < 12
+    (tmp_path / "gone").rename(tmp_path / "red")
+    train(config, tmp_path / "run", resume=True)
+    assert same(final_state(tmp_path / "straight"), final_state(tmp_path / "run"))
+
+
+def test_a_second_interrupt_ends_a_run_at_once_and_what_was_saved_stays(tmp_path: Path) -> None:
+    def interrupt_twice(event: events.Event) -> None:
+        if isinstance(event, events.Sampled):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    config = toy_config(tmp_path, sample_every=6)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run", listener=interrupt_twice)
+    assert final_state(tmp_path / "run")["step"] == 4
+    assert not list((tmp_path / "run").rglob("*.partial"))
+    train(config, tmp_path / "run", resume=True)
+    train(config, tmp_path / "straight")
+    assert same(final_state(tmp_path / "straight"), final_state(tmp_path / "run"))
+
+
 def test_a_run_that_no_longer_moves_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda _: torch.tensor(torch.nan))
     with pytest.raises(TrainingError, match="diverges"):
