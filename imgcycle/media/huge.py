@@ -32,7 +32,7 @@ from imgcycle.media.pixels import Pixels
 from imgcycle.media.samples import missing_share
 from imgcycle.media.scanlines import Outline
 from imgcycle.media.stills import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
-from imgcycle.media.tiff_pages import layout_of
+from imgcycle.media.tiff_pages import first, layout_of
 
 _BAND = 256
 """Rows turned at a time."""
@@ -332,6 +332,9 @@ def _is_plain_tiff(image: Image.Image, size: int) -> bool:
         and layout.bits in (8, 16)
         and not (layout.signed or layout.planar)
         and layout.compression in _PLAIN_CODINGS
+        # libvips refuses tiles that are far larger than the picture.
+        and first(image, 322) <= 2 * first(image, 256)
+        and first(image, 323) <= 2 * first(image, 257)
         and missing_share(image, size) == 0
     )
 

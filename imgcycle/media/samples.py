@@ -23,6 +23,8 @@ from imgcycle.media.tiff_pages import Layout, first, layout_of, numbers, read_by
 
 _DEFLATED = (8, 32946)
 _BAND = 256
+_TILE = 2**24
+"""Pixels of a tile that may lie in a smaller picture; one far larger would fill the memory with nothing."""
 _USUAL = 6
 """Bytes of three samples of 16 bits."""
 
@@ -68,9 +70,11 @@ def _holding(bits: int) -> int:
 def missing_share(image: Image.Image, size: int) -> float:
     """The share of a page's coded data, 0 to 1, that lies beyond the end of a file of `size` bytes.
 
-    InputError for a page whose strips or tiles are said to hold nothing.
+    InputError for a page whose strips or tiles are said to hold nothing, or more than any picture would put there.
     """
     offsets, counts = _places(image)
+    if first(image, 322, 1) * first(image, 323, 1) > max(_TILE, 2 * first(image, 256) * first(image, 257)):
+        raise InputError("damaged: its tiles are far larger than the picture")
     if not counts:
         return 0.0
     if 0 in counts:

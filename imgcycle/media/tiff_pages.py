@@ -30,7 +30,7 @@ _NAMES = {6: "JPEG", 7: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "
 _NAMES |= {50001: "WebP", 34676: "SGI", 34677: "SGI", 52546: "JPEG XL", 50002: "JPEG XL", 32845: "Nikon"}
 _PART, _REDUCED = 5, 2
 """Of NewSubfileType the bits, of SubfileType the value, that tell a reduced version or a mask of another page."""
-_MOST_PAGES = 1000
+_MOST_PAGES, _MOST_CHANNELS = 1000, 64
 
 
 class TiffFile(TiffImagePlugin.TiffImageFile):
@@ -203,6 +203,8 @@ def _stranger(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
     colours = _COLOURS.get(photometric)
     if colours is None:
         return f"colours of an unknown kind ({photometric})"
+    if channels > _MOST_CHANNELS:
+        return f"{channels} channels"
     if channels < colours or (photometric == _CMYK and first(image, 332, 1) != 1):
         return f"{channels} channels that are not the colours they are called"
     if not 1 <= bits[0] <= 32 and bits[0] != 64:

@@ -203,6 +203,7 @@ STRANGERS: dict[str, tuple[bytes, str]] = {
     "two colours": (tiff_of(RGB[..., :2], 2), "2 channels that are not the colours they are called"),
     "other inks": (tiff_of(RGB[..., :2], 5), "2 channels that are not the colours they are called"),
     "depths apart": (tiff_of(RGB, 2, tags={258: (3, (5, 6, 5))}), "channels of different kinds (5, 6, 5 bits)"),
+    "a cube": (tiff_of(RGB[:1, :1].repeat(30, 2), 2), "90 channels"),
     "an unknown kind": (tiff_of(RGB, 77), "colours of an unknown kind (77)"),
     "JPEG 2000 inside": (tiff_of(RGB, 2, tags={259: (3, (34712,))}), "3 channels of 16 bits, compressed as JPEG 2000"),
 }
@@ -239,6 +240,20 @@ def test_damage(compression: int) -> None:
     with pytest.raises(InputError, match=r"^cut off: (49|50|51) % of the picture is missing$"):
         read_still(out.getvalue()[: len(out.getvalue()) // 2])
     assert np.array_equal(whole.pixels, RGB)
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tile_that_would_fill_the_memory_is_damage(compression: int, deep: bool) -> None:
+    pixels = RGB if deep else scene()
+    sizes = {322: (4, (2**16,)), 323: (4, (2**16,))}
+    data = tiff_of(pixels, 2, compression=compression, tile=(64, 64), tags=sizes)
+    with pytest.raises(InputError, match=r"^damaged: its tiles are far larger than the picture$"):
+        read_still(data)
+    assert open_huge(data) is None
+    large = tiff_of(pixels, 2, compression=compression, tile=(1024, 1024))
+    assert np.array_equal(read(large).pixels, pixels)
+    assert open_huge(large) is None
 
 
 def pages(*sizes: int, kinds: tuple[int, ...] = (), deep: bool = False) -> bytes:
