@@ -87,7 +87,7 @@ INTERRUPTED = 130
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from imgcycle import __version__
+        from imgcycle._version import __version__
 
         typer.echo(f"imgcycle {__version__}")
         raise typer.Exit

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, UsageError

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import fullsize
 from imgcycle.engine.plan import StripPlan

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.config import VideoOptions
 from imgcycle.engine.temporal import Calm
 from imgcycle.engine.translator import Translator

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import IO
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.media.thumbnails import Levels, webp_bytes
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.media.thumbnails import Levels
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
 from imgcycle.report.layout import HEAD, MARGIN, Box, Layout

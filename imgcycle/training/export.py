@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from imgcycle import __version__
+from imgcycle._version import __version__
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator

@@ -138,7 +138,7 @@ def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) ->
 
 def _opened(url: str, limits: Limits) -> HTTPResponse:
     """The answer of an address, after its redirects: only to http and https, and never from https to http."""
-    from imgcycle import __version__
+    from imgcycle._version import __version__
 
     headers = {"User-Agent": f"imgcycle/{__version__}", "Accept-Encoding": "identity"}
     director = _director()
