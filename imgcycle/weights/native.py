@@ -151,8 +151,8 @@ def _built(path: Path, described: dict[str, Any], strokes: bool) -> Generator:
         raise
     # A description made up by hand can upset the building of a net in any way.
     except Exception as error:
-        why = error.message if isinstance(error, UsageError) else type(error).__name__
-        raise WeightsError(f"{path} describes a net that cannot be built: {shown(why)}") from error
+        why = in_short(error) if isinstance(error, UsageError) else type(error).__name__
+        raise WeightsError(f"{path} describes a net that cannot be built: {why}") from error
     fill(net, path, strokes=strokes)
     return net.eval()
 
