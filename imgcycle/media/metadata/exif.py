@@ -215,7 +215,8 @@ def _holds(made: bytes, wanted: list[_Kept]) -> bool:
         (k.directory.at, k.directory.path): [(r[:8], v) for r, v in zip(k.records, k.values, strict=True)]
         for k in wanted
     }
-    return not lost and seen == asked
+    whole = all(d.whole and all(entry.sound for entry in d.entries) for d in found if not d.chained)
+    return whole and not lost and seen == asked
 
 
 def _coordinates(block: Block, directories: list[Directory]) -> list[bytes]:
