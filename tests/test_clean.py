@@ -45,7 +45,9 @@ def test_folders_are_copied_without_what_is_dropped(
     for name, count in (("a", 4), ("b", 3)):
         (tmp_path / name).mkdir()
         for n in range(count):
-            Image.new("RGB", (8, 8), (60 * n, 0, 0)).save(tmp_path / name / f"{n:02}.png")
+            image = Image.new("RGB", (16, 16), (60 * n, 0, 0))
+            image.putpixel((3, 3), (60 * n, 9, 0))  # a picture of one flat colour teaches nothing, and is passed over
+            image.save(tmp_path / name / f"{n:02}.png")
     seen = []
 
     def drops(features: np.ndarray, own: np.ndarray) -> dict[int, str]:
@@ -53,7 +55,7 @@ def test_folders_are_copied_without_what_is_dropped(
         return {3: "why not"}
 
     monkeypatch.setattr(clean, "FeatureNet", Colour)
-    monkeypatch.setattr(clean, "SIDE", 8)
+    monkeypatch.setattr(clean, "SIDE", 16)
     monkeypatch.setattr(clean, "drops", drops)
     clean.main([str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(tmp_path / "out"), "--names", "left", "right"])
     assert seen == [((7, 3), [0, 0, 0, 0, 1, 1, 1], [0, 4, 1, 5, 2, 6, 3])]
