@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -169,7 +170,7 @@ def test_a_damaged_index_costs_no_bundled_style(tmp_path: Path, home: Path, caps
     assert not (home / "mine.safetensors").exists()
 
 
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "data": "\x1b[2J\nfake: line", "licence": "[bold]x[/bold]<script>", "method": "x" * 100_000,
     "direction": ["\u202e"], "figures": {"kid": float("nan"), "\x07": 1}, "work_size": -3, "detail": "much", "notes": 5,
     "\x1b]0;x": 1,

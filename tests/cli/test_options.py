@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,7 +106,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_is_no_option_of_text_that_is_neither_looked_over_nor_plain_words() -> None:
-    names = {parameter.values[2].name for parameter in PLACES}
+    names = {cast(Any, parameter.values[2]).name for parameter in PLACES}
     known = {
         *("style", "inputs", "output", "name", "files_from", "sheet", "gallery", "failed_list", "stats", "a", "b"),
         *("start_from", "config", "val_a", "val_b", "outputs", "reference", "back", "inception", "palette", "flicker"),

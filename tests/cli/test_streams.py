@@ -133,7 +133,7 @@ def test_what_cannot_be_said_is_an_error_in_one_line(
 def process(*words: str, code: str = "", **more: Any) -> subprocess.CompletedProcess[bytes]:
     begin = f"{code}\nimport sys\nfrom imgcycle.__main__ import main\nsys.argv[1:] = {list(words)!r}\nmain()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
     return subprocess.run([sys.executable, "-c", begin], env=environment, check=False, **streams)
 
 

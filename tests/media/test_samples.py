@@ -246,7 +246,7 @@ def test_damage(compression: int) -> None:
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_tile_that_would_fill_the_memory_is_damage(compression: int, deep: bool) -> None:
     pixels = RGB if deep else scene()
-    sizes = {322: (4, (2**16,)), 323: (4, (2**16,))}
+    sizes: dict[int, tuple[int, tuple[int, ...]]] = {322: (4, (2**16,)), 323: (4, (2**16,))}
     data = tiff_of(pixels, 2, compression=compression, tile=(64, 64), tags=sizes)
     with pytest.raises(InputError, match=r"^damaged: its tiles are far larger than the picture$"):
         read_still(data)

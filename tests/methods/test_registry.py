@@ -23,7 +23,7 @@ VARIANTS = [(name, variant) for name, method in METHODS.items() for variant in (
 @pytest.mark.parametrize(("method", "variant"), VARIANTS)
 def test_python_and_the_command_line_make_one_config(method: str, variant: Any) -> None:
     chosen = {"method": method, **({"variant": variant} if variant else {})}
-    made = TrainConfig("/data/x", "/data/y", **chosen)  # type: ignore[arg-type]
+    made = TrainConfig("/data/x", "/data/y", **chosen)
     assert made == build_config({**FOLDERS, **chosen})
     assert made == TrainConfig.from_dict({"a": "/data/x", "b": "/data/y", **chosen})
     for name, value in {**METHODS[method].defaults, **METHODS[method].variants.get(variant, {})}.items():

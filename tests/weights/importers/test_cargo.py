@@ -62,7 +62,7 @@ CARGO: dict[str, Any] = {
     "device": torch.device("cpu"),
     "size": torch.Size([1, 2]),
     "function": torch.nn.functional.relu,
-    "partial": functools.partial(torch.relu, 1),
+    "partial": functools.partial(max, 1),
     "method": "abc".upper,
     "class": Options,
     "set": {1, 2},
@@ -206,7 +206,7 @@ def test_views_of_a_shared_block_are_what_they_were(tmp_path: Path) -> None:
     theirs, path = lively(plain.Resnet(1)), tmp_path / "x.pth"
     state = theirs.state_dict()
     whole = torch.cat([t.flatten() for t in state.values()])
-    parts = whole.split([t.numel() for t in state.values()])
+    parts = torch.split(whole, [t.numel() for t in state.values()])
     for way in (WAYS[0], WAYS[4]):
         torch.save({name: p.view(t.shape) for (name, t), p in zip(state.items(), parts, strict=True)}, path, **way)
         check_same(path, theirs)
