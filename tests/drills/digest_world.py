@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ def grow(root: Path) -> None:
     texture_world(root / "train")
     paired_world(root / "pairs")
     for n in range(4):
-        both = [Image.open(root / "pairs" / name / f"{n}.png") for name in ("red", "blue")]
+        both = [np.asarray(Image.open(root / "pairs" / name / f"{n}.png")) for name in ("red", "blue")]
         _write(root / f"side/{n}.png", encoded(np.hstack(both), "PNG"))
     _style(root / "tiny.safetensors", 0, TINY, work_size=32)
     _style(root / "resnet.safetensors", 1, NetConfig("resnet", 4, 2), work_size=40, detail=0.3)
@@ -63,7 +64,7 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _style(path: Path, seed: int, config: NetConfig, **card: float) -> None:
+def _style(path: Path, seed: int, config: NetConfig, **card: Any) -> None:
     net = tiny_net(config, seed)
     for parameter in net.parameters():
         parameter.data.mul_(3)  # as first made, nets are nearly grey
@@ -77,7 +78,7 @@ def _stills(folder: Path) -> None:
             _write(folder / f"{name.replace(' ', '-')}{SUFFIXES.get(kind, '.' + kind)}", without_times(data))
     rgb = scene(44, 60, 5)
     alpha = np.dstack([rgb, np.linspace(0, 255, rgb[..., 0].size).reshape(44, 60).astype(np.uint8)])
-    about = {"exif": exif_block(6, thumbnail=True, width=60), "icc_profile": wide_profile()}
+    about: dict[str, Any] = {"exif": exif_block(6, thumbnail=True, width=60), "icc_profile": wide_profile()}
     _write(folder / "rich.jpg", encoded(rgb, subsampling=2, quality=90, xmp=_XMP, dpi=(240, 240), **about))
     _write(folder / "rich.webp", encoded(rgb, "WEBP", quality=90, xmp=_XMP, **about))
     _write(folder / "rich.avif", encoded(rgb, "AVIF", speed=9, xmp=_XMP, **about))
