@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from imgcycle.config import TrainConfig as TrainConfig
     from imgcycle.config import VideoOptions as VideoOptions
     from imgcycle.errors import ImgcycleError as ImgcycleError
-    from imgcycle.jobs.convert import convert_image as convert_image
+    from imgcycle.jobs.images.run import convert_image as convert_image
     from imgcycle.jobs.translators import load_translator as load_translator
-    from imgcycle.jobs.video import convert_video as convert_video
+    from imgcycle.jobs.video.run import convert_video as convert_video
     from imgcycle.training.loop import train as train
 
 _HOMES = {
@@ -30,8 +30,8 @@ _HOMES = {
     "ImgcycleError": "imgcycle.errors",
     "TrainConfig": "imgcycle.config",
     "VideoOptions": "imgcycle.config",
-    "convert_image": "imgcycle.jobs.convert",
-    "convert_video": "imgcycle.jobs.video",
+    "convert_image": "imgcycle.jobs.images.run",
+    "convert_video": "imgcycle.jobs.video.run",
     "load_translator": "imgcycle.jobs.translators",
     "train": "imgcycle.training.loop",
 }

@@ -104,3 +104,16 @@ def test_no_module_has_outgrown_its_noun() -> None:
     long = {p.name: n for p in MODULES if (n := len(p.read_text("utf-8").splitlines())) > 440}
     assert not long
     assert not [p for p in MODULES if p.stem in ("utils", "helpers", "common")]
+
+
+def test_no_folder_holds_more_than_can_be_taken_in() -> None:
+    folders = {p.parent for p in MODULES} - {PACKAGE / "methods", PACKAGE / "weights" / "importers"}
+    counts = {str(f.relative_to(PACKAGE)): len([m for m in f.glob("*.py") if m.stem != "__init__"]) for f in folders}
+    assert {name: count for name, count in counts.items() if count > 12} == {}
+
+
+def test_every_folder_says_what_it_holds() -> None:
+    silent = [
+        p.parent.name for p in MODULES if p.stem == "__init__" and not ast.get_docstring(ast.parse(p.read_text()))
+    ]
+    assert not silent

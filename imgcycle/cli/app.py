@@ -134,7 +134,7 @@ def run(words: list[str]) -> int:
             raise
         line, code = explained(error)
         if line:
-            from imgcycle.cli.console import say
+            from imgcycle.cli.render.console import say
 
             say(f"imgcycle: {line}")
     return code if isinstance(code, int) else 0

@@ -13,11 +13,11 @@ from imgcycle.cli.convert_stream import STREAM, check_streams, convert_stream, r
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
-    from imgcycle.jobs.convert import Styled
+    from imgcycle.jobs.budget import Memory
     from imgcycle.jobs.events import Event
-    from imgcycle.jobs.memory import Memory
+    from imgcycle.jobs.images.pages import Viewing
+    from imgcycle.jobs.images.run import Styled
     from imgcycle.jobs.tasks import Summary, Task
-    from imgcycle.jobs.viewing import Viewing
     from imgcycle.weights.find import FoundStyle
 
 CHOICE, PAGES = "Which inputs", "To look at"
@@ -152,17 +152,17 @@ def convert(
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.offer import offer, say_damage
+    from imgcycle.cli.render.console import say
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
-    from imgcycle.jobs.memory import Memory
-    from imgcycle.jobs.places import check_place
-    from imgcycle.jobs.planning import ConvertRequest
-    from imgcycle.jobs.styles import ALL, local_styles, planned
+    from imgcycle.jobs.budget import Memory
+    from imgcycle.jobs.images.pages import Viewing, credit_for, looked_at
+    from imgcycle.jobs.images.plan import ConvertRequest
+    from imgcycle.jobs.images.styles import ALL, local_styles, planned
+    from imgcycle.jobs.side_outputs import check_place
     from imgcycle.jobs.translators import open_style
-    from imgcycle.jobs.viewing import Viewing, credit_for, looked_at
     from imgcycle.weights.find import find_style
 
     chosen = ConvertOptions.from_dict(
@@ -251,9 +251,9 @@ def _convert_trees(
     null: bool,
     saying: tuple[bool, bool, bool],
 ) -> Summary:
-    from imgcycle.cli.console import listening
-    from imgcycle.jobs.convert import convert_styles
+    from imgcycle.cli.render.console import listening
     from imgcycle.jobs.events import Ended, Finished
+    from imgcycle.jobs.images.run import convert_styles
     from imgcycle.jobs.tasks import Summary
 
     quiet, verbose, json_lines = saying
@@ -288,8 +288,8 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
 
 
 def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_lines: bool, verbose: bool) -> None:
-    from imgcycle.cli.console import emit, emit_json, say
-    from imgcycle.jobs.convert import check_all_memory, joined
+    from imgcycle.cli.render.console import emit, emit_json, say
+    from imgcycle.jobs.images.run import check_all_memory, joined
     from imgcycle.media.paths import shown
 
     check_all_memory(works, memory)
@@ -319,7 +319,7 @@ def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_
 def _how(task: Task, translator: Translator, memory: Memory) -> str:
     """How the net would do one picture, in words."""
     from imgcycle.errors import ImgcycleError
-    from imgcycle.jobs.memory import planned_file
+    from imgcycle.jobs.budget import planned_file
 
     try:
         return str(planned_file(task, translator, memory))

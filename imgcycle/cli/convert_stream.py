@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
-    from imgcycle.jobs.memory import Memory
-    from imgcycle.jobs.planning import ConvertRequest
-    from imgcycle.jobs.viewing import Viewing
+    from imgcycle.jobs.budget import Memory
+    from imgcycle.jobs.images.pages import Viewing
+    from imgcycle.jobs.images.plan import ConvertRequest
     from imgcycle.media.formats import Format
 
 STREAM = "-"
@@ -39,9 +39,9 @@ def check_streams(request: ConvertRequest, viewing: Viewing, several: bool, json
 
 def convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
     """One picture from stdin or a file to stdout or a file."""
-    from imgcycle.cli.console import say, writing_out
+    from imgcycle.cli.render.console import say, writing_out
     from imgcycle.errors import InputError, UsageError
-    from imgcycle.jobs.convert import convert_bytes
+    from imgcycle.jobs.images.run import convert_bytes
     from imgcycle.jobs.strokes import check_strokes
     from imgcycle.media import paths
     from imgcycle.media.files import atomic_write, unwritten

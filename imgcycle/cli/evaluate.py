@@ -11,7 +11,7 @@ import typer
 from imgcycle.cli import options as o
 
 if TYPE_CHECKING:
-    from imgcycle.jobs.evaluation import EvaluationEvent
+    from imgcycle.jobs.evaluation.types import EvaluationEvent
 
 BESIDE, LABELS, CLIPS = "What is looked at beside them", "Label pictures", "Clips"
 
@@ -93,8 +93,8 @@ def evaluate(
 ) -> None:
     """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.evaluate_view import show
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.render.evaluate import show
     from imgcycle.errors import Interrupted
 
     if labels and palette is None:
@@ -112,18 +112,18 @@ def evaluate(
     with ending_well(lambda: Interrupted("interrupted")):
         events: Iterator[EvaluationEvent]
         if flicker is not None and source is not None:
-            from imgcycle.jobs.flicker import evaluate_flicker
+            from imgcycle.jobs.evaluation.flicker import evaluate_flicker
 
             events = evaluate_flicker(flicker, source, size or 512)
         elif outputs is None or reference is None:
             raise typer.BadParameter("two folders are compared", param_hint="OUTPUTS REFERENCE")
         elif labels:
-            from imgcycle.jobs.labels import evaluate_labels
+            from imgcycle.jobs.evaluation.labels import evaluate_labels
 
             events = evaluate_labels(outputs, reference, str(palette), jobs)
         else:
-            from imgcycle.jobs.evaluate import evaluate
-            from imgcycle.jobs.evaluation import EvaluateRequest
+            from imgcycle.jobs.evaluation.run import evaluate
+            from imgcycle.jobs.evaluation.types import EvaluateRequest
 
             weights = None if inception is None else str(inception)
             events = evaluate(

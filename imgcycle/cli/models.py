@@ -35,8 +35,8 @@ def _default(context: typer.Context) -> None:
 @models.command("list")
 def list_styles(json_lines: o.JsonOption = False) -> None:
     """All styles known by name: those that are here, then those that `get` fetches."""
-    from imgcycle.cli.console import emit, emit_json, say
     from imgcycle.cli.offer import say_damage
+    from imgcycle.cli.render.console import emit, emit_json, say
     from imgcycle.weights.find import index_paths, known_styles, remote_styles
 
     styles = known_styles()
@@ -70,7 +70,7 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
     """The card of a style, or the recipe inside a result."""
     import json
 
-    from imgcycle.cli.console import emit, emit_json
+    from imgcycle.cli.render.console import emit, emit_json
     from imgcycle.errors import InputError
     from imgcycle.media.paths import kind_of, shown
     from imgcycle.weights.contents import is_weights
@@ -78,8 +78,8 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
 
     path = Path(name)
     if kind_of(path) in ("still", "clip") and path.is_file() and not is_weights(path):
-        from imgcycle.jobs.clips import clip_recipe
-        from imgcycle.jobs.planning import read_recipe
+        from imgcycle.jobs.images.plan import read_recipe
+        from imgcycle.jobs.video.plan import clip_recipe
 
         recipe = read_recipe(path) if kind_of(path) == "still" else clip_recipe(path)
         if recipe is None:
@@ -120,7 +120,7 @@ def _card(name: str) -> dict[str, Any] | None:
 @models.command()
 def path(name: Name) -> None:
     """Where a style's weights lie."""
-    from imgcycle.cli.console import writing_out
+    from imgcycle.cli.render.console import writing_out
     from imgcycle.weights.find import find_style
 
     with writing_out():
@@ -136,7 +136,7 @@ def verify(
     """Compare weights with the digests of their index, and read them."""
     import contextlib
 
-    from imgcycle.cli.console import emit
+    from imgcycle.cli.render.console import emit
     from imgcycle.errors import ImgcycleError, WeightsError
     from imgcycle.weights.find import find_style, index_damage, known_styles, remedy
     from imgcycle.weights.get import check_origin
@@ -178,9 +178,9 @@ def get(
     json_lines: o.JsonOption = False,
 ) -> None:
     """Fetch published styles, compare them with what was fetched first, and keep them in $IMGCYCLE_HOME."""
-    from imgcycle.cli.console import emit_json, say
     from imgcycle.cli.interrupts import ending_well
-    from imgcycle.cli.models_view import fetching
+    from imgcycle.cli.render.console import emit_json, say
+    from imgcycle.cli.render.models import fetching
     from imgcycle.errors import DownloadError
     from imgcycle.weights.get import check_names, get_style
 
@@ -211,8 +211,8 @@ def import_weights(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
     """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
-    from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted, UsageError
     from imgcycle.media.files import unwritten
     from imgcycle.weights.find import NATIVE
@@ -240,8 +240,8 @@ def add(
     direction: Direction = o.DirectionName.A2B,
 ) -> None:
     """Keep weights under a name, so that --to NAME finds them."""
-    from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted
     from imgcycle.weights.own import add_style
 
@@ -254,8 +254,8 @@ def add(
 @models.command()
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of your own.")]) -> None:
     """Forget a style that was added, and delete its weights."""
-    from imgcycle.cli.console import say
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.render.console import say
     from imgcycle.weights.own import remove_style
 
     with ending_well():

@@ -27,7 +27,7 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
         return
 
     from imgcycle.cli.interrupts import ending_well
-    from imgcycle.cli.models_view import fetching
+    from imgcycle.cli.render.models import fetching
     from imgcycle.weights.get import get_style
 
     with ending_well(), fetching() as listener:
@@ -36,7 +36,7 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
 
 def say_damage() -> None:
     """A line for each index, or style in one, that is damaged and passed over."""
-    from imgcycle.cli.console import say
+    from imgcycle.cli.render.console import say
     from imgcycle.weights.find import index_damage
 
     for line in index_damage():
@@ -45,7 +45,7 @@ def say_damage() -> None:
 
 def _somebody_there() -> bool:
     """Whether a question would be seen and could be answered."""
-    from imgcycle.cli.console import on_terminal
+    from imgcycle.cli.render.console import on_terminal
 
     return sys.stdin is not None and sys.stdin.isatty() and on_terminal()
 
@@ -54,7 +54,7 @@ def _wanted(remote: RemoteEntry) -> bool:
     """Ask on stderr: stdout may be a picture."""
     from urllib.parse import urlsplit
 
-    from imgcycle.cli.console import say
+    from imgcycle.cli.render.console import say
     from imgcycle.weights.download import mirrors
 
     host = urlsplit((*mirrors(), *remote.urls)[0]).hostname

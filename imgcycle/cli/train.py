@@ -200,12 +200,12 @@ def train(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.render.train import train_listener
     from imgcycle.cli.train_config import build_config, check_resume, read_settings, run_folder, shown_command
-    from imgcycle.cli.train_view import train_listener
     from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
     from imgcycle.training.run import Surroundings
-    from imgcycle.training.state import RunFolder
+    from imgcycle.training.storage.folder import RunFolder
 
     check_resume(given)
     run = output or run_folder(a, b, method)

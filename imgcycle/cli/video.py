@@ -11,7 +11,7 @@ import typer
 from imgcycle.cli import options as o
 
 if TYPE_CHECKING:
-    from imgcycle.jobs.clips import ClipPlan
+    from imgcycle.jobs.video.plan import ClipPlan
 
 WHICH, CODING = "Which part", "How it is written"
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
@@ -128,16 +128,16 @@ def video(
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.console import listening
     from imgcycle.cli.interrupts import ending_well
     from imgcycle.cli.offer import offer
+    from imgcycle.cli.render.console import listening
     from imgcycle.config import VideoOptions
     from imgcycle.device import parse_size
-    from imgcycle.jobs.clips import ClipRequest, plan_clips
+    from imgcycle.jobs.budget import Memory, Room
     from imgcycle.jobs.events import Ended
-    from imgcycle.jobs.memory import Memory, Room
     from imgcycle.jobs.tasks import Summary
     from imgcycle.jobs.translators import load_translator
+    from imgcycle.jobs.video.plan import ClipRequest, plan_clips
 
     chosen = VideoOptions.from_dict(
         {
@@ -169,7 +169,7 @@ def video(
         if dry_run:
             _show_plan(planned, json_lines)
             raise typer.Exit(1 if any(task.verdict == "fail" for task in planned.tasks) else 0)
-        from imgcycle.jobs.video import convert_clips
+        from imgcycle.jobs.video.run import convert_clips
 
         with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
             made = convert_clips(
@@ -205,7 +205,7 @@ def _seconds(name: str, text: str | None) -> str | None:
 
 
 def _show_plan(planned: ClipPlan, json_lines: bool) -> None:
-    from imgcycle.cli.console import emit, emit_json, say
+    from imgcycle.cli.render.console import emit, emit_json, say
     from imgcycle.media.paths import shown
 
     for task in planned.tasks:

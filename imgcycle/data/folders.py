@@ -16,12 +16,12 @@ from PIL import Image
 from imgcycle.data.sampling import Placement
 from imgcycle.data.scans import ScanScales
 from imgcycle.errors import InputError, UsageError
-from imgcycle.media import colour
 from imgcycle.media.files import read_file
+from imgcycle.media.image import colour
+from imgcycle.media.image.pixels import Pixels as StillPixels
+from imgcycle.media.image.pixels import eight_bit, laid_on_white
+from imgcycle.media.image.read import Still, measure_file, read_still
 from imgcycle.media.paths import kind_of, walk
-from imgcycle.media.pixels import Pixels as StillPixels
-from imgcycle.media.pixels import eight_bit, laid_on_white
-from imgcycle.media.stills import Still, measure_file, read_still
 
 Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 Half = Literal["left", "right"]

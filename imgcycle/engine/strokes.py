@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.engine import fullsize
-from imgcycle.engine.fullsize import Floats, Pixels
+from imgcycle.engine import resample
+from imgcycle.engine.resample import Floats, Pixels
 
 CELL = 8
 """Side in pixels of the squares whose means the low-pass sees."""
@@ -44,7 +44,7 @@ _STRIP = 96 * 2**20
 
 def bytes_in_hand(width: int) -> int:
     """Bytes that `StrokeRows` take of a picture's rows at most, beside the net's planes."""
-    return _STRIP + (LAG + 2 * fullsize.BAND) * width * _ROW_BYTES
+    return _STRIP + (LAG + 2 * resample.BAND) * width * _ROW_BYTES
 
 
 def share_of(height: int, width: int, shape: tuple[int, int], strokes: float) -> float:
@@ -106,8 +106,8 @@ class StrokeRows:
 
     def put(self, top: int, result: Floats) -> None:
         """Rows of the fine net's result; finished rows go out as soon as their surroundings are known."""
-        for first in range(0, len(result), fullsize.BAND):
-            part = result[first : first + fullsize.BAND]
+        for first in range(0, len(result), resample.BAND):
+            part = result[first : first + resample.BAND]
             pixels, x = self._behind(top + first, top + first + len(part))
             self._pending.append((pixels, x, part))
             self._lows.add(x - part)
@@ -123,13 +123,13 @@ class StrokeRows:
         self._last = top, bottom, pixels, self._painted(self._aft, top, pixels)
         return self._last[2:]
 
-    def _restoration(self) -> fullsize.Restoration:
+    def _restoration(self) -> resample.Restoration:
         about = (self._dtype, self._small, self._result, self._detail)
-        return fullsize.Restoration(self.height, self.width, *about, strength=1.0)
+        return resample.Restoration(self.height, self.width, *about, strength=1.0)
 
-    def _painted(self, whole: fullsize.Restoration, top: int, pixels: Pixels) -> Floats:
-        bands = range(0, len(pixels), fullsize.BAND)
-        parts = [whole.floats(top + first, pixels[first : first + fullsize.BAND]) for first in bands]
+    def _painted(self, whole: resample.Restoration, top: int, pixels: Pixels) -> Floats:
+        bands = range(0, len(pixels), resample.BAND)
+        parts = [whole.floats(top + first, pixels[first : first + resample.BAND]) for first in bands]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _finish(self) -> None:
@@ -138,7 +138,7 @@ class StrokeRows:
             pixels, x, y = self._pending.popleft()
             result = x + self._share * (y + low - x)
             out = np.empty_like(pixels)
-            fullsize.blended(pixels, result, self._strength, out)
+            resample.blended(pixels, result, self._strength, out)
             self._write(self._written, out)
             self._written += len(out)
 

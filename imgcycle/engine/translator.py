@@ -10,12 +10,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from imgcycle.engine.ends import RowSink, RowSource
+from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.fused import fused
 from imgcycle.engine.padding import pad_to, padded_size
-from imgcycle.engine.plan import StripPlan, least_memory, make_plan
-from imgcycle.engine.strips import Listener, is_out_of_memory, stream
-from imgcycle.engine.whole import run_whole
+from imgcycle.engine.row_io import RowSink, RowSource
+from imgcycle.engine.strips.plan import StripPlan, least_memory, make_plan
+from imgcycle.engine.strips.run import Listener, is_out_of_memory, stream
 from imgcycle.nets.layers import Generator
 
 _PLANS = 1000

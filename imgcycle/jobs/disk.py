@@ -11,8 +11,9 @@ from typing import Protocol
 
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs.tasks import ClipTask, Task
-from imgcycle.media import encoding, formats, paths
-from imgcycle.media.stills import measure_file
+from imgcycle.media import formats, paths
+from imgcycle.media.image import write
+from imgcycle.media.image.read import measure_file
 
 _GROWTH = 1.5
 """Results are larger than their sources where these were compressed harder."""
@@ -62,7 +63,7 @@ def expected_size(task: Task | ClipTask) -> int:
     except InputError:  # which comes to nothing, or is a RAW file
         return size * parts
     pixels = facts.width * facts.height * (facts.frames if after.animated else 1)
-    return encoding.typical_size(pixels, after, task.options.quality, facts.deep) * parts
+    return write.typical_size(pixels, after, task.options.quality, facts.deep) * parts
 
 
 def _amount(size: int) -> str:

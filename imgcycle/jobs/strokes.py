@@ -8,20 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcycle.config import ConvertOptions, VideoOptions
-from imgcycle.engine import fullsize
-from imgcycle.engine.fullsize import Floats, Pixels
-from imgcycle.engine.plan import StripPlan
+from imgcycle.engine import resample
+from imgcycle.engine.resample import Floats, Pixels
+from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strokes import StrokeRows, calmed, share_of
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.ends import Ends
+from imgcycle.jobs.colour_rows import Ends
 
 
 def strokes_share(height: int, width: int, options: ConvertOptions, style: Style) -> float:
     """The share 0..1 of fine strokes in a picture of this size: 0 where the style has none or none are wanted, and for
     pictures that are not reduced to the work size, whose strokes the first net draws as it learnt them."""
     work_size = style.work_size if options.work_size == "auto" else options.work_size
-    shape = fullsize.work_shape(height, width, work_size)
+    shape = resample.work_shape(height, width, work_size)
     asked = style.strokes_share(options.strokes)
     return share_of(height, width, shape, asked) if options.strength and asked else 0.0
 

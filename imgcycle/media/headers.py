@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from PIL import Image
 
-from imgcycle.media import colour, profiles
+from imgcycle.media.codecs.tiff_reader import layout_of
 from imgcycle.media.files import Data
+from imgcycle.media.image import colour, profiles
 from imgcycle.media.metadata import exif, xmp
 from imgcycle.media.metadata.directories import unwrapped
 from imgcycle.media.metadata.survey import Survey, surveyed
-from imgcycle.media.tiff_pages import layout_of
 
 _HEAD = 65536
 """Bytes among which the boxes on colour are."""

@@ -1,0 +1,1 @@
+"""Distances between image sets, content kept, segmentation scores, flicker."""

@@ -1,0 +1,1 @@
+"""Optical flow, global shift, scene cuts."""

@@ -1,0 +1,1 @@
+"""Generators and discriminators as nn.Modules, and the stages that describe them."""

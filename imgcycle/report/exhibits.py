@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imgcycle.media.stills import MAX_PIXELS
-from imgcycle.media.thumbnails import Levels, read_thumbnail
+from imgcycle.media.image.read import MAX_PIXELS
+from imgcycle.media.image.thumbnails import Levels, read_thumbnail
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from imgcycle._version import __version__
-from imgcycle.media.thumbnails import Levels, webp_bytes
+from imgcycle.media.image.thumbnails import Levels, webp_bytes
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
 
 LONGEST = 1600

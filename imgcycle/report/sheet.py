@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imgcycle._version import __version__
-from imgcycle.media.thumbnails import Levels
+from imgcycle.media.image.thumbnails import Levels
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
 from imgcycle.report.layout import HEAD, MARGIN, Box, Layout
 from imgcycle.report.lettering import Ink, face_for, wrapped, write

@@ -1,0 +1,1 @@
+"""The training loop and what it drives: session, schedule, EMA, validation, diagnosis, events."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.data.folders import Pixels
-from imgcycle.engine import fullsize
+from imgcycle.engine import resample
 from imgcycle.engine.strokes import calmed
 from imgcycle.engine.translator import WORK_SIZE, Translator
 from imgcycle.errors import UsageError, WeightsError
@@ -44,11 +44,11 @@ class FirstNet:
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """What the second net is to see of a photograph (H, W, 3), uint8: x of engine/strokes.py."""
-        shape = fullsize.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
-        small = fullsize.to_unit(fullsize.reduced(pixels, shape))
-        result = fullsize.from_tensor(self._translator(fullsize.to_tensor(small)))
+        shape = resample.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
+        small = resample.to_unit(resample.reduced(pixels, shape))
+        result = resample.from_tensor(self._translator(resample.to_tensor(small)))
         result = calmed(small, result, self.calm)
-        return np.asarray(fullsize.restored(pixels, small, result, self.detail, 1.0), np.uint8)
+        return np.asarray(resample.restored(pixels, small, result, self.detail, 1.0), np.uint8)
 
     def card(self) -> dict[str, Any]:
         """What the card of the two nets says of the first one, and of how the second is used."""

@@ -17,7 +17,7 @@ from imgcycle.training.distributed import World, explain, join_world, leave_worl
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.interrupts import stop_signals
 from imgcycle.training.run import Run, Surroundings
-from imgcycle.training.state import RunFolder
+from imgcycle.training.storage.folder import RunFolder
 
 LOG_EVERY = 50
 PROBE_EVERY = 200

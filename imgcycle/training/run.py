@@ -30,14 +30,14 @@ from imgcycle.training.events import (
     Started,
     Validated,
 )
-from imgcycle.training.export import Exporter
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.pictures import FixedImages
-from imgcycle.training.saves import KEPT_STATES, UnsoundState, check_room
 from imgcycle.training.schedule import Schedule
 from imgcycle.training.session import Session, fused_adam, memory_format
-from imgcycle.training.start import start_from_weights
-from imgcycle.training.state import RunFolder, continued
+from imgcycle.training.storage.export import Exporter
+from imgcycle.training.storage.folder import RunFolder, continued
+from imgcycle.training.storage.saves import KEPT_STATES, UnsoundState, check_room
+from imgcycle.training.storage.start import start_from_weights
 from imgcycle.training.validation import Validation
 
 MAX_ROLLBACKS = 4

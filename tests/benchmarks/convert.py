@@ -27,8 +27,8 @@ from PIL import Image
 from imgcycle.config import ConvertOptions, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.convert import convert_all
-from imgcycle.jobs.planning import ConvertRequest, plan
+from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.run import convert_all
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from tests.benchmarks.turns import in_turn, table

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from imgcycle.config import NetConfig
-from imgcycle.engine import fullsize
-from imgcycle.engine.ends import TensorSink, TensorSource
-from imgcycle.engine.plan import StripPlan
+from imgcycle.engine import resample
+from imgcycle.engine.row_io import TensorSink, TensorSource
+from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.translators import load_translator
-from imgcycle.media.stills import read_still
+from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
 
 _MEBI = 2**20
@@ -52,7 +52,7 @@ def in_strips(translator: Translator, height: int, width: int) -> StripPlan:
 def levels(translator: Translator, x: torch.Tensor, plan: StripPlan) -> np.ndarray:
     sink = TensorSink(3, *x.shape[2:])
     translator.translate_rows(TensorSource(x), sink, plan)
-    return np.rint(np.clip(fullsize.from_tensor(sink.x), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(resample.from_tensor(sink.x), 0, 1) * 255).astype(np.uint8)
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         translator = opened(name)
         for path, pixels in photographs[: given.count]:
             height, width = pixels.shape[:2]
-            x = fullsize.to_tensor(fullsize.to_unit(pixels))
+            x = resample.to_tensor(resample.to_unit(pixels))
             plan = in_strips(translator, height, width)
             whole = levels(translator, x, translator.plan(height, width, 2**40, mode="whole"))
             apart = np.abs(whole.astype(int) - levels(translator, x, plan))

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from imgcycle import load_translator
-from imgcycle.engine import fullsize, temporal
-from imgcycle.engine.moments import frozen, measured
-from imgcycle.engine.temporal import Calm, Floats, Smoothing, Strength, motion_between
+from imgcycle.engine import resample
+from imgcycle.engine import smoothing as temporal
+from imgcycle.engine.full_frame import run_whole
+from imgcycle.engine.smoothing import Calm, Floats, Smoothing, Strength, motion_between
+from imgcycle.engine.strips.statistics import frozen, measured
 from imgcycle.engine.translator import Translator
-from imgcycle.engine.whole import run_whole
-from imgcycle.media.video.decode import FrameReader
-from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.decoder import FrameReader
+from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.metrics.flicker import Flicker
 from imgcycle.motion.flow import Motion
 from imgcycle.motion.shift import global_shift
@@ -97,8 +98,8 @@ def frames(path: Path, first: int, count: int, work_size: int) -> Iterator[Float
     """Frames at work size."""
     with FrameReader(probe_video(path), first=first) as reader:
         for frame, _ in zip(reader, range(count), strict=False):
-            shape = fullsize.work_shape(reader.height, reader.width, work_size)
-            yield fullsize.to_unit(fullsize.reduced(frame.frame, shape))
+            shape = resample.work_shape(reader.height, reader.width, work_size)
+            yield resample.to_unit(resample.reduced(frame.frame, shape))
 
 
 def compare(translator: Translator, path: Path, first: int, count: int, sheet: Path | None) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcycle.data.sampling import dice
-from imgcycle.engine.fullsize import from_tensor, to_tensor
+from imgcycle.engine.resample import from_tensor, to_tensor
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
 

@@ -26,10 +26,10 @@ from imgcycle import convert_image, load_translator
 from imgcycle.config import ConvertOptions
 from imgcycle.data.batches import stack, to_unit
 from imgcycle.data.folders import ImageFolder
-from imgcycle.jobs.pairing import spread
+from imgcycle.jobs.evaluation.pairing import spread
+from imgcycle.media.image.pixels import Pixels, eight_bit
+from imgcycle.media.image.read import read_still
 from imgcycle.media.paths import kind_of
-from imgcycle.media.pixels import Pixels, eight_bit
-from imgcycle.media.stills import read_still
 from imgcycle.metrics.content import edge_agreement, luma_correlation
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distances

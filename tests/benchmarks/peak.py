@@ -18,8 +18,8 @@ from imgcycle.config import ConvertOptions, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.memory import Memory
-from imgcycle.jobs.picture import decoded, prepared, translate
+from imgcycle.jobs.budget import Memory
+from imgcycle.jobs.images.image import decoded, prepared, translate
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import multiply_adds
 from tests.benchmarks.convert import photograph

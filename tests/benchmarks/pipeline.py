@@ -20,13 +20,13 @@ from torch import Tensor
 
 from imgcycle.config import ConvertOptions, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
-from imgcycle.engine import fullsize
-from imgcycle.engine.ends import TensorSink, TensorSource
+from imgcycle.engine import resample
+from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.convert import convert_all
-from imgcycle.jobs.memory import Memory, fitted
-from imgcycle.jobs.planning import ConvertRequest, plan
-from imgcycle.media.stills import read_still
+from imgcycle.jobs.budget import Memory, fitted
+from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.run import convert_all
+from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
 from tests.benchmarks.convert import photograph
 from tests.media.pictures import encoded
@@ -74,7 +74,7 @@ def main() -> None:
         for n in range(given.count):
             data = encoded(photograph(given.side, given.side, n), "JPEG", quality=92)
             (folder / f"{n:03}.jpg").write_bytes(data)
-            tensors.append(fullsize.to_tensor(fullsize.to_unit(read_still(data).pixels)))
+            tensors.append(resample.to_tensor(resample.to_unit(read_still(data).pixels)))
         wide = made("resnet9")
         full = ConvertOptions(work_size="full")
         ratios = []

@@ -23,8 +23,8 @@ from imgcycle import load_translator
 from imgcycle.data.batches import stack, to_unit
 from imgcycle.data.folders import ImageFolder
 from imgcycle.data.sampling import dice
-from imgcycle.jobs.pairing import spread
-from imgcycle.media.pixels import Pixels, eight_bit
+from imgcycle.jobs.evaluation.pairing import spread
+from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.metrics.baselines import blend, colour_transfer
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distances
 

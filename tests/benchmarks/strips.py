@@ -24,8 +24,8 @@ from torch import Tensor
 
 from imgcycle.config import NetConfig
 from imgcycle.device import resolve_precision
-from imgcycle.engine.ends import TensorSink, TensorSource
-from imgcycle.engine.moments import Moments, affine_of
+from imgcycle.engine.row_io import TensorSink, TensorSource
+from imgcycle.engine.strips.statistics import Moments, affine_of
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import INPUT, Norm, step

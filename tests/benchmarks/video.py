@@ -21,14 +21,14 @@ import imageio_ffmpeg
 import torch
 
 from imgcycle.config import VideoOptions
-from imgcycle.engine import fullsize
-from imgcycle.engine.temporal import Calm
+from imgcycle.engine import resample
+from imgcycle.engine.smoothing import Calm
 from imgcycle.engine.translator import Translator
-from imgcycle.jobs.lanes import Lanes
 from imgcycle.jobs.translators import load_translator
-from imgcycle.jobs.video import convert_video
-from imgcycle.media.video.decode import FrameReader
-from imgcycle.media.video.probe import probe_video
+from imgcycle.jobs.video.run import convert_video
+from imgcycle.jobs.workers import Lanes
+from imgcycle.media.video.decoder import FrameReader
+from imgcycle.media.video.probing.probe import probe_video
 from tests.benchmarks.memory import measured
 from tests.styles import save_style
 
@@ -58,8 +58,8 @@ def against_the_net(translator: Translator, source: Path, folder: Path) -> tuple
     with FrameReader(probe_video(source)) as reader:
         for timed in reader:
             height, width = timed.frame.shape[:2]
-            shape = fullsize.work_shape(height, width, work_size)
-            small.append(fullsize.to_unit(fullsize.reduced(timed.frame, shape)))
+            shape = resample.work_shape(height, width, work_size)
+            small.append(resample.to_unit(resample.reduced(timed.frame, shape)))
     calm = Calm(translator, "off")
     begun = time.perf_counter()
     for frame in small:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.jobs.planning import read_recipe
+from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.report.gallery import Gallery
 from imgcycle.weights.find import find_style
 from tests.media.pictures import encoded, scene

@@ -13,8 +13,8 @@ import torch
 from imgcycle.cli.app import run
 from imgcycle.metrics.features import FeatureNet
 from imgcycle.metrics.inception import InceptionNet
+from tests.jobs.evaluation.test_run import PALETTE, MeanColour, save
 from tests.jobs.films import film
-from tests.jobs.test_evaluate import PALETTE, MeanColour, save
 from tests.media.pictures import scene
 
 SETS = ["evaluate", "made", "red", "--size", "64"]
@@ -24,7 +24,7 @@ SETS = ["evaluate", "made", "red", "--size", "64"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    monkeypatch.setattr("imgcycle.jobs.evaluate.FeatureNet", MeanColour)
+    monkeypatch.setattr("imgcycle.jobs.evaluation.run.FeatureNet", MeanColour)
     for n in range(4):
         pixels = scene(70, 70, n)
         save(tmp_path / f"photos/{n}.png", pixels)
@@ -68,7 +68,7 @@ class FewColours(InceptionNet):
 
 
 def test_with_inception_there_is_fid(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("imgcycle.jobs.evaluate.InceptionNet", FewColours)
+    monkeypatch.setattr("imgcycle.jobs.evaluation.run.InceptionNet", FewColours)
     words = [*SETS, "--inputs", "photos", "--inception", "palette.txt"]
     assert run(words) == 0
     said = capsys.readouterr().out
@@ -183,7 +183,7 @@ def test_every_mistake_is_one_line(words: list[str], part: str, capsys: pytest.C
 def test_without_the_extra_the_pip_line_is_given(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("imgcycle.jobs.evaluate.FeatureNet", FeatureNet)
+    monkeypatch.setattr("imgcycle.jobs.evaluation.run.FeatureNet", FeatureNet)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert run(SETS) == 2
     assert "pip install 'imgcycle[metrics]'" in capsys.readouterr().err

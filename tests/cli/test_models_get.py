@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from imgcycle.cli import models_view, offer
+from imgcycle.cli import offer
 from imgcycle.cli.app import app, run
+from imgcycle.cli.render import models as models_view
 from imgcycle.weights.download import MIRROR
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
 from imgcycle.weights.index import read_pins

@@ -148,7 +148,7 @@ def test_a_process_whose_streams_are_closed_or_full(folder: Path) -> None:
     assert subprocess.run([*words, "a/", "-v"], env=environment, preexec_fn=closed, check=False).returncode == 0
     assert sorted(path.name for path in (folder / "a").glob("*.png")) == ["0.png", "1.png"]
     # Nothing was written into a file that took the place of a closed stream.
-    from imgcycle.media.stills import read_still
+    from imgcycle.media.image.read import read_still
 
     assert read_still((folder / "a" / "0.png").read_bytes()).size == (56, 40)
     with Path("/dev/full").open("w") as full:

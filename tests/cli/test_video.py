@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.cli.console import BarListener, event_lines
+from imgcycle.cli.render.console import BarListener, event_lines
 from imgcycle.jobs.events import Filmed, Finished, Planned, Progressed, Timed
 from imgcycle.jobs.tasks import ClipRow
-from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.probing.probe import probe_video
 from tests.jobs.films import film, frames_of, same_times, times
 from tests.media.pictures import encoded, scene
 from tests.media.video.clips import make, packets, subtitles, words

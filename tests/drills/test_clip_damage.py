@@ -21,12 +21,13 @@ import pytest
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError
-from imgcycle.jobs.clips import ClipRequest, plan_clips
 from imgcycle.jobs.events import Finished as Done
 from imgcycle.jobs.tasks import ClipRow
-from imgcycle.jobs.video import convert_clips
-from imgcycle.media.video import header, probe
-from imgcycle.media.video.process import Finished, run_ffmpeg
+from imgcycle.jobs.video.plan import ClipRequest, plan_clips
+from imgcycle.jobs.video.run import convert_clips
+from imgcycle.media.video.ffmpeg import Finished, run_ffmpeg
+from imgcycle.media.video.probing import probe
+from imgcycle.media.video.probing import report as header
 from tests.jobs.films import film, tiny_translator
 from tests.media.video.clips import CAPTIONS, field_coded, make, repeating, subtitles, with_user_data
 

@@ -14,8 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CLIPS = (
-    *("tests/media/video", "tests/jobs/test_video.py", "tests/jobs/test_clips.py", "tests/jobs/test_flicker.py"),
-    *("tests/jobs/test_video_kills.py", "tests/jobs/test_frames.py", "tests/cli/test_video.py"),
+    *(
+        "tests/media/video",
+        "tests/jobs/video/test_run.py",
+        "tests/jobs/video/test_plan.py",
+        "tests/jobs/evaluation/test_flicker.py",
+    ),
+    *("tests/jobs/test_video_kills.py", "tests/jobs/video/test_pipeline.py", "tests/cli/test_video.py"),
 )
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.ends import TensorSink, TensorSource
+from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.fused import Doubling, Phased, fused
-from imgcycle.engine.rows import computed, shape_after
+from imgcycle.engine.row_io import TensorSink, TensorSource
+from imgcycle.engine.strips.rows import computed, shape_after
 from imgcycle.engine.translator import Translator
-from imgcycle.engine.whole import run_whole
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import INPUT, Activation, Conv, Head, Stage, Upsample, run
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.engine import fullsize
+from imgcycle.engine import resample
 from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, calmed, share_of
 from tests.media.pictures import scene
 
 
-def low_pass(x: fullsize.Floats, bands: list[int]) -> fullsize.Floats:
+def low_pass(x: resample.Floats, bands: list[int]) -> resample.Floats:
     """L of a whole picture, its rows added in the given bands and taken as soon as they are there."""
     stream, top, taken = LowPass(*x.shape[:2]), 0, []
     count = 0
@@ -54,22 +54,22 @@ def test_the_low_pass_keeps_light_and_takes_strokes_away() -> None:
 class Kept:
     """Where finished rows go; each comes once, in order."""
 
-    def __init__(self, photo: fullsize.Pixels) -> None:
+    def __init__(self, photo: resample.Pixels) -> None:
         self.pixels, self.next = photo.copy(), 0
 
-    def write(self, top: int, rows: fullsize.Pixels) -> None:
+    def write(self, top: int, rows: resample.Pixels) -> None:
         assert top == self.next
         self.pixels[top : top + len(rows)] = rows
         self.next += len(rows)
 
 
 def stroked(
-    photo: fullsize.Pixels, result: fullsize.Floats, net: object, bands: int, strength: float, share: float
-) -> fullsize.Pixels:
-    small = fullsize.to_unit(fullsize.reduced(photo, result.shape[:2]))
+    photo: resample.Pixels, result: resample.Floats, net: object, bands: int, strength: float, share: float
+) -> resample.Pixels:
+    small = resample.to_unit(resample.reduced(photo, result.shape[:2]))
     kept = Kept(photo)
 
-    def read(top: int, bottom: int) -> fullsize.Pixels:
+    def read(top: int, bottom: int) -> resample.Pixels:
         return photo[top:bottom]
 
     rows = StrokeRows(
@@ -90,17 +90,17 @@ def stroked(
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("bands", [7, 64, 200])
 def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
-    photo: fullsize.Pixels = scene(150, 110).astype(dtype) * (257 if dtype is np.uint16 else 1)
-    result = np.clip(1 - fullsize.to_unit(fullsize.reduced(photo, (50, 37))), 0.2, 0.8)
-    small = fullsize.to_unit(fullsize.reduced(photo, (50, 37)))
+    photo: resample.Pixels = scene(150, 110).astype(dtype) * (257 if dtype is np.uint16 else 1)
+    result = np.clip(1 - resample.to_unit(resample.reduced(photo, (50, 37))), 0.2, 0.8)
+    small = resample.to_unit(resample.reduced(photo, (50, 37)))
     most = np.iinfo(dtype).max
 
-    def net(x: fullsize.Floats) -> fullsize.Floats:
+    def net(x: resample.Floats) -> resample.Floats:
         return 0.5 * x**2 + 0.3
 
-    x = fullsize.Restoration(150, 110, dtype, small, result, 0.5, 1.0)
+    x = resample.Restoration(150, 110, dtype, small, result, 0.5, 1.0)
     x_whole = np.concatenate([x.floats(top, photo[top : top + 32]) for top in range(0, 150, 32)])
-    assert np.abs(x_whole * most - fullsize.restored(photo, small, result, 0.5, 1.0)).max() < 0.51
+    assert np.abs(x_whole * most - resample.restored(photo, small, result, 0.5, 1.0)).max() < 0.51
     z = net(x_whole) + low_pass(x_whole - net(x_whole), [150])
     wanted = 0.3 * photo + 0.7 * most * (x_whole + 0.8 * (z - x_whole))
     found = stroked(photo, result, net, bands, 0.7, 0.8)
@@ -109,8 +109,8 @@ def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
 
 def test_a_net_that_only_shifts_colours_leaves_no_trace() -> None:
     photo = scene(90, 130)
-    small = fullsize.to_unit(fullsize.reduced(photo, (30, 43)))
-    plain = fullsize.restored(photo, small, 1 - small, 0.5, 1.0)
+    small = resample.to_unit(resample.reduced(photo, (30, 43)))
+    plain = resample.restored(photo, small, 1 - small, 0.5, 1.0)
     found = stroked(photo, 1 - small, lambda x: x * 1.0 - 0.2, 33, 1.0, 1.0)
     assert np.abs(found.astype(int) - plain).max() <= 1
     none = stroked(photo, 1 - small, lambda x: 1 - x, 33, 1.0, 0.0)

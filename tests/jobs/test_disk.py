@@ -13,11 +13,11 @@ import pytest
 from imgcycle.config import ConvertOptions, VideoOptions
 from imgcycle.errors import OutputError
 from imgcycle.jobs.disk import check_disk, expected_size
-from imgcycle.jobs.planning import Plan
+from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, typical_size
-from imgcycle.media.stills import Still
+from imgcycle.media.image.read import Still
+from imgcycle.media.image.write import encode_still, typical_size
 from tests.media.pictures import encoded, scene
 
 

@@ -15,11 +15,11 @@ from imgcycle.cli.app import run
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.convert import convert_all, convert_image
 from imgcycle.jobs.events import Finished, Noted
-from imgcycle.jobs.planning import ConvertRequest, plan
+from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.run import convert_all, convert_image
 from imgcycle.media import formats
-from imgcycle.media.stills import read_still
+from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, scene
 from tests.styles import save_style, tiny_net
 

@@ -17,15 +17,15 @@ from imgcycle.config import ConvertOptions, VideoOptions
 from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.jobs import strokes
-from imgcycle.jobs.clips import ClipRequest, plan_clips
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.budget import ROOM, Memory, Room, planned_file
 from imgcycle.jobs.events import Event, Noted
-from imgcycle.jobs.memory import ROOM, Memory, Room, planned_file
-from imgcycle.jobs.picture import recipe_for
-from imgcycle.jobs.planning import read_recipe
+from imgcycle.jobs.images.image import recipe_for
+from imgcycle.jobs.images.plan import read_recipe
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
-from imgcycle.jobs.video import convert_clips
+from imgcycle.jobs.video.plan import ClipRequest, plan_clips
+from imgcycle.jobs.video.run import convert_clips
 from imgcycle.weights.native import inspect_weights, load_generator, load_strokes, save_weights
 from tests.jobs.films import film, frames_of
 from tests.media.pictures import scene

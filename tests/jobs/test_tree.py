@@ -14,11 +14,11 @@ from PIL import Image
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.convert import convert_all
 from imgcycle.jobs.events import Ended, Estimated, Finished, Noted, Planned
-from imgcycle.jobs.planning import ConvertRequest, plan
+from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row, Summary
-from imgcycle.media.stills import read_still
+from imgcycle.media.image.read import read_still
 from tests.jobs.trees import grow
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net

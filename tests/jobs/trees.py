@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imgcycle.media import tiff
+from imgcycle.media.codecs import tiff_writer
 from tests.media.pictures import encoded, exif_block, scene
 
 NAMES = ["plain", "two words", "quote's", 'double "q"', "line\nbreak", "grün 東京", "-dash", "per%cent", "a.b.c", "{x}"]
@@ -26,7 +26,7 @@ def picture(kind: str, seed: int) -> tuple[bytes, str]:  # noqa: PLR0911 - one r
     if kind == "png16":
         return bytes(cv2.imencode(".png", pixels.astype(np.uint16) * 257)[1].tobytes()), ".png"
     if kind == "tiff16":
-        return tiff.tiff_bytes(pixels.astype(np.uint16) * 257), ".TIF"
+        return tiff_writer.tiff_bytes(pixels.astype(np.uint16) * 257), ".TIF"
     if kind == "grey":
         return encoded(pixels[..., 0], "JPEG", subsampling=-1), ".jpeg"
     if kind == "turned":

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from imgcycle.jobs.segments import shelf_folder
+from imgcycle.jobs.video.checkpoint import shelf_folder
 from tests.jobs.films import checksums, film, times
 from tests.styles import save_style
 

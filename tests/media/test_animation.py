@@ -11,11 +11,11 @@ from PIL import Image
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.convert import convert_bytes
-from imgcycle.jobs.planning import read_recipe
+from imgcycle.jobs.images.plan import read_recipe
+from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture
+from imgcycle.media.image.read import Still
 from imgcycle.media.metadata import xmp
-from imgcycle.media.stills import Still
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import tiny_net
 
@@ -126,7 +126,7 @@ def test_a_recipe_is_replaced_not_stacked() -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "avif", "bmp", "gif"])
 def test_every_format_gives_its_recipe_back(suffix: str, tmp_path: Any, translator: Translator) -> None:
-    from imgcycle.jobs.convert import convert_image
+    from imgcycle.jobs.images.run import convert_image
 
     source = tmp_path / "a.png"
     source.write_bytes(encoded(scene(), "PNG"))

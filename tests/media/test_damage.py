@@ -9,7 +9,7 @@ import pytest
 
 from imgcycle.errors import InputError
 from imgcycle.media.animation.frames import Animation, read_picture
-from imgcycle.media.stills import measure
+from imgcycle.media.image.read import measure
 from tests.media.test_animation import WAYS, moving
 from tests.media.test_matrix import HOLDS, made
 

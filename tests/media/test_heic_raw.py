@@ -11,9 +11,9 @@ from PIL import Image
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.convert import convert_all, convert_image
-from imgcycle.jobs.planning import ConvertRequest, plan
-from imgcycle.media.stills import read_still
+from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.run import convert_all, convert_image
+from imgcycle.media.image.read import read_still
 from tests.media.heif import heic
 from tests.media.pictures import exif_block
 from tests.styles import tiny_net

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.convert import convert_bytes
-from imgcycle.media import tiff
-from imgcycle.media.stills import read_still
+from imgcycle.jobs.images.run import convert_bytes
+from imgcycle.media.codecs import tiff_writer
+from imgcycle.media.image.read import read_still
 from tests.media.pictures import exif_block, scene, srgb_profile, wide_profile
 from tests.styles import tiny_net
 
@@ -81,7 +81,7 @@ def made(format_: str, mode: str, **metadata: Any) -> bytes:
         elif mode == "RGBA16":
             wide = np.dstack([wide, alpha().astype(np.uint16) * 257])
         if format_ == "TIFF":
-            return tiff.tiff_bytes(wide)
+            return tiff_writer.tiff_bytes(wide)
         order = [2, 1, 0, 3][: wide.shape[2]] if wide.shape[2] > 1 else [0]
         return bytes(cv2.imencode(".png", np.ascontiguousarray(wide[..., order]))[1].tobytes())
     image = image_of(mode)
@@ -180,7 +180,9 @@ def test_a_profile_is_left_for_the_net_and_taken_up_again(mode: str) -> None:
     def through(image: Image.Image, icc: bytes) -> npt.NDArray[Any]:
         if mode == "RGB16":
             planes = np.asarray(image).astype(np.uint16) * 257
-            found = read_still(convert_bytes(tiff.tiff_bytes(planes, icc=icc), Faded(swapped=True), options, "tiff"))
+            found = read_still(
+                convert_bytes(tiff_writer.tiff_bytes(planes, icc=icc), Faded(swapped=True), options, "tiff")
+            )
             assert found.metadata.icc == icc
             return (found.pixels.astype(float) / 257).round().astype(np.uint8)
         out = io.BytesIO()
@@ -200,7 +202,7 @@ def test_a_smooth_16_bit_ramp_has_no_bands() -> None:
     ramp = np.linspace(20000, 21000, 512).astype(np.uint16)
     planes = np.repeat(np.tile(ramp, (64, 1))[..., None], 3, 2)
     for options in (ConvertOptions(detail=0.0), ConvertOptions(detail=1.0), ConvertOptions(strength=0.5)):
-        found = read_still(convert_bytes(tiff.tiff_bytes(planes), Faded(), options)).pixels
+        found = read_still(convert_bytes(tiff_writer.tiff_bytes(planes), Faded(), options)).pixels
         row = found[32, 40:-40, 1].astype(int)
         # In 8 bits there would be two or four steps over the ramp; here it rises all the way.
         assert len(np.unique(row)) > 300

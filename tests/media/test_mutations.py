@@ -13,9 +13,9 @@ import torch
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError
-from imgcycle.jobs.convert import convert_bytes
-from imgcycle.media.huge import open_huge
-from imgcycle.media.stills import measure
+from imgcycle.jobs.images.run import convert_bytes
+from imgcycle.media.image.read import measure
+from imgcycle.media.image.row_reader import open_huge
 from tests.media.mutations import MOST_PIXELS, damaged, pictures
 from tests.styles import tiny_net
 

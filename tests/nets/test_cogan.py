@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgcycle.config import CriticConfig, NetConfig
-from imgcycle.engine.plan import make_plan
+from imgcycle.engine.strips.plan import make_plan
 from imgcycle.errors import UsageError
 from imgcycle.nets import cogan
 from imgcycle.nets.build import build_generator

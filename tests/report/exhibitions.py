@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgcycle.media.thumbnails import Levels
+from imgcycle.media.image.thumbnails import Levels
 from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
 
 ODD = [

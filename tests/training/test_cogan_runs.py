@@ -15,9 +15,9 @@ from imgcycle.cli.app import run as command
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.openvino import OpenVinoNet
 from imgcycle.errors import UsageError
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
-from imgcycle.jobs.video import convert_video
+from imgcycle.jobs.video.run import convert_video
 from imgcycle.nets.cogan import FIT_STEPS, CoganGenerator
 from imgcycle.training.loop import train
 from imgcycle.weights.native import inspect_weights, load_generator

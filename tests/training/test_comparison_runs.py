@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.training.loop import train
 from tests.training.worlds import config_for, learnt, levels, translated

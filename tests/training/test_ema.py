@@ -16,7 +16,7 @@ from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
 from imgcycle.training.loop import train
-from imgcycle.training.state import RunFolder
+from imgcycle.training.storage.folder import RunFolder
 from imgcycle.weights.native import fill
 from tests.training.toys import final_state, same, toy_config
 from tests.training.worlds import config_for, paired_world, translated_by

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgcycle.config import ConvertOptions, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.loop import train

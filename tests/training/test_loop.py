@@ -22,7 +22,7 @@ from imgcycle.training import events
 from imgcycle.training.loop import train
 from imgcycle.training.run import Run, Surroundings
 from imgcycle.training.session import Session
-from imgcycle.training.state import RunFolder
+from imgcycle.training.storage.folder import RunFolder
 from imgcycle.weights.native import inspect_weights, load_generator
 from tests.training.toys import final_state, same, texture_world, toy_config
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.config import NetConfig
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.training import events
 from imgcycle.training.loop import train

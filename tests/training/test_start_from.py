@@ -12,7 +12,7 @@ from imgcycle.config import NetConfig, TrainConfig
 from imgcycle.errors import UnknownStyle, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.training.ema import Ema
-from imgcycle.training.start import start_from_weights
+from imgcycle.training.storage.start import start_from_weights
 from imgcycle.weights.own import add_style
 from tests.styles import TINY, save_style, tiny_net
 from tests.weights.importers import plain

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import NetConfig
-from imgcycle.jobs.convert import convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.nets.vae import LatentGenerator
 from imgcycle.training.loop import train

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import TrainConfig
-from imgcycle.training.state import RunFolder
+from imgcycle.training.storage.folder import RunFolder
 from tests.methods.toys import tiny_config
 
 RED, BLUE = (200, 70, 50), (50, 80, 200)

@@ -1,0 +1,1 @@
+"""Animated GIF, APNG, WebP and AVIF, one frame at a time."""

@@ -17,9 +17,9 @@ from imgcycle.media.animation.canvas import Box, Canvas, box_of, with_alpha
 from imgcycle.media.animation.timing import png_delay, png_loop
 from imgcycle.media.containers import png_chunk, png_with
 from imgcycle.media.headers import Metadata
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.read import Still, read_still
 from imgcycle.media.metadata.png import SIGNATURE
-from imgcycle.media.pixels import Pixels
-from imgcycle.media.stills import Still, read_still
 
 _WITHOUT_DELAY = 100
 """What a denominator of 0 stands for."""

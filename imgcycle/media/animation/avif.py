@@ -16,10 +16,10 @@ from PIL import Image
 from imgcycle.errors import OutputError
 from imgcycle.media.animation.canvas import parted, with_alpha
 from imgcycle.media.animation.timing import AVIF_GRID, Grid, Ticks
+from imgcycle.media.codecs.heif import boxes
 from imgcycle.media.headers import Metadata
-from imgcycle.media.heif import boxes
-from imgcycle.media.pixels import Pixels, eight_bit
-from imgcycle.media.stills import Still
+from imgcycle.media.image.pixels import Pixels, eight_bit
+from imgcycle.media.image.read import Still
 
 _FOR_EVER = 2**64 - 1
 _REPEATS = 1

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.media.pixels import Pixels
+from imgcycle.media.image.pixels import Pixels
 
 _BAND = 256
 

@@ -16,9 +16,9 @@ from imgcycle.media.animation.timing import shown_time
 from imgcycle.media.animation.webp import compose_webp, webp_delays
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import has_alpha
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
 from imgcycle.media.metadata.survey import pixels_of, surveyed
-from imgcycle.media.pixels import Pixels
-from imgcycle.media.stills import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
 
 Composed = Iterator[tuple[Pixels, Pixels | None]]
 

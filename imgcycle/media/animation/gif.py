@@ -18,9 +18,9 @@ from imgcycle.media import containers
 from imgcycle.media.animation.canvas import Box, Canvas, box_of
 from imgcycle.media.animation.timing import GIF_GRID, Ticks, gif_loop
 from imgcycle.media.headers import Metadata
-from imgcycle.media.palettes import has_all_colours, indexed
-from imgcycle.media.pixels import Pixels, eight_bit
-from imgcycle.media.stills import Still
+from imgcycle.media.image.palettes import has_all_colours, indexed
+from imgcycle.media.image.pixels import Pixels, eight_bit
+from imgcycle.media.image.read import Still
 
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _GREYS = bytes(level for level in range(256) for _ in range(3))

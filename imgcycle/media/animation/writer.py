@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 
 from imgcycle.errors import OutputError
-from imgcycle.media import colour, formats
+from imgcycle.media import formats
 from imgcycle.media.animation.apng import ApngWriter
 from imgcycle.media.animation.avif import AvifWriter
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.animation.gif import GifWriter
 from imgcycle.media.animation.webp import WebpWriter
-from imgcycle.media.encoding import LEAST_QUALITY, avif_options, losses, truthful, written_in_srgb
 from imgcycle.media.files import unwritten
 from imgcycle.media.formats import Format
-from imgcycle.media.stills import Still
+from imgcycle.media.image import colour
+from imgcycle.media.image.read import Still
+from imgcycle.media.image.write import LEAST_QUALITY, avif_options, losses, truthful, written_in_srgb
 
 _MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1, formats.AVIF: 2**31 - 1}
 _GIF_MOST = 2**16 - 1

@@ -1,0 +1,1 @@
+"""Clips through ffmpeg: decoding, encoding, muxing, image sequences."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from imgcycle.media.video.clip import Clip, Stream
+from imgcycle.media.video.probing.clip import Clip, Stream
 
 Container = Literal["mp4", "mov", "mkv", "webm", "ts"]
 CONTAINERS: tuple[Container, ...] = ("mp4", "mov", "mkv", "webm", "ts")

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-from imgcycle.media.video.process import Running
+from imgcycle.media.video.ffmpeg import Running
 
 _SIZE = (256, 144)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from imgcycle.errors import OutputError
 from imgcycle.media.files import atomic_path, unwritten
 from imgcycle.media.paths import shown
-from imgcycle.media.video.clip import Clip, Stream
 from imgcycle.media.video.containers import MUXERS, Container, cover_type
-from imgcycle.media.video.process import must_run, named, source
+from imgcycle.media.video.ffmpeg import must_run, named, source
+from imgcycle.media.video.probing.clip import Clip, Stream
+from imgcycle.media.video.probing.timecode import timecode_after, timecode_of
 from imgcycle.media.video.streams import StreamFate, StreamPlan, stream_arguments
-from imgcycle.media.video.timecode import timecode_after, timecode_of
 
 _MICRO = 1_000_000
 

@@ -13,13 +13,13 @@ from typing import cast
 import numpy as np
 
 from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
-from imgcycle.media.encoding import encode_still
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import CHOICES, Format, by_suffix
+from imgcycle.media.image.pixels import Pixels, eight_bit
+from imgcycle.media.image.read import MAX_PIXELS, Still, read_still
+from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import kind_of, shown
-from imgcycle.media.pixels import Pixels, eight_bit
-from imgcycle.media.stills import MAX_PIXELS, Still, read_still
-from imgcycle.media.video.decode import TimedFrame
+from imgcycle.media.video.decoder import TimedFrame
 
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from imgcycle.errors import UsageError
-from imgcycle.media.video.clip import Clip, Stream
 from imgcycle.media.video.containers import (
     CONTAINERS,
     CONVERTED,
@@ -20,9 +19,10 @@ from imgcycle.media.video.containers import (
     own_container,
     recoded,
 )
-from imgcycle.media.video.encode import VideoCodec
-from imgcycle.media.video.process import named, run_ffmpeg, source
-from imgcycle.media.video.timecode import timecode_of
+from imgcycle.media.video.encoder import VideoCodec
+from imgcycle.media.video.ffmpeg import named, run_ffmpeg, source
+from imgcycle.media.video.probing.clip import Clip, Stream
+from imgcycle.media.video.probing.timecode import timecode_of
 
 Way = Literal["convert", "copy", "recode", "drop"]
 

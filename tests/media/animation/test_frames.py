@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from imgcycle.errors import InputError, OutputError
-from imgcycle.media import colour, formats
+from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.formats import Format
-from imgcycle.media.stills import Still
+from imgcycle.media.image import colour
+from imgcycle.media.image.read import Still
 from tests.media.animation import made
 from tests.media.animation.made import Array, Part, Seen, apng, gif, gif_blocks, loop_block, seen, webp
 from tests.media.pictures import scene, wide_profile

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, losses
+from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata.survey import surveyed
-from imgcycle.media.stills import measure, read_still
 from tests.media.metadata import blocks
 from tests.media.pictures import scene
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from imgcycle.media.encoding import encode_still, losses
+from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import exif, iptc, xmp
-from imgcycle.media.stills import measure, read_still
 from tests.media.metadata import blocks
 from tests.media.metadata.damage import EXIF, IPTC, LATITUDES, XMP, check, spoilt
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import struct
 
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, losses
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import iptc
 from imgcycle.media.metadata.survey import surveyed
-from imgcycle.media.stills import read_still
 from tests.media.metadata.blocks import IPTC, Tiff, datasets, jpeg, jpeg_of, png_of, resources, segment, tiff_of
 
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, losses
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata.places import is_place, tells_place
 from imgcycle.media.metadata.survey import surveyed
-from imgcycle.media.stills import read_still
 from tests.media.metadata.blocks import (
     LATITUDE,
     TITLE,

@@ -7,8 +7,8 @@ import pytest
 
 from imgcycle.errors import InputError
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, losses
-from imgcycle.media.stills import measure, read_still
+from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.write import encode_still, losses
 from tests.media.metadata.blocks import TITLE, full_exif, packet, webp_of
 from tests.media.pictures import scene
 

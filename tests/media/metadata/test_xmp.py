@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from imgcycle.media import formats
-from imgcycle.media.encoding import encode_still, losses
+from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import xmp
-from imgcycle.media.stills import measure, read_still
 from tests.media.metadata.blocks import TITLE, Tiff, gif_of, jpeg_of, packet, png_of, tiff_of, webp_of
 from tests.media.pictures import scene
 

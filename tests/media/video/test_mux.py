@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import OutputError
-from imgcycle.media.video.clip import Clip
 from imgcycle.media.video.containers import Container
-from imgcycle.media.video.decode import FrameReader
-from imgcycle.media.video.encode import FrameWriter, VideoCodec, plan_coding
+from imgcycle.media.video.decoder import FrameReader
+from imgcycle.media.video.encoder import FrameWriter, VideoCodec, plan_coding
 from imgcycle.media.video.mux import Segment, finish
-from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.probing.clip import Clip
+from imgcycle.media.video.probing.probe import probe_video
+from imgcycle.media.video.probing.timecode import timecode_of
 from imgcycle.media.video.streams import plan_streams
-from imgcycle.media.video.timecode import timecode_of
 from tests.media.video.clips import make, packets
 
 

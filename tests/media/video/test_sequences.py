@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.errors import InputError, UsageError
-from imgcycle.media.pixels import Pixels
+from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.sequences import SequenceWriter, find_sequence, is_pattern, picture_path, read_sequence
 
 

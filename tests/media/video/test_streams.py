@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import UsageError
-from imgcycle.media.video.clip import Stream
 from imgcycle.media.video.containers import copies, recoded
-from imgcycle.media.video.probe import probe_video
+from imgcycle.media.video.probing.clip import Stream
+from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.streams import container_for, plan_streams, stream_arguments, suffix_for
-from tests.media.video.test_clip import made_up
+from tests.media.video.probing.test_clip import made_up
 
 
 def sound(codec: str) -> Stream:

@@ -1,0 +1,1 @@
+"""Events as rich bars, plain lines or JSON lines."""

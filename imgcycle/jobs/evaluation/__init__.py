@@ -1,0 +1,1 @@
+"""Measuring results: distances between image sets, label pictures, flicker."""

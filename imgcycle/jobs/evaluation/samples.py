@@ -1,0 +1,158 @@
+"""Which pictures an evaluation measures, and how it looks at them: found, paired, read ahead, made square."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from imgcycle.data.folders import Pixels, read_scaled
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.evaluation.pairing import pair_up, spread
+from imgcycle.jobs.evaluation.types import EvaluateRequest, LeftOut
+from imgcycle.media.paths import Source, gather, shown
+
+T = TypeVar("T")
+R = TypeVar("R")
+READING = "shorter side scaled to {0} px (bicubic, antialiased), middle {0}×{0}, 8-bit sRGB, upright, alpha on white"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One result to measure, with what it was made from and what was made back from it, if asked for."""
+
+    output: Path
+    input: Path | None = None
+    back: Path | None = None
+
+
+@dataclass(eq=False)
+class Look:
+    """A subject as squares of one size, HWC uint8 RGB; `partner` is some picture of the reference."""
+
+    output: Pixels
+    input: Pixels | None = None
+    back: Pixels | None = None
+    partner: Pixels | None = None
+
+
+def find_subjects(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]]:
+    """What is to be measured, and results that belong to no input or have no way back.
+
+    UsageError when a folder is missing or holds no pictures, or when no names fit.
+    """
+    if request.back is not None and request.inputs is None:
+        raise UsageError("--back is compared with what the outputs were made from", "name that with --inputs")
+    outputs = pictures(request.outputs)
+    found = [Subject(source.path) for source in outputs]
+    if request.inputs is None:
+        return spread(found, request.sample), []
+    alone: list[LeftOut] = []
+    originals = pictures(request.inputs, apart_from=request.outputs)
+    mates = dict(pair_up(outputs, originals).pairs)
+    _some(mates, request.outputs, request.inputs)
+    # In one folder with its inputs, what belongs to nothing is an input.
+    if not same_place(request.inputs, request.outputs):
+        alone += _unmatched(found, mates, request.inputs)
+    found = [replace(s, input=mates[s.output]) for s in found if s.output in mates]
+    if request.back is not None:
+        backs = pictures(request.back)
+        # What came back is called after the output, or as the input was: `convert` keeps the names of a tree.
+        by_output, by_input = (
+            {mate: b for b, mate in pair_up(backs, sources).pairs} for sources in (outputs, originals)
+        )
+        ways = {s.output: by_output.get(s.output) or by_input.get(s.input) for s in found if s.input is not None}
+        mates = {output: back for output, back in ways.items() if back is not None}
+        _some(mates, request.outputs, request.back)
+        alone += _unmatched(found, mates, request.back)
+        found = [replace(s, back=mates[s.output]) for s in found if s.output in mates]
+    return spread(found, request.sample), alone
+
+
+def pictures(argument: str, apart_from: str | None = None) -> list[Source]:
+    """The pictures behind a folder, file or glob, without those of another folder inside it.
+
+    UsageError for none, InputError for a folder in it that cannot be read.
+    """
+    inside = [Path(apart_from)] if apart_from is not None and not same_place(argument, apart_from) else []
+    found = gather([argument], leave_out=inside)
+    if found.closed:  # figures of a part would be taken for the whole's
+        path, why = found.closed[0]
+        raise InputError(f"{shown(path)} cannot be read: {why}")
+    if not found.sources:
+        raise UsageError(f"{shown(argument)} holds no pictures")
+    return found.sources
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two arguments name one folder."""
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def _some(mates: dict[Path, Path], one: str, other: str) -> None:
+    if not mates:
+        raise UsageError(
+            f"no name in {shown(one)} belongs to one in {shown(other)}",
+            "pairs share their name: photos/a.jpg with photos-monet/a.jpg or a-monet.jpg",
+        )
+
+
+def _unmatched(found: Sequence[Subject], mates: dict[Path, Path], where: str) -> list[LeftOut]:
+    reason = f"nothing in {shown(where)} belongs to it"
+    return [LeftOut(str(s.output), reason) for s in found if s.output not in mates]
+
+
+def look_at(subject: Subject, partner: Path | None, size: int) -> Look:
+    """Read a subject; InputError when one of its pictures cannot be read or shows another part than the output."""
+    output = read_scaled(subject.output, size)
+    others: list[Pixels | None] = []
+    for path in (subject.input, subject.back):
+        pixels = None if path is None else _read(path, size)
+        if pixels is not None and not _alike(pixels, output):
+            # A result beside its input (--compare), or a crop: pixels that do not show the same place.
+            sides = " and ".join("{1}×{0}".format(*p.shape) for p in (output, pixels))
+            raise InputError(f"not of the shape of {shown(str(path))} ({sides} after scaling)")
+        others.append(pixels)
+    squares = [None if p is None else square(p, size) for p in others]
+    beside = None if partner is None else square(_read(partner, size), size)
+    return Look(square(output, size), squares[0], squares[1], beside)
+
+
+def _read(path: Path, size: int) -> Pixels:
+    try:
+        return read_scaled(path, size)
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+
+
+def _alike(one: Pixels, other: Pixels) -> bool:
+    return max(abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)) <= 2
+
+
+def square(pixels: Pixels, size: int) -> Pixels:
+    """The middle `size` × `size` part."""
+    top, left = (pixels.shape[0] - size + 1) // 2, (pixels.shape[1] - size + 1) // 2
+    return pixels[top : top + size, left : left + size]
+
+
+def ahead(make: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | InputError]]:
+    """What `make` gives for each item, in order, or its InputError; `jobs` threads make a few ahead."""
+    waiting = iter(items)
+    pending: deque[tuple[T, Future[R]]] = deque()
+    pool = ThreadPoolExecutor(jobs, "imgcycle-read")
+    try:
+        while True:
+            while len(pending) < 2 * jobs and (item := next(waiting, None)) is not None:
+                pending.append((item, pool.submit(make, item)))
+            if not pending:
+                return
+            item, future = pending.popleft()
+            try:
+                yield item, future.result()
+            except InputError as error:
+                yield item, error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

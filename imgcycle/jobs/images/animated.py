@@ -1,0 +1,136 @@
+"""An animation on its way: frame after frame read, translated and written, each a picture of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import InputError
+from imgcycle.jobs.budget import Memory
+from imgcycle.jobs.images.image import (
+    converted,
+    decoded,
+    facts_of,
+    load_bytes,
+    recipe_for,
+    result_size,
+    target_format,
+    times_of,
+)
+from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.tasks import Task
+from imgcycle.media import formats
+from imgcycle.media.animation.frames import Animation
+from imgcycle.media.animation.writer import AnimationWriter
+from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.formats import Format
+
+
+class MovingPicture:
+    """One task's animation on its way: looked over when it is made; one frame at a time is in memory.
+
+    InputError as in `read_picture` and for a frame that is damaged, OutputError as in `AnimationWriter`. Temporary
+    planes lie in `folder`. `close` leaves nothing behind that is not finished.
+    """
+
+    def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
+        self.task, self.style, self._folder = task, style, folder
+        self.source = facts_of(Path(task.input))
+        data = load_bytes(Path(task.input))
+        found = decoded(data, task.input, task.options)
+        if not isinstance(found, Animation):
+            raise InputError("not the file any more that it was")
+        self._animation = found
+        self.digest = hashlib.sha256(data).hexdigest()
+        self.size = result_size(found.size, task.options)
+        self.notes: tuple[str, ...] = ()
+        self._stack = ExitStack()
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        options, path = self.task.options, Path(self.task.output)
+        target = target_format(self.task.output, self._animation.format)
+        recipe = recipe_for(self.style, options) | {"input": self.digest}
+        try:
+            file = self._stack.enter_context(atomic_write(path, times=times_of(self.source)))
+        except OSError as error:
+            raise unwritten("", error) from error
+        writer = _writer(file, self._animation, target, options, recipe, translator, memory)
+        _carry(self._animation, writer, options, translator, memory, listener, self._folder)
+        self.notes = writer.notes
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        self._stack.close()
+        return file_digest(Path(self.task.output))
+
+    def close(self) -> None:
+        """Let go of what is not finished, so that nothing is left of it."""
+        # Leaving with an error is how the temporary file is told to vanish; after `write` nothing is left to leave.
+        with contextlib.suppress(OSError):
+            self._stack.__exit__(_Discarded, _Discarded(), None)
+
+
+class _Discarded(Exception):
+    """Never seen outside."""
+
+
+def converted_animation(
+    animation: Animation,
+    data: bytes,
+    translator: Translator,
+    options: ConvertOptions,
+    target: Format,
+    memory: Memory,
+) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of an animation's result, and lines on what the format could not hold; `data` are its file's."""
+    recipe = recipe_for(translator.style, options) | {"input": hashlib.sha256(data).hexdigest()}
+    out = io.BytesIO()
+    writer = _writer(out, animation, target, options, recipe, translator, memory)
+    _carry(animation, writer, options, translator, memory)
+    return out.getvalue(), writer.notes
+
+
+def _writer(
+    file: IO[bytes],
+    animation: Animation,
+    target: Format,
+    options: ConvertOptions,
+    recipe: dict[str, object],
+    translator: Translator,
+    memory: Memory,
+) -> AnimationWriter:
+    cover = None
+    if animation.cover is not None and target is formats.PNG:
+        cover = converted(animation.cover, options, translator, memory)
+    return AnimationWriter(file, animation, target, options.quality, recipe, options.strip, cover)
+
+
+def _carry(
+    animation: Animation,
+    writer: AnimationWriter,
+    options: ConvertOptions,
+    translator: Translator,
+    memory: Memory,
+    listener: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> None:
+    """Every frame from the one to the other."""
+    count = len(animation.delays)
+    for number, (still, delay) in enumerate(zip(animation.frames(), animation.delays, strict=True)):
+        hear = None if listener is None else _of_all(listener, number, count)
+        writer.add(converted(still, options, translator, memory, hear, folder), delay)
+    writer.finish()
+
+
+def _of_all(listener: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    return lambda share: listener((number + share) / count)

@@ -1,0 +1,311 @@
+"""One still on its way: read and reduced, translated, restored and encoded, each step a function of its own.
+
+The first and the last run in threads while the net works on another picture; only the second needs the net.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from imgcycle._version import __version__
+from imgcycle.config import ConvertOptions
+from imgcycle.engine import resample
+from imgcycle.engine.strips.plan import StripPlan
+from imgcycle.engine.strips.run import Listener
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import InputError
+from imgcycle.jobs.budget import Memory, fitted, fitted_strokes, work_shape
+from imgcycle.jobs.colour_rows import Ends, PixelRows, ReducedRows
+from imgcycle.jobs.strokes import held_rows, strokes_share
+from imgcycle.jobs.tasks import Task
+from imgcycle.media import formats
+from imgcycle.media.animation.frames import Animation, read_picture
+from imgcycle.media.files import atomic_write, read_file, unwritten
+from imgcycle.media.formats import Format
+from imgcycle.media.image.pixels import Floats, Pixels, side_by_side, without_holes
+from imgcycle.media.image.read import Still
+from imgcycle.media.image.write import encode_still, losses
+from imgcycle.media.paths import kind_of
+
+Result = Floats | Pixels
+"""What a net made of a frame: floats in [0, 1] of the reduced size, or finished pixels where it saw every one."""
+
+_MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
+"""The options that a result depends on."""
+
+
+@dataclass(eq=False)
+class Frame:
+    """One still of a picture, ready for the net.
+
+    `pixels` are the still's with transparent holes filled; `small` is their reduction, (h, w, 3) in [0, 1], in the
+    picture's own colours, or None where the net sees every pixel. `reusable` tells that nobody else looks at the
+    pixels.
+    """
+
+    still: Still
+    pixels: Pixels
+    small: Floats | None
+    reusable: bool = True
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        arrays = {id(a): a for a in (self.still.pixels, self.still.alpha, self.pixels) if a is not None}
+        return sum(a.nbytes for a in arrays.values())
+
+    def output(self, options: ConvertOptions) -> Pixels:
+        """Where the result's pixels go: over the source's, unless those are looked at again."""
+        needed = options.compare or (self.still.alpha is not None and self.pixels is self.still.pixels)
+        free = self.reusable and self.pixels.flags.writeable and not needed
+        return self.pixels if free else np.empty_like(self.pixels)
+
+
+@dataclass(eq=False)
+class Prepared:
+    """A still ready for the net, the digest of its file, and how many frames that has."""
+
+    frame: Frame
+    digest: str
+    frames: int = 1
+
+    @property
+    def format(self) -> Format:
+        """What the file was."""
+        return self.frame.still.format
+
+    def notes(self, target: Format, strip: str = "none") -> tuple[str, ...]:
+        """What of the file a result in this format does not hold, in a line each."""
+        single = (f"the first of {self.frames} frames was taken: {target.name} has no others",)
+        still = self.frame.still
+        return (*still.notes, *losses(still, target, strip), *(single if self.frames > 1 else ()))
+
+    def size(self, options: ConvertOptions) -> tuple[int, int]:
+        """Width and height of the result."""
+        return result_size(self.frame.still.size, options)
+
+
+def result_size(size: tuple[int, int], options: ConvertOptions) -> tuple[int, int]:
+    """Width and height of the result of a picture of that size."""
+    return (2 * size[0], size[1]) if options.compare else size
+
+
+def facts_of(path: Path) -> os.stat_result:
+    """What the system knows of a file; InputError when it is not there."""
+    try:
+        return path.stat()
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+
+
+def times_of(source: os.stat_result) -> tuple[int, int]:
+    """When a file was last read and last changed, in nanoseconds."""
+    return source.st_atime_ns, source.st_mtime_ns
+
+
+def load_bytes(path: Path) -> bytes:
+    """A file's bytes; InputError in place of the system's many ways to fail."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+
+
+def decoded(data: bytes, name: str, options: ConvertOptions) -> Still | Animation:
+    """What a file's bytes show; `name` tells RAW files from TIFF, which they look like."""
+    if kind_of(Path(name)) == "raw" and options.raw != "none":
+        from imgcycle.media.codecs.raw import read_raw
+
+        return read_raw(data, options.raw, options.max_pixels)
+    return read_picture(data, options.max_pixels)
+
+
+def prepared(picture: Still | Animation, data: bytes, options: ConvertOptions, style: Style) -> Prepared:
+    """Fill holes and reduce to the work size; of an animation, the first frame."""
+    frames = 1
+    if isinstance(picture, Animation):
+        frames = len(picture.delays)
+        picture = next(picture.frames())
+    return Prepared(_frame(picture, options, style), hashlib.sha256(data).hexdigest(), frames)
+
+
+def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
+    pixels = still.pixels if still.alpha is None else without_holes(still.pixels, still.alpha)
+    shape = work_shape(pixels.shape[0], pixels.shape[1], options, style)
+    if shape == pixels.shape[:2]:
+        return Frame(still, pixels, None)
+    return Frame(still, pixels, resample.to_unit(resample.reduced(pixels, shape)))
+
+
+def translate(
+    frame: Frame,
+    options: ConvertOptions,
+    translator: Translator,
+    memory: Memory,
+    listener: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> Result:
+    """What the net makes of a still, in the picture's own colours; see `Result`.
+
+    `listener` hears the share of the work that is done, 0 to 1. Temporary planes of pictures that are too large for
+    `memory` lie in `folder`. What is prepared is used up: results may be written over its pixels.
+    """
+    if options.strength == 0:
+        return frame.pixels if frame.small is None else frame.small
+    rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
+    ends = Ends(rows, frame.still.metadata.icc, options)
+    net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
+    height, width = frame.pixels.shape[:2]
+    plan = fitted(height, width, frame.bytes, options, net, memory)
+    hear = None if listener is None else _heard(listener)
+    net.translate_rows(ends, ends, plan, hear, folder)
+    if net.strokes is None or frame.small is None or not strokes_share(height, width, options, net.style):
+        return rows.out
+    plan = fitted_strokes(height, width, frame.bytes, options, net, memory)
+    return _stroked(frame, cast(Floats, rows.out), options, net, plan, hear, folder)
+
+
+def _stroked(
+    frame: Frame,
+    result: Floats,
+    options: ConvertOptions,
+    translator: Translator,
+    plan: StripPlan,
+    listener: Listener | None,
+    folder: Path | None,
+) -> Pixels:
+    """The finished pixels, with the strokes that the style's second net lays over the first one's result."""
+    assert translator.strokes is not None
+    assert frame.small is not None
+    out = frame.output(options)
+    rows = held_rows(frame.pixels, out, frame.small, result, options, translator.style)
+    ends = Ends(rows, frame.still.metadata.icc, options)
+    translator.strokes.translate_rows(ends, ends, plan, listener, folder)
+    return out
+
+
+def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
+    return PixelRows(frame.pixels, frame.output(options), options.strength)
+
+
+def _heard(listener: Callable[[float], None]) -> Listener:
+    return lambda advance: listener(advance.share)
+
+
+def finish(prepared: Prepared, result: Result, options: ConvertOptions, style: Style, target: Format) -> bytes:
+    """Restore the full size and encode, with the recipe in the metadata."""
+    recipe = recipe_for(style, options) | {"input": prepared.digest}
+    still = _restored(prepared.frame, result, options, detail_of(style, options))
+    return encode_still(still, target, options.quality, recipe, options.strip)
+
+
+def converted(
+    still: Still,
+    options: ConvertOptions,
+    translator: Translator,
+    memory: Memory,
+    listener: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> Still:
+    """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate`."""
+    frame = _frame(still, options, translator.style)
+    result = translate(frame, options, translator, memory, listener, folder)
+    return _restored(frame, result, options, detail_of(translator.style, options))
+
+
+def detail_of(style: Style, options: ConvertOptions) -> float:
+    """The share of the photograph's own fine detail: as asked, else the style's."""
+    return style.detail_share(options.detail, options.strokes)
+
+
+def _restored(frame: Frame, result: Result, options: ConvertOptions, detail: float) -> Still:
+    still = frame.still
+    if options.strength > 0:
+        if frame.small is None or result.dtype != np.float32:
+            pixels = cast(Pixels, result)
+        else:
+            out = frame.output(options)
+            pixels = resample.restored(frame.pixels, frame.small, cast(Floats, result), detail, options.strength, out)
+        if still.alpha is not None:
+            # What cannot be seen stays as it was.
+            hidden = still.alpha == 0
+            pixels[hidden] = still.pixels[hidden]
+        still = still.with_pixels(pixels)
+    return _beside(frame.still, still) if options.compare else still
+
+
+def _beside(before: Still, after: Still) -> Still:
+    alpha = None if before.alpha is None else side_by_side(before.alpha, before.alpha)
+    return replace(after, pixels=side_by_side(before.pixels, after.pixels), alpha=alpha)
+
+
+class HeldPicture:
+    """One task's still on its way, held in memory: read when it is made, then translated, then written.
+
+    InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
+    """
+
+    def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
+        self.task, self.style, self._folder = task, style, folder
+        self.source = facts_of(Path(task.input))
+        data = load_bytes(Path(task.input))
+        self._prepared = prepared(decoded(data, task.input, task.options), data, task.options, style)
+        self._result: Result | None = None
+        self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
+        target = target_format(task.output, self._prepared.format)
+        self.notes: tuple[str, ...] = self._prepared.notes(target, task.options.strip)
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        frame = self._prepared.frame
+        self._result = translate(frame, self.task.options, translator, memory, listener, self._folder)
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        assert self._result is not None
+        target = target_format(self.task.output, self._prepared.format)
+        data = finish(self._prepared, self._result, self.task.options, self.style, target)
+        path = Path(self.task.output)
+        try:
+            with atomic_write(path, times=times_of(self.source)) as file:
+                file.write(data)
+        except OSError as error:
+            raise unwritten("", error) from error
+        return hashlib.sha256(data).hexdigest()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def target_format(name: str, source: Format) -> Format:
+    """The format a result is written in: its name's, else its source's, else the nearest that can be written."""
+    return formats.written_as(formats.by_suffix(name) or source)
+
+
+def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:
+    """What a result states of its making, apart from the digest of its input: style, weights, options, version.
+
+    Options are resolved, so that a changed default shows as a changed recipe.
+    """
+    values = options.to_dict()
+    if options.work_size == "auto":
+        values["work_size"] = style.work_size
+    values["detail"] = style.detail_share(options.detail, options.strokes)
+    making = {key: values[key] for key in _MAKING}
+    if style.strokes is not None:  # others' results stay what they were before there were any
+        making["strokes"] = style.strokes_share(options.strokes)
+    return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
+
+
+def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether two recipes use the same weights and options."""
+    return all(recipe.get(key) == wanted[key] for key in ("weights", "options"))

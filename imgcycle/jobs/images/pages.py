@@ -1,0 +1,344 @@
+"""Pages to look at what a conversion made: what hangs there, and that no file of the user's is written over.
+
+They are made of files, when all work is over: what was converted earlier hangs there as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgcycle.config import ConvertOptions
+from imgcycle.device import BASE_BYTES
+from imgcycle.engine.translator import Style
+from imgcycle.errors import ImgcycleError, InputError, UsageError
+from imgcycle.jobs.budget import Memory
+from imgcycle.jobs.evaluation.pairing import spread
+from imgcycle.jobs.events import Ended, Event, Finished, Noted, Showed
+from imgcycle.jobs.images.image import recipe_for
+from imgcycle.jobs.images.run import Styled
+from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
+from imgcycle.jobs.side_outputs import check_place
+from imgcycle.jobs.tasks import Row, Task
+from imgcycle.media import formats
+from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.formats import Format
+from imgcycle.media.image.read import Still, measure_file
+from imgcycle.media.image.thumbnails import Levels
+from imgcycle.media.image.write import encode_still
+from imgcycle.media.paths import shown
+from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
+from imgcycle.report.gallery import LONGEST, Gallery
+from imgcycle.report.layout import lay_out, most_exhibits
+from imgcycle.report.sheet import Sheet
+from imgcycle.weights.find import FoundStyle
+
+_PAGES = (".html", ".htm")
+_SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
+_MANY = 40
+"""Inputs from which on it is said that pages take their time."""
+_AT_LEAST = 150 * 2**20
+"""Bytes that pages take beside what a process always takes, as measured, with pictures of 16 megapixels in one style
+on them."""
+_HELD = 7
+"""The same of a pixel of every further style's picture in a gallery: two inputs' are held, and one's written down."""
+_SHEETS_BYTES = 12
+"""The same of a pixel of a sheet: drawn, written on, put into the order that encoders want, and encoded."""
+_RATIOS = (0.4, 0.67, 1.0, 1.5, 3.0)
+_HEAVY = 150_000_000
+"""Bytes from which on a browser takes its time with a page, too."""
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """The pages wanted, and whether they may replace a file that imgcycle did not write."""
+
+    sheet: Path | None = None
+    gallery: Path | None = None
+    overwrite: bool = False
+
+    def __bool__(self) -> bool:
+        return self.sheet is not None or self.gallery is not None
+
+    def check(self, tasks: Sequence[Task], memory: Memory | None = None) -> None:
+        """UsageError where a page cannot be written, would replace an input, a result or a file of the user's, or takes
+        more than a promised `memory`."""
+        if self and memory is not None and memory.promised and self._least(tasks) > memory.total:
+            least = -(-self._least(tasks) // 2**20)
+            what = " and ".join(name for name in ("sheet", "gallery") if getattr(self, name) is not None)
+            allowed = f"the {memory.total // 2**20} MiB allowed"
+            raise UsageError(f"a {what} may take more than {allowed}", f"--memory {least}M is the least that would do")
+        if self.sheet is not None:
+            _sheet_format(self.sheet)
+            self._check_place("--sheet", self.sheet, tasks)
+        if self.gallery is not None:
+            if self.gallery.suffix.lower() not in _PAGES:
+                raise UsageError(f"--gallery {shown(self.gallery)} is no page", "call it .html")
+            self._check_place("--gallery", self.gallery, tasks)
+
+    def _least(self, tasks: Sequence[Task]) -> int:
+        """Bytes of the process while pages are made, at most."""
+        inputs = len({task.input for task in tasks})
+        if not inputs:
+            return BASE_BYTES + _AT_LEAST
+        pictures = 1 + -(-len(tasks) // inputs)
+        least = BASE_BYTES + _AT_LEAST
+        if self.gallery is not None:
+            least += _HELD * (pictures - 2) * LONGEST**2
+        if self.sheet is None:
+            return least
+        count = min(inputs, most_exhibits(pictures))
+        # The results' shapes are not known yet: it depends on the numbers which of these makes the largest sheet.
+        sheets = [lay_out([ratio] * count, pictures) for ratio in _RATIOS]
+        return least + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
+
+    def _check_place(self, option: str, path: Path, tasks: Sequence[Task]) -> None:
+        check_place(option, path, tasks)
+        if os.path.lexists(path) and not self.overwrite and not _is_ours(path):
+            why = "is there already, and not as imgcycle wrote it"
+            raise UsageError(f"{option} {shown(path)} {why}", "--overwrite replaces it")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return Ledger(path.parent).standing(path) == "ours"
+    except OSError:  # a link to nothing, or no permission to look
+        return False
+
+
+def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Credit:
+    """Whose style it is: by the index, else by the weights' card, and the settings it is used with."""
+    said: dict[str, object] = {}
+    if found.entry is not None:
+        said = {"direction": found.entry.direction, "data": found.entry.data, "licence": found.entry.licence}
+    elif not found.is_foreign:
+        from imgcycle.weights.native import inspect_weights
+
+        said = inspect_weights(found.path).card
+    words = {key: str(said.get(key) or "") for key in ("direction", "data", "licence")}
+    # Which way through a run it is says nothing of what it does.
+    direction = "" if words["direction"] in ("A2B", "B2A") else words["direction"]
+    return Credit(style.name, style.digest, _settings(style, options), direction, words["data"], words["licence"])
+
+
+def _settings(style: Style, options: ConvertOptions) -> str:
+    used = recipe_for(style, options)["options"]
+    parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
+    if used["strength"] != 1:
+        parts.append(f"strength {used['strength']:g}")
+    if "strokes" in used:
+        parts.append(f"strokes {used['strokes']:g}")
+    if used["keep_colour"]:
+        parts.append("colours kept")
+    return ", ".join(parts)
+
+
+def looked_at(
+    events: Iterable[Event], works: Sequence[Styled], credits: Sequence[Credit], viewing: Viewing
+) -> Iterator[Event]:
+    """The events of a conversion, and before the last of them those of its pages, which are made then.
+
+    OutputError when a page cannot be written, after the last event.
+    """
+    rows: list[Row] = []
+    for event in events:
+        if isinstance(event, Finished):
+            rows.append(event.row)
+        if viewing and isinstance(event, Ended):
+            try:
+                yield from _pages(exhibition(works, credits, rows), viewing)
+            except ImgcycleError:
+                yield event
+                raise
+        yield event
+
+
+def exhibition(works: Sequence[Styled], credits: Sequence[Credit], rows: Sequence[Row]) -> Exhibition:
+    """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
+
+    `rows` are those of the works' tasks, in order, as far as the work came.
+    """
+    tasks = [(work.style.name, task) for work in works for task in work.plan.tasks]
+    titles = titled([task.input for _, task in tasks])
+    made: dict[str, list[tuple[str, Work]]] = {}
+    first: dict[str, Task] = {}
+    ratios: dict[str, float] = {}
+    missing = []
+    for n, (style, task) in enumerate(tasks):
+        row = rows[n] if n < len(rows) else None
+        result = Work(Path(task.output), 2 if task.options.compare else 1, task.options.max_pixels * 2)
+        first.setdefault(task.input, task)
+        why = _absent(row)
+        if not why:
+            try:
+                facts = measure_file(result.path, result.max_pixels)
+                ratios.setdefault(task.input, facts.width / result.parts / facts.height)
+            except InputError as error:
+                why = str(error)
+        if why:
+            title = titles[task.input] if len(works) == 1 else f"{titles[task.input]} ({style})"
+            missing.append(Missing(title, why))
+        else:
+            made.setdefault(task.input, []).append((style, result))
+    exhibits = tuple(
+        _exhibit(first[name], titles[name], tuple(made[name]), ratios[name]) for name in first if name in made
+    )
+    return Exhibition(_heading(list(first)), exhibits, tuple(credits), tuple(missing))
+
+
+def _exhibit(task: Task, title: str, after: tuple[tuple[str, Work], ...], ratio: float) -> Exhibit:
+    before = Work(Path(task.input), max_pixels=task.options.max_pixels, raw=task.options.raw)
+    return Exhibit(title, before, after, ratio)
+
+
+def _absent(row: Row | None) -> str:
+    """Why a task has nothing to show; empty where it has."""
+    if row is None:
+        return "not reached"
+    if row.status in ("done", "skipped"):
+        return ""
+    lines = (row.error or row.status).strip().splitlines()
+    return f"kept: {lines[-1]}" if row.status == "kept" else lines[-1]
+
+
+def titled(inputs: Sequence[str]) -> dict[str, str]:
+    """What each input is called on a page: its path from the folder that holds them all, on one line."""
+    above = _above(inputs)
+    return {name: shown(os.path.relpath(name, above) if above else name) for name in inputs}
+
+
+def _heading(inputs: Sequence[str]) -> str:
+    if len(inputs) == 1:
+        return shown(Path(inputs[0]).name)
+    folder = Path(_above(inputs)).name
+    return shown(folder) if folder else f"{len(inputs)} pictures"
+
+
+def _above(inputs: Sequence[str]) -> str:
+    try:
+        return os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in inputs])  # noqa: PTH100, PTH120
+    except ValueError:  # none, or on several drives
+        return ""
+
+
+def _pages(shown_there: Exhibition, viewing: Viewing) -> Iterator[Event]:
+    exhibits = shown_there.exhibits
+    wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
+    if not exhibits:
+        yield Noted(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
+        return
+    if len(exhibits) > _MANY:
+        yield Noted(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
+    with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
+        for page in _made(shown_there, viewing):
+            _note_down(Path(page.path))
+            yield page
+            if page.size > _HEAVY:
+                yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
+
+
+def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
+    """Read every picture once, small, for both pages."""
+    board = _Board(of) if viewing.sheet is not None else None
+    missing = list(of.missing)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        page = None
+        if viewing.gallery is not None:
+            stack.enter_context(_writing("page", viewing.gallery))
+            file = stack.enter_context(atomic_write(viewing.gallery))
+            page = Gallery(file, of)
+        of_both = of.exhibits if page is not None or board is None else board.exhibits
+        longest = LONGEST if page is not None or board is None else board.longest
+        for exhibit, pictures in _read(of_both, longest):
+            if isinstance(pictures, ImgcycleError):
+                missing.append(Missing(exhibit.title, str(pictures)))
+                continue
+            count += 1
+            if page is not None:
+                page.add(exhibit, pictures)
+            if board is not None:
+                board.add(exhibit, pictures)
+        if page is not None:
+            page.finish(missing)
+    if viewing.gallery is not None:
+        yield Showed("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
+    if viewing.sheet is not None and board is not None:
+        data = board.finish(missing, _sheet_format(viewing.sheet))
+        with _writing("sheet", viewing.sheet), atomic_write(viewing.sheet) as file:
+            file.write(data)
+        yield Showed("sheet", os.fspath(viewing.sheet), board.count, len(data))
+
+
+@contextlib.contextmanager
+def _writing(what: str, path: Path) -> Iterator[None]:
+    """Around the writing of a page or a sheet: OutputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(f"{shown(path)}: a {what}", error) from error
+
+
+class _Board:
+    """A sheet, and which exhibits have room there."""
+
+    def __init__(self, of: Exhibition) -> None:
+        pictures = 1 + len(of.styles)
+        self.exhibits = spread(of.exhibits, most_exhibits(pictures))
+        self.count = 0
+        self._chosen = {id(exhibit) for exhibit in self.exhibits}
+        self._more = len(of.exhibits) - len(self.exhibits)
+        self._of = of
+        layout = lay_out([exhibit.ratio for exhibit in self.exhibits], pictures)
+        self.longest = layout.longest
+        self._sheet = Sheet(of, layout)
+
+    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+        """Hang one, where it has room."""
+        if id(exhibit) in self._chosen:
+            self.count += 1
+            self._sheet.add(exhibit, pictures)
+
+    def finish(self, missing: Sequence[Missing], target: Format) -> bytes:
+        """The sheet's file, with a recipe: a walk does not take it for a photograph."""
+        pixels = self._sheet.finish(missing, self._more)
+        recipe = {"sheet": self._of.title, "styles": {c.style: c.weights for c in self._of.credits}}
+        return encode_still(Still(pixels, format=target, lossless=target.lossless), target, None, recipe)
+
+
+def _read(exhibits: Sequence[Exhibit], longest: int) -> Iterator[tuple[Exhibit, list[Levels] | InputError]]:
+    """Every exhibit's pictures, or why there are none; the next one's are read meanwhile."""
+
+    def pictures(exhibit: Exhibit) -> list[Levels] | InputError:
+        try:
+            return [work.read(longest) for work in (exhibit.before, *(work for _, work in exhibit.after))]
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(1, "imgcycle-look") as reader:
+        ahead = reader.submit(pictures, exhibits[0])
+        for n, exhibit in enumerate(exhibits):
+            found = ahead.result()
+            if n + 1 < len(exhibits):
+                ahead = reader.submit(pictures, exhibits[n + 1])
+            yield exhibit, found
+
+
+def _sheet_format(path: Path) -> Format:
+    found = formats.by_suffix(path)
+    if found not in _SHEETS:
+        names = ", ".join(target.suffixes[0] for target in _SHEETS)
+        raise UsageError(f"--sheet {shown(path)} is of no format that sheets come in", f"one of {names}")
+    assert found is not None
+    return found
+
+
+def _note_down(path: Path) -> None:
+    """Remember that a page is ours, so that the next run may replace it."""
+    facts = path.stat()
+    written = (facts.st_size, facts.st_mtime_ns, file_digest(path))
+    Ledger(path.parent).append(Record(path.name, "", 0, 0, "", *written, "", "{}"))

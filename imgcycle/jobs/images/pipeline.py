@@ -1,0 +1,267 @@
+"""Tasks to rows: decoding and encoding in threads while the net works, in order, in bounded memory.
+
+Whatever goes wrong with one picture ends in its row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.budget import Course, Memory, planned_file
+from imgcycle.jobs.byte_budget import Room
+from imgcycle.jobs.disk import existing
+from imgcycle.jobs.images.animated import MovingPicture
+from imgcycle.jobs.images.image import HeldPicture, recipe_for
+from imgcycle.jobs.images.streamed import HugePicture
+from imgcycle.jobs.ledger import Record, relative_name
+from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, Verdict
+from imgcycle.media.files import is_full, unwritten
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a task came to: its row, and for the ledger what was written.
+
+    `full` tells that a full disk ended it, as it would end every other.
+    """
+
+    row: Row
+    record: Record | None = None
+    full: bool = False
+
+
+class Picture(Protocol):
+    """One task's picture, read: then it is translated, written, and closed whatever happened.
+
+    `digest` is the SHA-256 of its file, `source` what the system knew of that before it was read. `notes`, complete
+    once it is written, are single lines on what the result could not keep.
+    """
+
+    digest: str
+    source: os.stat_result
+    notes: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        ...
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        ...
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open; nothing unfinished stays."""
+        ...
+
+
+@dataclass
+class Begun:
+    """A picture read (or what came of it, when there is nothing to translate), the seconds that took, its room."""
+
+    value: Picture | Written
+    seconds: float
+    size: int = 0
+
+
+def rows(
+    tasks: Sequence[Task],
+    translator: Translator,
+    jobs: int,
+    memory: Memory,
+    listener: Callable[[int, float], None],
+) -> Iterator[Written]:
+    """What each task came to, in order; `jobs` threads read and as many write.
+
+    `listener` hears which task the net is at, and how much of it is done, 0 to 1.
+    """
+    reading: deque[tuple[Task, Future[Begun]]] = deque()
+    writing: deque[Future[Written]] = deque()
+    waiting = iter(enumerate(tasks))
+    room = Room(memory.for_pictures(translator))
+    position = 0
+    readers = ThreadPoolExecutor(jobs, "imgcycle-read")
+    writers = ThreadPoolExecutor(jobs, "imgcycle-write")
+    try:
+        while True:
+            while len(reading) < jobs + 1 and (entry := next(waiting, None)) is not None:
+                ticket, task = entry
+                future = readers.submit(begin, task, translator, memory, room, ticket)
+                reading.append((task, future))
+            if not reading:
+                break
+            task, future = reading.popleft()
+            hear = partial(listener, position)
+            writing.append(_through_the_net(task, future.result(), translator, memory, writers, room, hear))
+            position += 1
+            while writing and (len(writing) > jobs or writing[0].done()):
+                yield writing.popleft().result()
+        while writing:
+            yield writing.popleft().result()
+    finally:
+        # Waiting for the writers costs a moment and saves their work; readers' work is lost either way.
+        room.close()
+        for _, future in reading:
+            future.add_done_callback(_let_go)
+        readers.shutdown(wait=False, cancel_futures=True)
+        writers.shutdown(wait=True)
+
+
+def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket: int = 0) -> Begun:
+    """Read and reduce one picture, once there is room for it."""
+    course = Course(0)
+    entered = False
+    try:
+        if task.verdict == "convert":
+            course = planned_file(task, translator, memory)
+        room.enter(ticket, course.size)
+        entered = True
+        if task.verdict != "convert":
+            return Begun(Written(left_alone(task)), 0.0)
+        started = time.perf_counter()
+        return Begun(read(task, course, translator.style), time.perf_counter() - started, course.size)
+    except Exception as error:
+        # Whoever comes next waits for this ticket, used or not.
+        if entered:
+            room.leave(course.size)
+        else:
+            _pass(room, ticket)
+        return Begun(failed(task, error), 0.0)
+
+
+def read(task: Task, course: Course, style: Style) -> Picture:
+    """A task's picture, read and reduced, as it was planned."""
+    folder = spill_folder(Path(task.output).parent)
+    if course.by_rows:
+        return HugePicture(task, course, style, folder)
+    return MovingPicture(task, style, folder) if course.moves else HeldPicture(task, style, folder)
+
+
+def _pass(room: Room, ticket: int) -> None:
+    try:
+        room.enter(ticket, 0)
+    except ImgcycleError:
+        return
+
+
+def _through_the_net(
+    task: Task,
+    begun: Begun,
+    translator: Translator,
+    memory: Memory,
+    writers: ThreadPoolExecutor,
+    room: Room,
+    listener: Callable[[float], None],
+) -> Future[Written]:
+    if isinstance(begun.value, Written):
+        return _ready(begun.value)
+    started = time.perf_counter()
+    try:
+        begun.value.translate(translator, memory, listener)
+    except BaseException as error:
+        begun.value.close()
+        room.leave(begun.size)
+        if not isinstance(error, Exception):
+            raise
+        return _ready(failed(task, error))
+    seconds = begun.seconds + time.perf_counter() - started
+    return writers.submit(end, task, replace(begun, seconds=seconds), translator.style, room)
+
+
+def spill_folder(results: Path) -> Path:
+    """Where temporary planes lie: where TMPDIR says, else on the disk that the results go to.
+
+    The system's own folder for temporary files is often a piece of memory.
+    """
+    return Path(os.environ.get("TMPDIR") or existing(results))
+
+
+def end(task: Task, begun: Begun, style: Style, room: Room) -> Written:
+    """Restore, encode and write one picture."""
+    started = time.perf_counter()
+    assert not isinstance(begun.value, Written)
+    try:
+        written = write(task, begun.value, style)
+    except Exception as error:
+        return failed(task, error)
+    finally:
+        begun.value.close()
+        room.leave(begun.size)
+    row = replace(written.row, seconds=round(begun.seconds + time.perf_counter() - started, 4))
+    return replace(written, row=row)
+
+
+def _let_go(future: Future[Begun]) -> None:
+    """Close what was read for nobody."""
+    if not future.cancelled() and not isinstance(picture := future.result().value, Written):
+        picture.close()
+
+
+def _ready(written: Written) -> Future[Written]:
+    future: Future[Written] = Future()
+    future.set_result(written)
+    return future
+
+
+def write(task: Task, picture: Picture, style: Style) -> Written:
+    """Encode and write one result, whole, with its source's times; OutputError when that fails."""
+    path = Path(task.output)
+    try:
+        digest = picture.write()
+        found = path.stat()
+    except OSError as error:
+        raise unwritten("", error) from error
+    recipe = recipe_for(style, task.options)
+    record = Record(
+        relative_name(Path(task.root), path),
+        task.input,
+        picture.source.st_size,
+        picture.source.st_mtime_ns,
+        picture.digest,
+        found.st_size,
+        found.st_mtime_ns,
+        digest,
+        style.digest,
+        json.dumps(recipe["options"], sort_keys=True),
+    )
+    return Written(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
+
+
+def left_alone(task: Task | ClipTask) -> Row:
+    """The row of a task that the plan skips, keeps or knows to fail."""
+    statuses: dict[Verdict, Status] = {"skip": "skipped", "keep": "kept", "fail": "failed"}
+    status = statuses[task.verdict]
+    return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
+
+
+def failed(task: Task, error: Exception) -> Written:
+    """What a task came to that an exception ended."""
+    return Written(failure(task.input, task.output, error), full=is_full(error))
+
+
+def failure(source: str, output: str, error: Exception) -> Row:
+    """The row of what an exception ended; with IMGCYCLE_DEBUG set, the traceback as well."""
+    text = str(error) if isinstance(error, ImgcycleError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        text = "not enough memory"
+    if os.environ.get("IMGCYCLE_DEBUG"):
+        text = "".join(traceback.format_exception(error))
+    return Row(source, output, "failed", error=text if "\n" not in text.strip() else text.strip())

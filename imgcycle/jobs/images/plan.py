@@ -1,0 +1,394 @@
+"""The plan of a conversion: every input, its output, and whether to convert, skip or keep, before the first pixel."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.translator import Style
+from imgcycle.errors import UsageError
+from imgcycle.jobs.images.image import recipe_for, same_making
+from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
+from imgcycle.jobs.strokes import check_strokes
+from imgcycle.jobs.tasks import ClipTask, Task, Verdict
+from imgcycle.media import formats, paths
+from imgcycle.media.files import opened, read_file
+from imgcycle.media.foreign import EXPORT, foreign_by_suffix
+from imgcycle.media.formats import Format
+from imgcycle.media.metadata import xmp
+from imgcycle.media.paths import Assignment, OnClash, Source
+
+_HEAD, _TAIL = 192 * 1024, 128 * 1024
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
+
+    `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
+    that many inputs spread over the whole, `limit` the first ones.
+    """
+
+    inputs: tuple[str, ...]
+    output: str | None = None
+    options: ConvertOptions = field(default_factory=ConvertOptions)
+    recursive: bool = True
+    overwrite: bool = False
+    update: bool = False
+    format: str = "same"
+    name: str | None = None
+    on_clash: OnClash = "rename"
+    sample: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tasks in order, and single lines on what else was found."""
+
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def to_convert(self) -> list[Task]:
+        """The tasks that mean work."""
+        return [task for task in self.tasks if task.verdict == "convert"]
+
+
+def plan(request: ConvertRequest, style: Style) -> Plan:
+    """Find the inputs, give each an output, look at what is there already. UsageError when any of it cannot be."""
+    return plan_styles(request, [style])[0]
+
+
+def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = False) -> list[Plan]:
+    """A plan for each style, of the same inputs; what was found beside them is noted in the first.
+
+    Of several styles (and with `apart` of a single one) each has a folder of its own below the output folder, unless
+    the name says which is which. UsageError also where two styles would write one file.
+    """
+    check_strokes(styles, request.options)
+    apart = apart or len(styles) > 1
+    if request.format != "same" and request.format not in formats.CHOICES:
+        raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
+    if apart and request.output is not None and not paths.names_folder(request.output):
+        raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
+    if request.output is not None and not request.output.endswith(("/", os.sep)) and not os.path.isdir(request.output):  # noqa: PTH112
+        paths.check_suffix(request.output, formats.CHOICES.get(request.format))
+    leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
+    with_raw = request.options.raw != "none"
+    found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
+    recipes = {source: read_recipe(source.path) for source in found.sources}
+    results = [source for source, recipe in recipes.items() if recipe is not None and "sheet" not in recipe]
+    pages = [source for source, recipe in recipes.items() if recipe is not None and "sheet" in recipe]
+    each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
+
+    def made_from(sources: Sequence[Source]) -> list[Assignment]:
+        return [made for style, own in each for made in paths.targets(sources, *_naming(own, style))]
+
+    sources = chosen_inputs(found.sources, results, pages, made_from)
+    beside = Beside(tuple(_left_alone(found, request)), tuple(_beside(found)), len(found.sources) - len(sources))
+    plans = []
+    for n, (style, own) in enumerate(each):
+        about = f" in {style.name}" if len(styles) > 1 else ""
+        plans.append(_planned(sources, own, style, beside if n == 0 else None, about))
+    _refuse_meetings(plans)
+    return plans
+
+
+def chosen_inputs(
+    found: Sequence[Source],
+    results: Sequence[Source],
+    pages: Sequence[Source],
+    made_from: Callable[[Sequence[Source]], Sequence[Assignment]],
+) -> list[Source]:
+    """The inputs among what was found, without imgcycle's own `results` (a glob or a walk takes them along).
+
+    Where all that was named is results, they are what is meant, but those that `made_from` them would be made now.
+    `pages` (contact sheets) are inputs only when nothing else was named.
+    """
+    ours = {*results, *pages}
+    if any(source not in ours for source in found):
+        return [source for source in found if source not in ours]
+    if not results:
+        return [source for source in pages if source.folder is None]
+    made = {paths.key(each.output): each.source for each in made_from(results)}
+    return [source for source in results if made.get(paths.key(source.path), source) == source]
+
+
+def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
+    """Where the results of a style go."""
+    if not apart or request.output is None or "{style}" in (request.name or ""):
+        return request.output
+    return f"{Path(request.output) / style.name}{os.sep}"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the inputs: tasks that are none, lines on what is left alone, the number of earlier results."""
+
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...]
+    results: int
+
+
+def _naming(request: ConvertRequest, style: Style) -> tuple[str | None, str, Callable[[Source], str], str | None]:
+    """What names a style's results: see `paths.targets`."""
+    return request.output, style.name, lambda source: _suffix(source, request.format), request.name
+
+
+def _planned(
+    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Beside | None, about: str
+) -> Plan:
+    """A style's plan; `beside` is what is told once for all styles, None where it was."""
+    # Every input gets its output before any is chosen: a sample must go where the whole would.
+    assigned = paths.assign(sources, *_naming(request, style), request.on_clash)
+    if request.name is not None:
+        _check_names(assigned, request.format)
+    assigned = chosen(assigned, request.sample, request.limit)
+    ledgers = open_ledgers(assigned)
+    wanted = recipe_for(style, request.options)
+    tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
+    recognised = [style.origin] if style.origin else []
+    notes = kept_notes(tasks, about)
+    if beside is None:
+        return Plan(tasks, (*recognised, *notes))
+    once = (*beside.notes, *left_out(beside.results), *_renamed(assigned))
+    # What cannot be done comes first: with --fail-fast, and to whoever looks, it is news before the work.
+    return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
+
+
+def open_ledgers(assigned: Sequence[Assignment]) -> dict[Path, Ledger]:
+    """The ledger of every output root; UsageError where one is a link."""
+    roots = {each.root for each in assigned}
+    for root in roots:
+        check_state(root)
+    return {root: Ledger(root) for root in roots}
+
+
+def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
+    """UsageError where --name gives a result the name of another format than it would have."""
+    target = formats.CHOICES.get(wanted)
+    for assignment in assigned:
+        paths.check_suffix(assignment.output, target)
+        if target is not None and formats.by_suffix(assignment.output) is None:
+            raise UsageError(f"{paths.shown(assignment.output)} is {target.name} by nothing", "end --name in {ext}")
+
+
+def _refuse_meetings(plans: Sequence[Plan]) -> None:
+    taken: set[str] = set()
+    for plan in plans:
+        outputs = {os.path.normpath(task.output) for task in plan.tasks if task.output}
+        if met := taken & outputs:
+            raise UsageError(f"several styles would be written to {paths.shown(min(met))}", "put {style} into --name")
+        taken |= outputs
+
+
+def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) -> list[Assignment]:
+    """`sample` of them, evenly spread from the first to the last, then at most `limit`."""
+    if sample is not None and sample < len(assigned):
+        last = len(assigned) - 1
+        at = sorted({round(n * last / max(1, sample - 1)) for n in range(sample)})
+        assigned = [assigned[n] for n in at]
+    return assigned if limit is None else assigned[:limit]
+
+
+def _suffix(source: Source, wanted: str) -> str:
+    known = formats.by_suffix(source.path) or _misnamed(source.path)
+    if wanted != "same":
+        target = formats.CHOICES[wanted]
+        return source.path.suffix if source.path.suffix.lower() in target.suffixes else target.suffixes[0]
+    if paths.kind_of(source.path) == "raw":
+        return formats.JPEG.suffixes[0]
+    if known is None or (known.writable and source.path.suffix.lower() in known.suffixes):
+        return source.path.suffix
+    return formats.written_as(known).suffixes[0]
+
+
+def _misnamed(path: Path) -> Format | None:
+    """What a file holds whose name stands for a format that is not read; None for any other."""
+    if foreign_by_suffix(path) is None:
+        return None
+    try:
+        with opened(path) as file:
+            return formats.by_content(file.read(16))
+    except OSError:
+        return None
+
+
+def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger) -> Task:
+    verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe)
+    return Task(
+        os.fspath(assigned.source.path),
+        os.fspath(assigned.output),
+        os.fspath(assigned.root),
+        request.options,
+        verdict,
+        reason,
+    )
+
+
+def judged(
+    assigned: Assignment,
+    overwrite: bool,
+    update: bool,
+    wanted: dict[str, Any],
+    ledger: Ledger,
+    recipe_in: Callable[[Path], dict[str, Any] | None],
+) -> tuple[Verdict, str]:
+    """Whether to convert, skip or keep, and why: by what is there, what the ledger says and what recipe it bears."""
+    output = assigned.output
+    try:
+        output.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "convert", ""
+    except OSError as error:
+        hint = " (--name gives it a shorter one)" if error.errno == errno.ENAMETOOLONG else ""
+        return "fail", f"its result cannot be written: {error.strerror}{hint}"
+    if output.is_dir():
+        return "keep", "a folder of that name"
+    if overwrite:
+        return "convert", "replaced"
+    try:
+        return verdict_for(*_history(assigned, ledger, recipe_in), update, wanted)
+    except OSError as error:
+        return "keep", f"cannot be read: {error.strerror}"
+
+
+def verdict_for(
+    untouched: bool, same_input: bool, recipe: dict[str, Any] | None, update: bool, wanted: dict[str, Any]
+) -> tuple[Verdict, str]:
+    """What to do with a result that is there: whether it is untouched, made from the input as it is now, its recipe.
+
+    Only what is surely ours and untouched may be redone when asked to update; all else is the user's.
+    """
+    if recipe is None:
+        return "keep", "not written by imgcycle (--overwrite to replace)"
+    if not untouched:
+        return "keep", "edited since (--overwrite to replace)"
+    if same_input and same_making(recipe, wanted):
+        return "skip", "converted before"
+    if update:
+        return "convert", "redone"
+    why = "made with other weights or options" if same_input else "made before its input changed"
+    return "keep", f"{why} (--update to redo, another -o for both)"
+
+
+def _history(
+    assigned: Assignment, ledger: Ledger, recipe_in: Callable[[Path], dict[str, Any] | None]
+) -> tuple[bool, bool, dict[str, Any] | None]:
+    """Whether an existing output is untouched, made from the input as it is now, and its recipe (None: not ours)."""
+    source, output = assigned.source.path, assigned.output
+    record = ledger.get(output)
+    if record is not None:
+        return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
+    recipe = recipe_in(output)
+    if recipe is None:
+        return False, False, None
+    # The line was lost, or the file brought here: a result bears its source's time as long as nobody touched it.
+    untouched = output.stat().st_mtime_ns == source.stat().st_mtime_ns
+    return untouched, recipe.get("input") == file_digest(source), recipe
+
+
+def _recipe_of(record: Record) -> dict[str, Any]:
+    import json
+
+    return {"weights": record.weights, "options": json.loads(record.options)}
+
+
+def _same_input(source: Path, record: Record) -> bool:
+    facts = source.stat()
+    if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
+        return True
+    return facts.st_size == record.input_size and file_digest(source) == record.input_digest
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe in a picture's metadata; None when it has none or cannot be read."""
+    try:
+        return xmp.recipe_in(read_file(path)) if _marked(path) else None
+    except OSError:
+        return None
+
+
+def _marked(path: Path) -> bool:
+    """Whether a recipe's namespace stands near the start or the end, where every format written here has it."""
+    mark = xmp.RECIPE.encode()
+    with opened(path) as file:
+        head = file.read(_HEAD)
+        if mark in head:
+            return True
+        size = file.seek(0, 2)
+        file.seek(max(0, len(head) - len(mark), size - _TAIL))
+        return mark in file.read()
+
+
+_VIDEO, _RAW = "imgcycle video takes them", "--raw preview or --raw develop takes them"
+
+
+def _beside(found: paths.Gathered) -> list[str]:
+    """A line for each kind of file that lies among the inputs and is none."""
+    notes = []
+    if found.clips:
+        notes.append(f"{counted(len(found.clips), 'video clip')} left alone ({_VIDEO})")
+    if raws := len(found.raws) + len(found.named_raws):
+        notes.append(f"{counted(raws, 'RAW file')} left alone ({_RAW})")
+    if found.foreign:
+        kinds = ", ".join(counted(number, f"{name} file") for name, number in found.foreign.items())
+        notes.append(f"{kinds} left alone (not read: {EXPORT})")
+    return notes
+
+
+def _left_alone(found: paths.Gathered, request: ConvertRequest) -> Iterator[Task]:
+    """A task for each folder that cannot be read, and for each file that was named itself and is none of this command.
+
+    They have no output.
+    """
+    for path, why in found.closed:
+        yield Task(os.fspath(path), "", "", request.options, "fail", unread(why))
+    for clip in found.clips:
+        if clip.folder is None:
+            yield Task(os.fspath(clip.path), "", "", request.options, "keep", f"a video clip ({_VIDEO})")
+    for path in found.named_raws:
+        yield Task(os.fspath(path), "", "", request.options, "keep", f"a RAW file ({_RAW})")
+
+
+def unread(why: str) -> str:
+    """The line of a folder that cannot be read."""
+    return f"a folder that cannot be read: {why}"
+
+
+def left_out(results: int) -> list[str]:
+    """A line on earlier results that were among the inputs, and what to do when they were meant."""
+    if not results:
+        return []
+    return [f"{counted(results, 'earlier result')} of imgcycle left out of the inputs (named alone, they are taken)"]
+
+
+def _renamed(assigned: Sequence[Assignment]) -> list[str]:
+    renamed = [a for a in assigned if a.renamed]
+    if not renamed:
+        return []
+    first = renamed[0]
+    return [
+        f"{counted(len(renamed), 'output')} kept the full name, another having the short one:"
+        f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
+    ]
+
+
+def kept_notes(tasks: Sequence[Task | ClipTask], about: str = "") -> list[str]:
+    """A line for each reason that results are kept for; `about` says of which."""
+    kept: dict[str, int] = {}
+    for task in tasks:
+        if task.verdict == "keep" and task.output:
+            kept[task.reason] = kept.get(task.reason, 0) + 1
+    return [f"{counted(number, 'output')}{about} kept: {reason}" for reason, number in kept.items()]
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")

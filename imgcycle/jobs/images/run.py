@@ -1,0 +1,211 @@
+"""Converting pictures: one (`convert_image`), one task of a plan (`convert_one`), all of them (`convert_all`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import UsageError
+from imgcycle.jobs.budget import Memory, check_memory, planned, planned_file
+from imgcycle.jobs.byte_budget import Room
+from imgcycle.jobs.disk import check_disk
+from imgcycle.jobs.events import Ended, Event, Planned
+from imgcycle.jobs.images import image, pipeline
+from imgcycle.jobs.images.animated import converted_animation
+from imgcycle.jobs.images.plan import Plan
+from imgcycle.jobs.ledger import Ledger, at_work
+from imgcycle.jobs.progress import Tally
+from imgcycle.jobs.tasks import Row, Task
+from imgcycle.media import formats
+from imgcycle.media.animation.frames import Animation
+from imgcycle.media.formats import Format
+from imgcycle.media.paths import WRITTEN, check_suffix, same_file
+
+
+def convert_image(
+    input: str | Path,
+    output: str | Path,
+    translator: Translator,
+    options: ConvertOptions | None = None,
+    memory: Memory | None = None,
+) -> Row:
+    """Convert one picture file to another; the output's suffix chooses the format.
+
+    An existing output is replaced, unless it is the input: UsageError, as for a suffix of no format that is written,
+    and when `memory` is too small. InputError and
+    OutputError say what else went wrong; then no output was written.
+    """
+    source, target = Path(input), Path(output)
+    if same_file(source, target):
+        raise UsageError(f"{target} is itself the input and is never written over")
+    check_suffix(target)
+    if target.suffix and formats.by_suffix(target) is None:
+        raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
+    task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
+    started = time.perf_counter()
+    memory = memory or Memory.default()
+    read = pipeline.read(task, planned_file(task, translator, memory), translator.style)
+    try:
+        read.translate(translator, memory)
+        written = pipeline.write(task, read, translator.style)
+    finally:
+        read.close()
+    return replace(written.row, seconds=round(time.perf_counter() - started, 4))
+
+
+def convert_bytes(
+    data: bytes,
+    translator: Translator,
+    options: ConvertOptions,
+    format: str | Format = "same",
+    memory: Memory | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> bytes:
+    """Convert the bytes of one picture file to those of another: a format, the name of one of `formats.CHOICES`, or
+    its own.
+
+    `on_note` hears, in a line each, what of the input the result does not hold.
+    """
+    memory = memory or Memory.default()
+    wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
+    suffix = "" if wanted is None else wanted.suffixes[0]
+    planned(data, Task("", f"result{suffix}", "", options), translator, memory)
+    found = image.decoded(data, "", options)
+    target = wanted or formats.written_as(found.format)
+    if isinstance(found, Animation) and target.animated:
+        made, notes = converted_animation(found, data, translator, options, target, memory)
+    else:
+        ready = image.prepared(found, data, options, translator.style)
+        result = image.translate(ready.frame, options, translator, memory)
+        made, notes = (
+            image.finish(ready, result, options, translator.style, target),
+            ready.notes(target, options.strip),
+        )
+    for note in notes:
+        if on_note is not None:
+            on_note(note)
+    return made
+
+
+def convert_one(task: Task, translator: Translator, memory: Memory | None = None) -> Row:
+    """Carry out one task alone; whatever goes wrong is in the row."""
+    room = Room(0)
+    memory = memory or Memory.default()
+    begun = pipeline.begin(task, translator, memory, room)
+    if isinstance(begun.value, pipeline.Written):
+        return begun.value.row
+    started = time.perf_counter()
+    try:
+        begun.value.translate(translator, memory)
+    except Exception as error:  # one file's failure, of whatever kind, is that file's
+        begun.value.close()
+        return pipeline.failed(task, error).row
+    seconds = begun.seconds + time.perf_counter() - started
+    return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room).row
+
+
+@dataclass(frozen=True)
+class Styled:
+    """A plan with the style it is for; `open` makes the translator when its turn has come, so that of many nets one is
+    in memory at a time."""
+
+    plan: Plan
+    style: Style
+    open: Callable[[], Translator]
+
+
+def convert_all(
+    plan: Plan,
+    translator: Translator,
+    jobs: int = 2,
+    fail_fast: bool = False,
+    memory: Memory | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> Iterator[Event]:
+    """Carry out a plan: `convert_styles` with a single one."""
+    return convert_styles([Styled(plan, translator.style, lambda: translator)], jobs, fail_fast, memory, listener)
+
+
+def convert_styles(
+    works: Sequence[Styled],
+    jobs: int = 2,
+    fail_fast: bool = False,
+    memory: Memory | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> Iterator[Event]:
+    """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
+
+    Rows come in the order of the plans, and of the tasks in each. At most `jobs` + 1 pictures wait before the net and
+    as many after it, fewer when they are large. When the consumer stops, or Ctrl-C comes, what is being written is
+    finished, the rest is left. A full disk, twenty failures in a row with one cause, or with `fail_fast` the first
+    failure, end the work early with a note. OutputError when the disk is too small from the start, UsageError when a
+    promised `memory` is.
+
+    `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
+    """
+    whole = joined(works)
+    begun = time.perf_counter()
+    count = [t.verdict for t in whole.tasks].count
+    yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
+    tally = Tally(whole.tasks, begun, fail_fast)
+    memory = memory or Memory.default()
+    if whole.to_convert:
+        check_disk(whole)
+        check_all_memory(works, memory)
+
+    def heard(position: int, share: float) -> None:
+        if listener is not None:
+            listener(tally.progressed(position, share))
+
+    for work in works:
+        yield from _carried_out(work, tally, jobs, memory, heard)
+        if tally.over:
+            break
+    yield from tally.remarks()
+    yield Ended(tally.summary())
+
+
+def joined(works: Sequence[Styled]) -> Plan:
+    """All the plans as one."""
+    tasks = (task for work in works for task in work.plan.tasks)
+    return Plan(tuple(tasks), tuple(note for work in works for note in work.plan.notes))
+
+
+def check_all_memory(works: Sequence[Styled], memory: Memory) -> None:
+    """`check_memory` of the pictures of all styles, before the first of them is begun."""
+    refused: UsageError | None = None
+    for work in works if memory.promised else ():
+        if not work.plan.to_convert:
+            continue
+        try:
+            check_memory(work.plan.to_convert, work.open(), memory)
+            return
+        except UsageError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _carried_out(
+    work: Styled, tally: Tally, jobs: int, memory: Memory, heard: Callable[[int, float], None]
+) -> Iterator[Event]:
+    tasks, first = work.plan.tasks, tally.position
+    wanted = work.plan.to_convert
+    if not wanted:
+        for task in tasks:
+            yield from tally.add(pipeline.left_alone(task))
+        return
+    roots = {Path(t.root) for t in wanted}
+    ledgers = {str(root): Ledger(root) for root in roots}
+    made = pipeline.rows(tasks, work.open(), jobs, memory, lambda n, share: heard(first + n, share))
+    with at_work(roots, {Path(t.output).parent for t in wanted}):
+        for task, written in zip(tasks, made, strict=False):
+            if written.record is not None:
+                ledgers[task.root].append(written.record)
+            yield from tally.add(written.row, written.full)
+            if tally.over:
+                return

@@ -1,0 +1,185 @@
+"""A picture that would not fit into the memory: row by row from file to file, with the ordinary way's result.
+
+At full size the net's passes read the file again and again, and the last one writes. Where the net sees a reduction,
+one pass over the file makes it, and another carries the change up band by band while it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine import resample
+from imgcycle.engine.strips.plan import StripPlan
+from imgcycle.engine.strips.run import Listener
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import InputError
+from imgcycle.jobs.budget import Course, Memory, fitted, fitted_strokes, work_shape
+from imgcycle.jobs.colour_rows import Ends, ReducedRows
+from imgcycle.jobs.images.image import detail_of, facts_of, recipe_for, target_format, times_of
+from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.strokes import stroke_rows, strokes_share
+from imgcycle.jobs.tasks import Task
+from imgcycle.media.image.pixels import Floats, Pixels
+from imgcycle.media.image.row_reader import HugeReader, open_huge
+from imgcycle.media.image.row_writer import ScanlineWriter
+from imgcycle.media.image.write import losses
+
+
+class HugePicture:
+    """One task's picture on its way: read when it is made, then translated, then written.
+
+    InputError when the file is not what it was when `course` was planned, or is damaged; OutputError when there is
+    no room for the result, or in `folder` for what is laid down meanwhile. `close` leaves nothing behind that is not
+    finished.
+    """
+
+    def __init__(self, task: Task, course: Course, style: Style, folder: Path | None = None) -> None:
+        self.task, self.style, self._held, self._folder = task, style, course.held, folder
+        source = Path(task.input)
+        self.source = facts_of(source)
+        reader = open_huge(source, task.options.max_pixels, folder)
+        if reader is None:
+            raise InputError("not the file any more that it was")
+        self._reader = reader
+        target = target_format(task.output, reader.outline.format)
+        self.notes: tuple[str, ...] = (*reader.outline.notes, *losses(reader.outline, target, task.options.strip))
+        self._writer: ScanlineWriter | None = None
+        self._result: Floats | None = None
+        try:
+            self.digest = _digest(source)
+            shape = work_shape(reader.height, reader.width, task.options, style)
+            self._small = None if shape == (reader.height, reader.width) else self._reduced(shape)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        return self._reader.outline.size
+
+    def translate(
+        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+    ) -> None:
+        """Have the net work; `listener` hears the share of it that is done."""
+        options, outline = self.task.options, self._reader.outline
+        if options.strength == 0:
+            return
+        net = translator.exact() if outline.pixels.dtype == np.uint16 else translator
+        plan = fitted(outline.height, outline.width, self._held, options, net, memory)
+        hear = None if listener is None else lambda advance: listener(advance.share)
+        if self._small is not None:
+            small = ReducedRows(self._small)
+            ends = Ends(small, outline.metadata.icc, options)
+            net.translate_rows(ends, ends, plan, hear, self._folder)
+            self._result = small.out
+            if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
+                plan = fitted_strokes(outline.height, outline.width, self._held, options, net, memory)
+                self._lay_strokes(net, plan, hear)
+            return
+        self._writer = self._opened()
+        ends = Ends(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
+        net.translate_rows(ends, ends, plan, hear, self._folder)
+        self._reader.begin()
+
+    def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
+        """Write the result with the strokes of the style's second net on it."""
+        assert translator.strokes is not None
+        assert self._small is not None
+        assert self._result is not None
+        reader, outline, options = self._reader, self._reader.outline, self.task.options
+        self._writer = self._opened()
+        rows = stroke_rows(
+            (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options, translator.style,
+            read=reader.rows, reread=reader.rows_behind, write=self._writer.write,
+        )  # fmt: skip
+        ends = Ends(rows, outline.metadata.icc, options)
+        translator.strokes.translate_rows(ends, ends, plan, listener, self._folder)
+        reader.begin()
+
+    def write(self) -> str:
+        """Make the result appear, with its source's times; its SHA-256."""
+        if self._writer is None:
+            self._writer = self._opened()
+            for top, rows in self._restored():
+                self._writer.write(top, rows)
+        self._writer.finish()
+        return file_digest(self._writer.path)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _opened(self) -> ScanlineWriter:
+        options, outline = self.task.options, self._reader.outline
+        recipe = recipe_for(self.style, options) | {"input": self.digest}
+        target = target_format(self.task.output, outline.format)
+        times = times_of(self.source)
+        return ScanlineWriter(Path(self.task.output), outline, target, options.quality, recipe, options.strip, times)
+
+    def _bands(self) -> Iterator[tuple[int, Pixels]]:
+        """The picture's rows, once, a band at a time."""
+        for top in range(0, self._reader.height, resample.BAND):
+            yield top, self._reader.rows(top, min(top + resample.BAND, self._reader.height))
+        self._reader.begin()
+
+    def _reduced(self, shape: tuple[int, int]) -> Floats:
+        whole = resample.Reduction(self._reader.height, self._reader.width, shape, self._reader.outline.pixels.dtype)
+        for _, rows in self._bands():
+            whole.add(rows)
+        return resample.to_unit(whole.pixels)
+
+    def _restored(self) -> Iterator[tuple[int, Pixels]]:
+        """Bands of the result."""
+        if self._small is None or self._result is None:
+            yield from self._bands()
+            return
+        options, reader = self.task.options, self._reader
+        detail = detail_of(self.style, options)
+        about = (self._small, self._result, detail, options.strength)
+        whole = resample.Restoration(reader.height, reader.width, reader.outline.pixels.dtype, *about)
+        for top, rows in self._bands():
+            out = np.empty_like(rows)
+            whole.rows(top, rows, out)
+            yield top, out
+
+
+class _FileRows:
+    """Rows from a reader to a writer."""
+
+    def __init__(self, reader: HugeReader, writer: ScanlineWriter, options: ConvertOptions) -> None:
+        self._reader, self._writer, self._strength = reader, writer, options.strength
+        self.height, self.width = reader.height, reader.width
+        self._last: tuple[int, int, Pixels] | None = None
+
+    def ahead(self, top: int, bottom: int) -> Floats:
+        return resample.to_unit(self._reader.rows(top, bottom))
+
+    def behind(self, top: int, bottom: int) -> Floats:
+        return resample.to_unit(self._pixels_behind(top, bottom))
+
+    def put(self, top: int, result: Floats) -> None:
+        out = np.zeros(result.shape, self._reader.outline.pixels.dtype)
+        # Of the whole strength nothing of the photograph is left, and nobody has to read it once more.
+        own = out if self._strength == 1 else self._pixels_behind(top, top + len(result))
+        resample.blended(own, result, self._strength, out)
+        self._writer.write(top, out)
+
+    def _pixels_behind(self, top: int, bottom: int) -> Pixels:
+        # Colours and strength may both want the same rows.
+        if self._last is None or self._last[:2] != (top, bottom):
+            self._last = top, bottom, self._reader.rows_behind(top, bottom)
+        return self._last[2]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error

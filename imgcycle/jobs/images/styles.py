@@ -1,0 +1,62 @@
+"""Several styles for the same inputs: which are here, and a plan for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from imgcycle.engine.translator import Style, Translator
+from imgcycle.errors import UnknownStyle, WeightsError
+from imgcycle.jobs.images.plan import ConvertRequest, plan_styles
+from imgcycle.jobs.images.run import Styled
+from imgcycle.weights.find import FoundStyle, index_paths, known_styles
+
+ALL = "all"
+"""What `--to` calls every style that is here."""
+
+
+def local_styles() -> list[FoundStyle]:
+    """Every style of the indexes whose weights are on this machine, by name; UnknownStyle when none is."""
+    here = [found for _, found in sorted(known_styles().items()) if found.path.is_file()]
+    if not here:
+        raise UnknownStyle(f"no style is installed; looked at {', '.join(map(str, index_paths()))}")
+    return here
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Styles that can be opened, with what each has to do, and a line for each that cannot."""
+
+    styles: tuple[FoundStyle, ...]
+    works: tuple[Styled, ...]
+    refused: tuple[str, ...] = ()
+
+
+def planned(
+    request: ConvertRequest, styles: Sequence[FoundStyle], opened: Callable[[FoundStyle], Translator]
+) -> Chosen:
+    """A plan for each style. A single one is opened once; of several each is opened anew when its turn comes.
+
+    WeightsError when none can be opened, UsageError as `plan_styles` has it.
+    """
+    if len(styles) == 1:
+        translator = opened(styles[0])
+        (plan,) = plan_styles(request, [translator.style])
+        return Chosen((styles[0],), (Styled(plan, translator.style, lambda: translator),))
+    sound: list[tuple[FoundStyle, Style]] = []
+    refused: list[WeightsError] = []
+    for found in styles:
+        try:
+            sound.append((found, opened(found).style))
+        except WeightsError as error:  # one damaged style of many does not keep the others from working
+            refused.append(error)
+    if not sound:
+        raise refused[0]
+    # Apart even when one is left: its results go where they go beside the others'.
+    plans = plan_styles(request, [style for _, style in sound], apart=True)
+    works = (Styled(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True))
+    return Chosen(tuple(found for found, _ in sound), tuple(works), tuple(map(str, refused)))
+
+
+def _opener(opened: Callable[[FoundStyle], Translator], found: FoundStyle) -> Callable[[], Translator]:
+    return lambda: opened(found)

@@ -1,0 +1,1 @@
+"""Clips, image sequences and animations: frame sources, the frame pipeline, sinks, resumable segments."""

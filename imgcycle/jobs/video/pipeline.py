@@ -1,0 +1,243 @@
+"""Frames on their way: reduced and watched, translated, settled, restored and written.
+
+Each stage goes on while the others work, a few frames ahead or behind at most: one thread reads, the net works in
+lanes of its own, the caller's thread brings frames in order and settles them, and one thread restores and writes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine import resample
+from imgcycle.engine.smoothing import At, Calm, State, motion_between
+from imgcycle.engine.translator import Style
+from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.strokes import stroked_frame, strokes_share
+from imgcycle.jobs.workers import Lanes
+from imgcycle.media.image.pixels import Floats, Pixels, without_holes
+from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.decoder import TimedFrame
+from imgcycle.motion.flow import Motion
+
+_AHEAD = 3
+_SAME_FAILURES = 20
+"""Frames in a row that may fail: then it is not the frames, and nobody wants hours of stand-ins."""
+
+
+@dataclass(eq=False)
+class _Seen:
+    """A frame before the net: (h, w, 3) in [0, 1] at work size, and how it came about from the one before."""
+
+    timed: TimedFrame
+    pixels: Pixels
+    small: Floats
+    motion: Motion | None
+    at: At = (0, 0)
+    """Where it lies on the net's grid, once it was placed."""
+
+
+@dataclass(eq=False)
+class _Made:
+    """A frame after the net; `result` None where it failed. `memory` is there at the end of a segment."""
+
+    seen: _Seen
+    result: Floats | None
+    memory: State | None
+
+
+class Sink(Protocol):
+    """Takes finished frames in order."""
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """One frame: its source and time, its result, and whether that is the frame's before."""
+        ...
+
+    def close_segment(self, memory: State) -> None:
+        """A segment ends here; `memory` is what the temporal part remembers."""
+        ...
+
+
+class Filming:
+    """One pass of frames through a net.
+
+    `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
+    written so far; `watcher` each reduced frame, its motion, and what became of it. `lanes` frames are in the net at
+    once.
+    """
+
+    def __init__(
+        self,
+        calm: Calm,
+        options: ConvertOptions,
+        style: Style,
+        sink: Sink,
+        ends: Callable[[int], bool],
+        listener: Callable[[int], None],
+        watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
+        lanes: int = 1,
+    ) -> None:
+        self.calm, self.options, self.sink = calm, options, sink
+        self.ends, self.listener, self.watcher = ends, listener, watcher
+        self.lanes = lanes
+        self.work_size = style.work_size if options.work_size == "auto" else options.work_size
+        self.detail = style.detail_share(options.detail, options.strokes)
+        self.style, self.fine = style, calm.translator.strokes
+        self.failures: list[str] = []
+        self.net_seconds = 0.0
+        """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
+        self._counting = threading.Lock()
+        self._failed_in_a_row = 0
+        self._before: Pixels | None = None
+
+    def run(self, frames: Iterable[TimedFrame], stop: Callable[[], None] = lambda: None) -> None:
+        """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost.
+
+        However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
+        one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
+        """
+        before, after = Handover[_Seen](_AHEAD), Handover[_Made](_AHEAD)
+        failed: list[BaseException] = []
+        last = self.calm.state().get("before")
+        ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
+        behind = threading.Thread(target=self._write, args=(after, before, failed), name="imgcycle-restore")
+        net = Lanes(self._translated, self.lanes)
+        try:
+            ahead.start()
+            behind.start()
+            for seen, fresh in net(map(self._placed, iter(before.take, None))):
+                result = self._settled(seen, fresh)
+                memory = self.calm.state() if self.ends(seen.timed.number) else None
+                if not after.put(_Made(seen, result, memory)):
+                    break
+            after.finish()
+            behind.join()
+        except BaseException:
+            after.abandon()
+            raise
+        finally:
+            before.abandon()
+            if ahead.is_alive():
+                stop()
+            net.close()
+            for thread in (ahead, behind):
+                if thread.ident is not None:
+                    thread.join()
+        if failed:
+            raise failed[0]
+
+    def _look(self, frames: Iterator[TimedFrame], out: Handover[_Seen], before: Floats | None) -> None:
+        try:
+            for timed in frames:
+                pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
+                height, width = pixels.shape[:2]
+                shape = resample.work_shape(height, width, self.work_size)
+                small = resample.to_unit(resample.reduced(pixels, shape))
+                motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
+                before = small
+                if not out.put(_Seen(timed, pixels, small, motion)):
+                    return
+            out.finish()
+        except BaseException as error:
+            out.finish(error)
+
+    def _placed(self, seen: _Seen | None) -> _Seen:
+        assert seen is not None
+        seen.at = self.calm.place(seen.motion)
+        return seen
+
+    def _translated(self, seen: _Seen) -> Floats:
+        if self.options.strength == 0:
+            return seen.small
+        begun = time.perf_counter()
+        result = self.calm.translated(seen.small, seen.at)
+        with self._counting:
+            self.net_seconds += (time.perf_counter() - begun) / self.lanes
+        return result
+
+    def _settled(self, seen: _Seen, fresh: Floats | Exception) -> Floats | None:
+        """The next frame's result, in order; None where it failed, which must not cost the clip."""
+        try:
+            if isinstance(fresh, Exception):
+                raise fresh
+            still = self.options.strength == 0
+            result = fresh if still else self.calm.settle(seen.small, fresh, seen.motion, seen.at)
+            if self.watcher is not None:
+                self.watcher(seen.small, seen.motion, result)
+        except Exception as error:
+            self.calm.lose(seen.small, seen.at)
+            why = " ".join(str(error).split()) or type(error).__name__
+            self.failures.append(f"frame {seen.timed.number + 1}: {why}")
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row == _SAME_FAILURES:
+                raise ImgcycleError(f"{_SAME_FAILURES} frames in a row could not be translated: {why}") from error
+            return None
+        self._failed_in_a_row = 0
+        return result
+
+    def _write(self, made: Handover[_Made], seen: Handover[_Seen], failed: list[BaseException]) -> None:
+        count = 0
+        # Without strokes there is little to do for a frame here, and one thread does it.
+        restore = Lanes(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
+        try:
+            for item, restored in restore(map(_there, iter(made.take, None))):
+                if isinstance(restored, Exception):
+                    raise restored
+                before = item.seen.pixels if self._before is None else self._before
+                pixels = before if restored is None else restored
+                self.sink.write(item.seen.timed, pixels, item.result is None)
+                self._before = pixels
+                count += 1
+                if item.memory is not None:
+                    self.sink.close_segment(item.memory)
+                self.listener(count)
+        except BaseException as error:
+            failed.append(error)
+            made.abandon()
+            # The net may be waiting for a frame that nobody can take any more.
+            seen.abandon()
+        finally:
+            restore.close()
+
+    def _restored(self, made: _Made) -> Pixels | None:
+        """A frame's result at full size; None where the net failed with it."""
+        source, options = made.seen, self.options
+        if made.result is None:
+            return None
+        if options.strength == 0:
+            return source.timed.frame
+        result = made.result
+        if options.keep_colour:
+            result = resample.with_colours_of(source.small, result)
+        height, width = source.pixels.shape[:2]
+        if self.fine is not None and strokes_share(height, width, options, self.style):
+            out = stroked_frame(source.pixels, source.small, result, options, self.style, self.fine)
+        elif source.small.shape == source.pixels.shape:
+            out = np.empty_like(source.pixels)
+            resample.blended(source.pixels, result, options.strength, out)
+        else:
+            out = resample.restored(source.pixels, source.small, result, self.detail, options.strength)
+        if source.timed.alpha is not None:
+            hidden = source.timed.alpha == 0
+            out[hidden] = source.timed.frame[hidden]
+        return out
+
+
+def _there(made: _Made | None) -> _Made:
+    assert made is not None
+    return made
+
+
+def stand_ins(count: int, said: Sequence[str]) -> str:
+    """What to say of frames for which the result before stands in; "" when there are none."""
+    if not count:
+        return ""
+    words = "1 frame" if count == 1 else f"{count} frames"
+    why = f": {said[0]}" if said else ""
+    return f"{words} could not be translated, the result before stands in{why}"

@@ -1,0 +1,282 @@
+"""The plan for clips: every clip, its result, and whether to convert, skip or keep, before the first frame."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from imgcycle._version import __version__
+from imgcycle.config import VideoOptions
+from imgcycle.engine.translator import Style
+from imgcycle.errors import ImgcycleError, UsageError
+from imgcycle.jobs.images.plan import (
+    chosen_inputs,
+    counted,
+    judged,
+    kept_notes,
+    left_out,
+    open_ledgers,
+    read_recipe,
+    unread,
+    verdict_for,
+)
+from imgcycle.jobs.ledger import Ledger
+from imgcycle.jobs.strokes import check_strokes
+from imgcycle.jobs.tasks import ClipTask, Verdict
+from imgcycle.jobs.video.checkpoint import is_begun
+from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
+from imgcycle.media import formats, paths
+from imgcycle.media.paths import Assignment, OnClash, Source
+from imgcycle.media.video.containers import CONVERTED, SUFFIXES
+from imgcycle.media.video.encoder import plan_coding
+from imgcycle.media.video.probing.report import read_header
+from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_numbers
+from imgcycle.media.video.streams import container_for
+
+MOVING = (formats.GIF, formats.WEBP, formats.PNG, formats.AVIF)
+"""Pictures that may be animations: they are taken when they are named themselves."""
+_OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
+"""Options that mean nothing to an animation that stays one."""
+_KEY = "imgcycle"
+_OWN_SOUNDS = (".webm", ".ogv", ".wmv")
+"""Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What goes in and where it goes to, as `ConvertRequest` has it for pictures."""
+
+    inputs: tuple[str, ...]
+    output: str | None = None
+    options: VideoOptions = field(default_factory=VideoOptions)
+    recursive: bool = True
+    overwrite: bool = False
+    update: bool = False
+    name: str | None = None
+    on_clash: OnClash = "rename"
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """Tasks in order, and single lines on what else was found."""
+
+    tasks: tuple[ClipTask, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def to_convert(self) -> list[ClipTask]:
+        """The tasks that mean work."""
+        return [task for task in self.tasks if task.verdict == "convert"]
+
+
+def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
+    """Find clips and sequences, give each an output, look at what is there already.
+
+    UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
+    """
+    check_style(style)
+    check_strokes([style], request.options)
+    if request.output == "-":
+        raise UsageError("a clip is no stream", "name a file with -o")
+    chosen = request.options
+    plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
+    if request.output and is_pattern(request.output):
+        SequenceWriter(Path(request.output))
+    sequences = [text for text in request.inputs if is_sequence(text)]
+    named = [text for text in request.inputs if text not in sequences]
+    folder = request.output is not None and paths.names_folder(request.output, ("clip", "still"))
+    leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
+    found = paths.gather(named, request.recursive, leave_out)
+    moving = [s for s in found.sources if s.folder is None]
+    ledger = cache(Ledger)
+    label = f"{style.name}-preview" if request.options.preview else style.name
+    kinds = ("clip", "still")
+
+    def suffix(source: Source) -> str:
+        return _suffix(source, request.options)
+
+    def made_from(sources: Sequence[Source]) -> list[Assignment]:
+        return paths.targets(sources, request.output, label, suffix, request.name, kinds)
+
+    both = (*found.clips, *moving)
+    clips = chosen_inputs(both, [s for s in both if _is_ours(s.path, s.folder, ledger)], (), made_from)
+    ours = len(both) - len(clips)
+    assigned = paths.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
+    assigned += [_sequence(Path(text), request, label) for text in sequences]
+    _check_outputs(assigned, request.options)
+    wanted = recipe_for(style, request.options)
+    ledgers = open_ledgers(assigned)
+    tasks = [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+    raw = "a RAW file (imgcycle convert takes it)"
+    tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
+    tasks += [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
+    notes = [style.origin] if style.origin else []
+    notes += left_out(ours)
+    stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)
+    if stills:
+        notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
+    return ClipPlan(tuple(tasks), (*notes, *_unheeded(assigned, chosen), *kept_notes(tasks)))
+
+
+def check_style(style: Style) -> None:
+    """Raise UsageError for a style that clips cannot have."""
+    if not style.clips:
+        raise UsageError(
+            f"{style.name} looks for every picture anew, seconds each, so no two frames would be alike",
+            "it is for single pictures: imgcycle convert",
+        )
+
+
+def recipe_for(style: Style, options: VideoOptions) -> dict[str, Any]:
+    """What a result states of its making, apart from the digest of its input; options resolved."""
+    values = options.to_dict()
+    if options.work_size == "auto":
+        values["work_size"] = style.work_size
+    values["detail"] = style.detail_share(options.detail, options.strokes)
+    if style.strokes is None:  # results from before there were strokes stay what they were
+        values.pop("strokes")
+    return {"style": style.name, "weights": style.digest, "options": values, "version": __version__}
+
+
+def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, str]) -> dict[str, str]:
+    """Where a container keeps a recipe; nothing where it has no place that is free (ts).
+
+    An earlier recipe's place is free: it tells of what is now the source.
+    """
+    text = json.dumps({_KEY: recipe}, sort_keys=True)
+    if container in ("mkv", "webm"):
+        return {_KEY.upper(): text}
+    places = {"mp4": ("synopsis", "comment"), "mov": ("comment",)}.get(container, ())
+    free = [place for place in places if place not in present or _recipe_in(present[place]) is not None]
+    return {free[0]: text} if free else {}
+
+
+def clip_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe in a clip's metadata, or in an animation's; None when it has none or cannot be read."""
+    if formats.by_suffix(path) in MOVING:
+        return read_recipe(path)
+    try:
+        found = read_header(path).metadata
+    except (ImgcycleError, OSError):
+        return None
+    return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
+
+
+def _is_ours(path: Path, folder: Path | None, ledger: Callable[[Path], Ledger]) -> bool:
+    """Whether a clip is a result: it says so, or a ledger does, for not all containers can."""
+    if clip_recipe(path) is not None:
+        return True
+    roots = [path.parent]
+    if folder is not None:
+        roots += [above for above in path.parents[1:] if above == folder or folder in above.parents]
+    return any(ledger(root).get(path) is not None for root in roots)
+
+
+def _recipe_in(text: str) -> dict[str, Any] | None:
+    if not text.startswith(f'{{"{_KEY}"'):
+        return None
+    try:
+        recipe = json.loads(text)[_KEY]
+    except ValueError:
+        return None
+    return recipe if isinstance(recipe, dict) else None
+
+
+def _check_outputs(assigned: Sequence[Assignment], options: VideoOptions) -> None:
+    """Raise UsageError for two results of one name, and for a name under which none can be written."""
+    places: set[Path] = set()
+    for each in assigned:
+        place = each.output.parent.resolve() / each.output.name
+        if place in places:
+            raise UsageError(f"two inputs would become {paths.shown(each.output)}", "give each its own -o")
+        places.add(place)
+        if is_pattern(each.output):
+            SequenceWriter(each.output)
+        elif not _stays_an_animation(each):
+            container_for(None, options.codec, each.output.suffix)
+
+
+def _stays_an_animation(assigned: Assignment) -> bool:
+    source, output = assigned.source.path, assigned.output
+    return not is_sequence(source) and all(formats.by_suffix(path) in MOVING for path in (source, output))
+
+
+def _unheeded(assigned: Sequence[Assignment], options: VideoOptions) -> list[str]:
+    """A line on options that were given and mean nothing to animations that stay such."""
+    given = [name for name in _OF_CLIPS if getattr(options, name) != getattr(VideoOptions, name)]
+    moving = [each for each in assigned if _stays_an_animation(each)]
+    if not given or not moving:
+        return []
+    first, names = paths.shown(moving[0].source.path), ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    which = first if len(moving) == 1 else f"{first} and {counted(len(moving) - 1, 'other')}"
+    return [f"{which}: animations stay such, without {names} (-o FILE.mp4 makes a clip)"]
+
+
+def _task(assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger) -> ClipTask:
+    source, output = assigned.source.path, assigned.output
+    if is_sequence(source) or is_pattern(output):
+        verdict, reason = _judged_pictures(assigned, request, wanted, ledger)
+    else:
+        verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe)
+    names = os.fspath(source), os.fspath(output), os.fspath(assigned.root)
+    return ClipTask(*names, request.options, verdict, reason)
+
+
+def _judged_pictures(
+    assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
+) -> tuple[Verdict, str]:
+    """`judged` where numbered pictures stand at an end or at both, which tell nothing of themselves."""
+    source, output = assigned.source.path, assigned.output
+    pictures = is_sequence(output)
+    try:
+        if not (os.path.lexists(output) or (pictures and output.parent.is_dir() and picture_numbers(output))):
+            return "convert", ""
+        if request.overwrite:
+            return "convert", "replaced"
+        if pictures and is_begun(assigned.root, output):
+            return "convert", "begun before"
+        recipe = None if pictures else clip_recipe(output)
+        record, now = ledger.get(output), facts_of(source)
+        if record is None:
+            untouched = not pictures and output.stat().st_mtime_ns == now.time
+            return verdict_for(untouched, (recipe or {}).get("input") == now.digest, recipe, request.update, wanted)
+        recipe = {"weights": record.weights, "options": json.loads(record.options)}
+        untouched = facts_of(output).digest == record.output_digest
+        return verdict_for(untouched, now.digest == record.input_digest, recipe, request.update, wanted)
+    except OSError as error:
+        return "keep", f"cannot be read: {error.strerror}"
+
+
+def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
+    """A sequence goes into one beside it (`frames-monet/%05d.png`), or where -o says: a pattern, a folder, a clip."""
+    output = request.output
+    if output is None:
+        folder = paths.output_root(pattern.parent, label)
+        # A format that cannot be written has the nearest that can, as for single pictures.
+        own = formats.by_suffix(pattern)
+        suffix = pattern.suffix if own is None or own.writable else formats.written_as(own).suffixes[0]
+        target = folder / f"{pattern.stem}{suffix}"
+    elif is_pattern(output) or not paths.names_folder(output, ("clip", "still")):
+        target = Path(output)
+    else:
+        target = Path(output) / pattern.name
+    if paths.same_file(target, pattern):
+        raise UsageError(f"{paths.shown(target)} is itself an input and is never written over", "choose another -o")
+    return Assignment(Source(pattern), target, target.parent)
+
+
+def _suffix(source: Source, options: VideoOptions) -> str:
+    """The suffix of a clip's result: its own where that container holds the codec, else one that holds its sound."""
+    own = source.path.suffix
+    known = formats.by_suffix(source.path)
+    if known in MOVING:
+        return own
+    container = SUFFIXES.get(own.lower())
+    if container is not None and options.codec in CONVERTED[container]:
+        return own
+    return ".mkv" if own.lower() in _OWN_SOUNDS else ".mp4"

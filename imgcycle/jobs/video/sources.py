@@ -1,0 +1,227 @@
+"""Where frames come from: a clip, an animation, or numbered pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from imgcycle.engine import resample
+from imgcycle.errors import InputError
+from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.video.animations import open_animation, timed_frames
+from imgcycle.jobs.video.fingerprints import facts_of
+from imgcycle.media.formats import by_suffix
+from imgcycle.media.image.pixels import eight_bit
+from imgcycle.media.video.decoder import FrameReader, TimedFrame, scaled_size, within_height
+from imgcycle.media.video.encoder import VideoCodec
+from imgcycle.media.video.probing.clip import Clip
+from imgcycle.media.video.probing.clock import jumps_note
+from imgcycle.media.video.sequences import Sequence as Pictures
+from imgcycle.media.video.sequences import is_pattern, read_sequence
+
+_DEEP_CODECS = ("hevc", "av1", "ffv1")
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What frames are to be written as: its name, bits a channel it keeps, whether it is pictures, with alpha."""
+
+    name: str
+    bits: int
+    pictures: bool = False
+    alpha: bool = False
+
+    @classmethod
+    def of(cls, output: Path, codec: VideoCodec) -> Medium:
+        """The picture format of a sequence, else the codec."""
+        if not is_pattern(output):
+            return cls(codec, 10 if codec in _DEEP_CODECS else 8)
+        format = by_suffix(output)
+        return cls(format.name, 16 if format.deep else 8, True, format.alpha) if format else cls("pictures", 8, True)
+
+
+class ClipFootage:
+    """A clip's frames between two moments, at most `height` lines high.
+
+    `span` are the frames' numbers, `frames` how many there are, `digest` is the SHA-256 of the file, `notes` are lines
+    to say before any work, `problems` what turned out to be wrong while reading. `stop` ends reading from any thread.
+    """
+
+    def __init__(
+        self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
+    ) -> None:
+        self._clip, self.start, self.end = clip, start, end
+        self._height = height
+        self.span = clip.span(start, end)
+        self.frames = len(self.span)
+        if not self.frames:
+            raise InputError(f"no frame lies there: the clip is {float(clip.end):.3f} s long")
+        self.width, self.height = scaled_size(clip, height)
+        self.sar, self.rate = clip.sar, clip.frame_rate
+        self.deep = clip.depth > 8 and medium.bits > 8
+        self.digest = file_digest(clip.path)
+        self.notes = _clip_notes(clip, medium)
+        self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
+
+    @property
+    def clip(self) -> Clip:
+        """The clip itself."""
+        return self._clip
+
+    def name_of(self, number: int) -> int:
+        """The number that a frame's picture would bear: they count from 1."""
+        return number - self.span.start + 1
+
+    @contextmanager
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        """Frames decoded ahead, from the one after number `after` on."""
+        first = _place(self.span, after)
+        reader = FrameReader(
+            self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
+        )
+        self.stop = reader.close
+        with reader:
+            yield reader
+            self.problems = reader.problems
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
+        clip, origin, last = self._clip, self._clip.time(self.span[0]), self.span[-1]
+        return lambda n: n >= last or (clip.time(n + 1) - origin) // seconds > (clip.time(n) - origin) // seconds
+
+
+class SequenceFootage:
+    """Numbered pictures at a constant rate; else as `ClipFootage`, with no clip behind it."""
+
+    def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: Medium) -> None:
+        self._pictures, self.start, self.end = pictures, start, end
+        self.span = pictures.span(start, end)
+        self.frames = len(self.span)
+        if not self.frames:
+            raise InputError(
+                f"no picture lies there: the sequence is {float(pictures.frames / pictures.rate):.3f} s long"
+            )
+        self.width, self.height, self.deep = pictures.width, pictures.height, pictures.deep
+        self.sar, self.rate = Fraction(1), pictures.rate
+        self.digest = facts_of(pictures.pattern).digest
+        self.notes = _sequence_notes(pictures, medium)
+        self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
+
+    @property
+    def clip(self) -> None:
+        """There is none."""
+
+    def name_of(self, number: int) -> int:
+        """The number in a picture's name."""
+        return self._pictures.numbers[number]
+
+    @contextmanager
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        """Pictures as they are needed."""
+        yield read_sequence(self._pictures, start=self.start, end=self.end, first=_place(self.span, after))
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """By number and rate."""
+        first, last, each = self.span[0], self.span[-1], self.rate * seconds
+        return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
+
+
+class AnimationFootage:
+    """An animation's frames at their own moments; else as `ClipFootage`, with no clip behind it."""
+
+    def __init__(
+        self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
+    ) -> None:
+        self._animation, self.digest = open_animation(path)
+        self.start, self.end = start, end
+        self.span = self._animation.span(start, end)
+        self.frames = len(self.span)
+        starts = self._animation.starts
+        if not self.frames:
+            raise InputError(f"no frame lies there: the animation is {float(starts[-1]):.3f} s long")
+        self.width, self.height = within_height(*self._animation.size, height)
+        self.deep = self._animation.deep and medium.bits > 8
+        self.sar, self.rate = Fraction(1), (len(starts) - 1) / starts[-1]
+        self.notes = _picture_notes(self._animation.deep, self._animation.alpha, medium)
+        self.problems: tuple[str, ...] = ()
+        self.stop: Callable[[], None] = lambda: None
+
+    @property
+    def clip(self) -> None:
+        """There is none."""
+
+    def name_of(self, number: int) -> int:
+        """The number that a frame's picture would bear: they count from 1."""
+        return number - self.span.start + 1
+
+    @contextmanager
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        """Frames as they are needed."""
+        yield map(self._fitted, timed_frames(self._animation, self.span[_place(self.span, after) :]))
+
+    def _fitted(self, frame: TimedFrame) -> TimedFrame:
+        """Of the depth and the size that is wanted."""
+        pixels, alpha = frame.frame, frame.alpha
+        if self._animation.deep and not self.deep:
+            pixels, alpha = eight_bit(pixels), None if alpha is None else eight_bit(alpha)
+        if pixels.shape[:2] != (self.height, self.width):
+            shape = (self.height, self.width)
+            pixels = resample.reduced(pixels, shape)
+            alpha = None if alpha is None else resample.reduced(alpha, shape)
+        return frame._replace(frame=pixels, alpha=alpha)
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
+        starts, last = self._animation.starts, self.span[-1]
+        origin = starts[self.span.start]
+        return lambda n: n >= last or (starts[n + 1] - origin) // seconds > (starts[n] - origin) // seconds
+
+
+def _place(span: range, after: int | None) -> int:
+    """How many frames of a span are passed over to go on after one of them."""
+    return 0 if after is None else min(len(span), after + 1 - span.start)
+
+
+def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
+    notes = [note] if (note := jumps_note(clip.jumps)) else []
+    if clip.is_hdr:
+        notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
+    elif clip.depth > 8 and medium.bits == 8:
+        better = "" if medium.pictures else " (--codec hevc keeps 10)"
+        notes.append(f"{clip.depth} bits a channel become 8, which is what {medium.name} keeps{better}")
+    if clip.carries:
+        notes.append(f"left out, as frames are coded anew: {', '.join(clip.carries)}")
+    if clip.own_colours:
+        notes.append("Dolby Vision profile 5 has colours of its own, which ffmpeg does not read: they will look wrong")
+    if clip.has_alpha:
+        notes.append("transparency, where there is any, is left out: clips are written without")
+    if clip.interlaced:
+        notes.append("interlaced: both fields are converted as one picture")
+    return tuple(notes)
+
+
+def _sequence_notes(pictures: Pictures, medium: Medium) -> tuple[str, ...]:
+    notes = []
+    if pictures.gaps:
+        follow = "" if medium.pictures else ": the next ones follow at once"
+        notes.append(f"no pictures numbered {', '.join(pictures.gaps)}{follow}")
+    return (*notes, *_picture_notes(pictures.deep, pictures.has_alpha, medium))
+
+
+def _picture_notes(deep: bool, alpha: bool, medium: Medium) -> tuple[str, ...]:
+    """What pictures have that is not written."""
+    notes = []
+    if deep and medium.bits < 16:
+        notes.append(f"16 bits a channel become {medium.bits}, which is what {medium.name} keeps")
+    if alpha and not medium.alpha:
+        notes.append(f"transparency is left out: {medium.name} has none")
+    return tuple(notes)
+
+
+Footage = ClipFootage | AnimationFootage | SequenceFootage
+"""Frames to convert: how many, how large, and from which on they can be read."""

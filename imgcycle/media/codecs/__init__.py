@@ -1,0 +1,1 @@
+"""What single file formats need beside Pillow and OpenCV."""

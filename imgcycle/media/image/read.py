@@ -1,0 +1,386 @@
+"""One picture: from bytes to pixels and metadata. Writing is the business of `media/image/write.py`.
+
+Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes what it does faster
+(JPEG) or deeper (16-bit PNG and TIFF, which Pillow silently makes 8-bit).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, cast
+
+import cv2
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from imgcycle.errors import InputError
+from imgcycle.media import containers, formats
+from imgcycle.media.codecs import heif, jpeg, mpo, samples, tiff_reader
+from imgcycle.media.codecs.tiff_reader import MARKS, open_tiff
+from imgcycle.media.files import Data, opened
+from imgcycle.media.foreign import EXPORT, foreign_by_content
+from imgcycle.media.formats import Format
+from imgcycle.media.headers import (
+    NO_METADATA,
+    JpegCoding,
+    Metadata,
+    has_alpha,
+    is_progressive,
+    jpeg_coding,
+    metadata_of,
+    upright_size,
+)
+from imgcycle.media.image import colour
+from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.metadata.survey import pixels_of, surveyed
+
+MAX_PIXELS = 300_000_000
+"""Pictures above this are refused unless asked for: a small file can claim to be enormous."""
+
+# What Pillow logs of damage is said in one line here, and would else reach a user who set up no logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+_MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
+_EARLY = re.compile("unexpected end|end of file", re.IGNORECASE)
+_BAND = 256
+_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
+_MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
+"""Named here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
+_READ = (*(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO)), "DIB")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
+    to be turned, whether a JPEG is progressive, the format's name, the bytes of a TIFF's pixel where its samples
+    are more than usual."""
+
+    width: int
+    height: int
+    frames: int = 1
+    deep: bool = False
+    alpha: bool = False
+    turned: bool = False
+    progressive: bool = False
+    format: str = ""
+    stored: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """A decoded picture, upright.
+
+    pixels (H, W, 3) RGB, uint8 or uint16, full range, in the colours of `metadata.icc` (sRGB when empty);
+    alpha (H, W) of the same type, or None; `grey` tells that the source had a single channel; `notes` say in a line
+    each what of the file was not taken.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    grey: bool = False
+    format: Format = formats.PNG
+    metadata: Metadata = NO_METADATA
+    coding: JpegCoding | None = None
+    lossless: bool = True
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    def with_pixels(self, pixels: Pixels) -> Still:
+        """The same picture with other pixels of the same shape and type."""
+        return replace(self, pixels=pixels)
+
+
+def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
+    """Decode one picture (of an animation, the first frame); InputError says in one line what is wrong."""
+    with in_one_line(data):
+        return _decoded(open_image(data, max_pixels), data)
+
+
+def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
+    """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
+    try:
+        with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return measure(data, max_pixels)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    except ValueError as error:  # mmap's word for a file of no bytes
+        raise InputError("an empty file") from error
+
+
+def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Pillow's view of the header, its size checked before any pixel is decoded; InputError in one line.
+
+    It sees what the pixels need, and the colour profile: all else that the file says is read by `metadata_of`.
+    """
+    with in_one_line(data):
+        return _seen(data, max_pixels)
+
+
+def _seen(data: Data, max_pixels: int) -> Image.Image:
+    # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
+    found = surveyed(data)
+    file = pixels_of(data, found)
+    image = open_tiff(file) if data[:4] in MARKS else _opened(data, file, max_pixels)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
+    if width < 1 or height < 1:
+        raise InputError("a picture without pixels")
+    if (lost := _raw_missing(image, len(data))) > 0:
+        raise jpeg.cut_off(lost)
+    if image.mode == "F":
+        raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
+    if found.icc:
+        image.info["icc_profile"] = found.icc
+    return image
+
+
+def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
+    names: tuple[str, ...] = _READ
+    if heif.is_heif(data):
+        heif.check_heif(data)
+        heif.open_heif_plugin()
+        names = ("HEIF", "AVIF")
+    try:
+        return Image.open(file, formats=names)
+    except Image.DecompressionBombError as error:
+        # Twice as many as allowed, and Pillow does not even say of which sides.
+        count = re.search(r"\((\d+) pixels\)", str(error))
+        if count is None:
+            raise
+        raise _too_many(int(count[1]), max_pixels) from error
+
+
+def _raw_missing(image: Image.Image, size: int) -> float:
+    """The share of an uncompressed BMP or PNM, 0 to 1, that lies beyond the end of a file of `size` bytes.
+
+    Known from the header: nobody has to find room for what a few bytes claim to be.
+    """
+    tiles: list[Any] = getattr(image, "tile", [])
+    if image.format not in ("BMP", "DIB", "PPM") or len(tiles) != 1 or tiles[0][0] != "raw":
+        return 0.0
+    width, height = image.size
+    how = tiles[0][3]
+    bits = {"1": 1, "I": 16}.get(image.mode, 8 * len(image.getbands()))
+    row = -(-width * bits // 8)
+    line = how[1] if isinstance(how, tuple) and how[1] else row
+    # The last row may lack what fills the others up.
+    needed = line * (height - 1) + min(line, row)
+    return max(0, needed - max(0, size - int(tiles[0][2]))) / max(1, needed)
+
+
+def _too_many(count: int, most: int, size: str = "") -> InputError:
+    return InputError(f"{size}{_count(count)}, more than the {_count(most)} allowed", f"--max-pixels {count} allows it")
+
+
+def _count(pixels: int) -> str:
+    return f"{pixels / 1e6:.0f} megapixels" if pixels >= 10**6 else f"{pixels} pixels"
+
+
+def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
+    """What the header alone tells of a picture; InputError when it has none."""
+    with in_one_line(data):
+        image = open_image(data, max_pixels)
+        name = str(image.format)
+        frames = int(getattr(image, "n_frames", 1)) if name in _MOVING else 1
+        turn = metadata_of(image, data, False).orientation
+        width, height = upright_size(image, turn)
+        about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
+        return Facts(width, height, frames, *about, samples.stored_bytes(image))
+
+
+@contextlib.contextmanager
+def in_one_line(data: Data) -> Iterator[None]:
+    """Whatever a decoder raises on bytes from anywhere, as an InputError.
+
+    That is anything: beside OSError and ValueError, damaged files have made Pillow's plugins raise IndexError,
+    RuntimeError, KeyError, struct.error, NotImplementedError.
+    """
+    if not data:
+        raise InputError("an empty file")
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError("too large for the memory") from error
+    except UnidentifiedImageError as error:
+        kind = foreign_by_content(data)
+        if kind is None:
+            raise InputError("not an image that imgcycle can read") from error
+        raise InputError(f"not read by imgcycle: {kind}", kind.hint) from error
+    except Exception as error:
+        raise InputError(_plain(error)) from error
+
+
+def _decoded(image: Image.Image, data: bytes) -> Still:
+    format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
+    coding = jpeg_coding(image) if format_ is formats.JPEG else None
+    pixels = data
+    if format_ is formats.JPEG and (whole := closed_jpeg(data)) is not None:
+        jpeg.check_whole(whole, image.width, _jpeg_bands)
+        said, pixels = image.info, whole
+        image = open_image(whole, image.width * image.height)
+        image.info |= said
+    if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(pixels):
+        still = _fast_jpeg(image, pixels)
+    elif holds_deep(image, data):
+        still = _deep(image, data)
+    elif format_ is formats.TIFF:
+        still = _tiff(image, data)
+    else:
+        still = None
+    if still is None:
+        still = _by_pillow(image)
+    # A GIF's few colours were chosen before; what it has of them is whole.
+    lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
+    metadata = metadata_of(image, data, still.grey)
+    turned = oriented(still, metadata.orientation)
+    notes = notes_of(image, data)
+    return replace(turned, format=format_, coding=coding, lossless=lossless, metadata=metadata, notes=notes)
+
+
+def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
+    """What of the file is not in the still, in a line each."""
+    if image.format == "TIFF":
+        return tiff_reader.notes_of(image)
+    if image.format in ("JPEG", "MPO"):
+        return mpo.notes_in(data)
+    bits = heif.bits_of(data) if image.format in ("HEIF", "AVIF") else bits_lost(image, data)
+    said = [f"{bits} bits a channel became 8"] if bits > 8 else []
+    count = int(getattr(image, "n_frames", 1)) if image.format == "HEIF" else 1
+    return (*said, f"{count} pictures, of which one was taken") if count > 1 else tuple(said)
+
+
+def is_deep(image: Image.Image, data: Data) -> bool:
+    """Whether a picture is read as 16 bits a channel."""
+    return holds_deep(image, data) or (image.format == "TIFF" and tiff_reader.layout_of(image).deep)
+
+
+def _tiff(image: Image.Image, data: bytes) -> Still:
+    lost = samples.missing_share(image, len(data))
+    try:
+        return Still(*samples.read_samples(image, data)) if tiff_reader.read_by_samples(image) else _by_pillow(image)
+    except Exception as error:
+        if lost == 0:
+            raise
+        raise jpeg.cut_off(lost) from error
+
+
+def closed_jpeg(data: Data) -> bytes | None:
+    """A JPEG that lacks its end marker with one, and with what its pixels need alone; None for one that has it."""
+    if jpeg.closed(data) is None:
+        return None
+    # What is said beside the pixels may have led the search for the end astray.
+    bare = pixels_of(data, surveyed(data)).read()
+    return jpeg.closed(bare) or bare
+
+
+def _jpeg_bands(data: bytes) -> Iterator[Pixels]:
+    image = Image.open(io.BytesIO(data), formats=("JPEG", "MPO"))
+    image.load()
+    for top in range(0, image.height, _BAND):
+        yield np.asarray(image.crop((0, top, image.width, min(top + _BAND, image.height))))
+
+
+def _deep(image: Image.Image, data: bytes) -> Still:
+    try:
+        return Still(*read_deep(image, data))
+    except Exception:  # what is said beside the pixels may have been too much for a library: once more without
+        bare = pixels_of(data, surveyed(data)).read()
+        if bare == data:
+            raise
+        return Still(*read_deep(image, bare))
+
+
+def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if found is None or found.shape[:2] != (image.height, image.width):
+        return None
+    return Still(cast(Pixels, found), grey=image.mode == "L")
+
+
+def _by_pillow(image: Image.Image) -> Still:
+    image.load()
+    mode = image.mode
+    if mode in _DEEP_MODES:
+        values = np.asarray(image)
+        wide = np.clip(values, 0, 65535).astype(np.uint16)
+        return Still(np.repeat(wide[..., None], 3, 2), grey=True)
+    if mode == "CMYK":
+        return Still(np.asarray(colour.cmyk_to_srgb(image)))
+    if mode == "LAB":
+        image, mode = colour.lab_to_srgb(image), "RGB"
+    if mode == "La":
+        image = image.convert("LA")  # the only way that Pillow knows from there
+    grey = mode in ("1", "L", "LA", "La")
+    clear = has_alpha(image)
+    both = "RGBA" if clear else "RGB"
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    alpha = np.empty(pixels.shape[:2], np.uint8) if clear else None
+    # In bands: Pillow's own four bytes a pixel and the array are then all there is at any time.
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        band = np.asarray(image.crop((0, top, image.width, bottom)).convert(both))
+        pixels[top:bottom] = band[..., :3]
+        if alpha is not None:
+            alpha[top:bottom] = band[..., 3]
+    return Still(pixels, alpha, grey)
+
+
+def oriented(still: Still, orientation: int) -> Still:
+    """The picture turned and mirrored as its EXIF orientation (1 to 8) says."""
+    turn = _TURNS.get(orientation)
+    if turn is None:
+        return still
+    alpha = None if still.alpha is None else cast(Pixels, turn(still.alpha))
+    return replace(still, pixels=cast(Pixels, turn(still.pixels)), alpha=alpha)
+
+
+_TURNS: dict[int, Any] = {
+    2: lambda a: cv2.flip(a, 1),
+    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
+    4: lambda a: cv2.flip(a, 0),
+    5: cv2.transpose,
+    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda a: cv2.transpose(cv2.rotate(a, cv2.ROTATE_180)),
+    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    lossless, lossy = data.find(b"VP8L", 12), data.find(b"VP8 ", 12)
+    return lossless >= 0 and (lossy < 0 or lossless < lossy)
+
+
+def _plain(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if _EARLY.search(text):
+        return "cannot be decoded: the file ends early"
+    return f"cannot be decoded: {text}" if text else f"cannot be decoded ({type(error).__name__})"

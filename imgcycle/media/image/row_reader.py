@@ -1,0 +1,386 @@
+"""Pictures read row by row through the optional pyvips (libvips), for those whose pixels should not lie in memory.
+
+JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give the very pixels that `read_still` gives. What is
+rare or has transparency is left to `read_still`. A picture that has to be turned is laid down upright, uncompressed,
+in a temporary file, since its rows are another one's columns; and so is a progressive JPEG, of which a decoder keeps
+everything to the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imgcycle.errors import InputError, MissingExtra, OutputError
+from imgcycle.media import formats, headers
+from imgcycle.media.codecs import jpeg
+from imgcycle.media.codecs.samples import missing_share
+from imgcycle.media.codecs.tiff_reader import first, layout_of
+from imgcycle.media.files import Data, opened
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.read import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
+from imgcycle.media.image.row_writer import Outline
+from imgcycle.media.metadata.png import SIGNATURE
+
+_BAND = 256
+"""Rows turned at a time."""
+_PASSED, _PASSED_TIFF, _LOOSE = 2100, 700, 4
+"""Rows that libvips remembers of those it has passed: 544 of JPEG and PNG, around which as much again is lost three
+times to gaps."""
+_PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
+"""TIFF's lossless compressions: none, LZW, deflate, PackBits, deflate's old number."""
+_LATE = (b"XML:com.adobe.xmp", b"Raw profile type")
+
+
+def is_available() -> bool:
+    """Whether pyvips and libvips are there."""
+    try:
+        _vips()
+    except MissingExtra:
+        return False
+    return True
+
+
+def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> HugeReader | None:
+    """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
+
+    Only the header is read yet. A picture that is laid down takes as much room in `folder` (the system's for
+    temporary files) as its pixels. MissingExtra without pyvips.
+    """
+    _vips()
+    try:
+        with _data_of(source) as data:
+            image = open_image(data, max_pixels)
+            with _file_of(source) as file:
+                taken = _is_taken(image, file)
+            return HugeReader(source, image, data, folder) if taken else None
+    except Exception:  # whatever is wrong with the file is said by the ordinary reader
+        return None
+
+
+class HugeReader:
+    """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
+
+    `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
+    one pass over the file takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is
+    `laid` down, once, by the first that asks for rows. A context; made by `open_huge`.
+    """
+
+    def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
+        format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
+        deep = is_deep(image, data)
+        grey = layout_of(image).grey if format_ is formats.TIFF else image.mode != "RGB"
+        metadata = headers.metadata_of(image, data, grey)
+        coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
+        self.turn = metadata.orientation
+        self.laid = self.turn != 1 or headers.is_progressive(image)
+        width, height = headers.upright_size(image, self.turn)
+        single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
+        about = (grey, format_, metadata, coding, format_.lossless, width, height)
+        self.outline = Outline(single, None, *about, notes=notes_of(image, data))
+        self.memory = _decoder_bytes(image, self.outline, len(data))
+        self._folder, self._checked = folder, False
+        self._stored = headers.stored_size(image)
+        self._closed = closed_jpeg(data) if format_ is formats.JPEG else None
+        self._ahead, self._behind = (self._decoder(self._closed or source) for _ in range(2))
+        self._upright: _Raw | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows there are."""
+        return self.outline.height
+
+    @property
+    def width(self) -> int:
+        """Pixels in each."""
+        return self.outline.width
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as the outline's pixels.
+
+        InputError for a damaged file, OutputError when there is no room to lay the picture down.
+        """
+        return self._rows(self._ahead, top, bottom)
+
+    def rows_behind(self, top: int, bottom: int) -> Pixels:
+        """The same for one who follows at a distance: a pass of its own, which `rows` does not disturb."""
+        return self._rows(self._behind, top, bottom)
+
+    def begin(self) -> None:
+        """Let go of the decoders; the next rows start new ones."""
+        self._ahead.begin()
+        self._behind.begin()
+
+    def close(self) -> None:
+        """Let go of the file, and of the temporary one."""
+        self.begin()
+        if self._upright is not None:
+            self._upright.close()
+            self._upright = None
+
+    def _decoder(self, source: Path | bytes) -> _Decoder:
+        return _Decoder(source, self._stored, self.outline.pixels.dtype)
+
+    def _rows(self, decoder: _Decoder, top: int, bottom: int) -> Pixels:
+        if self._closed is not None and not self._checked:
+            jpeg.check_whole(self._closed, self._stored[0], self._bands)
+            self._checked = True
+        if not self.laid:
+            return decoder.rows(top, bottom)
+        if self._upright is None:
+            self._upright = self._lay_down()
+        return self._upright.rows(top, bottom)
+
+    def _bands(self, data: bytes) -> Iterator[Pixels]:
+        """All rows of another stream, as stored."""
+        decoder, height = self._decoder(data), self._stored[1]
+        for top in range(0, height, _BAND):
+            yield decoder.rows(top, min(top + _BAND, height))
+
+    def _lay_down(self) -> _Raw:
+        """Decode once and keep the turned pixels in a temporary file."""
+        upright = _Raw(self.height, self.width, self.outline.pixels.dtype, self._folder)
+        try:
+            height = self._stored[1]
+            for top in range(0, height, _BAND):
+                band = self._ahead.rows(top, min(top + _BAND, height))
+                upright.put(_place(self.turn, top, len(band), height), self.turn, band)
+        except BaseException:
+            upright.close()
+            raise
+        self.begin()
+        return upright
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class _Decoder:
+    """Rows as stored, in order; earlier ones start another pass of libvips over the file."""
+
+    def __init__(self, source: Path | bytes, size: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self._source, self._size, self._dtype = source, size, dtype
+        self._region: Any = None
+        self._next = 0
+
+    def begin(self) -> None:
+        self._region = None
+        self._next = 0
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        pyvips = _vips()
+        if top < self._next:
+            self.begin()
+        width = self._size[0]
+        try:
+            if self._region is None:
+                self._region = pyvips.Region.new(self._opened(pyvips))
+            data = self._region.fetch(0, top, width, bottom - top)
+        except pyvips.Error as error:
+            text = " ".join(str(error.detail or error.message).split())
+            raise InputError(f"cannot be decoded: {text}") from error
+        except OSError as error:  # it was there when its header was read
+            raise InputError(error.strerror or str(error)) from error
+        self._next = bottom
+        rows = np.frombuffer(data, self._dtype).reshape(bottom - top, width, -1)
+        return cast(Pixels, np.repeat(rows, 3, 2) if rows.shape[2] == 1 else rows)
+
+    def _opened(self, pyvips: Any) -> Any:
+        if isinstance(self._source, bytes):
+            source = pyvips.Source.new_from_memory(self._source)
+        else:
+            # By descriptor: libvips would take brackets in a name for options.
+            handle = os.open(self._source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                source = pyvips.Source.new_from_descriptor(handle)
+            finally:
+                os.close(handle)
+        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+        wanted = "ushort" if self._dtype == np.uint16 else "uchar"
+        if (image.width, image.height) != self._size or image.format != wanted or image.bands not in (1, 3):
+            raise InputError("its header says one thing and its pixels another")
+        return image
+
+
+class _Raw:
+    """Pixels in a nameless temporary file, read and written by position."""
+
+    def __init__(self, height: int, width: int, dtype: np.dtype[Any], folder: Path | None) -> None:
+        self._width, self._dtype = width, dtype
+        place = Path(tempfile.gettempdir()) if folder is None else folder
+        self._place = place
+        self._file = None
+        try:
+            # Without a name where the system knows such files: it goes when the process goes.
+            self._file = tempfile.TemporaryFile(prefix="imgcycle-", dir=place, buffering=0)  # noqa: SIM115
+            needed = height * width * 3 * dtype.itemsize
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, needed)
+            else:
+                self._file.truncate(needed)
+        except OSError as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        out = np.empty((bottom - top, self._width, 3), self._dtype)
+        assert self._file is not None
+        self._file.seek(top * out[0].nbytes if len(out) else 0)
+        left = memoryview(cast(Any, out)).cast("B")
+        while left:
+            count = self._file.readinto(left)
+            if not count:
+                raise OutputError(f"a temporary file in {self._place} is shorter than what was written to it")
+            left = left[count:]
+        return out
+
+    def put(self, at: int, turn: int, band: Pixels) -> None:
+        """A band of stored rows, turned: rows from `at` on, or columns where `turn` makes rows columns."""
+        turned = oriented(Still(band), turn).pixels
+        pixel = 3 * self._dtype.itemsize
+        line = self._width * pixel
+        try:
+            if turn < 5:
+                self._write(at * line, np.ascontiguousarray(turned))
+            else:
+                for row, piece in enumerate(np.ascontiguousarray(turned)):
+                    self._write(row * line + at * pixel, piece)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, at: int, values: npt.NDArray[Any]) -> None:
+        assert self._file is not None
+        left = memoryview(cast(Any, values)).cast("B")
+        while left:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file.fileno(), left, at)
+            else:
+                self._file.seek(at)
+                count = self._file.write(left) or 0
+            left, at = left[count:], at + count
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"a picture cannot be laid down in {self._place}: {error.strerror or error}",
+            "free some room, or set TMPDIR to another disk",
+        )
+
+
+def _place(turn: int, top: int, rows: int, height: int) -> int:
+    """The first upright row (or column, from turn 5 on) of a band of stored rows."""
+    # 3, 4 turn the picture upside down; 6 and 7 put its first row at the right.
+    return height - top - rows if turn in (3, 4, 6, 7) else top
+
+
+def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
+    """Whether a picture is one of those that come out here as they do from `read_still`."""
+    if "transparency" in image.info or min(image.size) < 1:
+        return False
+    if image.format in ("JPEG", "MPO"):
+        return image.mode in ("RGB", "L")
+    if image.format == "PNG":
+        return not getattr(image, "is_animated", False) and _is_plain_png(file)
+    return image.format == "TIFF" and _is_plain_tiff(image, file.seek(0, 2))
+
+
+def _is_plain_png(file: IO[bytes]) -> bool:
+    """Grey or RGB of 8 or 16 bits, not interlaced, and nothing said after the pixels that matters."""
+    file.seek(24)
+    bits, kind, *_, interlaced = file.read(5)
+    if bits not in (8, 16) or kind not in (0, 2) or interlaced:
+        return False
+    at, seen = len(SIGNATURE), False
+    while True:
+        file.seek(at)
+        head = file.read(48)
+        length, name = struct.unpack_from(">I4s", head)
+        if name == b"IEND":
+            return seen
+        seen = seen or name == b"IDAT"
+        # Pillow, too, knows of these only once it has decoded everything.
+        if seen and (name == b"eXIf" or (name in (b"iTXt", b"tEXt", b"zTXt") and head[8:].startswith(_LATE))):
+            return False
+        at += 12 + length
+
+
+def _is_plain_tiff(image: Image.Image, size: int) -> bool:
+    layout = layout_of(image)
+    return (
+        image.tell() == 0
+        and layout.photometric in (1, 2)
+        and layout.channels == layout.colours
+        and layout.bits in (8, 16)
+        and not (layout.signed or layout.planar)
+        and layout.compression in _PLAIN_CODINGS
+        # libvips refuses tiles that are far larger than the picture.
+        and first(image, 322) <= 2 * first(image, 256)
+        and first(image, 323) <= 2 * first(image, 257)
+        and missing_share(image, size) == 0
+    )
+
+
+def _decoder_bytes(image: Image.Image, outline: Outline, file_size: int) -> int:
+    """What one decoder keeps, as measured: rows it has passed, of a JPEG also the file and what is not final yet."""
+    width, height = headers.stored_size(image)
+    line = width * 3 * outline.pixels.dtype.itemsize
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
+        return line * min(height, _PASSED_TIFF + 4 * int(tags.get(323, 0)))
+    if image.format == "PNG":
+        return line * min(_LOOSE * height, _PASSED)
+    coefficients = 6 * width * height if headers.is_progressive(image) else 0
+    return line * min(_LOOSE * height, _PASSED) + file_size + coefficients
+
+
+@contextlib.contextmanager
+def _data_of(source: Path | bytes) -> Iterator[Data]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with opened(source) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+@contextlib.contextmanager
+def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
+    # Not through the memory map: the pages that a walk over all chunks touches would be the whole file.
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    with opened(source) as file:
+        yield cast(IO[bytes], file.raw)
+
+
+def _vips() -> Any:
+    # Rows are decoded one after another in any case; with more threads at hand libvips remembers far more of them.
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")
+    try:
+        import pyvips
+    except (ImportError, OSError) as error:
+        raise MissingExtra("huge", "reading a picture row by row") from error
+    if not logging.getLogger("pyvips").handlers:  # what it logs of damage is said in one line here
+        logging.getLogger("pyvips").addHandler(logging.NullHandler())
+    # Nothing is asked for twice, and what libvips would remember is memory.
+    pyvips.cache_set_max(0)
+    return pyvips

@@ -1,0 +1,277 @@
+"""From a clip to its frames: each at its own time, upright, in full-range RGB as a screen shows it."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from bisect import bisect_left, bisect_right
+from fractions import Fraction
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+import numpy as np
+
+from imgcycle.errors import InputError
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.ffmpeg import Running, reason, source
+from imgcycle.media.video.filters import to_rgb
+from imgcycle.media.video.probing.clip import NO_TIME, Clip
+
+_AHEAD_BYTES = 96 << 20
+_MANY = 1 << 40
+_MARK = "imgcycle-frame"
+_TIMED = re.compile(_MARK + r" (-?\d+) (-?\d+) ")
+_DAMAGED = "corrupt decoded frame"
+_KEYS_BACK = 2
+"""How many key frames before the nearest one a seek goes. Frames before an open group's key frame lean on the group
+before, and with intra refresh a picture is whole only a full cycle after what counts as its key frame."""
+
+
+class TimedFrame(NamedTuple):
+    """A frame and when it is shown: seconds from the file's start, seconds long, its number in the clip.
+
+    `frame` is (H, W, 3) RGB, uint8 or uint16, full range, writable; `alpha` (H, W) is there for image sequences only.
+    """
+
+    time: Fraction
+    frame: Pixels
+    duration: Fraction
+    number: int
+    alpha: Pixels | None = None
+
+
+def scaled_size(clip: Clip, height: int | None) -> tuple[int, int]:
+    """Width and height of a clip's frames for a `--max-height`, see `within_height`."""
+    return within_height(clip.width, clip.height, height)
+
+
+def within_height(width: int, height: int, most: int | None) -> tuple[int, int]:
+    """Width and height with at most so many lines: never enlarged; even when scaled; aspect kept."""
+    if most is None or height <= most:
+        return width, height
+    lines = max(2, most // 2 * 2)
+    return max(2, round(Fraction(width * lines, height) / 2) * 2), lines
+
+
+class FrameReader:
+    """The frames of a clip, in order; a context manager and an iterator of TimedFrame.
+
+    `start` and `end` (seconds) choose what `clip.span(start, end)` names, exactly; `first` frames of that span are
+    passed over (where resumed work goes on). `height` is the most lines a frame may have. `deep` gives uint16.
+    HDR is tone-mapped to bt709. Frames are decoded ahead in a thread, a few at a time. Raises InputError when
+    nothing can be decoded; what else goes wrong is told in `problems`.
+    """
+
+    width: int
+    height: int
+    sar: Fraction
+    deep: bool
+    expected: int
+    """How many frames should come."""
+    frames: int
+    """How many have come so far."""
+
+    def __init__(
+        self,
+        clip: Clip,
+        *,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        first: int = 0,
+        height: int | None = None,
+        deep: bool = False,
+    ) -> None:
+        self.clip = clip
+        self.width, self.height = scaled_size(clip, height)
+        self.sar = clip.sar
+        self.deep = deep
+        self._span = clip.span(start, end)[first:]
+        self.expected = len(self._span)
+        self.frames = 0
+        self._begun = False
+        self._damaged = 0
+        self._said: list[str] = []
+        self._late = 0
+        self._last: int | None = None
+        self._over = False
+        self._ended = False
+        self._whole = False
+        self._seeks = True
+        self._run: Running | None = None
+        self._thread: threading.Thread | None = None
+        self._times: Handover[int] = Handover(_MANY)
+        self._decoded: Handover[tuple[int, Pixels]] = Handover(1)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line for each thing that went wrong so far: damaged frames, fewer than expected (with how many).
+
+        Fewer frames than packets are no loss where the decoder met the end and found nothing wrong: some packets
+        repeat what is shown, or hold half a frame.
+        """
+        told = []
+        if self._damaged:
+            told.append(f"{_count(self._damaged)} damaged in the file and shown as well as the decoder could")
+        elif self._said:
+            told.append(f"the decoder met damage in the file: {self._said[0]}")
+        if self._ended and self.frames != self.expected and not (self._whole and self.frames < self.expected):
+            told.append(f"{_count(self.expected)} expected, {self.frames} could be decoded")
+        if self._late:
+            told.append(f"{_count(self._late)} out of order in time, shown as soon as possible")
+        return tuple(told)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> TimedFrame:
+        if not self.expected or self._over:
+            raise StopIteration
+        if self._run is None:
+            self._begin(seek=True)
+        found = self._decoded.take()
+        if self._over:
+            raise StopIteration
+        if self.frames == 0 and self._seeks and (found is None or found[0] != self._wanted):
+            # The container led us past the place: everything before it must be decoded after all.
+            self._halt()
+            self._begin(seek=False)
+            found = self._decoded.take()
+        if found is None:
+            self._finish()
+            raise StopIteration
+        return self._timed(*found)
+
+    def close(self) -> None:
+        """End the decoder; safe to call twice, and from another thread, where a wait for a frame then ends."""
+        self._over = True
+        self._halt()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _wanted(self) -> int:
+        """The tick of the first frame to come."""
+        return int(self.clip.pts[self._span.start])
+
+    def _begin(self, *, seek: bool) -> None:
+        place = self._place() if seek else None
+        self._seeks = place is not None
+        clip, last = self.clip, self._span[-1]
+        whole = len(self._span) == clip.frames
+        chain = to_rgb(clip, self.width, self.height, deep=self.deep)
+        if clip.seekable or not whole:
+            ending = "" if last == clip.frames - 1 else f":end_pts={int(clip.pts[last]) + 1}"
+            chain = f"trim=start_pts={self._wanted}{ending},{chain}"
+        before = () if place is None else ("-noaccurate_seek", "-ss", place)
+        room = max(2, min(8, _AHEAD_BYTES // self._blank().nbytes))
+        self._times, self._decoded = Handover(_MANY), Handover(room)
+        self._damaged, self._said, self._begun = 0, [], False
+        try:
+            self._run = Running(
+                [
+                    *("-copyts", *source(clip.path, *clip.clock, *before), "-map", f"0:{clip.video.index}"),
+                    *("-vf", chain, "-fps_mode", "passthrough", "-enc_time_base", "demux"),
+                    # A line before each frame: the only way to learn a raw frame's time.
+                    *("-stats_enc_pre", "pipe:2", "-stats_enc_pre_fmt", _MARK + " {ptsi} {pts} {tbi}"),
+                    *("-f", "rawvideo", "pipe:1"),
+                ],
+                stdout=True,
+                on_line=self._hear,
+                on_end=self._times.finish,
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"ffmpeg cannot be started: {error}") from error
+        self._thread = threading.Thread(target=self._read, args=(self._run,), name="frames", daemon=True)
+        self._thread.start()
+
+    def _place(self) -> str | None:
+        """Seconds to seek to; None where decoding must begin at the beginning."""
+        if not self.clip.seekable:
+            return None
+        behind = bisect_right(self.clip.keyframes, self._wanted) - 1 - _KEYS_BACK
+        if behind <= 0:
+            return None
+        seconds = int(self.clip.keyframes[behind]) * self.clip.time_base - self.clip.origin
+        return f"{math.floor(seconds * 1_000_000)}us" if seconds > 0 else None
+
+    def _hear(self, level: str, text: str) -> None:
+        match = _TIMED.search(text)
+        if match:
+            self._begun = True
+            decoded, passed = int(match[1]), int(match[2])
+            self._times.put(passed if decoded == NO_TIME else decoded)
+        elif self._seeks and not self._begun:
+            pass  # what the decoder makes of the way there is not shown
+        elif _DAMAGED in text:
+            self._damaged += 1
+        elif level in ("error", "fatal"):
+            self._said.append(text)
+
+    def _read(self, run: Running) -> None:
+        """The thread: frames from the pipe, each with its time."""
+        decoded = self._decoded
+        try:
+            while True:
+                frame = self._blank()
+                if not _filled(run.stdout, frame.reshape(-1).view(np.uint8).data):
+                    break
+                ticks = self._times.take()
+                if ticks is None or not decoded.put((ticks, frame)):
+                    break
+            decoded.finish()
+        except BaseException as error:  # whatever it is, the iterating thread must hear of it
+            decoded.finish(error)
+
+    def _blank(self) -> Pixels:
+        shape = (self.height, self.width, 3)
+        return np.empty(shape, np.uint16) if self.deep else np.empty(shape, np.uint8)
+
+    def _timed(self, ticks: int, frame: Pixels) -> TimedFrame:
+        clip = self.clip
+        if self._last is not None and ticks <= self._last:
+            ticks = self._last + 1
+            self._late += 1
+        self._last = ticks
+        number = min(bisect_left(clip.pts, ticks), clip.frames - 1)
+        self.frames += 1
+        return TimedFrame(ticks * clip.time_base - clip.origin, frame, clip.length(number), number)
+
+    def _finish(self) -> None:
+        run = self._run
+        assert run is not None
+        status = run.wait()
+        self._over = self._ended = True
+        self._whole = status == 0 and not self._damaged and not self._said
+        self._halt()
+        if self.frames == 0:
+            raise InputError(f"no frame of {self.clip.video} can be decoded: {reason(run.log)}")
+
+    def _halt(self) -> None:
+        self._decoded.abandon()
+        if self._run is not None:
+            self._run.close()
+        if self._thread is not None:
+            self._thread.join()
+
+
+def _filled(pipe: IO[bytes], room: memoryview) -> bool:
+    """Fill a buffer from a pipe; False when the pipe ends before."""
+    at = 0
+    while at < len(room):
+        got = pipe.readinto(room[at:])  # type: ignore[attr-defined]
+        if not got:
+            return False
+        at += got
+    return True
+
+
+def _count(frames: int) -> str:
+    return f"{frames:,} frame{'' if frames == 1 else 's'}"

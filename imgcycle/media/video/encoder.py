@@ -1,0 +1,326 @@
+"""From frames to a closed segment: an MP4 whose every timestamp is the one given."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, cast
+
+import numpy as np
+
+from imgcycle.errors import DiskFull, OutputError, UsageError
+from imgcycle.media.files import atomic_path, unwritten
+from imgcycle.media.image.pixels import Pixels, eight_bit
+from imgcycle.media.paths import shown
+from imgcycle.media.video import timed_rawvideo
+from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.ffmpeg import Running, named, reason, says_full
+from imgcycle.media.video.filters import to_bt709
+from imgcycle.media.video.hardware import find_hardware
+
+VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
+Chroma = Literal["420", "444"]
+CODECS: tuple[VideoCodec, ...] = ("h264", "hevc", "av1", "ffv1")
+TIMESCALE = 90_000
+"""Ticks a second of a segment's times."""
+
+_WORDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_AV1_NUMBERS = dict(zip(_WORDS, (12, 11, 10, 9, 8, 6, 5, 4, 3, 1), strict=True))
+"""SVT-AV1 counts its presets down; these are as slow as x264's words are."""
+_QUALITY = {"h264": (18, 51), "hevc": (20, 51), "av1": (24, 63)}
+"""Default crf, at which a viewer sees no loss, and the largest."""
+_AHEAD_BYTES = 96 << 20
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How frames are to be coded, settled: ffmpeg's encoder, pixel format and its options, for one size.
+
+    Two segments of one video must have equal codings; it is plain data and fit for a digest (`dataclasses.asdict`).
+    `filters` is ffmpeg's filter chain from RGB, `device` the arguments that open a hardware encoder.
+    """
+
+    codec: VideoCodec
+    encoder: str
+    pixel_format: str
+    width: int
+    height: int
+    sar: Fraction
+    rate: Fraction
+    filters: str
+    options: tuple[str, ...]
+    device: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """One line for each thing that is not as usual: 4:4:4 because the size is odd."""
+
+
+def plan_coding(
+    width: int,
+    height: int,
+    codec: VideoCodec = "h264",
+    *,
+    crf: int | None = None,
+    preset: str | None = None,
+    deep: bool = False,
+    chroma: Chroma | None = None,
+    sar: Fraction = Fraction(1),
+    rate: Fraction = Fraction(25),
+    hardware: bool = False,
+) -> Coding:
+    """Settle an encoder. UsageError in one line for a crf or preset it does not know, or hardware that is not there.
+
+    `crf` None is a sensible one for the codec; `chroma` None is 4:2:0, or 4:4:4 for ffv1 and where a side is odd and
+    the codec cannot have that; 10 bits for hevc and av1 when `deep`, for ffv1 always. `rate` (frames a second) does
+    not change a time; encoders reckon with it. `hardware` asks for the machine's own encoder, tried with one frame.
+    """
+    if codec not in CODECS:
+        raise UsageError(f"no codec is called {codec!r}", f"one of {', '.join(CODECS)}")
+    crf = _checked_crf(codec, crf)
+    odd = bool(width % 2 or height % 2) and codec in ("h264", "hevc")
+    notes: tuple[str, ...] = ()
+    if codec == "ffv1":
+        chroma = chroma or "444"
+    elif chroma != "444" and odd:
+        chroma = "444"
+        notes = (f"{width}×{height} is odd, so colour is kept at full resolution (4:4:4), which few players know",)
+    chroma = chroma or "420"
+    ten = codec == "ffv1" or (deep and codec != "h264")
+    pixel_format = f"yuv{chroma}p10le" if ten else f"yuv{chroma}p"
+    filters = f"{to_bt709(pixel_format, width, height)},setsar=sar={sar.numerator}/{sar.denominator}:max=2147483647"
+    device: tuple[str, ...] = ()
+    if hardware:
+        encoder, options, device, upload = _hardware(codec, chroma, crf, preset)
+        filters += f",{upload}" if upload else ""
+    else:
+        encoder, options = _software(codec, chroma, crf, preset)
+    return Coding(codec, encoder, pixel_format, width, height, sar, rate, filters, options, device, notes)
+
+
+def _checked_crf(codec: VideoCodec, crf: int | None) -> int:
+    if codec == "ffv1":
+        if crf is not None:
+            raise UsageError("ffv1 loses nothing, so it has no --crf", "leave it out, or choose another --codec")
+        return 0
+    usual, most = _QUALITY[codec]
+    if crf is None:
+        return usual
+    if not 0 <= crf <= most:
+        raise UsageError(f"--crf {crf} for {codec}", f"0 (best) to {most}; {usual} is the default")
+    return crf
+
+
+def _software(codec: VideoCodec, chroma: Chroma, crf: int, preset: str | None) -> tuple[str, tuple[str, ...]]:
+    quality = ("-crf", str(crf))
+    if codec == "ffv1":
+        if preset is not None:
+            raise UsageError("ffv1 has no presets", "leave --preset out, or choose another --codec")
+        # Intra only, in slices with checksums: the settings archives use (RFC 9043).
+        return "ffv1", ("-level", "3", "-g", "1", "-slices", "16", "-slicecrc", "1")
+    if codec == "av1":
+        number = _av1_preset(preset)
+        if chroma == "444":
+            return "libaom-av1", (*quality, "-b:v", "0", "-cpu-used", str(min(8, number)), "-row-mt", "1")
+        return "libsvtav1", (*quality, "-preset", str(number))
+    word = preset or "medium"
+    if word not in _WORDS:
+        raise UsageError(f"--preset {word!r} for {codec}", f"one of {', '.join(_WORDS)}")
+    if codec == "hevc":
+        # hvc1 is the only name under which Apple's players take it.
+        return "libx265", (*quality, "-preset", word, "-tag:v", "hvc1", "-x265-params", "log-level=error")
+    return "libx264", (*quality, "-preset", word)
+
+
+def _av1_preset(preset: str | None) -> int:
+    if preset is None:
+        return _AV1_NUMBERS["medium"]
+    if preset.isascii() and preset.isdigit() and int(preset) <= 13:
+        return int(preset)
+    if preset in _AV1_NUMBERS:
+        return _AV1_NUMBERS[preset]
+    raise UsageError(f"--preset {preset!r} for av1", f"0 (slow) to 13 (fast), or one of {', '.join(_WORDS)}")
+
+
+def _hardware(
+    codec: VideoCodec, chroma: Chroma, crf: int, preset: str | None
+) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
+    found = None if codec == "ffv1" else find_hardware(codec)
+    if found is None:
+        raise UsageError(f"this machine has no {codec} encoder that ffmpeg can use", "leave the hardware option out")
+    if chroma == "444":
+        raise UsageError(f"{found.encoder} cannot keep colour at full resolution", "leave the hardware option out")
+    options = found.quality(crf)
+    if preset is not None:
+        options += ("-preset", preset)
+    if codec == "hevc":
+        options += ("-tag:v", "hvc1")
+    return found.encoder, options, found.device, found.upload
+
+
+class FrameWriter:
+    """Frames into one MP4 segment, which appears under `path` only when closed well; a context manager.
+
+    Leaving the `with` block by an exception throws the segment away and ends the encoder. Frames are queued, a few
+    at a time, and written by a thread; OutputError from `write` or `close` when the encoder has failed.
+    """
+
+    frames: int
+    """How many were written."""
+    start: Fraction
+    """The first frame's time, as given: the segment's own times begin at 0."""
+    end: Fraction
+    """Time plus duration of the last frame written."""
+
+    def __init__(self, path: Path, coding: Coding) -> None:
+        self.path = path
+        self.coding = coding
+        self.frames = 0
+        self.start = self.end = Fraction(0)
+        self._last = Fraction(0)
+        self._deep = False
+        self._over = False
+        self._stack = contextlib.ExitStack()
+        self._run: Running | None = None
+        self._thread: threading.Thread | None = None
+        self._queue: Handover[tuple[bytes, Pixels]] = Handover(1)
+
+    def write(self, frame: Pixels, time: Fraction, duration: Fraction) -> None:
+        """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding); seconds, strictly ascending.
+
+        The array is not copied: leave it alone afterwards.
+        """
+        shape = (self.coding.height, self.coding.width, 3)
+        if frame.shape != shape:
+            raise ValueError(f"a frame of shape {frame.shape} for a video of {shape}")
+        if self.frames and time <= self._last:
+            raise ValueError(
+                f"frame {self.frames} at {float(time)} s does not come after the one at {float(self._last)} s"
+            )
+        if self._run is None:
+            self._begin(frame, time)
+        frame = self._fitting(frame)
+        block = timed_rawvideo.frame_header(frame.nbytes, time - self.start, duration)
+        if not self._queue.put((block, frame)):
+            self._fail()
+        self.frames += 1
+        self._last, self.end = time, time + duration
+
+    def close(self) -> None:
+        """Finish the segment and give it its name; safe to call twice."""
+        if self._over:
+            return
+        if self._run is None or self._thread is None:
+            self._over = True
+            raise OutputError(f"{self.path.name}: no frame was written")
+        self._queue.finish()
+        try:
+            self._thread.join()
+            if self._run.wait() != 0:
+                self._fail()
+        except BaseException:
+            self.abort()
+            raise
+        self._over = True
+        self._run.close()
+        try:
+            self._stack.close()
+        except OSError as error:
+            raise unwritten("a segment", error) from error
+
+    def abort(self) -> None:
+        """End the encoder and leave nothing behind; safe to call at any time."""
+        if self._over:
+            return
+        self._over = True
+        self._queue.abandon()
+        if self._run is not None:
+            self._run.close()
+        if self._thread is not None:
+            self._thread.join()
+        # The only way out of the temporary name that removes it is an exception's.
+        with contextlib.suppress(_Aborted):
+            self._stack.__exit__(_Aborted, _Aborted(), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _begin(self, frame: Pixels, time: Fraction) -> None:
+        coding = self.coding
+        self.start, self._deep = time, frame.dtype == np.uint16
+        self._queue = Handover(max(2, min(8, _AHEAD_BYTES // frame.nbytes)))
+        try:
+            temporary = self._stack.enter_context(atomic_path(self.path))
+            self._run = Running(
+                [
+                    *("-y", *coding.device, "-f", "matroska", "-fpsprobesize", "0", "-i", "pipe:0"),
+                    *("-map", "0:v", "-vf", coding.filters, "-fps_mode", "passthrough"),
+                    *("-enc_time_base", f"1/{TIMESCALE}", "-c:v", coding.encoder, *coding.options),
+                    *("-video_track_timescale", str(TIMESCALE), "-f", "mp4", named(temporary)),
+                ],
+                stdin=True,
+                environment={"SVT_LOG": "1"},
+            )
+        except OSError as error:
+            raise unwritten("a segment", error) from error
+        except ValueError as error:
+            raise OutputError(f"a segment cannot be written: {error}") from error
+        self._thread = threading.Thread(target=self._feed, args=(self._run, self._queue), name="encode", daemon=True)
+        self._thread.start()
+
+    def _feed(self, run: Running, queue: Handover[tuple[bytes, Pixels]]) -> None:
+        """The thread: everything queued goes into ffmpeg, until the end or until ffmpeg takes no more."""
+        coding = self.coding
+        try:
+            _send(run, timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
+            while (item := queue.take()) is not None:
+                block, frame = item
+                _send(run, block)
+                _send(run, frame.reshape(-1).view(np.uint8).data)
+        except (OSError, ValueError):
+            pass  # the encoder is gone; its log says why
+        finally:
+            queue.abandon()
+            with contextlib.suppress(OSError):
+                run.stdin.close()
+
+    def _fitting(self, frame: Pixels) -> Pixels:
+        """The frame in the depth the segment began with, contiguous, little-endian as Matroska wants it."""
+        if self._deep and frame.dtype == np.uint8:
+            frame = frame.astype(np.uint16) * np.uint16(257)
+        elif not self._deep:
+            frame = eight_bit(frame)
+        return cast(Pixels, np.ascontiguousarray(frame, "<u2" if self._deep else np.uint8))
+
+    def _fail(self) -> None:
+        run = self._run
+        assert run is not None
+        run.wait()
+        said = reason(run.log)
+        self.abort()
+        if says_full(said):
+            where = f"{shown(self.path.parent)} cannot be written to: {os.strerror(errno.ENOSPC)}"
+            raise DiskFull(where, "free some, and the same command goes on")
+        raise OutputError(f"{self.coding.encoder} failed after {self.frames} frames: {said}")
+
+
+class _Aborted(Exception):
+    """A segment is thrown away."""
+
+
+def _send(run: Running, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[run.stdin.write(view) :]

@@ -1,0 +1,85 @@
+"""The filters between a clip's numbers and full-range RGB, both ways, as exact as ffmpeg can.
+
+zscale (zimg) is used wherever it can be: measured on 343 flat colours through 4:2:0 it is at most 2 levels off at
+8 bits and exact at 10, where swscale is 4 to 8 off.
+"""
+
+from __future__ import annotations
+
+from imgcycle.media.video.probing.clip import Clip
+
+_MATRICES = {
+    "bt709": "bt709",
+    "smpte170m": "smpte170m",
+    "bt470bg": "bt470bg",
+    "smpte240m": "smpte240m",
+    "fcc": "fcc",
+    "bt2020nc": "bt2020nc",
+    "bt2020c": "bt2020c",
+    "ycgco": "ycgco",
+    "ictcp": "ictcp",
+    "chroma-derived-nc": "chroma-nc",
+    "chroma-derived-c": "chroma-c",
+}
+"""ffmpeg's names of matrices, and zscale's."""
+
+_WIDE = {"bt2020": "2020", "smpte432": "smpte432", "smpte431": "smpte431"}
+"""Primaries so much wider than bt709's that colours would look pale if they were taken for it."""
+
+_WHITE_NITS = 203
+"""What diffuse white has in HDR (ITU-R BT.2408), and becomes 1.0 in SDR before tone mapping."""
+_USUAL_PEAK = 1000
+_KNEE = 0.3
+"""Below this share of white, tone mapping leaves light as it is."""
+
+
+def to_rgb(clip: Clip, width: int, height: int, *, deep: bool) -> str:
+    """The filter chain from decoded, upright frames of a clip to packed RGB of a size, 8 or 16 bits.
+
+    Gamma is left alone for SDR; PQ and HLG are mapped to bt709, wide primaries converted to bt709's.
+    """
+    packed, planar = ("rgb48le", "gbrp16le") if deep else ("rgb24", "gbrp")
+    colour = clip.colour
+    scaled = (width, height) != (clip.width, clip.height)
+    size = f"w={width}:h={height}:filter={'spline36' if scaled else 'bicubic'}"
+    matrix = _MATRICES.get(colour.matrix)
+    if colour.matrix == "gbr" or matrix is None or not _whole_chroma(clip):
+        return _by_swscale(clip, width, height, packed)
+    source = f"min={matrix}:rin={'full' if colour.range == 'pc' else 'limited'}"
+    if colour.is_hdr:
+        peak = max(1.0, (colour.peak or _USUAL_PEAK) / _WHITE_NITS)
+        return (
+            f"zscale={source}:tin={colour.transfer}:pin=2020:t=linear:npl={_WHITE_NITS}:{size},format=gbrpf32le,"
+            f"zscale=p=bt709,tonemap=mobius:param={_KNEE}:desat=0:peak={peak:.3f},"
+            f"zscale=t=bt709:m=gbr:r=full,format={planar},format={packed}"
+        )
+    if colour.primaries in _WIDE:
+        transfer = colour.transfer if colour.transfer in ("bt709", "iec61966-2-1") else "bt709"
+        source += f":tin={transfer}:pin={_WIDE[colour.primaries]}:t={transfer}:p=bt709"
+    return f"zscale={source}:m=gbr:r=full:{size},format={planar},format={packed}"
+
+
+def to_bt709(pixel_format: str, width: int, height: int) -> str:
+    """The filter chain from packed RGB to tagged, limited-range bt709 in a pixel format."""
+    tags = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    if "420" in pixel_format and (width % 2 or height % 2):
+        flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+        return f"scale=out_color_matrix=bt709:out_range=tv:flags={flags},format={pixel_format},{tags}"
+    return (
+        "zscale=min=gbr:rin=full:pin=bt709:tin=bt709:m=bt709:r=limited:p=bt709:t=bt709:filter=bicubic,"
+        f"format={pixel_format},{tags}"
+    )
+
+
+def _whole_chroma(clip: Clip) -> bool:
+    """Whether the size is one that zimg takes: it knows no half samples of colour."""
+    wide = clip.chroma in ("420", "422", "other")
+    return not (wide and clip.width % 2) and not (clip.chroma in ("420", "other") and clip.height % 2)
+
+
+def _by_swscale(clip: Clip, width: int, height: int, packed: str) -> str:
+    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+    source = f"in_range={clip.colour.range}:out_range=pc:flags={flags}"
+    if clip.colour.matrix in ("bt709", "smpte170m", "bt470bg", "smpte240m", "fcc", "bt2020nc"):
+        source += f":in_color_matrix={clip.colour.matrix.replace('nc', '')}"
+    return f"scale=w={width}:h={height}:{source},format={packed}"

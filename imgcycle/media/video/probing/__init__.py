@@ -1,0 +1,1 @@
+"""What a clip holds, read from ffmpeg's report and its packets."""

@@ -1,0 +1,219 @@
+"""Recordings joined end to end: where a clip's clock jumps, and what makes it run on.
+
+Transport streams that were put together with `cat`, and files that a camera or a receiver split and somebody joined,
+start counting anew in the middle. The parts are found in the packets' own times, and each is moved to where the one
+before it ends: all its streams by the same time, so that sound stays with its picture.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from imgcycle.media.video.ffmpeg import named, run_ffmpeg, source
+from imgcycle.media.video.probing.clip import NO_TIME, Stream, Ticks
+from imgcycle.media.video.probing.framecrc import read_packets
+
+_LEAP = 10
+"""Seconds that a clock may leap ahead within one recording; ffmpeg draws the line at the same place."""
+_SLACK = 1
+"""Seconds by which the streams of one part may begin and end apart."""
+_LOOSE = ("mpegts", "mpeg", "flv", "ogg", "asf", "nut", "rm")
+"""Containers whose packets bear the times of whoever sent them. In others a leap is a picture that stands that long."""
+_FAR = 1 << 40
+"""Ticks, more than any clip has: times that are for counting alone lie that far off."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How a clip's times are read: ffmpeg's arguments before the input, and where the clock jumps.
+
+    `jumps` are the moments at which parts are joined, in seconds of the running clock.
+    """
+
+    arguments: tuple[str, ...] = ()
+    jumps: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Track:
+    """The packets of one stream as the file has them: its clock's tick, numbers from 0, when shown and when decoded."""
+
+    stream: Stream
+    base: Fraction
+    number: Ticks
+    pts: Ticks
+    dts: Ticks
+
+    @property
+    def step(self) -> int:
+        """Ticks that a packet lasts."""
+        steps = np.diff(np.sort(self.pts))
+        steps = steps[steps > 0]
+        return int(np.median(steps)) if len(steps) else 1
+
+    def seconds(self, ticks: int | np.int64) -> Fraction:
+        return int(ticks) * self.base
+
+
+@dataclass(frozen=True)
+class _Part:
+    """From when to when a track's share of a part lasts, as its clock has it there."""
+
+    start: Fraction
+    end: Fraction
+
+    def holds(self, seconds: Fraction) -> bool:
+        return self.start - _SLACK <= seconds <= self.end + _SLACK
+
+
+def may_jump(container: str, time_base: Fraction, dts: Ticks) -> bool:
+    """Whether the decoding times of a film, in the file's order, give reason to look for joined parts.
+
+    ffmpeg never writes one that lies before the last: where time steps back the same one is written again.
+    """
+    steps = np.diff(dts[dts != NO_TIME])
+    if not len(steps):
+        return False
+    far = container.startswith(_LOOSE) and int(steps.max()) * time_base > _LEAP
+    return bool(far or (steps <= 0).any())
+
+
+def jumps_note(jumps: Sequence[Fraction]) -> str:
+    """What to say of a clock that jumps at these moments; "" for one that runs on."""
+    if not jumps:
+        return ""
+    times = "once" if len(jumps) == 1 else f"{len(jumps):,} times"
+    first = f"{float(jumps[0]):.3f} s"
+    return f"the clock jumps {times}, first at {first}: recordings were joined, and follow each other at once"
+
+
+def running_clock(path: Path, container: str, streams: Sequence[Stream], film: Stream) -> Clock:
+    """Read every packet's own time, find the parts, say how ffmpeg is to move them; a plain `Clock` when it runs on."""
+    timed = [stream for stream in streams if stream.kind != "attachment" and not stream.cover]
+    tracks = _tracks(path, timed) or _tracks(path, [s for s in timed if s.kind in ("video", "audio")])
+    seen = next((track for track in tracks if track.stream.index == film.index), None)
+    if seen is None:
+        return Clock()
+    sounds = [track for track in tracks if track.stream.kind == "audio"]
+    begins = _joints(seen, sounds, container.startswith(_LOOSE))
+    if len(begins) == 1:
+        return Clock()
+    parts = [_part(seen, at, to) for at, to in zip(begins, [*begins[1:], len(seen.dts)], strict=True)]
+    rows = {track.stream.index: begins if track is seen else _found(track, parts) for track in tracks}
+    shifts = _shifts([seen, *sounds], rows, len(parts))
+    arguments: list[str] = []
+    for track in tracks:
+        arguments += _moved(track, rows[track.stream.index], shifts)
+    jumps = [part.start - shift for part, shift in zip(parts, shifts, strict=True)]
+    return Clock(tuple(arguments), tuple(jumps[1:]))
+
+
+def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
+    """Every stream's packets, in one pass; nothing where ffmpeg cannot write one of them."""
+    found: list[_Track] = []
+    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+        before: list[str] = []
+        after: list[str] = []
+        for stream in streams:
+            # ffmpeg would put right what is to be looked at: decoding times count packets, and the real ones travel
+            # where a packet's length has its place.
+            rules = f"pts=PTS:dts=N-{_FAR}:duration=if(eq(DTS\\,NOPTS)\\,0\\,DTS+{_FAR})"
+            before += [f"-bsf:{stream.index}", f"setts={rules}"]
+            after += ["-map", f"0:{stream.index}", "-c", "copy", "-copyinkf", "-copy_unknown", "-f", "framecrc"]
+            after += [named(Path(folder) / str(stream.index))]
+        if run_ffmpeg(["-copyts", *source(path, *before), *after]).status != 0:
+            return []
+        for stream in streams:
+            base, rows = read_packets((Path(folder) / str(stream.index)).read_bytes())
+            pts, number, length = rows[:, 0], rows[:, 1] + _FAR, rows[:, 2]
+            dts = np.where(length > 0, length - _FAR, pts)
+            known = (dts != NO_TIME) & (number >= 0)
+            pts, number, dts = pts[known], number[known], dts[known]
+            if len(dts):
+                # Only pictures are decoded in another order; ffmpeg has sound's times follow the decoding times.
+                shown = np.where(pts == NO_TIME, dts, pts) if stream.kind == "video" else dts
+                found.append(_Track(stream, base, number, shown, dts))
+    return found
+
+
+def _joints(film: _Track, sounds: Sequence[_Track], loose: bool) -> list[int]:
+    """The rows at which parts begin, 0 the first."""
+    steps = np.diff(film.dts)
+    far = max(int(_LEAP / film.base), 20 * film.step)
+    begins = [0]
+    for n in np.flatnonzero((steps < 0) | (steps > far)):
+        if steps[n] < 0 or (loose and not _goes_on(sounds, film.seconds(film.dts[n]), film.seconds(film.dts[n + 1]))):
+            begins.append(int(n) + 1)
+    return begins
+
+
+def _goes_on(sounds: Sequence[_Track], last: Fraction, first: Fraction) -> bool:
+    """Whether there is sound in a hole between two pictures: then a picture stands, and nothing was joined."""
+    for track in sounds:
+        low, high = (int(seconds / track.base) for seconds in (last + 2 * _SLACK, first - 2 * _SLACK))
+        if ((track.dts > low) & (track.dts < high)).any():
+            return True
+    return False
+
+
+def _part(track: _Track, row: int, to: int) -> _Part:
+    pts = track.pts[row:to]
+    return _Part(track.seconds(pts.min()), track.seconds(pts.max() + track.step))
+
+
+def _found(track: _Track, parts: Sequence[_Part]) -> list[int]:
+    """The row of a track at which each part begins, by its own jumps and by which part's time it has."""
+    steps = np.diff(track.dts, prepend=track.dts[:1])
+    slack = int(_SLACK / track.base)
+    begins, part = [0], 0
+    for n in (0, *np.flatnonzero((steps < 0) | (steps > slack))):
+        seconds, step = track.seconds(track.dts[n]), track.seconds(steps[n])
+        if step >= 0 and parts[part].holds(seconds):
+            continue
+        for other in range(part + 1, len(parts)):
+            # A little way back is a flaw of the file, unless the picture goes back as far.
+            flaw = -_SLACK < step < 0 and abs(step - (parts[other].start - parts[part].end)) > _SLACK / 2
+            if parts[other].holds(seconds) and not flaw:
+                begins += [int(n)] * (other - part)
+                part = other
+                break
+    return begins + [len(track.dts)] * (len(parts) - len(begins))
+
+
+def _shifts(tracks: Sequence[_Track], rows: dict[int, list[int]], count: int) -> list[Fraction]:
+    """Seconds to take from each part's times: as many as let no stream begin before its part before has ended."""
+    shifts = [Fraction(0)]
+    ends: dict[int, Fraction] = {}
+    for n in range(count):
+        shares = {}
+        for track in tracks:
+            begins = [*rows[track.stream.index], len(track.dts)]
+            if begins[n] < begins[n + 1]:
+                shares[track.stream.index] = _part(track, begins[n], begins[n + 1])
+        leads = [share.start - ends[index] for index, share in shares.items() if index in ends]
+        if n:
+            shifts.append(min(leads, default=shifts[-1]))
+        for index, share in shares.items():
+            ends[index] = max(share.end - shifts[n], ends.get(index, share.end - shifts[n]))
+    return shifts
+
+
+def _moved(track: _Track, rows: Sequence[int], shifts: Sequence[Fraction]) -> list[str]:
+    """The filter of a stream's packets that takes from their times what their part is shifted by."""
+    terms = []
+    ticks = [round(shift / track.base) for shift in shifts]
+    for n in range(1, len(rows)):
+        step = ticks[n] - ticks[n - 1]
+        if step and rows[n] < len(track.number):
+            terms.append(f"gte(N\\,{track.number[rows[n]]})*{step}")
+    if not terms:
+        return []
+    total = "+".join(terms).replace("+-", "-")
+    rules = ":".join(f"{name.lower()}=if(eq({name}\\,NOPTS)\\,NOPTS\\,{name}-({total}))" for name in ("PTS", "DTS"))
+    return [f"-bsf:{track.stream.index}", f"setts={rules}"]

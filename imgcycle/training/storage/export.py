@@ -1,0 +1,96 @@
+"""From a run to weights that can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from imgcycle._version import __version__
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.nets.layers import Generator
+from imgcycle.training.first_net import FirstNet
+from imgcycle.training.storage.folder import RunFolder
+from imgcycle.weights.native import inspect_weights, save_weights
+
+
+class Exporter:
+    """Writes `weights/` of a run folder, each file with a card."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: TrainConfig,
+        count_a: int,
+        count_b: int,
+        command: str,
+        licence: str,
+        first_net: FirstNet | None = None,
+    ) -> None:
+        self.first_net = first_net
+        self.folder, self.config = folder, config
+        self.counts = {"A": count_a, "B": count_b}
+        self.command, self.licence = command, licence
+
+    def export(
+        self, generators: Mapping[str, Generator], nets: Mapping[str, nn.Module], step: int, best: Mapping[str, float]
+    ) -> None:
+        """All generators, and beside them everything else that was learnt (`critics.safetensors`)."""
+        for direction, net in generators.items():
+            figures = {"best_kid_x1000": best[direction]} if direction in best else {}
+            self._save(self.folder.weights / f"{direction}.safetensors", net, self._card(direction, step, figures))
+        others = nn.ModuleDict({name: net for name, net in nets.items() if name not in generators})
+        if len(others):
+            path = self.folder.weights / "critics.safetensors"
+            save_weights(path, others, self.config.critic.to_dict(), self._card("critics", step, {}))
+
+    def stale(self, directions: Iterable[str], step: int) -> bool:
+        """Whether weights are missing, damaged, or of another step."""
+        try:
+            files = [self.folder.weights / f"{direction}.safetensors" for direction in directions]
+            return any(inspect_weights(path).card.get("steps") != step for path in files)
+        except UsageError:
+            return True
+
+    def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
+        """A generator at its best validation figure so far."""
+        card = self._card(direction, step, {"kid_x1000": kid})
+        self._save(self.folder.weights / "best" / f"{direction}.safetensors", net, card)
+
+    def _save(self, path: Path, net: Generator, card: dict[str, Any]) -> None:
+        config = self.config.net.to_dict()
+        if self.first_net is None:
+            save_weights(path, net, config, card | _manner(net))
+        else:
+            save_weights(path, card=card | self.first_net.card(), **self.first_net.with_strokes(net, config))
+
+    def _card(self, direction: str, step: int, figures: Mapping[str, float]) -> dict[str, Any]:
+        config = self.config
+        return {
+            "direction": direction,
+            "method": config.method,
+            "data": {
+                domain: {"folder": _shown_folder(root), "images": self.counts[domain]}
+                for domain, root in (("A", config.a), ("B", config.b))
+            },
+            "steps": step,
+            "batch": config.batch,
+            "trained_size": config.size,
+            "licence": self.licence,
+            "figures": dict(figures),
+            "command": self.command,
+            "version": __version__,
+        }
+
+
+def _manner(net: Generator) -> dict[str, Any]:
+    """How a net wants to be used that draws one size only: at that, without detail from where its drawing differs."""
+    return {} if net.latent_side is None else {"work_size": net.latent_side, "detail": 0.0}
+
+
+def _shown_folder(root: str) -> str:
+    """The last two names of a folder: enough to know it by, without telling where somebody keeps things."""
+    return "/".join(Path(root).parts[-2:])

@@ -1,0 +1,224 @@
+"""The run folder: what is kept so that a run can be stopped at any moment and go on as if it never had been.
+
+config.json                     the run's TrainConfig, and the facts its bits depend on
+state/step-N.pt                 everything at step N, one file a save; the newest readable one counts
+weights/{A2B,B2A,critics}.safetensors   what convert uses (the EMA where there is one)
+weights/best/…                  the same at the best validation figure
+metrics.jsonl, samples/step-N.png
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from imgcycle.config import JsonConfig, TrainConfig
+from imgcycle.errors import ImgcycleError, TrainingError, UsageError
+from imgcycle.media.files import remove_leftovers, write_text
+from imgcycle.media.locks import taken
+from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_state, writing
+
+CHANGEABLE = ("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "a", "b", "val_a", "val_b")
+"""What may differ between a run and its continuation, beside the number of workers.
+
+Folders may have moved; whether they hold the same pictures is compared by fingerprint.
+"""
+
+
+class RunFolder:
+    """Reads and writes one run folder; the process that writes to it has taken it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.states = SavedStates(root / "state")
+        self.saved: int | None = None
+        """The step of the newest state known to be sound."""
+        self.weights = root / "weights"
+        self.samples = root / "samples"
+        self.metrics = root / "metrics.jsonl"
+        self._lock: IO[bytes] | None = None
+
+    def take(self) -> None:
+        """Hold the folder, which is made if it is not there, until `release`.
+
+        UsageError when another process has it, or it cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = (self.root / ".lock").open("ab")
+        except OSError as error:
+            raise UsageError(
+                f"{self.root} cannot be written: {error.strerror or error}", "choose another -o"
+            ) from error
+        if taken(file) is False:
+            file.close()
+            raise UsageError(f"another imgcycle is training in {self.root}", "wait for it, or choose another -o")
+        self._lock = file
+
+    def release(self) -> None:
+        """Let the folder go, if it was held."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def exists(self) -> bool:
+        """Whether a run began here."""
+        return (self.root / "config.json").is_file()
+
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        """Around everything that writes into the folder: OutputError, one line, when it cannot be written."""
+        if self.saved is None or not self.exists():
+            return writing(self.root, "nothing was begun", "start again, here or with another -o")
+        return writing(self.root, f"the run is kept as of step {self.saved}", "go on with --resume")
+
+    def prepare(self) -> None:
+        """Make the folders of a new run, empty of what one that died at birth may have left."""
+        with self.writing():
+            for folder in (self.states.folder, self.weights, self.samples):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.states.forget()
+            self.metrics.unlink(missing_ok=True)
+        self.clean(0)
+
+    def create(self, config: TrainConfig, facts: dict[str, Any], about: Mapping[str, str] | None = None) -> None:
+        """Write `config.json`: from now on there is a run, which is why its first state is saved before.
+
+        `about` is what the cards say of the run's making.
+        """
+        self._write_config({"schema": 1, "config": config.to_dict(), "facts": facts, **(about or {})})
+
+    def read_config(self) -> tuple[TrainConfig, dict[str, Any], dict[str, Any]]:
+        """The stored config, the stored facts, and the whole content; UsageError when there is no run, or none that
+        can be read.
+        """
+        path = self.root / "config.json"
+        if not path.exists():
+            raise UsageError(f"{self.root} holds no run to go on with", "leave --resume out to begin one")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return TrainConfig.from_dict(content["config"]), dict(content["facts"]), content
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+        except UsageError as error:
+            reason = f"holds settings of no run: {error.message}"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            reason = "is damaged"
+        raise UsageError(f"{path} {reason}", f"{self._afresh()}, or put back the file as it was")
+
+    def update_config(self, config: TrainConfig, content: dict[str, Any]) -> None:
+        """Store a continuation's changed steps or intervals."""
+        self._write_config({**content, "config": config.to_dict()})
+
+    def _write_config(self, content: dict[str, Any]) -> None:
+        with self.writing():
+            write_text(self.root / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def _afresh(self) -> str:
+        """What to do when a run cannot go on."""
+        begun = any(self.weights.glob("*2*.safetensors"))
+        return f"begin with its weights: --start-from {self.root} and another -o" if begun else "begin in another -o"
+
+    def save_state(self, step: int, state: dict[str, Any]) -> Path:
+        """Write `state/step-N.pt` whole, then forget all but the newest two; OutputError when it cannot be written."""
+        with self.writing():
+            path = self.states.save(step, state)
+        self.saved = step
+        return path
+
+    def newest_state(
+        self,
+        take: Callable[[dict[str, Any]], None] = lambda _: None,
+        passed_over: Callable[[str], None] = lambda _: None,
+    ) -> tuple[int, dict[str, Any]]:
+        """The newest sound state that `take` accepts; TrainingError when there is none.
+
+        Whatever `take` raises means that the state does not fit. When newer ones had to be passed over, that is said in
+        a line: which, why, and how many steps are lost by it.
+        """
+        bad: list[str] = []
+        found = self.states.found()
+        for step, path in found:
+            try:
+                state = read_state(path)
+                _fitted(take, state)
+            except UnsoundState as error:
+                bad.append(f"{path.name} {error}")
+                continue
+            self.saved = step
+            if bad:
+                many = found[0][0] - step
+                steps = "1 step is" if many == 1 else f"{many} steps are"
+                passed_over(f"{self.states.folder}: {'; '.join(bad)}: it goes on from step {step}, {steps} lost")
+            return step, state
+        if not bad:
+            raise TrainingError(f"{self.states.folder} holds no saved state", self._afresh())
+        raise TrainingError(f"{self.states.folder} holds no readable state: {'; '.join(bad)}", self._afresh())
+
+    def clean(self, step: int) -> int:
+        """Remove a killed writer's leftovers and everything logged after `step`; how many damaged lines went too.
+
+        The last line does not count: it may be half a line if the writer was killed within it.
+        """
+        with self.writing():
+            for folder in (self.root, self.states.folder, self.weights, self.weights / "best", self.samples):
+                if folder.is_dir():
+                    remove_leftovers(folder)
+            if not self.metrics.is_file():
+                return 0
+            lines = self.metrics.read_bytes().split(b"\n")
+            rows = [_logged(line) for line in lines]
+            kept = [line for line, logged in zip(lines, rows, strict=True) if logged is not None and logged <= step]
+            if b"\n".join((*kept, b"")) != b"\n".join(lines):
+                write_text(self.metrics, b"\n".join((*kept, b"")).decode())
+        return sum(logged is None and bool(line.strip()) for line, logged in zip(lines[:-1], rows, strict=False))
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append one line to `metrics.jsonl`."""
+        with self.writing(), self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _fitted(take: Callable[[dict[str, Any]], None], state: dict[str, Any]) -> None:
+    try:
+        take(state)
+    except (UnsoundState, ImgcycleError):
+        raise
+    except Exception as error:
+        raise UnsoundState("does not fit the nets of this run") from error
+
+
+def _logged(line: bytes) -> int | None:
+    """The step of a line of `metrics.jsonl`; None for a damaged one."""
+    try:
+        step = json.loads(line.decode())["step"]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
+    return step if type(step) is int else None
+
+
+def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
+    """The config to continue with; UsageError names any difference that may not be."""
+    changes = {
+        name: (value, getattr(asked, name))
+        for name, value in stored.__dict__.items()
+        if value != getattr(asked, name) and name not in CHANGEABLE
+    }
+    if changes:
+        listed = ", ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in _plain(changes))
+        raise UsageError(f"the run was begun with other settings: {listed}", "only steps and intervals may change")
+    return stored.replace(**{name: getattr(asked, name) for name in CHANGEABLE})
+
+
+def _plain(changes: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Differences by name, those of a net or a critic one by one."""
+    for name, (old, new) in changes.items():
+        if not isinstance(old, JsonConfig):
+            yield name, (old, new)
+            continue
+        yield from (
+            (f"{name}.{part}", (value, getattr(new, part)))
+            for part, value in old.__dict__.items()
+            if value != getattr(new, part)
+        )
