@@ -25,7 +25,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.metrics.features import FeatureNet
 
@@ -65,12 +65,12 @@ def drops(features: NDArray[Any], own: NDArray[Any]) -> dict[int, str]:
     return why
 
 
-def looked_at(folder: ImageFolder, net: FeatureNet) -> NDArray[Any]:
+def with_pages(folder: ImageFolder, net: FeatureNet) -> NDArray[Any]:
     """A row of features for every picture of a folder."""
 
     def batches() -> Iterator[torch.Tensor]:
         for start in range(0, len(folder), 8):
-            yield to_unit(stack([folder.centre(i, SIDE) for i in range(start, min(start + 8, len(folder)))]))
+            yield to_signed(stack([folder.centre(i, SIDE) for i in range(start, min(start + 8, len(folder)))]))
 
     return np.asarray(net.features(batches()))
 
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     net = FeatureNet(torch.device("cpu"))
     folders = [ImageFolder(path, SIDE) for path in (chosen.a, chosen.b)]
-    rows = [looked_at(folder, net) for folder in folders]
+    rows = [with_pages(folder, net) for folder in folders]
     own = np.repeat([0, 1], [len(r) for r in rows])
     why = drops(np.concatenate(rows), own)
     paths = [path for folder in folders for path in folder.paths]

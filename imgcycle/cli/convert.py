@@ -13,10 +13,10 @@ from imgcycle.cli.convert_stream import STREAM, check_streams, convert_stream, r
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
-    from imgcycle.jobs.budget import Memory
+    from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Event
-    from imgcycle.jobs.images.pages import Viewing
-    from imgcycle.jobs.images.run import Styled
+    from imgcycle.jobs.images.pages import Pages
+    from imgcycle.jobs.images.run import StyleJob
     from imgcycle.jobs.tasks import Summary, Task
     from imgcycle.weights.find import FoundStyle
 
@@ -152,15 +152,15 @@ def convert(
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer, say_damage
     from imgcycle.cli.render.console import say
     from imgcycle.config import ConvertOptions
     from imgcycle.device import parse_size
-    from imgcycle.jobs.budget import Memory
-    from imgcycle.jobs.images.pages import Viewing, credit_for, looked_at
+    from imgcycle.jobs.budget import MemoryBudget
+    from imgcycle.jobs.images.pages import Pages, credit_for, with_pages
     from imgcycle.jobs.images.plan import ConvertRequest
-    from imgcycle.jobs.images.styles import ALL, local_styles, planned
+    from imgcycle.jobs.images.styles import ALL, local_styles, plan_style_jobs
     from imgcycle.jobs.side_outputs import check_place
     from imgcycle.jobs.translators import open_style
     from imgcycle.weights.find import find_style
@@ -185,8 +185,8 @@ def convert(
     request = ConvertRequest(
         tuple(named), output, chosen, recursive, overwrite, update, format.value, name, on_clash.value, sample, limit
     )
-    allowed = Memory.default() if memory is None else Memory(parse_size(memory), promised=True)
-    viewing = Viewing(sheet, gallery, overwrite)
+    allowed = MemoryBudget.default() if memory is None else MemoryBudget(parse_size(memory), promised=True)
+    viewing = Pages(sheet, gallery, overwrite)
     streams = STREAM in named or output == STREAM
     if streams:
         check_streams(request, viewing, style == ALL, json_lines, dry_run)
@@ -199,12 +199,12 @@ def convert(
     def opened(found: FoundStyle) -> Translator:
         return open_style(found, device, precision.value, backend.value)
 
-    with ending_well():
+    with graceful_exit():
         styles = local_styles() if style == ALL else [find_style(style, direction.value)]
         if streams:
             convert_stream(request, opened(styles[0]), allowed)
             return
-        found = planned(request, styles, opened)
+        found = plan_style_jobs(request, styles, opened)
         tasks = [task for work in found.works for task in work.plan.tasks]
         viewing.check(tasks, allowed)
         if failed_list is not None:
@@ -218,7 +218,7 @@ def convert(
         def showing(events: Iterator[Event]) -> Iterator[Event]:
             both = zip(found.styles, found.works, strict=True)
             credits = [credit_for(style, work.style, chosen) for style, work in both]
-            return looked_at(events, found.works, credits, viewing)
+            return with_pages(events, found.works, credits, viewing)
 
         saying = (quiet, verbose, json_lines)
         summary = _convert_trees(found.works, showing, allowed, jobs, fail_fast, failed_list, null, saying)
@@ -242,9 +242,9 @@ def _listed(source: str, null: bool) -> list[str]:
 
 
 def _convert_trees(
-    works: Sequence[Styled],
+    works: Sequence[StyleJob],
     showing: Callable[[Iterator[Event]], Iterator[Event]],
-    memory: Memory,
+    memory: MemoryBudget,
     jobs: int,
     fail_fast: bool,
     failed_list: Path | None,
@@ -287,7 +287,9 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
         raise unwritten(f"--failed-list {shown(path)}", error) from error
 
 
-def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_lines: bool, verbose: bool) -> None:
+def _show_plans(
+    works: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget, json_lines: bool, verbose: bool
+) -> None:
     from imgcycle.cli.render.console import emit, emit_json, say
     from imgcycle.jobs.images.run import check_all_memory, joined
     from imgcycle.media.paths import shown
@@ -316,12 +318,12 @@ def _show_plans(works: Sequence[Styled], viewing: Viewing, memory: Memory, json_
         say(f"{len(whole.to_convert)} of {len(whole.tasks)} would be converted")
 
 
-def _how(task: Task, translator: Translator, memory: Memory) -> str:
+def _how(task: Task, translator: Translator, memory: MemoryBudget) -> str:
     """How the net would do one picture, in words."""
     from imgcycle.errors import ImgcycleError
-    from imgcycle.jobs.budget import planned_file
+    from imgcycle.jobs.budget import plan_file
 
     try:
-        return str(planned_file(task, translator, memory))
+        return str(plan_file(task, translator, memory))
     except ImgcycleError as error:
         return str(error)

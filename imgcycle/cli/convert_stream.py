@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
-    from imgcycle.jobs.budget import Memory
-    from imgcycle.jobs.images.pages import Viewing
+    from imgcycle.jobs.budget import MemoryBudget
+    from imgcycle.jobs.images.pages import Pages
     from imgcycle.jobs.images.plan import ConvertRequest
     from imgcycle.media.formats import Format
 
 STREAM = "-"
 
 
-def check_streams(request: ConvertRequest, viewing: Viewing, several: bool, json_lines: bool, dry_run: bool) -> None:
+def check_streams(request: ConvertRequest, viewing: Pages, several: bool, json_lines: bool, dry_run: bool) -> None:
     """UsageError for what a stream cannot be: several inputs or `several` styles, a plan, or a page to look at."""
     from imgcycle.errors import UsageError
 
@@ -37,7 +37,7 @@ def check_streams(request: ConvertRequest, viewing: Viewing, several: bool, json
         raise UsageError("a picture is no text for a terminal", "name a file with -o, or send stdout somewhere")
 
 
-def convert_stream(request: ConvertRequest, translator: Translator, memory: Memory) -> None:
+def convert_stream(request: ConvertRequest, translator: Translator, memory: MemoryBudget) -> None:
     """One picture from stdin or a file to stdout or a file."""
     from imgcycle.cli.render.console import say, writing_out
     from imgcycle.errors import InputError, UsageError

@@ -93,7 +93,7 @@ def evaluate(
 ) -> None:
     """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.evaluate import show
     from imgcycle.errors import Interrupted
 
@@ -109,7 +109,7 @@ def evaluate(
     idle = [name for name, value in beside.items() if value is not None]
     if idle and (labels or flicker is not None):
         raise typer.BadParameter("belongs to results and their reference", param_hint=", ".join(idle))
-    with ending_well(lambda: Interrupted("interrupted")):
+    with graceful_exit(lambda: Interrupted("interrupted")):
         events: Iterator[EvaluationEvent]
         if flicker is not None and source is not None:
             from imgcycle.jobs.evaluation.flicker import evaluate_flicker

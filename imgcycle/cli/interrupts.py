@@ -18,7 +18,7 @@ def _as_usual() -> Interrupted:
 
 
 @contextmanager
-def ending_well(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
+def graceful_exit(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
     """Turn what Ctrl-C and SIGTERM do into Interrupted: the one that `interrupted` makes then.
 
     Around everything that writes; elsewhere `imgcycle/__main__.py` leaves at once.

@@ -178,14 +178,14 @@ def get(
     json_lines: o.JsonOption = False,
 ) -> None:
     """Fetch published styles, compare them with what was fetched first, and keep them in $IMGCYCLE_HOME."""
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import emit_json, say
     from imgcycle.cli.render.models import fetching
     from imgcycle.errors import DownloadError
     from imgcycle.weights.get import check_names, get_style
 
     failed = 0
-    with ending_well():
+    with graceful_exit():
         check_names(names)
         with fetching(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
             for name in dict.fromkeys(names):
@@ -211,7 +211,7 @@ def import_weights(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
     """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted, UsageError
     from imgcycle.media.files import unwritten
@@ -224,7 +224,7 @@ def import_weights(
         raise UsageError(f"{output} is there already", "--overwrite replaces it")
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"{output} is the file to import", "name another with -o")
-    with ending_well(lambda: Interrupted("interrupted; nothing was written")):
+    with graceful_exit(lambda: Interrupted("interrupted; nothing was written")):
         try:
             about = convert_checkpoint(source, output, direction.value)
         except OSError as error:
@@ -240,12 +240,12 @@ def add(
     direction: Direction = o.DirectionName.A2B,
 ) -> None:
     """Keep weights under a name, so that --to NAME finds them."""
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted
     from imgcycle.weights.own import add_style
 
-    with ending_well(lambda: Interrupted("interrupted; nothing was added")):
+    with graceful_exit(lambda: Interrupted("interrupted; nothing was added")):
         entry, notes = add_style(source, name, direction.value)
     for line in (*notes, f"{name} is kept at {entry.path}: imgcycle convert PHOTOS --to {name}"):
         say(line)
@@ -254,11 +254,11 @@ def add(
 @models.command()
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of your own.")]) -> None:
     """Forget a style that was added, and delete its weights."""
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.weights.own import remove_style
 
-    with ending_well():
+    with graceful_exit():
         gone = remove_style(name)
     say(f"{gone} is deleted")
 

@@ -26,11 +26,11 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
     else:
         return
 
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.models import fetching
     from imgcycle.weights.get import get_style
 
-    with ending_well(), fetching() as listener:
+    with graceful_exit(), fetching() as listener:
         get_style(style, (), listener)
 
 

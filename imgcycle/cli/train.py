@@ -199,12 +199,12 @@ def train(
     pix2pix alone learns from pairs: equal names in A and B, or A|B side by side in the files of one folder.
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.train import train_listener
     from imgcycle.cli.train_config import build_config, check_resume, read_settings, run_folder, shown_command
     from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
-    from imgcycle.training.run import Surroundings
+    from imgcycle.training.run import RunContext
     from imgcycle.training.storage.folder import RunFolder
 
     check_resume(given)
@@ -219,8 +219,8 @@ def train(
         settings = build_config(given, RunFolder(run).read_config()[0].to_dict())
     else:
         settings = build_config(given, read_settings(config) if config else None)
-    around = Surroundings(workers=jobs, command=shown_command(), licence=licence)
-    with ending_well(interrupted), train_listener(quiet=quiet, json_lines=json_lines) as listener:
+    around = RunContext(workers=jobs, command=shown_command(), licence=licence)
+    with graceful_exit(interrupted), train_listener(quiet=quiet, json_lines=json_lines) as listener:
         ended = run_training(
             settings, run, resume=resume, start_from=start_from, changed_data=changed_data,
             surroundings=around, listener=listener,

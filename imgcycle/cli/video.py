@@ -128,12 +128,12 @@ def video(
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
     del debug  # read before any command is, for it also lets libraries speak
-    from imgcycle.cli.interrupts import ending_well
+    from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
     from imgcycle.cli.render.console import listening
     from imgcycle.config import VideoOptions
     from imgcycle.device import parse_size
-    from imgcycle.jobs.budget import Memory, Room
+    from imgcycle.jobs.budget import MemoryBudget, VideoLimits
     from imgcycle.jobs.events import Ended
     from imgcycle.jobs.tasks import Summary
     from imgcycle.jobs.translators import load_translator
@@ -160,10 +160,10 @@ def video(
         }
     )
     request = ClipRequest(tuple(inputs), output, chosen, recursive, overwrite, update, name)
-    allowed = None if memory is None else Memory(parse_size(memory), promised=True)
+    allowed = None if memory is None else MemoryBudget(parse_size(memory), promised=True)
     summary = Summary()
     offer(style, direction.value, ask=not (quiet or json_lines or dry_run))
-    with ending_well():
+    with graceful_exit():
         translator = load_translator(style, direction.value, device, precision.value, backend.value)
         planned = plan_clips(request, translator.style)
         if dry_run:
@@ -180,7 +180,7 @@ def video(
                 fail_fast=fail_fast,
                 stats=stats,
                 overwrite=overwrite,
-                room=Room(allowed, jobs),
+                room=VideoLimits(allowed, jobs),
             )
             for event in made:
                 listener(event)

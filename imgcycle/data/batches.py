@@ -90,7 +90,7 @@ def stack(parts: list[Pixels]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)))
 
 
-def to_unit(pixels: Tensor) -> Tensor:
+def to_signed(pixels: Tensor) -> Tensor:
     """uint8 0..255 → float32 -1..1."""
     return pixels.float().div_(127.5).sub_(1.0)
 
@@ -125,7 +125,7 @@ class Prefetcher:
         return (a.pin_memory(), b.pin_memory()) if self._device.type == "cuda" else (a, b)
 
     def _send(self, pixels: Tensor) -> Tensor:
-        return to_unit(pixels.to(self._device, non_blocking=True))
+        return to_signed(pixels.to(self._device, non_blocking=True))
 
     def close(self) -> None:
         """Stop the threads."""

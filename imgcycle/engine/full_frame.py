@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcycle.engine.fused import AnyStage, Doubling, Phased
+from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.engine.strips.rows import in_place
-from imgcycle.engine.strips.statistics import Moments, affine_of
+from imgcycle.engine.strips.statistics import NormStatistics, affine_of
 from imgcycle.nets.stages import INPUT, Activation, Add, Norm, Save, step
 
 
@@ -34,7 +34,7 @@ def run_whole(chain: Sequence[AnyStage], x: Tensor) -> Tensor:
                 slots[stage.slot] = x
             ours = False
             continue
-        if isinstance(stage, Doubling | Phased):
+        if isinstance(stage, FusedUpsampleConv | SubpixelConv):
             x = stage(x.to(stage.weight.dtype))
         elif isinstance(stage, Norm) and stage.running is None:
             x = normalised(stage, x)
@@ -66,7 +66,7 @@ def normalised(norm: Norm, x: Tensor) -> Tensor:
 
 
 def _by_moments(norm: Norm, x: Tensor) -> Tensor:
-    return affine_of(norm, Moments.of(x)).to(x.device, x.dtype)(x)
+    return affine_of(norm, NormStatistics.of(x)).to(x.device, x.dtype)(x)
 
 
 def _by_kernel(norm: Norm, x: Tensor) -> Tensor:

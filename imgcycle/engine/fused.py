@@ -33,7 +33,7 @@ _TAPS = torch.tensor(
 
 
 @dataclass(frozen=True, eq=False)
-class Doubling:
+class FusedUpsampleConv:
     """Upsample and a 3×3 convolution with mirrored edges: (C, h, w) to (K, 2h, 2w), or to its phases (4K, h, w).
 
     Channel 4k + 2p + q holds channel k at rows 2i + p and columns 2j + q.
@@ -72,7 +72,7 @@ class Doubling:
 
 
 @dataclass(frozen=True, eq=False)
-class Phased:
+class SubpixelConv:
     """A convolution with few outputs and mirrored edges, on phases (4C, h, w): to (K, 2h, 2w)."""
 
     weight: Tensor
@@ -83,7 +83,7 @@ class Phased:
         return F.pixel_shuffle(F.conv2d(_mirrored(x, top, bottom), self.weight, self.bias), 2)
 
 
-Fused = Doubling | Phased
+Fused = FusedUpsampleConv | SubpixelConv
 AnyStage = Stage | Fused
 
 
@@ -120,14 +120,14 @@ def _fits(conv: Conv, kernel: int) -> bool:
     return same and conv.stride == 1 and conv.mode == "reflect"
 
 
-def _doubling(conv: Conv, phased: bool) -> Doubling:
+def _doubling(conv: Conv, phased: bool) -> FusedUpsampleConv:
     # (out, phase row, phase column, in, row, column)
     taps = _TAPS.to(conv.weight.device)
     weight = torch.einsum("ocyx,pya,qxb->opqcab", conv.weight.double(), taps, taps)
-    return Doubling(conv, _ready(weight.flatten(0, 2), conv), _spread(conv.bias), phased)
+    return FusedUpsampleConv(conv, _ready(weight.flatten(0, 2), conv), _spread(conv.bias), phased)
 
 
-def _phased(conv: Conv) -> Phased:
+def _phased(conv: Conv) -> SubpixelConv:
     """A 5×5 convolution of the doubled planes as a 3×3 one of their phases."""
     outputs, inputs = conv.weight.shape[:2]
     weight = torch.zeros((outputs, 2, 2, inputs, 2, 2, 3, 3), dtype=torch.float64, device=conv.weight.device)
@@ -138,7 +138,7 @@ def _phased(conv: Conv) -> Phased:
                     row, column = p + y - 2, q + x - 2
                     at = (row % 2, column % 2, row // 2 + 1, column // 2 + 1)
                     weight[:, p, q, :, at[0], at[1], at[2], at[3]] = conv.weight[:, :, y, x].double()
-    return Phased(_ready(weight.flatten(3, 5).flatten(0, 2), conv), _spread(conv.bias))
+    return SubpixelConv(_ready(weight.flatten(3, 5).flatten(0, 2), conv), _spread(conv.bias))
 
 
 def _ready(weight: Tensor, conv: Conv) -> Tensor:

@@ -112,7 +112,7 @@ def _area_shares(large: int, small: int) -> list[tuple[int, int, np.float32]]:
     return found
 
 
-def to_unit(pixels: Pixels) -> Floats:
+def to_float01(pixels: Pixels) -> Floats:
     """Integer levels to [0, 1]."""
     return pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
 

@@ -72,7 +72,7 @@ SMOOTHING: Mapping[Strength, Smoothing | None] = {
 }
 
 
-class Calm:
+class TemporalSmoother:
     """One clip on its way through a translator, frame by frame; remembers one frame.
 
     Frames and results are float32 (h, w, 3) RGB in [0, 1], at work size. The same frames in the same order give the

@@ -48,7 +48,7 @@ _WORK = 64
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryBudget:
     """Bytes that the process may take, everything included.
 
     `promised` tells that a user asked for the limit: then what does not fit is refused. Else it is a measure to plan
@@ -69,7 +69,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Need:
+class ImageCost:
     """Bytes a picture takes while it is read, while the net works, and while it is written; the net's planes apart."""
 
     reading: int
@@ -103,7 +103,7 @@ _HOLES = 40
 """Bytes a pixel for filling what is transparent, through floats of the full size."""
 
 
-def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) -> Need:
+def image_cost(facts: Facts, file_size: int, options: ConvertOptions, target: str) -> ImageCost:
     """What decoders, arrays and the encoder of the `target` format take for a picture of this header.
 
     Measured on pictures of 100 megapixels.
@@ -123,14 +123,14 @@ def need_of(facts: Facts, file_size: int, options: ConvertOptions, target: str) 
     kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     encoder += _SEQUENCES.get(target, 0) if facts.frames > 1 else 0
-    return Need(
+    return ImageCost(
         pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
         pixels * kept + (file_size if facts.frames > 1 else 0),
         round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
     )
 
 
-def need_by_rows(facts: Facts, task: Task, style: Style) -> Need | None:
+def row_cost(facts: Facts, task: Task, style: Style) -> ImageCost | None:
     """What the same picture takes row by row; None where it cannot be read or written so.
 
     Measured on pictures of 100 megapixels.
@@ -144,7 +144,7 @@ def need_by_rows(facts: Facts, task: Task, style: Style) -> Need | None:
         or not row_reader.is_available()
     ):
         return None
-    reader = row_reader.open_huge(Path(task.input), task.options.max_pixels)
+    reader = row_reader.open_rows(Path(task.input), task.options.max_pixels)
     if reader is None:
         return None
     options = task.options
@@ -152,11 +152,11 @@ def need_by_rows(facts: Facts, task: Task, style: Style) -> Need | None:
     share = strokes_share(facts.height, facts.width, options, style)
     followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
     passes = 2 if followed and not reader.laid else 1
-    return Need(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
+    return ImageCost(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
 
 
-def fitted(
-    height: int, width: int, held: int, options: ConvertOptions, translator: Translator, memory: Memory
+def plan_strips(
+    height: int, width: int, held: int, options: ConvertOptions, translator: Translator, memory: MemoryBudget
 ) -> StripPlan:
     """How the net does a picture of this size of which `held` bytes are in memory; UsageError when a promise is too
     small for it."""
@@ -166,8 +166,8 @@ def fitted(
     return translator.plan(*shape, total, held=held)
 
 
-def fitted_strokes(
-    height: int, width: int, held: int, options: ConvertOptions, translator: Translator, memory: Memory
+def plan_stroke_strips(
+    height: int, width: int, held: int, options: ConvertOptions, translator: Translator, memory: MemoryBudget
 ) -> StripPlan:
     """The same for the style's second net, which draws strokes at full size."""
     fine = translator.strokes
@@ -179,7 +179,7 @@ def fitted_strokes(
 
 
 @dataclass(frozen=True)
-class Course:
+class ImagePlan:
     """How a picture is done: the bytes it takes at its worst moment, those of them that are no planes of the net, its
     plan (None when no header tells), that of the net for fine strokes where it draws some,
     whether it goes row by row from file to file, never in memory as a whole, and whether it moves and its result
@@ -198,17 +198,17 @@ class Course:
         return f"row by row, {how}" if self.by_rows else how
 
 
-def planned(data: bytes, task: Task, translator: Translator, memory: Memory) -> Course:
+def plan_bytes(data: bytes, task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
     """How a picture is done that is in memory already, judged from its header.
 
     InputError when it has none; UsageError when a promised limit is too small, with the least that would do.
     """
     if _is_raw(task):
-        return Course(_RAW * len(data))
+        return ImagePlan(_RAW * len(data))
     return _course(measure(data, task.options.max_pixels), len(data), task, translator, memory, lambda: None)
 
 
-def planned_file(task: Task, translator: Translator, memory: Memory) -> Course:
+def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
     """The same of a task's file, which goes row by row where it would not fit otherwise.
 
     Held in memory a picture is decoded once and a JPEG's codes are made to measure, so that is the way of all that
@@ -220,9 +220,9 @@ def planned_file(task: Task, translator: Translator, memory: Memory) -> Course:
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
     if _is_raw(task):
-        return Course(_RAW * size)
+        return ImagePlan(_RAW * size)
     facts = measure_file(path, task.options.max_pixels)
-    return _course(facts, size, task, translator, memory, lambda: need_by_rows(facts, task, translator.style))
+    return _course(facts, size, task, translator, memory, lambda: row_cost(facts, task, translator.style))
 
 
 def _is_raw(task: Task) -> bool:
@@ -234,9 +234,9 @@ def _course(
     file_size: int,
     task: Task,
     translator: Translator,
-    memory: Memory,
-    otherwise: Callable[[], Need | None],
-) -> Course:
+    memory: MemoryBudget,
+    otherwise: Callable[[], ImageCost | None],
+) -> ImagePlan:
     options = task.options
     net = translator.exact() if facts.deep else translator
     shape = work_shape(facts.height, facts.width, options, net.style)
@@ -244,7 +244,7 @@ def _course(
 
     strokes = net.strokes if strokes_share(facts.height, facts.width, options, net.style) else None
 
-    def least_of(need: Need) -> int:
+    def least_of(need: ImageCost) -> int:
         at_net = need.held + net.least_memory(*shape)
         if strokes is not None:
             fine = bytes_in_hand(facts.width) + strokes.least_memory(facts.height, facts.width)
@@ -252,19 +252,19 @@ def _course(
         return _always(net) + max(need.reading, small + max(need.writing, at_net))
 
     target = _target(facts, task)
-    need = need_of(facts, file_size, options, target.name)
+    need = image_cost(facts, file_size, options, target.name)
     least, by_rows = least_of(need), False
     if least > memory.total and (other := otherwise()) is not None and least_of(other) < least:
         need, least, by_rows = other, least_of(other), True
     if memory.promised and least > memory.total:
         raise TooSmall(facts, least, memory.total, "" if by_rows or row_reader.is_available() else _FEWER)
-    plan = fitted(facts.height, facts.width, need.held, options, net, memory)
+    plan = plan_strips(facts.height, facts.width, need.held, options, net, memory)
     peak, fine = plan.peak_bytes, None
     if strokes is not None:
-        fine = fitted_strokes(facts.height, facts.width, need.held, options, net, memory)
+        fine = plan_stroke_strips(facts.height, facts.width, need.held, options, net, memory)
         peak = max(peak, fine.peak_bytes + bytes_in_hand(facts.width))
     size = max(need.reading, small + max(need.writing, need.held + peak))
-    return Course(size, need.held, plan, by_rows, facts.frames > 1 and target.animated, fine)
+    return ImagePlan(size, need.held, plan, by_rows, facts.frames > 1 and target.animated, fine)
 
 
 def work_shape(height: int, width: int, options: ConvertOptions, style: Style) -> tuple[int, int]:
@@ -283,34 +283,34 @@ def _target(facts: Facts, task: Task) -> Format:
 
 
 @dataclass(frozen=True)
-class Room:
+class VideoLimits:
     """What clips may take: memory (default a quarter of what is installed), and frames in the net at once."""
 
-    memory: Memory | None = None
+    memory: MemoryBudget | None = None
     frames: int | None = None
 
 
-ROOM = Room()
+DEFAULT_LIMITS = VideoLimits()
 """What there is."""
 
 
 @dataclass(frozen=True)
-class ClipNeed:
+class FrameCost:
     """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
 
     least: int
     lane: int
 
-    def lanes(self, translator: Translator, room: Room) -> int:
+    def lanes(self, translator: Translator, room: VideoLimits) -> int:
         """How many frames are in the net at once: as many as asked for, else one to a core, as far as memory goes."""
         if not translator.concurrent:
             return 1
         wanted = room.frames or min(_LANES, torch.get_num_threads())
-        memory = room.memory or Memory.default()
+        memory = room.memory or MemoryBudget.default()
         return max(1, min(wanted, 1 + (memory.total - self.least) // self.lane))
 
 
-def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> ClipNeed:
+def frame_cost(height: int, width: int, deep: bool, options: ConvertOptions, translator: Translator) -> FrameCost:
     """What frames of this size take: the net, and every frame on its way."""
     shape = work_shape(height, width, options, translator.style)
     frame = 3 * width * height * (2 if deep else 1)
@@ -323,10 +323,10 @@ def clip_need(height: int, width: int, deep: bool, options: ConvertOptions, tran
     if translator.strokes is not None and strokes_share(height, width, options, translator.style):
         fine = frame_plan(height, width, translator.strokes).peak_bytes + bytes_in_hand(width)
     least = _always(translator) + net + fine + (queued + _IN_HAND) * frame + _SEEN * small + columns
-    return ClipNeed(least, net + fine + frame + _FRESH * small)
+    return FrameCost(least, net + fine + frame + _FRESH * small)
 
 
-def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) -> None:
+def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBudget) -> None:
     """Raise UsageError when a promised limit is too small for every picture there is, with the least for the worst.
 
     Where it does for one, headers are read no further: what does not fit fails by itself, and vetoes nothing.
@@ -336,7 +336,7 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: Memory) 
     worst: TooSmall | None = None
     for task in tasks:
         try:
-            planned_file(task, translator, memory)
+            plan_file(task, translator, memory)
             return
         except TooSmall as error:
             error.message = f"{shown(task.input)}: {error.message}"

@@ -7,7 +7,7 @@ import threading
 from imgcycle.errors import ImgcycleError
 
 
-class Room:
+class ByteBudget:
     """Hands out bytes in the order of tickets 0, 1, 2, …; whoever finds the room empty is let in at any size.
 
     The order is what keeps it from locking up: a later picture can never hold what an earlier one waits for.

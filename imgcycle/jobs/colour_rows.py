@@ -45,7 +45,7 @@ class Rows(Protocol):
         ...
 
 
-class Ends:
+class ColourManagedRows:
     """The rows of a picture with the colour profile `icc` as source and sink of the net."""
 
     def __init__(self, rows: Rows, icc: bytes, options: ConvertOptions) -> None:
@@ -102,7 +102,7 @@ class PixelRows:
 
     def ahead(self, top: int, bottom: int) -> Floats:
         """As floats."""
-        return resample.to_unit(self.pixels[top:bottom])
+        return resample.to_float01(self.pixels[top:bottom])
 
     behind = ahead
 

@@ -49,7 +49,7 @@ class Progressed:
 
 
 @dataclass(frozen=True)
-class Filmed:
+class FrameProgress:
     """How far a clip is: frames done of how many, frames a second lately, seconds left (None: not known yet)."""
 
     input: str
@@ -61,7 +61,7 @@ class Filmed:
 
 
 @dataclass(frozen=True)
-class Timed:
+class Estimate:
     """After the first frames of a clip: seconds that the rest will take, frames a second, and what would help.
 
     `savings` are options with the seconds that the rest would take with them.
@@ -82,7 +82,7 @@ class Estimated:
 
 
 @dataclass(frozen=True)
-class Showed:
+class PageWritten:
     """A page to look at is written: how many inputs it shows, and its bytes."""
 
     kind: Literal["sheet", "gallery"]
@@ -98,4 +98,4 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Noted | Progressed | Filmed | Timed | Finished | Estimated | Showed | Ended
+Event = Planned | Noted | Progressed | FrameProgress | Estimate | Finished | Estimated | PageWritten | Ended

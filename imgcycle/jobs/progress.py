@@ -14,7 +14,7 @@ _ESTIMATE_AFTER = 3
 _SAME_FAILURES = 20
 
 
-class Tally:
+class BatchProgress:
     """Counts rows, and decides when going on makes no sense."""
 
     def __init__(self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool) -> None:

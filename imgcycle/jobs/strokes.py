@@ -14,7 +14,7 @@ from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strokes import StrokeRows, calmed, share_of
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.colour_rows import Ends
+from imgcycle.jobs.colour_rows import ColourManagedRows
 
 
 def strokes_share(height: int, width: int, options: ConvertOptions, style: Style) -> float:
@@ -51,7 +51,7 @@ def stroked_frame(
 ) -> Pixels:
     """One frame of a clip with strokes, (H, W, 3) as `pixels`; `result` is the first net's, at the work size."""
     out = np.empty_like(pixels)
-    ends = Ends(held_rows(pixels, out, small, result, options, style), b"", options)
+    ends = ColourManagedRows(held_rows(pixels, out, small, result, options, style), b"", options)
     fine.translate_rows(ends, ends, frame_plan(pixels.shape[0], pixels.shape[1], fine))
     return out
 

@@ -44,7 +44,7 @@ def open_style(
     seen = seen or digest(found.path)
     net, about = load_generator(found.path)
     check_way(str(found.path), found.direction, about.card.get("direction"))
-    style = described(found, about, seen)
+    style = style_from(found, about, seen)
     fine = load_strokes(about)
     return ready(net, style, None if fine is None else ready(fine, style, None))
 
@@ -79,7 +79,7 @@ def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
     return ready(net, Style(label, digest(found.path) + way, origin=origin), None)
 
 
-def described(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
+def style_from(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
     """What index or card say of how a style wants to be used, else the defaults."""
     usage, default = usage_of(found, about.card, seen), Strokes()
     strokes = Strokes(

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Lanes(Generic[Item, Result]):
+class WorkerPool(Generic[Item, Result]):
     """Applies `make` to items in `count` threads; results come in the order of the items, one item ahead of them.
 
     In the caller's own thread when `count` is 1. Otherwise, until `close`, torch's threads are shared out among the

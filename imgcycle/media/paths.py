@@ -141,11 +141,11 @@ def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], 
         found.sources.append(Source(path, folder))
 
 
-Closed = Callable[[Path, str], object]
+Reporter = Callable[[Path, str], object]
 """Hears of a folder that could not be read, and why."""
 
 
-def _expanded(argument: str, closed: Closed) -> list[Path]:
+def _expanded(argument: str, closed: Reporter) -> list[Path]:
     check_name(argument, "an input")
     path = Path(argument)
     if os.path.exists(argument):  # noqa: PTH110 - False for whatever the system says
@@ -187,7 +187,10 @@ def check_name(text: str, what: str) -> None:
 
 
 def walk(
-    folder: Path, recursive: bool = True, leave_out: Iterable[Path] = (), closed: Closed = lambda _path, _why: None
+    folder: Path,
+    recursive: bool = True,
+    leave_out: Iterable[Path] = (),
+    closed: Reporter = lambda _path, _why: None,
 ) -> Iterator[Path]:
     """All files below a folder that are not junk, sorted by name, files before subfolders.
 

@@ -45,7 +45,7 @@ class FirstNet:
     def __call__(self, pixels: Pixels) -> Pixels:
         """What the second net is to see of a photograph (H, W, 3), uint8: x of engine/strokes.py."""
         shape = resample.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
-        small = resample.to_unit(resample.reduced(pixels, shape))
+        small = resample.to_float01(resample.reduced(pixels, shape))
         result = resample.from_tensor(self._translator(resample.to_tensor(small)))
         result = calmed(small, result, self.calm)
         return np.asarray(resample.restored(pixels, small, result, self.detail, 1.0), np.uint8)

@@ -16,7 +16,7 @@ from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.interrupts import stop_signals
-from imgcycle.training.run import Run, Surroundings
+from imgcycle.training.run import Run, RunContext
 from imgcycle.training.storage.folder import RunFolder
 
 LOG_EVERY = 50
@@ -32,7 +32,7 @@ def train(
     resume: bool = False,
     start_from: str | Path | None = None,
     changed_data: bool = False,
-    surroundings: Surroundings | None = None,
+    surroundings: RunContext | None = None,
     listener: Listener | None = None,
 ) -> Finished:
     """Train as `config` says into a run folder; returns the last event.
@@ -44,7 +44,7 @@ def train(
     when its folder cannot be written.
     """
     world, device = join_world(resolve_device(config.device))
-    around = surroundings or Surroundings()
+    around = surroundings or RunContext()
     say: Listener = listener if listener is not None and world.leads else lambda _: None
     place = RunFolder(Path(folder))
     try:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.media.files import atomic_write
 from imgcycle.nets.layers import Generator
@@ -30,7 +30,7 @@ class FixedImages:
     def _take(folder: ImageFolder, crop: int, device: torch.device) -> Tensor:
         count = min(FIXED, len(folder))
         indices = [round(i * (len(folder) - 1) / max(1, count - 1)) for i in range(count)]
-        return to_unit(stack([folder.centre(i, crop) for i in indices])).to(device)
+        return to_signed(stack([folder.centre(i, crop) for i in indices])).to(device)
 
     def wanted(self, direction: str) -> Tensor:
         """Images of the domain that a direction leads to: with pairs the truth, without them only its look."""

@@ -49,7 +49,7 @@ DATA_FACTS = ("images_a", "images_b", "count_a", "count_b")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What a run is given beside its config: nothing here changes the weights that come out.
 
     `workers` threads make batches; `command` and `licence` (of the training pictures) go onto the cards.
@@ -60,7 +60,7 @@ class Surroundings:
     licence: str = ""
 
 
-def told_before(around: Surroundings, content: Mapping[str, Any], changed: bool) -> Surroundings:
+def resumed_context(around: RunContext, content: Mapping[str, Any], changed: bool) -> RunContext:
     """What a continued run's cards say: how it was begun, then what was changed; the licence as last given."""
     begun = content.get("command")
     command = around.command
@@ -144,7 +144,7 @@ class Run:
         changed_data: bool,
         device: torch.device,
         world: World,
-        around: Surroundings,
+        around: RunContext,
         say: Listener,
     ) -> Run:
         """Begin a new run or open one to continue; UsageError when the folder says otherwise, or another has it."""
@@ -154,7 +154,7 @@ class Run:
         if resume:
             stored, facts, content = folder.read_config()
             config = continued(stored, config)
-            around = told_before(around, content, changed=config != stored)
+            around = resumed_context(around, content, changed=config != stored)
             if facts.get("precision") in ("fp32", "bf16", "fp16"):
                 config = config.replace(precision=facts["precision"])
             if type(threads := facts.get("threads")) is int and 1 <= threads <= MOST_THREADS:
@@ -225,7 +225,7 @@ class Run:
         if self.world.any(refused is not None, self.device):
             raise refused or UsageError(f"{self.folder.root} cannot be had", "the first rank says why")
 
-    def _build(self, around: Surroundings) -> None:
+    def _build(self, around: RunContext) -> None:
         config, world = self.config, self.world
         batches = (PairedBatches if self.paired else UnpairedBatches)(
             self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size

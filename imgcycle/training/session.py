@@ -25,7 +25,7 @@ _IN_VAIN = 30
 
 
 @dataclass
-class Descent:
+class PhaseOptimizer:
     """A phase with what descends it."""
 
     phase: Phase
@@ -62,7 +62,7 @@ class Session:
         self.finite = torch.ones((), dtype=torch.bool, device=device)
         self.cleared = torch.zeros((), dtype=torch.int64, device=device)
 
-    def _descend(self, phase: Phase) -> Descent:
+    def _descend(self, phase: Phase) -> PhaseOptimizer:
         for net in self.nets.values():
             net.requires_grad_(True)
         lr = self.method.learning_rate(phase)
@@ -71,7 +71,7 @@ class Session:
         optimizer = torch.optim.Adam(phase.parameters(), lr, betas, weight_decay=decay, fused=fused_adam(self.device))
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         vain = torch.zeros((), dtype=torch.int64, device=self.device)
-        return Descent(phase, self.world.wrap(phase), optimizer, scaler, lr, vain)
+        return PhaseOptimizer(phase, self.world.wrap(phase), optimizer, scaler, lr, vain)
 
     def step(self, batch: Batch, factor: float, warmth: float = 1.0) -> None:
         """All phases once, at `factor` of their learning rates, generators at `warmth` of that.
@@ -101,7 +101,7 @@ class Session:
             average.update(self.nets[direction])
         self.counted += 1
 
-    def _tame(self, descent: Descent) -> None:
+    def _tame(self, descent: PhaseOptimizer) -> None:
         """Clip gradients if that is asked for, and clear those beyond all measure.
 
         A norm divides by the spread of its planes. On a crop of one colour there is none, so norm after norm multiplies

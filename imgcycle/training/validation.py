@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imgcycle.config import TrainConfig
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.data.pairs import open_domains
 from imgcycle.methods.registry import method_class
@@ -50,7 +50,7 @@ class Validation:
     def _images(self, domain: str) -> Iterator[Tensor]:
         folder = self.folders[domain]
         for index in range(len(folder)):
-            yield to_unit(stack([folder.centre(index, self.crop)])).to(self.device)
+            yield to_signed(stack([folder.centre(index, self.crop)])).to(self.device)
 
     def _translated(self, net: Generator, domain: str, dtype: torch.dtype) -> Iterator[Tensor]:
         training = net.training

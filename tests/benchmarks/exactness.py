@@ -67,7 +67,7 @@ def main() -> None:
         translator = opened(name)
         for path, pixels in photographs[: given.count]:
             height, width = pixels.shape[:2]
-            x = resample.to_tensor(resample.to_unit(pixels))
+            x = resample.to_tensor(resample.to_float01(pixels))
             plan = in_strips(translator, height, width)
             whole = levels(translator, x, translator.plan(height, width, 2**40, mode="whole"))
             apart = np.abs(whole.astype(int) - levels(translator, x, plan))

@@ -23,7 +23,7 @@ from imgcycle import load_translator
 from imgcycle.engine import resample
 from imgcycle.engine import smoothing as temporal
 from imgcycle.engine.full_frame import run_whole
-from imgcycle.engine.smoothing import Calm, Floats, Smoothing, Strength, motion_between
+from imgcycle.engine.smoothing import Floats, Smoothing, Strength, TemporalSmoother, motion_between
 from imgcycle.engine.strips.statistics import frozen, measured
 from imgcycle.engine.translator import Translator
 from imgcycle.media.video.decoder import FrameReader
@@ -79,7 +79,7 @@ class Held(Sliding):
         return run_whole(self.chain, planes)
 
 
-class Soft(Calm):
+class Soft(TemporalSmoother):
     """Calm that leaves averages as soft as they are."""
 
     def follow(self, frame: Floats, motion: Motion | None) -> Floats:
@@ -87,9 +87,9 @@ class Soft(Calm):
             return super().follow(frame, motion)
 
 
-def calm(translator: Translator, strength: Strength, smoothing: Smoothing | None = None) -> Calm:
+def calm(translator: Translator, strength: Strength, smoothing: Smoothing | None = None) -> TemporalSmoother:
     """Calm, with other numbers where given."""
-    made = Calm(translator, strength)
+    made = TemporalSmoother(translator, strength)
     made.smoothing = smoothing or made.smoothing
     return made
 
@@ -99,7 +99,7 @@ def frames(path: Path, first: int, count: int, work_size: int) -> Iterator[Float
     with FrameReader(probe_video(path), first=first) as reader:
         for frame, _ in zip(reader, range(count), strict=False):
             shape = resample.work_shape(reader.height, reader.width, work_size)
-            yield resample.to_unit(resample.reduced(frame.frame, shape))
+            yield resample.to_float01(resample.reduced(frame.frame, shape))
 
 
 def compare(translator: Translator, path: Path, first: int, count: int, sheet: Path | None) -> None:
@@ -107,14 +107,14 @@ def compare(translator: Translator, path: Path, first: int, count: int, sheet: P
     once = Once(translator)
     held = Held(translator)
     no_blend = Smoothing(0.0, 6.0)
-    parts: dict[str, Calm] = {
-        "per frame": Calm(once, "off"),
-        "moments held": Calm(held, "off"),
+    parts: dict[str, TemporalSmoother] = {
+        "per frame": TemporalSmoother(once, "off"),
+        "moments held": TemporalSmoother(held, "off"),
         "on the grid": calm(once, "light", no_blend),
-        "blend": Calm(Sliding(once), "light"),
+        "blend": TemporalSmoother(Sliding(once), "light"),
         "all, not raised": Soft(once, "light"),
-        "light": Calm(once, "light"),
-        "strong": Calm(once, "strong"),
+        "light": TemporalSmoother(once, "light"),
+        "strong": TemporalSmoother(once, "strong"),
     }
     meters = {name: Flicker() for name in ("input", *parts)}
     before: Floats | None = None

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from imgcycle import convert_image, load_translator
 from imgcycle.config import ConvertOptions
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.jobs.evaluation.pairing import spread
 from imgcycle.media.image.pixels import Pixels, eight_bit
@@ -78,7 +78,7 @@ def squares(pixels: Pixels, scale: int, each: int = EACH) -> list[Tensor]:
     small = scaled(pixels, scale)
     cuts = places(small.shape[0], small.shape[1], each if scale else 1)
     parts = (eight_bit(small[top : top + SIDE, left : left + SIDE]) for top, left in cuts)
-    return [to_unit(stack([part])) for part in parts]
+    return [to_signed(stack([part])) for part in parts]
 
 
 def of_scans(folder: Path) -> list[Tensor]:
@@ -111,7 +111,7 @@ def main() -> None:
                 pairs[label] += zip(squares(before, scale), squares(after, scale), strict=True)
     folder = ImageFolder(given.reference, SIDE)
     chosen = spread(range(len(folder)), LOOKED)
-    targets = net.features(to_unit(stack([folder.centre(n, SIDE)])) for n in chosen)
+    targets = net.features(to_signed(stack([folder.centre(n, SIDE)])) for n in chosen)
     fine = targets if given.scans is None else net.features(of_scans(given.scans))
     references = {label: WeightedRows.resampled(fine if scale else targets, 0, 1) for label, scale in SCALES.items()}
     against = f"{len(targets)} pictures" + ("" if given.scans is None else f" and {len(fine)} squares of scans")

@@ -23,7 +23,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine import resample
 from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.budget import Memory, fitted
+from imgcycle.jobs.budget import MemoryBudget, plan_strips
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.media.image.read import read_still
@@ -55,7 +55,7 @@ def alone(translator: Translator, tensors: Sequence[Tensor]) -> float:
     begun = time.perf_counter()
     for x in tensors:
         height, width = x.shape[2:]
-        how = fitted(height, width, x.numel(), options, translator, Memory.default())
+        how = plan_strips(height, width, x.numel(), options, translator, MemoryBudget.default())
         translator.translate_rows(TensorSource(x), TensorSink(3, height, width), how)
     return time.perf_counter() - begun
 
@@ -74,7 +74,7 @@ def main() -> None:
         for n in range(given.count):
             data = encoded(photograph(given.side, given.side, n), "JPEG", quality=92)
             (folder / f"{n:03}.jpg").write_bytes(data)
-            tensors.append(resample.to_tensor(resample.to_unit(read_still(data).pixels)))
+            tensors.append(resample.to_tensor(resample.to_float01(read_still(data).pixels)))
         wide = made("resnet9")
         full = ConvertOptions(work_size="full")
         ratios = []

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from imgcycle import load_translator
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.data.sampling import dice
 from imgcycle.jobs.evaluation.pairing import spread
@@ -52,7 +52,7 @@ class SecondNet:
 
 
 def tensor(pixels: Pixels) -> Tensor:
-    return to_unit(stack([eight_bit(pixels)]))
+    return to_signed(stack([eight_bit(pixels)]))
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 from imgcycle.config import NetConfig
 from imgcycle.device import resolve_precision
 from imgcycle.engine.row_io import TensorSink, TensorSource
-from imgcycle.engine.strips.statistics import Moments, affine_of
+from imgcycle.engine.strips.statistics import NormStatistics, affine_of
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import INPUT, Norm, step
@@ -91,7 +91,7 @@ def thumbnail(translator: Translator, x: Tensor) -> Tensor:
     with torch.inference_mode():
         for stage in chain:
             if isinstance(stage, Norm):
-                affine = affine_of(stage, Moments.of(pair[0])).to(x.device, translator.dtype)
+                affine = affine_of(stage, NormStatistics.of(pair[0])).to(x.device, translator.dtype)
                 pair = [affine(p) for p in pair]
             else:
                 weight = getattr(stage, "weight", None)

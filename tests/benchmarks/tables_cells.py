@@ -22,12 +22,12 @@ from torch import Tensor
 from imgcycle import load_translator
 from imgcycle.cli.train_config import build_config
 from imgcycle.config import CriticConfig, NetConfig, TrainConfig
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.device import hardware_facts, resolve_precision
 from imgcycle.media.files import atomic_path, write_text
 from imgcycle.metrics.segmentation import Counts, LabelScores, label_scores
 from imgcycle.training.loop import train
-from imgcycle.training.run import Surroundings
+from imgcycle.training.run import RunContext
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.weights.native import digest
 from tests.benchmarks.tables_scores import score_labels, score_photos, segmenter
@@ -179,7 +179,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     began, counts, digests, made = time.process_time(), dict[Way, Counts](), {}, dict[Way, list[Bytes]]()
     for name, (config, ways) in cell.runs().items():
         run = cell.folder / "runs" / f"{cell.name}-{name}"
-        ended = train(config, run, resume=RunFolder(run).exists(), surroundings=Surroundings(workers=1))
+        ended = train(config, run, resume=RunFolder(run).exists(), surroundings=RunContext(workers=1))
         if ended.interrupted:
             raise SystemExit(130)
         for way, own in ways.items():
@@ -219,7 +219,7 @@ def scores(figures: Mapping[str, Any], way: Way) -> LabelScores:
 def translated(run: Path, way: Way, pictures: Sequence[Bytes]) -> list[Bytes]:
     """Pictures through a run's weights, as `convert` would have them: in float32, then in 8 bits."""
     translator = load_translator(str(run), way, "cpu", "fp32")
-    parts: list[Tensor] = [translator(part) for part in torch.split(to_unit(stack(list(pictures))), 20)]
+    parts: list[Tensor] = [translator(part) for part in torch.split(to_signed(stack(list(pictures))), 20)]
     pixels = torch.cat(parts).add(1).mul(127.5).round().clamp(0, 255).byte()
     return list(pixels.permute(0, 2, 3, 1).numpy())
 

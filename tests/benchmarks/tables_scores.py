@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.sampling import dice
 from imgcycle.media.files import atomic_write
 from imgcycle.metrics.segmentation import Counts, confusion
@@ -68,7 +68,7 @@ def trained_segmenter(world: int, scenes: Iterable[int] = SCENES, steps: int = S
     for step in range(steps):
         rng = dice(world, "segmenter", step)
         chosen = torch.from_numpy(rng.integers(len(shown), size=BATCH))
-        x, y = to_unit(photos[chosen]), classes[chosen].long()
+        x, y = to_signed(photos[chosen]), classes[chosen].long()
         if rng.random() < 0.5:
             x, y = x.flip(3), y.flip(2)
         descent.zero_grad()
@@ -92,7 +92,7 @@ def segmenter(path: Path, world: int) -> Segmenter:
 @torch.inference_mode()
 def read(net: Segmenter, photos: Sequence[Bytes]) -> Bytes:
     """The class of every pixel of some photographs, (N, H, W)."""
-    found = [net(to_unit(part)).argmax(1) for part in torch.split(stack(list(photos)), BATCH)]
+    found = [net(to_signed(part)).argmax(1) for part in torch.split(stack(list(photos)), BATCH)]
     return np.asarray(torch.cat(found).numpy(), np.uint8)
 
 

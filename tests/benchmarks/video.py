@@ -22,11 +22,11 @@ import torch
 
 from imgcycle.config import VideoOptions
 from imgcycle.engine import resample
-from imgcycle.engine.smoothing import Calm
+from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.run import convert_video
-from imgcycle.jobs.workers import Lanes
+from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video
 from tests.benchmarks.memory import measured
@@ -59,13 +59,13 @@ def against_the_net(translator: Translator, source: Path, folder: Path) -> tuple
         for timed in reader:
             height, width = timed.frame.shape[:2]
             shape = resample.work_shape(height, width, work_size)
-            small.append(resample.to_unit(resample.reduced(timed.frame, shape)))
-    calm = Calm(translator, "off")
+            small.append(resample.to_float01(resample.reduced(timed.frame, shape)))
+    calm = TemporalSmoother(translator, "off")
     begun = time.perf_counter()
     for frame in small:
         calm.step(frame)
     one_by_one = time.perf_counter() - begun
-    lanes = Lanes(calm.step, torch.get_num_threads())
+    lanes = WorkerPool(calm.step, torch.get_num_threads())
     begun = time.perf_counter()
     for _ in lanes(small):
         pass

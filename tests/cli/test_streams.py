@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from imgcycle.cli.app import run
-from imgcycle.cli.interrupts import ending_well
+from imgcycle.cli.interrupts import graceful_exit
 from imgcycle.cli.silence import no_remarks, silent_libraries
 from imgcycle.errors import Interrupted
 from tests.media.pictures import encoded, scene
@@ -197,7 +197,7 @@ def test_a_signal_during_an_import_ends_the_process_in_one_line(folder: Path, nu
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_work_that_writes_is_ended_well(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(Interrupted, match="what was finished"), ending_well():
+    with pytest.raises(Interrupted, match="what was finished"), graceful_exit():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.cli.render.console import BarListener, event_lines
-from imgcycle.jobs.events import Filmed, Finished, Planned, Progressed, Timed
+from imgcycle.jobs.events import Estimate, Finished, FrameProgress, Planned, Progressed
 from imgcycle.jobs.tasks import ClipRow
 from imgcycle.media.video.probing.probe import probe_video
 from tests.jobs.films import film, frames_of, same_times, times
@@ -369,19 +369,19 @@ def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) 
         bars = BarListener(verbose=False)
         monkeypatch.setattr(bars.console, "print", lambda *_: None)
         bars(Planned(total, total, 0, 0))
-        bars(Filmed("clips/a.mp4", 60, 240))
-        bars(Filmed("clips/a.mp4", 120, 240, 11.94, 95.2))
+        bars(FrameProgress("clips/a.mp4", 60, 240))
+        bars(FrameProgress("clips/a.mp4", 120, 240, 11.94, 95.2))
         bars(Progressed("clips/a.mp4", 0.5, 0.25))
         whole, clip = bars.progress.tasks
         assert (whole.visible, clip.visible) == (total == 2, True)
         assert (clip.description, clip.completed, clip.total) == ("a.mp4", 120, 240)
         assert (clip.fields["said"], clip.fields["left"]) == ("frame 120/240  11.9 fps", "1 min 35 s left")
         assert whole.completed == 0.25
-        bars(Filmed("clips/a.mp4", 240, 240, stage="putting together"))
+        bars(FrameProgress("clips/a.mp4", 240, 240, stage="putting together"))
         assert (clip.fields["said"], clip.fields["left"]) == ("putting together", "")
         bars(Finished(row, 1, total, 1 / total))
         assert [task.description for task in bars.progress.tasks] == ["converting"]
-    lines = event_lines(Timed(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0)), "a\n.mp4"))
+    lines = event_lines(Estimate(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0)), "a\n.mp4"))
     assert lines == [
         "a\\n.mp4: about 1 h 6 min to go, at 3.0 frames a second;"
         " --work-size 256 would take about 18 min 20 s; --max-height 720 would take about 36 min 40 s"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcycle.data.batches import Prefetcher, UnpairedBatches, to_unit
+from imgcycle.data.batches import Prefetcher, UnpairedBatches, to_signed
 from imgcycle.data.folders import ImageFolder, read_scaled
 from imgcycle.data.sampling import Placement
 from imgcycle.errors import InputError, UsageError
@@ -132,8 +132,8 @@ def test_a_batch_is_a_function_of_its_step(tmp_path: Path) -> None:
     for step in (0, 1, 7, 8):
         a, b = prefetcher.get(step)
         expected = source.load(step)
-        assert torch.equal(a, to_unit(expected[0]))
-        assert torch.equal(b, to_unit(expected[1]))
+        assert torch.equal(a, to_signed(expected[0]))
+        assert torch.equal(b, to_signed(expected[1]))
     assert torch.equal(later[0], source.load(7)[0])
     prefetcher.close()
 
@@ -148,7 +148,7 @@ def test_ranks_share_an_epoch_without_overlap(tmp_path: Path) -> None:
 
 
 def test_values_run_from_minus_one_to_one() -> None:
-    assert to_unit(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+    assert to_signed(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
 
 
 def test_full_leaves_pictures_as_they_are_and_small_ones_out(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.full_frame import run_whole
-from imgcycle.engine.fused import Doubling, Phased, fused
+from imgcycle.engine.fused import FusedUpsampleConv, SubpixelConv, fused
 from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips.rows import computed, shape_after
 from imgcycle.engine.translator import Translator
@@ -34,7 +34,7 @@ def test_fused_is_what_it_stands_for(h: int, w: int, inputs: int, middle: int, b
     with torch.inference_mode():
         wanted, _ = run(stages, x)
         ready = fused(stages)
-        assert [type(s) for s in ready] == [Doubling, Activation, Phased]
+        assert [type(s) for s in ready] == [FusedUpsampleConv, Activation, SubpixelConv]
         found = run_whole(ready, x)
     assert found.shape == wanted.shape == (batch, 3, 2 * h, 2 * w)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=2e-5)
@@ -44,7 +44,7 @@ def test_with_many_outputs_phases_are_joined_at_once() -> None:
     torch.manual_seed(0)
     stages = chain(3, 8, 5)
     ready = fused(stages)
-    assert [type(s) for s in ready] == [Doubling, Activation, Conv]
+    assert [type(s) for s in ready] == [FusedUpsampleConv, Activation, Conv]
     x = torch.randn(1, 3, 6, 7)
     with torch.inference_mode():
         torch.testing.assert_close(run_whole(ready, x), run(stages, x)[0], rtol=1e-5, atol=2e-5)
@@ -73,8 +73,8 @@ def test_the_compact_net_is_fused_and_gives_the_same() -> None:
     stages = net.stages()
     assert stages is not None
     ready = fused(stages)
-    assert sum(isinstance(s, Doubling) for s in ready) == 2
-    assert isinstance(ready[-2], Phased)
+    assert sum(isinstance(s, FusedUpsampleConv) for s in ready) == 2
+    assert isinstance(ready[-2], SubpixelConv)
     assert isinstance(ready[-1], Head)
     x = torch.rand(1, 3, 64, 48) * 2 - 1
     with torch.inference_mode():
@@ -94,7 +94,7 @@ def test_rows_are_those_of_the_whole(h: int, w: int, many: bool, data: st.DataOb
     ready = fused(chain(3, 4, 5 if many else 2))
     with torch.inference_mode():
         x = torch.randn(1, 3, h, w)
-        for stage in (s for s in ready if isinstance(s, Doubling | Phased)):
+        for stage in (s for s in ready if isinstance(s, FusedUpsampleConv | SubpixelConv)):
             planes = x
             whole = stage(planes)
             height = whole.shape[2]

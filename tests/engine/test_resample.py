@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.resample import reduced, restored, to_unit, work_shape
+from imgcycle.engine.resample import reduced, restored, to_float01, work_shape
 from tests.media.pictures import scene
 
 
@@ -34,7 +34,7 @@ def test_the_banded_enlargement_is_opencv_s(height: int, width: int, h: int, w: 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_net_that_changes_nothing_gives_the_photograph_back(dtype: type) -> None:
     photo: resample.Pixels = scene(90, 130).astype(dtype) * (257 if dtype is np.uint16 else 1)
-    small = to_unit(reduced(photo, (45, 65)))
+    small = to_float01(reduced(photo, (45, 65)))
     assert np.array_equal(restored(photo, small, small, detail=1.0, strength=1.0), photo)
     for detail in (0.0, 0.5, 1.0):
         assert np.array_equal(restored(photo, small, 1 - small, detail, strength=0.0), photo)
@@ -42,7 +42,7 @@ def test_a_net_that_changes_nothing_gives_the_photograph_back(dtype: type) -> No
 
 def test_the_formula_holds() -> None:
     photo = scene(80, 120)
-    small = to_unit(reduced(photo, (20, 30)))
+    small = to_float01(reduced(photo, (20, 30)))
     result = np.clip(1 - small, 0.2, 0.8)
     for detail, strength in ((0.0, 1.0), (0.3, 1.0), (0.7, 0.4)):
         big = [cv2.resize(a, (120, 80), interpolation=cv2.INTER_CUBIC) * 255 for a in (small, result)]
@@ -56,7 +56,7 @@ def test_rows_of_every_pixel_are_blended_and_rounded(dtype: type) -> None:
     photo: resample.Pixels = scene().astype(dtype) * (257 if dtype is np.uint16 else 1)
     most = np.iinfo(dtype).max
     out = np.empty_like(photo)
-    resample.blended(photo, 1 - to_unit(photo), 1.0, out)
+    resample.blended(photo, 1 - to_float01(photo), 1.0, out)
     assert np.array_equal(out, most - photo)
     # Rounded, not truncated, and clipped.
     resample.blended(photo, np.full(photo.shape, 102.4 / most, np.float32), 1.0, out)
@@ -70,14 +70,14 @@ def test_rows_of_every_pixel_are_blended_and_rounded(dtype: type) -> None:
 
 def test_the_full_size_may_be_written_over_the_photograph() -> None:
     photo = scene(90, 130)
-    small = to_unit(reduced(photo, (30, 45)))
+    small = to_float01(reduced(photo, (30, 45)))
     wanted = restored(photo, small, 1 - small, 0.4, 0.8)
     assert restored(photo, small, 1 - small, 0.4, 0.8, photo) is photo
     assert np.array_equal(photo, wanted)
 
 
 def test_tensors_and_back() -> None:
-    unit = to_unit(scene())
+    unit = to_float01(scene())
     x = resample.to_tensor(unit)
     assert x.shape == (1, 3, 40, 56)
     assert float(x.min()) >= -1
@@ -85,7 +85,7 @@ def test_tensors_and_back() -> None:
 
 
 def test_kept_colours_change_luma_alone() -> None:
-    small, result = to_unit(scene(seed=1)), to_unit(scene(seed=2))
+    small, result = to_float01(scene(seed=1)), to_float01(scene(seed=2))
     mixed = resample.with_colours_of(small, result)
     luma = np.array([0.299, 0.587, 0.114])
     assert np.allclose(mixed @ luma, result @ luma, atol=1e-5)
@@ -117,7 +117,7 @@ def test_a_reduction_by_rows_is_the_reduction(
 @pytest.mark.parametrize("shape", [(20, 30), (45, 65), (89, 129)])
 def test_a_restoration_by_bands_is_the_restoration(shape: tuple[int, int]) -> None:
     photo = scene(90, 130)
-    small = to_unit(reduced(photo, shape))
+    small = to_float01(reduced(photo, shape))
     wanted = restored(photo, small, 1 - small, 0.4, 0.8)
     whole = resample.Restoration(90, 130, np.uint8, small, 1 - small, 0.4, 0.8)
     for top in range(0, 90, resample.BAND):

@@ -11,7 +11,7 @@ from torch import Tensor
 from imgcycle.config import NetConfig
 from imgcycle.engine.padding import pad_to
 from imgcycle.engine.resample import from_tensor, to_tensor
-from imgcycle.engine.smoothing import SMOOTHING, Calm, Strength, motion_between
+from imgcycle.engine.smoothing import SMOOTHING, Strength, TemporalSmoother, motion_between
 from imgcycle.engine.translator import Translator
 from imgcycle.metrics.flicker import Flicker, steepness
 from imgcycle.motion.flow import Motion
@@ -65,7 +65,7 @@ def flicker(frames: list[Floats], results: list[Floats]) -> float:
 
 def test_off_is_the_translator_and_remembers_nothing() -> None:
     plain, frames = translator(), pan(3, 1, 2)
-    calm = Calm(plain, "off")
+    calm = TemporalSmoother(plain, "off")
     for frame in frames:
         assert np.array_equal(calm.step(frame), from_tensor(plain(to_tensor(frame))))
         assert np.array_equal(calm.follow(frame, None), from_tensor(plain(to_tensor(frame))))
@@ -75,7 +75,7 @@ def test_off_is_the_translator_and_remembers_nothing() -> None:
 @pytest.mark.parametrize("strength", SMOOTHED)
 def test_a_still_clip_comes_out_as_its_first_frame_translated(strength: Strength) -> None:
     plain, frame = translator(), texture(50, 70)
-    calm = Calm(plain, strength)
+    calm = TemporalSmoother(plain, strength)
     wanted = from_tensor(plain(to_tensor(frame)))
     for _ in range(4):
         assert np.array_equal(calm.step(frame.copy()), wanted)
@@ -86,7 +86,7 @@ def test_a_cut_forgets_everything(strength: Strength) -> None:
     plain = translator()
     first = pan(3, 1, 2)
     second = [frame[:, ::-1] ** 4 for frame in pan(3, 0, -1)]
-    calm, fresh = Calm(plain, strength), Calm(plain, strength)
+    calm, fresh = TemporalSmoother(plain, strength), TemporalSmoother(plain, strength)
     for frame in first:
         calm.step(frame)
     for frame in second:
@@ -94,14 +94,14 @@ def test_a_cut_forgets_everything(strength: Strength) -> None:
 
 
 def test_another_size_is_another_scene() -> None:
-    calm, fresh = Calm(translator()), Calm(translator())
+    calm, fresh = TemporalSmoother(translator()), TemporalSmoother(translator())
     calm.step(texture(40, 56))
     assert np.array_equal(calm.step(texture(48, 56)), fresh.step(texture(48, 56)))
 
 
 def test_content_keeps_its_place_on_the_grid() -> None:
     painter = Painter(lambda f, _: f)
-    calm = Calm(painter)
+    calm = TemporalSmoother(painter)
     for frame in pan(6, 1, -3):
         calm.step(frame)
     assert painter.places == [(0, 0), (3, 3), (2, 2), (1, 1), (0, 0), (3, 3)]
@@ -109,7 +109,7 @@ def test_content_keeps_its_place_on_the_grid() -> None:
 
 def test_fractions_of_a_pixel_let_the_grid_rest() -> None:
     painter = Painter(lambda f, _: f)
-    calm = Calm(painter)
+    calm = TemporalSmoother(painter)
     for frame in pan(6, 0.3, -0.3):
         calm.step(frame)
     assert set(painter.places) == {(0, 0)}
@@ -118,7 +118,7 @@ def test_fractions_of_a_pixel_let_the_grid_rest() -> None:
 def test_a_coarse_grid_is_let_slide() -> None:
     painter = Painter(lambda f, _: f)
     painter.stride = 32
-    calm = Calm(painter)
+    calm = TemporalSmoother(painter)
     for frame in pan(3, 1, -3):
         calm.step(frame)
     assert set(painter.places) == {(0, 0)}
@@ -142,7 +142,7 @@ def test_the_grid_of_a_strided_net_stops_flickering_under_a_pan() -> None:
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.0, 3.0), (1.4, -0.6)])
 def test_grain_is_calmed_and_stays_as_sharp(shift: tuple[float, float]) -> None:
     frames, painter = pan(10, *shift), grainy(0.25)
-    calm = Calm(painter)
+    calm = TemporalSmoother(painter)
     results = [calm.step(frame) for frame in frames]
     painter.places.clear()
     plain = [painter.paint(frame, n + 1) for n, frame in enumerate(frames)]
@@ -155,14 +155,14 @@ def test_strong_is_calmer_than_light() -> None:
     frames = pan(10, 0, 1)
     found = {}
     for strength in SMOOTHED:
-        calm = Calm(grainy(0.25), strength)
+        calm = TemporalSmoother(grainy(0.25), strength)
         found[strength] = flicker(frames, [calm.step(frame) for frame in frames])
     assert found["strong"] < 0.9 * found["light"]
 
 
 @pytest.mark.parametrize("strength", SMOOTHED)
 def test_a_net_that_changes_nothing_leaves_moving_things_as_they_are(strength: Strength) -> None:
-    calm = Calm(Painter(lambda f, _: f), strength)
+    calm = TemporalSmoother(Painter(lambda f, _: f), strength)
     for frame in moving_object():
         assert np.abs(calm.step(frame) - frame).max() < 1e-6
 
@@ -170,7 +170,7 @@ def test_a_net_that_changes_nothing_leaves_moving_things_as_they_are(strength: S
 @pytest.mark.parametrize("strength", SMOOTHED)
 def test_a_moving_thing_leaves_no_ghost(strength: Strength) -> None:
     frames = moving_object()
-    calm = Calm(Painter(lambda f, _: 1 - f), strength)
+    calm = TemporalSmoother(Painter(lambda f, _: 1 - f), strength)
     results = [calm.step(frame) for frame in frames]
     for n, (frame, result) in enumerate(zip(frames, results, strict=True)):
         off = 255 * np.abs(result - (1 - frame))
@@ -191,7 +191,7 @@ def moving_object() -> list[Floats]:
 def test_light_that_changes_is_followed_at_once() -> None:
     ground = texture(64, 96)
     frames = [ground * np.float32(0.6 + 0.01 * n) for n in range(8)]
-    calm = Calm(Painter(lambda f, _: 0.2 + 0.7 * f), "strong")
+    calm = TemporalSmoother(Painter(lambda f, _: 0.2 + 0.7 * f), "strong")
     for frame in frames:
         off = calm.step(frame) - (0.2 + 0.7 * frame)
     # Pictures, where changes are blended, would lag by more than three levels.
@@ -201,7 +201,7 @@ def test_light_that_changes_is_followed_at_once() -> None:
 def test_motion_may_be_measured_ahead() -> None:
     frames = pan(4, 0.5, 2)
     motions = [None, *(motion_between(a, b) for a, b in pairwise(frames))]
-    ahead, alone = Calm(translator()), Calm(translator())
+    ahead, alone = TemporalSmoother(translator()), TemporalSmoother(translator())
     for frame, motion in zip(frames, motions, strict=True):
         assert np.array_equal(ahead.follow(frame, motion), alone.step(frame))
 
@@ -209,14 +209,14 @@ def test_motion_may_be_measured_ahead() -> None:
 @pytest.mark.parametrize("strength", SMOOTHED)
 def test_a_run_that_is_resumed_gives_the_same_bytes(strength: Strength, tmp_path: Path) -> None:
     plain, frames = translator(), pan(7, 1.25, -2)
-    undisturbed = Calm(plain, strength)
+    undisturbed = TemporalSmoother(plain, strength)
     wanted = [undisturbed.step(frame).tobytes() for frame in frames]
-    assert wanted[4] != Calm(plain, strength).step(frames[4]).tobytes()
-    before, saved = Calm(plain, strength), tmp_path / "state.npz"
+    assert wanted[4] != TemporalSmoother(plain, strength).step(frames[4]).tobytes()
+    before, saved = TemporalSmoother(plain, strength), tmp_path / "state.npz"
     for frame in frames[:4]:
         before.step(frame)
     np.savez(saved, **before.state())  # type: ignore[arg-type]
-    after = Calm(plain, strength)
+    after = TemporalSmoother(plain, strength)
     with np.load(saved) as state:
         after.load(state)
     assert [after.step(frame).tobytes() for frame in frames[4:]] == wanted[4:]
@@ -226,7 +226,7 @@ def test_a_run_that_is_resumed_gives_the_same_bytes(strength: Strength, tmp_path
 
 def test_a_reader_may_use_one_buffer_for_all_frames() -> None:
     frames, buffer = pan(4, 0, 1), np.empty((64, 96, 3), np.float32)
-    one, many = Calm(translator()), Calm(translator())
+    one, many = TemporalSmoother(translator()), TemporalSmoother(translator())
     for frame in frames:
         buffer[:] = frame
         assert np.array_equal(one.step(buffer), many.step(frame))
@@ -235,7 +235,7 @@ def test_a_reader_may_use_one_buffer_for_all_frames() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 7), (13, 300)])
 @pytest.mark.parametrize("strength", SMOOTHING)
 def test_any_size_goes_through(size: tuple[int, int], strength: Strength) -> None:
-    calm = Calm(translator(), strength)
+    calm = TemporalSmoother(translator(), strength)
     for n in range(3):
         frame = np.random.default_rng(n).random((*size, 3), dtype=np.float32)
         result = calm.step((0.5 + frame / 8).astype(np.float32))
@@ -247,7 +247,7 @@ def test_any_size_goes_through(size: tuple[int, int], strength: Strength) -> Non
 def test_what_the_motion_does_not_know_is_taken_afresh() -> None:
     frame, painter = texture(48, 64), grainy(0.25)
     still, apart = np.zeros((48, 64, 2), np.float32), np.full((48, 64, 2), 3, np.float32)
-    calm = Calm(painter)
+    calm = TemporalSmoother(painter)
     calm.step(frame)
     fresh = from_tensor(to_tensor(painter.paint(frame, 2)))
     assert np.array_equal(calm.follow(frame, Motion(apart, still)), fresh)

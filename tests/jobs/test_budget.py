@@ -13,7 +13,17 @@ from imgcycle.device import BASE_BYTES
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.budget import Memory, Room, TooSmall, check_memory, clip_need, fitted, need_of, planned, planned_file
+from imgcycle.jobs.budget import (
+    MemoryBudget,
+    TooSmall,
+    VideoLimits,
+    check_memory,
+    frame_cost,
+    image_cost,
+    plan_bytes,
+    plan_file,
+    plan_strips,
+)
 from imgcycle.jobs.events import Event, Finished, Progressed
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all, convert_bytes, convert_image
@@ -113,14 +123,14 @@ def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Transl
     (tmp_path / "in" / "c.png").write_bytes(b"no picture")
     todo = plan(ConvertRequest((str(large.parent),), options=FULL), translator.style)
     with pytest.raises(UsageError, match=r"b b\.png: 2000 × 1500 .* \(--memory (\d+)M is the least") as caught:
-        list(convert_all(todo, translator, memory=Memory(BASE_BYTES + 40 * MB, promised=True)))
+        list(convert_all(todo, translator, memory=MemoryBudget(BASE_BYTES + 40 * MB, promised=True)))
     assert not (tmp_path / "in-tiny").exists()
     least = int(str(caught.value).split("--memory ")[1].split("M")[0])
     # The least that would do does, and a mebibyte less does not.
-    check_memory(todo.to_convert, translator, Memory(least * MB, promised=True))
+    check_memory(todo.to_convert, translator, MemoryBudget(least * MB, promised=True))
     with pytest.raises(UsageError):
-        check_memory(todo.to_convert, translator, Memory((least - 1) * MB, promised=True))
-    done = list(convert_all(todo, fresh(translator), memory=Memory(least * MB, promised=True)))
+        check_memory(todo.to_convert, translator, MemoryBudget((least - 1) * MB, promised=True))
+    done = list(convert_all(todo, fresh(translator), memory=MemoryBudget(least * MB, promised=True)))
     assert [e.row.status for e in done if isinstance(e, Finished)] == ["done", "failed"]
 
 
@@ -133,7 +143,7 @@ def test_what_does_not_fit_fails_alone_where_something_fits(tmp_path: Path, tran
     bogus = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 16000, 16000, 1, 24, 0, 0, 0, 0, 0, 0)
     (folder / "c.bmp").write_bytes(bogus)
     todo = plan(ConvertRequest((str(folder),), options=FULL), translator.style)
-    for memory in (Memory(BASE_BYTES + 40 * MB, promised=True), Memory(2**40, promised=True)):
+    for memory in (MemoryBudget(BASE_BYTES + 40 * MB, promised=True), MemoryBudget(2**40, promised=True)):
         done = list(convert_all(todo, fresh(translator), memory=memory))
         rows = {Path(e.row.input).name: e.row for e in done if isinstance(e, Finished)}
         assert rows["b.jpg"].status == "done"
@@ -148,44 +158,44 @@ def test_what_does_not_fit_fails_alone_where_something_fits(tmp_path: Path, tran
 def test_a_measure_that_is_no_promise_refuses_nothing(tmp_path: Path, translator: Translator) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(encoded(scene(), "PNG"))
-    assert convert_image(source, tmp_path / "b.png", translator, FULL, Memory(1)).status == "done"
+    assert convert_image(source, tmp_path / "b.png", translator, FULL, MemoryBudget(1)).status == "done"
     with pytest.raises(UsageError, match="is the least"):
-        convert_image(source, tmp_path / "c.png", translator, FULL, Memory(1, promised=True))
+        convert_image(source, tmp_path / "c.png", translator, FULL, MemoryBudget(1, promised=True))
     assert not (tmp_path / "c.png").exists()
 
 
 def test_the_plan_follows_size_and_memory_alone(tmp_path: Path) -> None:
     net = Translator(tiny_net(NetConfig.named("compact")), torch.device("cpu"), style=Style(work_size=512))
     facts = Facts(4000, 3000, format="JPEG")
-    need = need_of(facts, 4 * MB, FULL, "JPEG")
+    need = image_cost(facts, 4 * MB, FULL, "JPEG")
     assert need.held == 36_000_000
-    roomy = fitted(3000, 4000, need.held, FULL, net, Memory(8 * 2**30))
-    tight = fitted(3000, 4000, need.held, FULL, net, Memory(BASE_BYTES + 300 * MB, promised=True))
+    roomy = plan_strips(3000, 4000, need.held, FULL, net, MemoryBudget(8 * 2**30))
+    tight = plan_strips(3000, 4000, need.held, FULL, net, MemoryBudget(BASE_BYTES + 300 * MB, promised=True))
     assert (roomy.mode, tight.mode) == ("strips", "strips")
     assert roomy.spill_bytes == 0 < tight.spill_bytes
     assert BASE_BYTES + net.weight_bytes + need.held + tight.peak_bytes <= BASE_BYTES + 300 * MB
     # Reduced, it is as small as any other, and only its own pixels count.
-    assert fitted(3000, 4000, need.held, ConvertOptions(), net, Memory(8 * 2**30)).mode == "whole"
+    assert plan_strips(3000, 4000, need.held, ConvertOptions(), net, MemoryBudget(8 * 2**30)).mode == "whole"
 
 
 def test_what_files_take() -> None:
     photo = Facts(1000, 1000, format="JPEG")
-    assert need_of(photo, 10, FULL, "JPEG").reading == 3_000_010
-    deep = need_of(replace(photo, deep=True, format="TIFF"), 10, FULL, "TIFF")
+    assert image_cost(photo, 10, FULL, "JPEG").reading == 3_000_010
+    deep = image_cost(replace(photo, deep=True, format="TIFF"), 10, FULL, "TIFF")
     assert deep.held == 6_000_000
     assert deep.writing == 6_000_000 + 2 * 5_000_000
-    assert need_of(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
+    assert image_cost(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
     # Of an animation one frame, its canvas and the frame before, however many there are, and the file.
     moving = replace(photo, frames=3, format="GIF")
-    assert need_of(moving, 10, FULL, "GIF").held == 25_000_010
-    assert need_of(replace(moving, frames=3000), 10, FULL, "GIF") == need_of(moving, 10, FULL, "GIF")
-    assert need_of(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
+    assert image_cost(moving, 10, FULL, "GIF").held == 25_000_010
+    assert image_cost(replace(moving, frames=3000), 10, FULL, "GIF") == image_cost(moving, 10, FULL, "GIF")
+    assert image_cost(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
 
 
 def test_progressive_jpegs_keep_coefficients_while_they_are_read() -> None:
     photo = Facts(1000, 1000, format="JPEG")
-    wanted = need_of(photo, 10, FULL, "JPEG")
-    found = need_of(replace(photo, progressive=True), 10, FULL, "JPEG")
+    wanted = image_cost(photo, 10, FULL, "JPEG")
+    found = image_cost(replace(photo, progressive=True), 10, FULL, "JPEG")
     assert found == replace(wanted, reading=wanted.reading + 6_000_000)
 
 
@@ -196,7 +206,7 @@ def test_a_backend_counts_what_its_libraries_take(tmp_path: Path, translator: Tr
 
     def least(net: Translator) -> int:
         with pytest.raises(TooSmall) as caught:
-            planned_file(task, net, Memory(1, promised=True))
+            plan_file(task, net, MemoryBudget(1, promised=True))
         return caught.value.least
 
     other = fresh(translator)
@@ -212,7 +222,7 @@ def test_headers_tell(tmp_path: Path) -> None:
     five = tiff_of(np.dstack([scene().astype(np.uint32)] + 2 * [scene()[..., :1].astype(np.uint32)]), 2, extra=(2, 0))
     assert measure(five) == Facts(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
     wanted = 56 * 40 * (2 * 20 + 40) + len(five)
-    assert need_of(measure(five), len(five), FULL, "TIFF").reading == wanted
+    assert image_cost(measure(five), len(five), FULL, "TIFF").reading == wanted
     path = tmp_path / "a.png"
     path.write_bytes(pictures()["deep"])
     assert measure_file(path) == measure(pictures()["deep"])
@@ -228,28 +238,28 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(scene()))
     task = Task(str(path), str(tmp_path / "b.jpg"), str(tmp_path), FULL)
-    found = planned_file(task, translator, Memory.default())
+    found = plan_file(task, translator, MemoryBudget.default())
     assert found.net is not None
     assert (found.net.width, found.net.height) == (56, 40)
-    assert planned(path.read_bytes(), task, translator, Memory.default()) == found
+    assert plan_bytes(path.read_bytes(), task, translator, MemoryBudget.default()) == found
     assert found.size >= found.net.peak_bytes + 56 * 40 * 3
     assert not found.by_rows
 
 
 def test_a_clip_has_as_many_frames_in_the_net_as_cores_and_memory_allow(translator: Translator) -> None:
-    need = clip_need(720, 1280, False, FULL, translator)
+    need = frame_cost(720, 1280, False, FULL, translator)
     assert need.lane > 3 * 720 * 1280
-    deep = clip_need(720, 1280, True, FULL, translator)
+    deep = frame_cost(720, 1280, True, FULL, translator)
     assert deep.least - need.least > 12 * 3 * 720 * 1280
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        assert need.lanes(translator, Room(Memory(need.least + 10 * need.lane))) == 4
-        assert need.lanes(translator, Room(Memory(need.least + 2 * need.lane))) == 3
-        assert need.lanes(translator, Room(Memory(need.least - 1, promised=True))) == 1
-        assert need.lanes(translator, Room(Memory(need.least + 10 * need.lane), frames=6)) == 6
+        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 10 * need.lane))) == 4
+        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 2 * need.lane))) == 3
+        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least - 1, promised=True))) == 1
+        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 10 * need.lane), frames=6)) == 6
         alone = fresh(translator)
         alone.concurrent = False
-        assert need.lanes(alone, Room(Memory(need.least + 10 * need.lane), frames=6)) == 1
+        assert need.lanes(alone, VideoLimits(MemoryBudget(need.least + 10 * need.lane), frames=6)) == 1
     finally:
         torch.set_num_threads(before)

@@ -13,8 +13,8 @@ import torch
 
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, OutputError
-from imgcycle.jobs.budget import Memory
-from imgcycle.jobs.byte_budget import Room
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.events import Ended, Finished, Noted
 from imgcycle.jobs.images import image
 from imgcycle.jobs.images.plan import ConvertRequest, plan
@@ -24,7 +24,7 @@ from tests.styles import tiny_net
 
 
 def test_tickets_are_let_in_in_order_and_a_giant_when_alone() -> None:
-    room, order = Room(10), []
+    room, order = ByteBudget(10), []
 
     def visit(ticket: int, size: int) -> None:
         room.enter(ticket, size)
@@ -47,7 +47,7 @@ def test_tickets_are_let_in_in_order_and_a_giant_when_alone() -> None:
 
 
 def test_a_closed_room_lets_everyone_go() -> None:
-    room = Room(1)
+    room = ByteBudget(1)
     room.enter(0, 1)
     caught: list[BaseException] = []
 
@@ -79,7 +79,7 @@ def translator() -> Translator:
 
 def test_a_tree_goes_through_the_smallest_room(source: Path) -> None:
     net = translator()
-    events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net, jobs=4, memory=Memory(1)))
+    events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net, jobs=4, memory=MemoryBudget(1)))
     assert [e.row.status for e in events if isinstance(e, Finished)].count("done") == 9
     assert isinstance(events[-1], Ended)
     assert [Path(e.row.input).name for e in events if isinstance(e, Finished)] == [f"{n:02}.png" for n in range(12)]

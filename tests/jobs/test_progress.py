@@ -15,7 +15,7 @@ from imgcycle.errors import DiskFull, OutputError
 from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
-from imgcycle.jobs.progress import Tally
+from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.tasks import Row, Task, Verdict
 from imgcycle.media.files import is_full, unwritten
 from tests.media.pictures import encoded, scene
@@ -30,7 +30,7 @@ def row(n: int, error: str | None) -> Row:
     return Row(f"{n}.jpg", f"out/{n}.jpg", "failed" if error else "done", error=error)
 
 
-def events(tally: Tally, errors: list[str | None], full: bool = False) -> list[Event]:
+def events(tally: BatchProgress, errors: list[str | None], full: bool = False) -> list[Event]:
     return [event for n, error in enumerate(errors) for event in tally.add(row(n, error), full)]
 
 
@@ -39,7 +39,7 @@ def notes(found: list[Event]) -> list[str]:
 
 
 def test_twenty_failures_of_one_cause_in_a_row_end_the_work_and_nineteen_do_not() -> None:
-    tally = Tally([task(n) for n in range(60)], 0.0, False)
+    tally = BatchProgress([task(n) for n in range(60)], 0.0, False)
     assert notes(events(tally, ["no picture"] * 19 + [None] + ["no picture"] * 19 + ["another"])) == []
     assert not tally.over
     assert notes(events(tally, ["another"] * 19)) == ["20 failures in a row with one cause: stopped with 1 to go"]
@@ -47,18 +47,18 @@ def test_twenty_failures_of_one_cause_in_a_row_end_the_work_and_nineteen_do_not(
 
 
 def test_what_the_plan_knew_of_is_no_cause_and_no_measure_of_time() -> None:
-    tally = Tally([task(n, "fail") for n in range(30)] + [task(n) for n in range(4)], 0.0, False)
+    tally = BatchProgress([task(n, "fail") for n in range(30)] + [task(n) for n in range(4)], 0.0, False)
     found = events(tally, ["a folder that cannot be read: Permission denied"] * 30)
     assert {type(event) for event in found} == {Finished}
     assert not tally.over
     assert sum(isinstance(event, Estimated) for event in events(tally, [None] * 3)) == 1
     assert tally.summary().failed == 30
-    eager = Tally([task(0, "fail"), task(1)], 0.0, True)
+    eager = BatchProgress([task(0, "fail"), task(1)], 0.0, True)
     assert notes(events(eager, ["closed"])) == ["a failure: stopped with 1 to go"]
 
 
 def test_a_full_disk_is_known_by_its_class_and_no_word_is_searched() -> None:
-    tally = Tally([task(n) for n in range(3)], 0.0, False)
+    tally = BatchProgress([task(n) for n in range(3)], 0.0, False)
     assert notes(events(tally, ["a file called No space left on device"])) == []
     assert notes(events(tally, ["whatever it says"], full=True)) == ["the disk is full: stopped with 1 to go"]
 
@@ -76,7 +76,7 @@ def test_errors_of_a_full_disk() -> None:
     assert not is_full(ValueError("No space left on device"))
 
 
-@pytest.mark.parametrize("step", ["picture.atomic_write", "pipeline.HeldPicture"])
+@pytest.mark.parametrize("step", ["image.atomic_write", "pipeline.LoadedImage"])
 def test_a_full_disk_ends_a_conversion_at_whatever_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_full_disk_ends_a_conversion_at_whatever_step(
         (tmp_path / f"{n}.png").write_bytes(encoded(scene(seed=n), "PNG"))
     net = Translator(tiny_net(), torch.device("cpu"), style=Style("tiny", "d" * 64, 32, 0.5))
     planned = plan(ConvertRequest((str(tmp_path),), str(tmp_path / "out")), net.style)
-    monkeypatch.setattr(f"imgcycle.jobs.{step}", full)
+    monkeypatch.setattr(f"imgcycle.jobs.images.{step}", full)
     found = list(convert_all(planned, net))
     assert notes(found) == ["the disk is full: stopped with 5 to go"]
     assert isinstance(found[-1], Ended)

@@ -17,7 +17,7 @@ from imgcycle.config import ConvertOptions, VideoOptions
 from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.jobs import strokes
-from imgcycle.jobs.budget import ROOM, Memory, Room, planned_file
+from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, plan_file
 from imgcycle.jobs.events import Event, Noted
 from imgcycle.jobs.images.image import recipe_for
 from imgcycle.jobs.images.plan import read_recipe
@@ -110,11 +110,11 @@ def test_the_recipe_states_strokes_where_there_are_any(weights: Path, photo: Pat
 def test_the_plan_counts_the_second_net(weights: Path, photo: Path, tmp_path: Path) -> None:
     translator = load_translator(str(weights))
     task = Task(str(photo), str(tmp_path / "out.png"), str(tmp_path), ConvertOptions())
-    course = planned_file(task, translator, Memory(2**32))
+    course = plan_file(task, translator, MemoryBudget(2**32))
     assert course.strokes is not None
     assert (course.strokes.height, course.strokes.width) == (90, 120)
     assert "Then strokes, 120 × 90" in str(course)
-    plain = planned_file(replace(task, options=ConvertOptions(strokes=0)), translator, Memory(2**32))
+    plain = plan_file(replace(task, options=ConvertOptions(strokes=0)), translator, MemoryBudget(2**32))
     assert plain.strokes is None
     assert plain.size < course.size
 
@@ -124,7 +124,9 @@ def clip(tmp_path: Path) -> Path:
     return film(tmp_path / "clip.mp4")
 
 
-def made(clip: Path, weights: Path, options: VideoOptions, room: Room = ROOM) -> tuple[list[Event], Path]:
+def made(
+    clip: Path, weights: Path, options: VideoOptions, room: VideoLimits = DEFAULT_LIMITS
+) -> tuple[list[Event], Path]:
     translator = load_translator(str(weights), precision="fp32")
     heard: list[Event] = []
     out = clip.with_name("out.mkv")
@@ -141,7 +143,7 @@ def test_frames_of_a_clip_have_strokes(clip: Path, weights: Path) -> None:
     apart = [np.abs(a.astype(int) - b).max() for a, b in zip(frames[0.0], frames[1.0], strict=True)]
     assert min(apart) > 10
     # Several frames at once are those of one at a time.
-    _, out = made(clip, weights, VideoOptions(strokes=1.0, detail=0.7, work_size=16), Room(frames=3))
+    _, out = made(clip, weights, VideoOptions(strokes=1.0, detail=0.7, work_size=16), VideoLimits(frames=3))
     assert all(np.array_equal(a, b) for a, b in zip(frames[1.0], frames_of(out), strict=True))
 
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from imgcycle.jobs.workers import Lanes
+from imgcycle.jobs.workers import WorkerPool
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +31,14 @@ def test_results_come_in_order_whoever_is_done_first(count: int) -> None:
             second.set()
         return n * n
 
-    lanes = Lanes(make, count)
+    lanes = WorkerPool(make, count)
     assert list(lanes(range(20))) == [(n, n * n) for n in range(20)]
     lanes.close()
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_fails_is_handed_over_and_the_rest_goes_on(count: int) -> None:
-    lanes: Lanes[int, int] = Lanes(lambda n: 6 // n, count)
+    lanes: WorkerPool[int, int] = WorkerPool(lambda n: 6 // n, count)
     results = dict(lanes([3, 0, 2]))
     lanes.close()
     assert isinstance(results.pop(0), ZeroDivisionError)
@@ -48,7 +48,9 @@ def test_what_fails_is_handed_over_and_the_rest_goes_on(count: int) -> None:
 @pytest.mark.parametrize(("count", "each"), [(1, 4), (2, 2), (3, 1), (8, 1)])
 def test_threads_are_shared_out_and_given_back(count: int, each: int) -> None:
     opencv = cv2.getNumThreads()
-    lanes: Lanes[int, tuple[int, int]] = Lanes(lambda _: (torch.get_num_threads(), cv2.getNumThreads()), count)
+    lanes: WorkerPool[int, tuple[int, int]] = WorkerPool(
+        lambda _: (torch.get_num_threads(), cv2.getNumThreads()), count
+    )
     assert {found for _, found in lanes(range(8))} == {(each, opencv if count == 1 else 1)}
     lanes.close()
     assert (torch.get_num_threads(), cv2.getNumThreads()) == (4, opencv)
@@ -63,7 +65,7 @@ def test_items_are_taken_one_ahead_of_the_lanes() -> None:
             taken += 1
             yield n
 
-    lanes: Lanes[int, int] = Lanes(lambda n: n, 2)
+    lanes: WorkerPool[int, int] = WorkerPool(lambda n: n, 2)
     next(lanes(items()))
     assert taken == 3
     lanes.close()

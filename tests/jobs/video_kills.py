@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from imgcycle.jobs.video.checkpoint import shelf_folder
+from imgcycle.jobs.video.checkpoint import segment_folder
 from tests.jobs.films import checksums, film, times
 from tests.styles import save_style
 
@@ -37,7 +37,7 @@ class ClipDrill:
 
     def segments(self, output: str) -> dict[str, tuple[int, int]]:
         """The closed segments of an unfinished result: their files and when they were written."""
-        folder = shelf_folder(self.folder, self.folder / output)
+        folder = segment_folder(self.folder, self.folder / output)
         found = {}
         with contextlib.suppress(OSError):
             for path in folder.glob("0*.mp4"):
@@ -71,7 +71,7 @@ class ClipDrill:
         assert (process.communicate()[1], process.returncode) == (b"", 0)
         assert checksums(self.folder / output) == self.wanted
         assert times(self.folder / output) == times(self.folder / "whole.mp4")
-        assert not shelf_folder(self.folder, self.folder / output).exists()
+        assert not segment_folder(self.folder, self.folder / output).exists()
         assert not list(self.folder.rglob("*.partial"))
 
     def processes(self) -> list[str]:

@@ -15,7 +15,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.image.read import measure
-from imgcycle.media.image.row_reader import open_huge
+from imgcycle.media.image.row_reader import open_rows
 from tests.media.mutations import MOST_PIXELS, damaged, pictures
 from tests.styles import tiny_net
 
@@ -38,7 +38,7 @@ def outcome(data: bytes, net: Translator) -> str:
         convert_bytes(data, net, OPTIONS)
     except (InputError, OutputError) as error:
         line = str(error)
-    reader = open_huge(data, MOST_PIXELS)
+    reader = open_rows(data, MOST_PIXELS)
     if reader is not None:
         with reader:
             try:

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from imgcycle.config import CriticConfig, NetConfig
-from imgcycle.data.batches import to_unit
+from imgcycle.data.batches import to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import TrainingError, UsageError
 from imgcycle.training import events
 from imgcycle.training.loop import train
-from imgcycle.training.run import Run, Surroundings
+from imgcycle.training.run import Run, RunContext
 from imgcycle.training.session import Session
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.weights.native import inspect_weights, load_generator
@@ -93,13 +93,13 @@ def test_steps_may_change_on_resume_and_metrics_are_cut_to_the_state(tmp_path: P
 
 def test_cards_tell_how_a_continued_run_was_begun(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    begun = Surroundings(command="imgcycle train A B", licence="CC0")
+    begun = RunContext(command="imgcycle train A B", licence="CC0")
     train(toy_config(tmp_path, steps=2), run, surroundings=begun)
     card = inspect_weights(run / "weights" / "A2B.safetensors").card
     assert (card["command"], card["licence"]) == ("imgcycle train A B", "CC0")
-    again = Surroundings(command="imgcycle train -o run")
+    again = RunContext(command="imgcycle train -o run")
     train(toy_config(tmp_path, steps=2), run, resume=True, surroundings=again)
-    changed = Surroundings(command="imgcycle train --steps 4")
+    changed = RunContext(command="imgcycle train --steps 4")
     train(toy_config(tmp_path, steps=4), run, resume=True, surroundings=changed)
     card = inspect_weights(run / "weights" / "A2B.safetensors").card
     assert card["command"] == "imgcycle train A B && imgcycle train --steps 4 --resume"
@@ -127,7 +127,7 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
 def test_a_run_that_another_began_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build, others = Run._build, iter([tmp_path / "new"])
 
-    def built_while_another_begins(self: Run, around: Surroundings) -> None:
+    def built_while_another_begins(self: Run, around: RunContext) -> None:
         for folder in others:
             train(toy_config(tmp_path, steps=1), folder)
         build(self, around)
@@ -318,7 +318,7 @@ def test_three_hundred_steps_learn_a_world_of_two_textures(tmp_path: Path, metho
     train(config, tmp_path / "run")
     net, _ = load_generator(tmp_path / "run/weights/A2B.safetensors")
     folder = ImageFolder(red, 40)
-    source = to_unit(torch.from_numpy(np.stack([folder.image(n) for n in range(6)])).permute(0, 3, 1, 2))
+    source = to_signed(torch.from_numpy(np.stack([folder.image(n) for n in range(6)])).permute(0, 3, 1, 2))
     with torch.inference_mode():
         made = net(source)
     colour = ((made.mean((0, 2, 3)) + 1) * 127.5).numpy()

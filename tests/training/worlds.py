@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import CriticConfig, NetConfig, TrainConfig
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.training.loop import train
 from imgcycle.weights.native import load_generator
@@ -78,7 +78,7 @@ def translated(run: Path, direction: str = "A2B") -> tuple[torch.Tensor, torch.T
 def translated_by(net: torch.nn.Module, root: Path, direction: str = "A2B") -> tuple[torch.Tensor, torch.Tensor]:
     """Six pictures of the direction's source in the world below `root`, and what a net makes of them."""
     folder = ImageFolder(root / ("red" if direction == "A2B" else "blue"), 40)
-    source = to_unit(stack([folder.centre(n, 32) for n in range(6)]))
+    source = to_signed(stack([folder.centre(n, 32) for n in range(6)]))
     with torch.inference_mode():
         return source, net(source)
 

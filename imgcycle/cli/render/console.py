@@ -14,7 +14,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imgcycle.errors import OutputError
-from imgcycle.jobs.events import Ended, Estimated, Event, Filmed, Finished, Noted, Planned, Progressed, Showed, Timed
+from imgcycle.jobs.events import (
+    Ended,
+    Estimate,
+    Estimated,
+    Event,
+    Finished,
+    FrameProgress,
+    Noted,
+    PageWritten,
+    Planned,
+    Progressed,
+)
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -120,11 +131,11 @@ class JsonListener:
                 self._progress({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         elif isinstance(event, Ended):
             emit_json({"schema": SCHEMA, "summary": event.summary.to_dict()})
-        elif isinstance(event, Showed):
+        elif isinstance(event, PageWritten):
             emit_json({"schema": SCHEMA, event.kind: event.path, "pictures": event.pictures, "bytes": event.size})
         elif self.verbose and isinstance(event, Progressed):
             self._now_and_then(input=event.input, share=round(event.share, 4), whole=round(event.whole, 4))
-        elif self.verbose and isinstance(event, Filmed):
+        elif self.verbose and isinstance(event, FrameProgress):
             left = None if event.seconds_left is None else round(event.seconds_left, 1)
             self._now_and_then(
                 input=event.input,
@@ -134,7 +145,7 @@ class JsonListener:
                 seconds_left=left,
                 stage=event.stage,
             )
-        elif self.verbose and isinstance(event, Timed):
+        elif self.verbose and isinstance(event, Estimate):
             self._progress({"seconds_left": round(event.seconds, 1), "fps": round(event.frames_per_second, 2)})
         elif self.verbose and isinstance(event, Estimated):
             self._progress({"seconds_left": round(event.seconds, 1)})
@@ -174,7 +185,7 @@ class PlainListener:
             from imgcycle.media.paths import shown
 
             return [f"{shown(event.input)}: {event.share:.0%}"] if self._due() else []
-        if isinstance(event, Filmed):
+        if isinstance(event, FrameProgress):
             from imgcycle.media.paths import shown
 
             return [f"{shown(event.input)}: {filmed_line(event)}"] if self._due() else []
@@ -234,7 +245,7 @@ class BarListener:
         if isinstance(event, Progressed):
             self._advance(event.whole)
             return
-        if isinstance(event, Filmed):
+        if isinstance(event, FrameProgress):
             self._film(event)
             return
         if isinstance(event, Finished):
@@ -252,7 +263,7 @@ class BarListener:
         for line in event_lines(event):
             self._print(line)
 
-    def _film(self, event: Filmed) -> None:
+    def _film(self, event: FrameProgress) -> None:
         """The clip at hand has a bar of its own; a single one needs no other."""
         from imgcycle.media.paths import shown
 
@@ -292,7 +303,7 @@ def event_lines(event: Event) -> list[str]:
         return list(event.notes)
     if isinstance(event, Noted):
         return [event.text]
-    if isinstance(event, Timed):
+    if isinstance(event, Estimate):
         from imgcycle.media.paths import shown
 
         left = f"about {duration(event.seconds)} to go, at {event.frames_per_second:.1f} frames a second"
@@ -300,12 +311,12 @@ def event_lines(event: Event) -> list[str]:
         return ["; ".join([text, *(f"{option} would take about {duration(s)}" for option, s in event.savings)])]
     if isinstance(event, Estimated):
         return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]
-    if isinstance(event, Showed):
+    if isinstance(event, PageWritten):
         return [showed_line(event)]
     return [summary_line(event.summary)] if isinstance(event, Ended) else []
 
 
-def showed_line(event: Showed) -> str:
+def showed_line(event: PageWritten) -> str:
     """A page, and what it weighs."""
     from imgcycle.media.paths import shown
 
@@ -313,7 +324,7 @@ def showed_line(event: Showed) -> str:
     return f"{event.kind}: {shown(event.path)}, {count}, {event.size / 1e6:.1f} MB"
 
 
-def filmed_line(event: Filmed) -> str:
+def filmed_line(event: FrameProgress) -> str:
     """How far one clip is."""
     parts = [f"frame {event.frame} of {event.frames}"]
     if event.stage != "converting":

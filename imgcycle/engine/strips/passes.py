@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from imgcycle.engine.fused import AnyStage, Doubling
+from imgcycle.engine.fused import AnyStage, FusedUpsampleConv
 from imgcycle.engine.strips.rows import multiply_adds_per_row, rows_read, shape_after
 from imgcycle.nets.stages import INPUT, Activation, Add, ConvTranspose, Head, Norm, Save, Upsample
 
@@ -239,7 +239,7 @@ class Schedule:
                 # A copy of its input with its edges, and what the kernels lay out anew of it.
                 first, last = self.span(step, lo, hi)
                 extra = (last - first) * row[step.parents[0]]
-                if isinstance(stage, ConvTranspose | Upsample | Doubling):
+                if isinstance(stage, ConvTranspose | Upsample | FusedUpsampleConv):
                     extra += made
             alive += made
             most = max(most, alive + extra)

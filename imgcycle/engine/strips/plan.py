@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.engine.full_frame import last_uses
-from imgcycle.engine.fused import AnyStage, Doubling, Phased
+from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.strips.passes import Node, Pass, Schedule, cut, goals, trace
 from imgcycle.engine.strips.rows import shape_after
@@ -201,7 +201,7 @@ def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: in
             continue
         shape = shape_after(stage, *shape)
         # A copy with edges, or what a kernel lays out anew; activations overwrite.
-        extra = before if isinstance(stage, Conv | ConvTranspose | Blur | Doubling | Phased) else 0
+        extra = before if isinstance(stage, Conv | ConvTranspose | Blur | FusedUpsampleConv | SubpixelConv) else 0
         after = 0 if isinstance(stage, Activation) else math.prod(shape)
         most = max(most, given + sum(slots.values()) + before + after + extra)
         if isinstance(stage, Add) and last[stage.slot] == n:

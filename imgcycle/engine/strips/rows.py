@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcycle.engine.fused import AnyStage, Doubling, Phased
+from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.nets.stages import (
     Activation,
     Blur,
@@ -45,9 +45,9 @@ def shape_after(  # noqa: PLR0911 - one return a kind of stage
             kernel = stage.weight.shape[-1]
             grown = kernel - 2 * stage.pad + stage.output_pad
             return stage.weight.shape[1], (height - 1) * stage.stride + grown, (width - 1) * stage.stride + grown
-        case Doubling(phased=True):
+        case FusedUpsampleConv(phased=True):
             return stage.weight.shape[0], height, width
-        case Doubling() | Phased():
+        case FusedUpsampleConv() | SubpixelConv():
             return stage.weight.shape[0] // 4, 2 * height, 2 * width
         case Upsample():
             return channels, 2 * height, 2 * width
@@ -71,9 +71,9 @@ def rows_needed(stage: AnyStage, lo: int, hi: int) -> Span:  # noqa: PLR0911 - o
             # Input row i reaches the output rows i·stride − pad … + kernel − 1.
             reach = stage.weight.shape[-1] - 1
             return -((reach - lo - stage.pad) // stage.stride), (hi - 1 + stage.pad) // stage.stride + 1
-        case Doubling(phased=True):
+        case FusedUpsampleConv(phased=True):
             return lo - 1, hi + 1
-        case Doubling() | Phased():
+        case FusedUpsampleConv() | SubpixelConv():
             return lo // 2 - 1, (hi - 1) // 2 + 2
         case Upsample(mode="nearest"):
             return lo // 2, (hi - 1) // 2 + 1
@@ -102,7 +102,7 @@ def multiply_adds_per_row(stage: AnyStage, height: int, out_height: int, out_wid
         return float(stage.weight.numel() * out_width)
     if isinstance(stage, ConvTranspose):
         return stage.weight.numel() * width * height / out_height
-    if isinstance(stage, Doubling | Phased):
+    if isinstance(stage, FusedUpsampleConv | SubpixelConv):
         return stage.weight.numel() * width * height / out_height
     return 0.0
 
@@ -135,11 +135,11 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
             )
             at = first * stage.stride - stage.pad
             return grown[:, :, lo - at : hi - at]
-        case Doubling() | Phased():
+        case FusedUpsampleConv() | SubpixelConv():
             start, end = rows_needed(stage, lo, hi)
             made = stage(joined(x).to(stage.weight.dtype), start < 0, end > height)
             # Whole pairs of rows are made, of which the first and the last may have only one that is wanted.
-            extra = 0 if isinstance(stage, Doubling) and stage.phased else lo % 2
+            extra = 0 if isinstance(stage, FusedUpsampleConv) and stage.phased else lo % 2
             return made[:, :, extra : extra + hi - lo]
         case Upsample():
             grown = upsample(joined(x), stage.mode)

@@ -22,7 +22,7 @@ from imgcycle.engine.strips.passes import Node, Pass, Schedule, Step, trace
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.rows import computed, in_place, joined
 from imgcycle.engine.strips.spill import FilePlanes, MemoryPlanes, Planes
-from imgcycle.engine.strips.statistics import Affine, Moments, affine_of
+from imgcycle.engine.strips.statistics import Affine, NormStatistics, affine_of
 from imgcycle.errors import ImgcycleError
 from imgcycle.nets.stages import Add, Conv, ConvTranspose, Norm
 
@@ -50,7 +50,7 @@ def stream(
     sink: RowSink,
     listener: Listener | None = None,
     folder: Path | None = None,
-) -> list[Moments]:
+) -> list[NormStatistics]:
     """Run a chain over a picture by strips; returns the moments met at its norms, in order.
 
     The chain's parameters say on which device and in which type its convolutions run; rows travel in the type of the
@@ -93,7 +93,7 @@ class _Stream:
         stack.callback(store.close)
         return store
 
-    def run(self) -> list[Moments]:
+    def run(self) -> list[NormStatistics]:
         found = []
         for index, a_pass in enumerate(self.passes):
             moments = self._walk(index, a_pass)
@@ -104,12 +104,12 @@ class _Stream:
                 found.append(moments)
         return found
 
-    def _walk(self, index: int, a_pass: Pass) -> Moments:
+    def _walk(self, index: int, a_pass: Pass) -> NormStatistics:
         """One pass: the moments of its goal, or in the last one the result's rows on their way."""
         schedule = Schedule(self.nodes, a_pass)
         ready = {step.node: self._ready(step) for step in schedule.order}
         last = index == len(self.passes) - 1
-        moments = Moments.empty(self.nodes[a_pass.goal].channels)
+        moments = NormStatistics.empty(self.nodes[a_pass.goal].channels)
         ends: Mapping[int, int] = schedule.start()
         carried: dict[int, Pieces] = {}
         rows = self.plan.rows[index]
@@ -139,7 +139,7 @@ class _Stream:
             if last:
                 self._write(top, new[a_pass.goal])
             else:
-                moments = moments.merged(Moments.of(new[a_pass.goal]))
+                moments = moments.merged(NormStatistics.of(new[a_pass.goal]))
             self.done += schedule.work(fresh)
             carried, top = carried_on, bottom
             ends = {n: hi for n, (_, hi) in fresh.items()}

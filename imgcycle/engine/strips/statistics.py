@@ -27,7 +27,7 @@ _PIECE = 2**18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class NormStatistics:
     """Count of values per channel, their mean and the sum of their squared distances from it (float64, CPU, (C,))."""
 
     count: int
@@ -35,12 +35,12 @@ class Moments:
     m2: Tensor
 
     @classmethod
-    def empty(cls, channels: int) -> Moments:
+    def empty(cls, channels: int) -> NormStatistics:
         """The moments of no values at all."""
         return cls(0, torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64))
 
     @classmethod
-    def of(cls, x: Tensor) -> Moments:
+    def of(cls, x: Tensor) -> NormStatistics:
         """The moments of one picture's planes, (1, C, h, w), of any float type.
 
         Summed in float64, in which the square of a float32 is exact: however a plane is cut, the same moments come
@@ -57,27 +57,27 @@ class Moments:
             found = found.merged(cls(len(wide), mean.cpu(), m2.cpu()))
         return found
 
-    def merged(self, other: Moments) -> Moments:
+    def merged(self, other: NormStatistics) -> NormStatistics:
         """The moments of both sets of values together."""
         if not self.count or not other.count:
             return other if other.count else self
         count = self.count + other.count
         apart = other.mean - self.mean
         mean = self.mean + apart * (other.count / count)
-        return Moments(count, mean, self.m2 + other.m2 + apart**2 * (self.count * other.count / count))
+        return NormStatistics(count, mean, self.m2 + other.m2 + apart**2 * (self.count * other.count / count))
 
-    def pooled(self) -> Moments:
+    def pooled(self) -> NormStatistics:
         """All channels taken as one set of values, as a layer norm sees them; (1,)."""
         mean = self.mean.mean()
         m2 = self.m2.sum() + self.count * (self.mean - mean).square().sum()
-        return Moments(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
+        return NormStatistics(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Three tensors that any weights file can hold."""
         return {"count": torch.tensor(self.count), "mean": self.mean.clone(), "m2": self.m2.clone()}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Moments:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> NormStatistics:
         """What `to_tensors` gave."""
         return cls(int(tensors["count"]), tensors["mean"].double().cpu(), tensors["m2"].double().cpu())
 
@@ -104,7 +104,7 @@ class Affine:
         return torch.addcmul(shift, x.to(scale.dtype), scale).to(x.dtype)
 
 
-def affine_of(norm: Norm, moments: Moments) -> Affine:
+def affine_of(norm: Norm, moments: NormStatistics) -> Affine:
     """The factor and offset of a norm under known moments.
 
     Instance: (x − mean) / √(variance + eps), the variance biased. Layer: the same over all channels, or
@@ -143,19 +143,19 @@ def folded(conv: Conv | ConvTranspose, affine: Affine) -> Conv | ConvTranspose:
     return replace(conv, weight=kept, bias=bias.to(conv.weight.dtype))
 
 
-def measured(chain: Sequence[Stage], x: Tensor) -> list[Moments]:
+def measured(chain: Sequence[Stage], x: Tensor) -> list[NormStatistics]:
     """The moments at each norm of a chain when it is run over `x` (1, C, H, W) as a whole, in order."""
     slots = {"input": x}
     found = []
     with torch.inference_mode():
         for stage in chain:
             if isinstance(stage, Norm):
-                found.append(Moments.of(x))
+                found.append(NormStatistics.of(x))
             x = step(stage, x, slots)
     return found
 
 
-def frozen(chain: Sequence[Stage], moments: Sequence[Moments]) -> list[Stage]:
+def frozen(chain: Sequence[Stage], moments: Sequence[NormStatistics]) -> list[Stage]:
     """The chain without its norms: under moments that no longer change each folds into the convolution before it.
 
     Raises ValueError when the numbers differ, or when a norm does not follow a convolution.

@@ -55,7 +55,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
                 short = shown(result if made is None else source)
                 break
             position += 1
-            frame, output = (resample.to_unit(resample.reduced(timed.frame, shape)) for timed in (seen, made))
+            frame, output = (resample.to_float01(resample.reduced(timed.frame, shape)) for timed in (seen, made))
             motion = motion_between(before, frame)
             back, before = None if motion is None else motion.reversed(), frame
             found["source"].add(frame, back)

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgcycle.data.batches import stack, to_unit
+from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import Pixels, read_scaled
 from imgcycle.data.sampling import dice
 from imgcycle.device import resolve_device
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import spread
-from imgcycle.jobs.evaluation.samples import READING, Look, ahead, find_subjects, look_at, pictures, square
+from imgcycle.jobs.evaluation.samples import READING, LoadedSample, ahead, find_subjects, look_at, pictures, square
 from imgcycle.jobs.evaluation.types import (
     Cycle,
     Distance,
@@ -130,7 +130,7 @@ class Seen:
 
     def look(self, names: Sequence[str], squares: Sequence[Pixels]) -> Tensor:
         """Put one picture of each named set through the nets; the batch they made, float NCHW in [-1, 1]."""
-        batch = to_unit(stack(list(squares)))
+        batch = to_signed(stack(list(squares)))
         for net in self.nets:
             if isinstance(net, InceptionNet):
                 features, logits = net.both(batch)
@@ -142,7 +142,7 @@ class Seen:
                 self._features[net.name, name].append(row)
         return batch
 
-    def measure(self, names: Sequence[str], look: Look) -> None:
+    def measure(self, names: Sequence[str], look: LoadedSample) -> None:
         """One subject through every measure, with all that is made of it."""
         if look.input is None:
             self.look(names, [look.output])
@@ -154,7 +154,7 @@ class Seen:
             for name, row in zip(names, figures, strict=True):
                 self._kept[name].append(row)
         if look.back is not None and look.input is not None:
-            source, made, back = (to_unit(stack([p])) for p in (look.input, look.output, look.back))
+            source, made, back = (to_signed(stack([p])) for p in (look.input, look.output, look.back))
             self._cycle.append(torch.cat([content.psnr(source, back), content.psnr(source, made)]))
 
     def rows(self, names: Sequence[str], seed: int) -> Iterator[SetRow]:
@@ -188,7 +188,7 @@ class Seen:
         return inception_score(torch.stack(self._logits[name])) if isinstance(net, InceptionNet) else None
 
 
-def _variants(look: Look) -> Iterator[Pixels]:
+def _variants(look: LoadedSample) -> Iterator[Pixels]:
     """What is measured of one subject, in the order of the names."""
     assert look.input is not None
     assert look.partner is not None

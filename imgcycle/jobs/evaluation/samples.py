@@ -30,7 +30,7 @@ class Subject:
 
 
 @dataclass(eq=False)
-class Look:
+class LoadedSample:
     """A subject as squares of one size, HWC uint8 RGB; `partner` is some picture of the reference."""
 
     output: Pixels
@@ -105,7 +105,7 @@ def _unmatched(found: Sequence[Subject], mates: dict[Path, Path], where: str) ->
     return [LeftOut(str(s.output), reason) for s in found if s.output not in mates]
 
 
-def look_at(subject: Subject, partner: Path | None, size: int) -> Look:
+def look_at(subject: Subject, partner: Path | None, size: int) -> LoadedSample:
     """Read a subject; InputError when one of its pictures cannot be read or shows another part than the output."""
     output = read_scaled(subject.output, size)
     others: list[Pixels | None] = []
@@ -118,7 +118,7 @@ def look_at(subject: Subject, partner: Path | None, size: int) -> Look:
         others.append(pixels)
     squares = [None if p is None else square(p, size) for p in others]
     beside = None if partner is None else square(_read(partner, size), size)
-    return Look(square(output, size), squares[0], squares[1], beside)
+    return LoadedSample(square(output, size), squares[0], squares[1], beside)
 
 
 def _read(path: Path, size: int) -> Pixels:

@@ -13,7 +13,7 @@ from typing import IO
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import Memory
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.image import (
     converted,
     decoded,
@@ -54,7 +54,7 @@ class MovingPicture:
         self._stack = ExitStack()
 
     def translate(
-        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
         options, path = self.task.options, Path(self.task.output)
@@ -90,7 +90,7 @@ def converted_animation(
     translator: Translator,
     options: ConvertOptions,
     target: Format,
-    memory: Memory,
+    memory: MemoryBudget,
 ) -> tuple[bytes, tuple[str, ...]]:
     """The bytes of an animation's result, and lines on what the format could not hold; `data` are its file's."""
     recipe = recipe_for(translator.style, options) | {"input": hashlib.sha256(data).hexdigest()}
@@ -107,7 +107,7 @@ def _writer(
     options: ConvertOptions,
     recipe: dict[str, object],
     translator: Translator,
-    memory: Memory,
+    memory: MemoryBudget,
 ) -> AnimationWriter:
     cover = None
     if animation.cover is not None and target is formats.PNG:
@@ -120,7 +120,7 @@ def _carry(
     writer: AnimationWriter,
     options: ConvertOptions,
     translator: Translator,
-    memory: Memory,
+    memory: MemoryBudget,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> None:

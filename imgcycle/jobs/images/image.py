@@ -21,8 +21,8 @@ from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import Memory, fitted, fitted_strokes, work_shape
-from imgcycle.jobs.colour_rows import Ends, PixelRows, ReducedRows
+from imgcycle.jobs.budget import MemoryBudget, plan_strips, plan_stroke_strips, work_shape
+from imgcycle.jobs.colour_rows import ColourManagedRows, PixelRows, ReducedRows
 from imgcycle.jobs.strokes import held_rows, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
@@ -141,14 +141,14 @@ def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
     shape = work_shape(pixels.shape[0], pixels.shape[1], options, style)
     if shape == pixels.shape[:2]:
         return Frame(still, pixels, None)
-    return Frame(still, pixels, resample.to_unit(resample.reduced(pixels, shape)))
+    return Frame(still, pixels, resample.to_float01(resample.reduced(pixels, shape)))
 
 
 def translate(
     frame: Frame,
     options: ConvertOptions,
     translator: Translator,
-    memory: Memory,
+    memory: MemoryBudget,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Result:
@@ -160,15 +160,15 @@ def translate(
     if options.strength == 0:
         return frame.pixels if frame.small is None else frame.small
     rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
-    ends = Ends(rows, frame.still.metadata.icc, options)
+    ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
     net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
     height, width = frame.pixels.shape[:2]
-    plan = fitted(height, width, frame.bytes, options, net, memory)
+    plan = plan_strips(height, width, frame.bytes, options, net, memory)
     hear = None if listener is None else _heard(listener)
     net.translate_rows(ends, ends, plan, hear, folder)
     if net.strokes is None or frame.small is None or not strokes_share(height, width, options, net.style):
         return rows.out
-    plan = fitted_strokes(height, width, frame.bytes, options, net, memory)
+    plan = plan_stroke_strips(height, width, frame.bytes, options, net, memory)
     return _stroked(frame, cast(Floats, rows.out), options, net, plan, hear, folder)
 
 
@@ -186,7 +186,7 @@ def _stroked(
     assert frame.small is not None
     out = frame.output(options)
     rows = held_rows(frame.pixels, out, frame.small, result, options, translator.style)
-    ends = Ends(rows, frame.still.metadata.icc, options)
+    ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
     translator.strokes.translate_rows(ends, ends, plan, listener, folder)
     return out
 
@@ -210,7 +210,7 @@ def converted(
     still: Still,
     options: ConvertOptions,
     translator: Translator,
-    memory: Memory,
+    memory: MemoryBudget,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Still:
@@ -246,7 +246,7 @@ def _beside(before: Still, after: Still) -> Still:
     return replace(after, pixels=side_by_side(before.pixels, after.pixels), alpha=alpha)
 
 
-class HeldPicture:
+class LoadedImage:
     """One task's still on its way, held in memory: read when it is made, then translated, then written.
 
     InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
@@ -263,7 +263,7 @@ class HeldPicture:
         self.notes: tuple[str, ...] = self._prepared.notes(target, task.options.strip)
 
     def translate(
-        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
         frame = self._prepared.frame

@@ -16,11 +16,11 @@ from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, InputError, UsageError
-from imgcycle.jobs.budget import Memory
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.evaluation.pairing import spread
-from imgcycle.jobs.events import Ended, Event, Finished, Noted, Showed
+from imgcycle.jobs.events import Ended, Event, Finished, Noted, PageWritten
 from imgcycle.jobs.images.image import recipe_for
-from imgcycle.jobs.images.run import Styled
+from imgcycle.jobs.images.run import StyleJob
 from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Row, Task
@@ -54,7 +54,7 @@ _HEAVY = 150_000_000
 
 
 @dataclass(frozen=True)
-class Viewing:
+class Pages:
     """The pages wanted, and whether they may replace a file that imgcycle did not write."""
 
     sheet: Path | None = None
@@ -64,7 +64,7 @@ class Viewing:
     def __bool__(self) -> bool:
         return self.sheet is not None or self.gallery is not None
 
-    def check(self, tasks: Sequence[Task], memory: Memory | None = None) -> None:
+    def check(self, tasks: Sequence[Task], memory: MemoryBudget | None = None) -> None:
         """UsageError where a page cannot be written, would replace an input, a result or a file of the user's, or takes
         more than a promised `memory`."""
         if self and memory is not None and memory.promised and self._least(tasks) > memory.total:
@@ -137,8 +137,8 @@ def _settings(style: Style, options: ConvertOptions) -> str:
     return ", ".join(parts)
 
 
-def looked_at(
-    events: Iterable[Event], works: Sequence[Styled], credits: Sequence[Credit], viewing: Viewing
+def with_pages(
+    events: Iterable[Event], works: Sequence[StyleJob], credits: Sequence[Credit], viewing: Pages
 ) -> Iterator[Event]:
     """The events of a conversion, and before the last of them those of its pages, which are made then.
 
@@ -157,7 +157,7 @@ def looked_at(
         yield event
 
 
-def exhibition(works: Sequence[Styled], credits: Sequence[Credit], rows: Sequence[Row]) -> Exhibition:
+def exhibition(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> Exhibition:
     """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
 
     `rows` are those of the works' tasks, in order, as far as the work came.
@@ -225,7 +225,7 @@ def _above(inputs: Sequence[str]) -> str:
         return ""
 
 
-def _pages(shown_there: Exhibition, viewing: Viewing) -> Iterator[Event]:
+def _pages(shown_there: Exhibition, viewing: Pages) -> Iterator[Event]:
     exhibits = shown_there.exhibits
     wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
     if not exhibits:
@@ -241,7 +241,7 @@ def _pages(shown_there: Exhibition, viewing: Viewing) -> Iterator[Event]:
                 yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
 
 
-def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
+def _made(of: Exhibition, viewing: Pages) -> Iterator[PageWritten]:
     """Read every picture once, small, for both pages."""
     board = _Board(of) if viewing.sheet is not None else None
     missing = list(of.missing)
@@ -266,12 +266,12 @@ def _made(of: Exhibition, viewing: Viewing) -> Iterator[Showed]:
         if page is not None:
             page.finish(missing)
     if viewing.gallery is not None:
-        yield Showed("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
+        yield PageWritten("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
     if viewing.sheet is not None and board is not None:
         data = board.finish(missing, _sheet_format(viewing.sheet))
         with _writing("sheet", viewing.sheet), atomic_write(viewing.sheet) as file:
             file.write(data)
-        yield Showed("sheet", os.fspath(viewing.sheet), board.count, len(data))
+        yield PageWritten("sheet", os.fspath(viewing.sheet), board.count, len(data))
 
 
 @contextlib.contextmanager

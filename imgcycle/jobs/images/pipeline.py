@@ -19,12 +19,12 @@ from typing import Protocol
 
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError
-from imgcycle.jobs.budget import Course, Memory, planned_file
-from imgcycle.jobs.byte_budget import Room
+from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_file
+from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.disk import existing
 from imgcycle.jobs.images.animated import MovingPicture
-from imgcycle.jobs.images.image import HeldPicture, recipe_for
-from imgcycle.jobs.images.streamed import HugePicture
+from imgcycle.jobs.images.image import LoadedImage, recipe_for
+from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.ledger import Record, relative_name
 from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, Verdict
 from imgcycle.media.files import is_full, unwritten
@@ -59,7 +59,7 @@ class Picture(Protocol):
         ...
 
     def translate(
-        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
         ...
@@ -86,7 +86,7 @@ def rows(
     tasks: Sequence[Task],
     translator: Translator,
     jobs: int,
-    memory: Memory,
+    memory: MemoryBudget,
     listener: Callable[[int, float], None],
 ) -> Iterator[Written]:
     """What each task came to, in order; `jobs` threads read and as many write.
@@ -96,7 +96,7 @@ def rows(
     reading: deque[tuple[Task, Future[Begun]]] = deque()
     writing: deque[Future[Written]] = deque()
     waiting = iter(enumerate(tasks))
-    room = Room(memory.for_pictures(translator))
+    room = ByteBudget(memory.for_pictures(translator))
     position = 0
     readers = ThreadPoolExecutor(jobs, "imgcycle-read")
     writers = ThreadPoolExecutor(jobs, "imgcycle-write")
@@ -125,13 +125,13 @@ def rows(
         writers.shutdown(wait=True)
 
 
-def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket: int = 0) -> Begun:
+def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBudget, ticket: int = 0) -> Begun:
     """Read and reduce one picture, once there is room for it."""
-    course = Course(0)
+    course = ImagePlan(0)
     entered = False
     try:
         if task.verdict == "convert":
-            course = planned_file(task, translator, memory)
+            course = plan_file(task, translator, memory)
         room.enter(ticket, course.size)
         entered = True
         if task.verdict != "convert":
@@ -147,15 +147,15 @@ def begin(task: Task, translator: Translator, memory: Memory, room: Room, ticket
         return Begun(failed(task, error), 0.0)
 
 
-def read(task: Task, course: Course, style: Style) -> Picture:
+def read(task: Task, course: ImagePlan, style: Style) -> Picture:
     """A task's picture, read and reduced, as it was planned."""
     folder = spill_folder(Path(task.output).parent)
     if course.by_rows:
-        return HugePicture(task, course, style, folder)
-    return MovingPicture(task, style, folder) if course.moves else HeldPicture(task, style, folder)
+        return StreamedImage(task, course, style, folder)
+    return MovingPicture(task, style, folder) if course.moves else LoadedImage(task, style, folder)
 
 
-def _pass(room: Room, ticket: int) -> None:
+def _pass(room: ByteBudget, ticket: int) -> None:
     try:
         room.enter(ticket, 0)
     except ImgcycleError:
@@ -166,9 +166,9 @@ def _through_the_net(
     task: Task,
     begun: Begun,
     translator: Translator,
-    memory: Memory,
+    memory: MemoryBudget,
     writers: ThreadPoolExecutor,
-    room: Room,
+    room: ByteBudget,
     listener: Callable[[float], None],
 ) -> Future[Written]:
     if isinstance(begun.value, Written):
@@ -194,7 +194,7 @@ def spill_folder(results: Path) -> Path:
     return Path(os.environ.get("TMPDIR") or existing(results))
 
 
-def end(task: Task, begun: Begun, style: Style, room: Room) -> Written:
+def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> Written:
     """Restore, encode and write one picture."""
     started = time.perf_counter()
     assert not isinstance(begun.value, Written)

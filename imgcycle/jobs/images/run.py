@@ -10,15 +10,15 @@ from pathlib import Path
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.budget import Memory, check_memory, planned, planned_file
-from imgcycle.jobs.byte_budget import Room
+from imgcycle.jobs.budget import MemoryBudget, check_memory, plan_bytes, plan_file
+from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.images import image, pipeline
 from imgcycle.jobs.images.animated import converted_animation
 from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.ledger import Ledger, at_work
-from imgcycle.jobs.progress import Tally
+from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
@@ -31,7 +31,7 @@ def convert_image(
     output: str | Path,
     translator: Translator,
     options: ConvertOptions | None = None,
-    memory: Memory | None = None,
+    memory: MemoryBudget | None = None,
 ) -> Row:
     """Convert one picture file to another; the output's suffix chooses the format.
 
@@ -47,8 +47,8 @@ def convert_image(
         raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
     task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
     started = time.perf_counter()
-    memory = memory or Memory.default()
-    read = pipeline.read(task, planned_file(task, translator, memory), translator.style)
+    memory = memory or MemoryBudget.default()
+    read = pipeline.read(task, plan_file(task, translator, memory), translator.style)
     try:
         read.translate(translator, memory)
         written = pipeline.write(task, read, translator.style)
@@ -62,7 +62,7 @@ def convert_bytes(
     translator: Translator,
     options: ConvertOptions,
     format: str | Format = "same",
-    memory: Memory | None = None,
+    memory: MemoryBudget | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> bytes:
     """Convert the bytes of one picture file to those of another: a format, the name of one of `formats.CHOICES`, or
@@ -70,10 +70,10 @@ def convert_bytes(
 
     `on_note` hears, in a line each, what of the input the result does not hold.
     """
-    memory = memory or Memory.default()
+    memory = memory or MemoryBudget.default()
     wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
     suffix = "" if wanted is None else wanted.suffixes[0]
-    planned(data, Task("", f"result{suffix}", "", options), translator, memory)
+    plan_bytes(data, Task("", f"result{suffix}", "", options), translator, memory)
     found = image.decoded(data, "", options)
     target = wanted or formats.written_as(found.format)
     if isinstance(found, Animation) and target.animated:
@@ -91,10 +91,10 @@ def convert_bytes(
     return made
 
 
-def convert_one(task: Task, translator: Translator, memory: Memory | None = None) -> Row:
+def convert_one(task: Task, translator: Translator, memory: MemoryBudget | None = None) -> Row:
     """Carry out one task alone; whatever goes wrong is in the row."""
-    room = Room(0)
-    memory = memory or Memory.default()
+    room = ByteBudget(0)
+    memory = memory or MemoryBudget.default()
     begun = pipeline.begin(task, translator, memory, room)
     if isinstance(begun.value, pipeline.Written):
         return begun.value.row
@@ -109,7 +109,7 @@ def convert_one(task: Task, translator: Translator, memory: Memory | None = None
 
 
 @dataclass(frozen=True)
-class Styled:
+class StyleJob:
     """A plan with the style it is for; `open` makes the translator when its turn has come, so that of many nets one is
     in memory at a time."""
 
@@ -123,18 +123,18 @@ def convert_all(
     translator: Translator,
     jobs: int = 2,
     fail_fast: bool = False,
-    memory: Memory | None = None,
+    memory: MemoryBudget | None = None,
     listener: Callable[[Event], None] | None = None,
 ) -> Iterator[Event]:
     """Carry out a plan: `convert_styles` with a single one."""
-    return convert_styles([Styled(plan, translator.style, lambda: translator)], jobs, fail_fast, memory, listener)
+    return convert_styles([StyleJob(plan, translator.style, lambda: translator)], jobs, fail_fast, memory, listener)
 
 
 def convert_styles(
-    works: Sequence[Styled],
+    works: Sequence[StyleJob],
     jobs: int = 2,
     fail_fast: bool = False,
-    memory: Memory | None = None,
+    memory: MemoryBudget | None = None,
     listener: Callable[[Event], None] | None = None,
 ) -> Iterator[Event]:
     """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
@@ -151,8 +151,8 @@ def convert_styles(
     begun = time.perf_counter()
     count = [t.verdict for t in whole.tasks].count
     yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
-    tally = Tally(whole.tasks, begun, fail_fast)
-    memory = memory or Memory.default()
+    tally = BatchProgress(whole.tasks, begun, fail_fast)
+    memory = memory or MemoryBudget.default()
     if whole.to_convert:
         check_disk(whole)
         check_all_memory(works, memory)
@@ -169,13 +169,13 @@ def convert_styles(
     yield Ended(tally.summary())
 
 
-def joined(works: Sequence[Styled]) -> Plan:
+def joined(works: Sequence[StyleJob]) -> Plan:
     """All the plans as one."""
     tasks = (task for work in works for task in work.plan.tasks)
     return Plan(tuple(tasks), tuple(note for work in works for note in work.plan.notes))
 
 
-def check_all_memory(works: Sequence[Styled], memory: Memory) -> None:
+def check_all_memory(works: Sequence[StyleJob], memory: MemoryBudget) -> None:
     """`check_memory` of the pictures of all styles, before the first of them is begun."""
     refused: UsageError | None = None
     for work in works if memory.promised else ():
@@ -191,7 +191,7 @@ def check_all_memory(works: Sequence[Styled], memory: Memory) -> None:
 
 
 def _carried_out(
-    work: Styled, tally: Tally, jobs: int, memory: Memory, heard: Callable[[int, float], None]
+    work: StyleJob, tally: BatchProgress, jobs: int, memory: MemoryBudget, heard: Callable[[int, float], None]
 ) -> Iterator[Event]:
     tasks, first = work.plan.tasks, tally.position
     wanted = work.plan.to_convert

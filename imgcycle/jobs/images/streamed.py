@@ -17,19 +17,19 @@ from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import Course, Memory, fitted, fitted_strokes, work_shape
-from imgcycle.jobs.colour_rows import Ends, ReducedRows
+from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_strips, plan_stroke_strips, work_shape
+from imgcycle.jobs.colour_rows import ColourManagedRows, ReducedRows
 from imgcycle.jobs.images.image import detail_of, facts_of, recipe_for, target_format, times_of
 from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.strokes import stroke_rows, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.pixels import Floats, Pixels
-from imgcycle.media.image.row_reader import HugeReader, open_huge
+from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import ScanlineWriter
 from imgcycle.media.image.write import losses
 
 
-class HugePicture:
+class StreamedImage:
     """One task's picture on its way: read when it is made, then translated, then written.
 
     InputError when the file is not what it was when `course` was planned, or is damaged; OutputError when there is
@@ -37,11 +37,11 @@ class HugePicture:
     finished.
     """
 
-    def __init__(self, task: Task, course: Course, style: Style, folder: Path | None = None) -> None:
+    def __init__(self, task: Task, course: ImagePlan, style: Style, folder: Path | None = None) -> None:
         self.task, self.style, self._held, self._folder = task, style, course.held, folder
         source = Path(task.input)
         self.source = facts_of(source)
-        reader = open_huge(source, task.options.max_pixels, folder)
+        reader = open_rows(source, task.options.max_pixels, folder)
         if reader is None:
             raise InputError("not the file any more that it was")
         self._reader = reader
@@ -63,26 +63,26 @@ class HugePicture:
         return self._reader.outline.size
 
     def translate(
-        self, translator: Translator, memory: Memory, listener: Callable[[float], None] | None = None
+        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
         options, outline = self.task.options, self._reader.outline
         if options.strength == 0:
             return
         net = translator.exact() if outline.pixels.dtype == np.uint16 else translator
-        plan = fitted(outline.height, outline.width, self._held, options, net, memory)
+        plan = plan_strips(outline.height, outline.width, self._held, options, net, memory)
         hear = None if listener is None else lambda advance: listener(advance.share)
         if self._small is not None:
             small = ReducedRows(self._small)
-            ends = Ends(small, outline.metadata.icc, options)
+            ends = ColourManagedRows(small, outline.metadata.icc, options)
             net.translate_rows(ends, ends, plan, hear, self._folder)
             self._result = small.out
             if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
-                plan = fitted_strokes(outline.height, outline.width, self._held, options, net, memory)
+                plan = plan_stroke_strips(outline.height, outline.width, self._held, options, net, memory)
                 self._lay_strokes(net, plan, hear)
             return
         self._writer = self._opened()
-        ends = Ends(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
+        ends = ColourManagedRows(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
         net.translate_rows(ends, ends, plan, hear, self._folder)
         self._reader.begin()
 
@@ -97,7 +97,7 @@ class HugePicture:
             (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options, translator.style,
             read=reader.rows, reread=reader.rows_behind, write=self._writer.write,
         )  # fmt: skip
-        ends = Ends(rows, outline.metadata.icc, options)
+        ends = ColourManagedRows(rows, outline.metadata.icc, options)
         translator.strokes.translate_rows(ends, ends, plan, listener, self._folder)
         reader.begin()
 
@@ -133,7 +133,7 @@ class HugePicture:
         whole = resample.Reduction(self._reader.height, self._reader.width, shape, self._reader.outline.pixels.dtype)
         for _, rows in self._bands():
             whole.add(rows)
-        return resample.to_unit(whole.pixels)
+        return resample.to_float01(whole.pixels)
 
     def _restored(self) -> Iterator[tuple[int, Pixels]]:
         """Bands of the result."""
@@ -153,16 +153,16 @@ class HugePicture:
 class _FileRows:
     """Rows from a reader to a writer."""
 
-    def __init__(self, reader: HugeReader, writer: ScanlineWriter, options: ConvertOptions) -> None:
+    def __init__(self, reader: RowReader, writer: ScanlineWriter, options: ConvertOptions) -> None:
         self._reader, self._writer, self._strength = reader, writer, options.strength
         self.height, self.width = reader.height, reader.width
         self._last: tuple[int, int, Pixels] | None = None
 
     def ahead(self, top: int, bottom: int) -> Floats:
-        return resample.to_unit(self._reader.rows(top, bottom))
+        return resample.to_float01(self._reader.rows(top, bottom))
 
     def behind(self, top: int, bottom: int) -> Floats:
-        return resample.to_unit(self._pixels_behind(top, bottom))
+        return resample.to_float01(self._pixels_behind(top, bottom))
 
     def put(self, top: int, result: Floats) -> None:
         out = np.zeros(result.shape, self._reader.outline.pixels.dtype)

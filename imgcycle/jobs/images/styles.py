@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UnknownStyle, WeightsError
 from imgcycle.jobs.images.plan import ConvertRequest, plan_styles
-from imgcycle.jobs.images.run import Styled
+from imgcycle.jobs.images.run import StyleJob
 from imgcycle.weights.find import FoundStyle, index_paths, known_styles
 
 ALL = "all"
@@ -24,17 +24,17 @@ def local_styles() -> list[FoundStyle]:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class StyleSelection:
     """Styles that can be opened, with what each has to do, and a line for each that cannot."""
 
     styles: tuple[FoundStyle, ...]
-    works: tuple[Styled, ...]
+    works: tuple[StyleJob, ...]
     refused: tuple[str, ...] = ()
 
 
-def planned(
+def plan_style_jobs(
     request: ConvertRequest, styles: Sequence[FoundStyle], opened: Callable[[FoundStyle], Translator]
-) -> Chosen:
+) -> StyleSelection:
     """A plan for each style. A single one is opened once; of several each is opened anew when its turn comes.
 
     WeightsError when none can be opened, UsageError as `plan_styles` has it.
@@ -42,7 +42,7 @@ def planned(
     if len(styles) == 1:
         translator = opened(styles[0])
         (plan,) = plan_styles(request, [translator.style])
-        return Chosen((styles[0],), (Styled(plan, translator.style, lambda: translator),))
+        return StyleSelection((styles[0],), (StyleJob(plan, translator.style, lambda: translator),))
     sound: list[tuple[FoundStyle, Style]] = []
     refused: list[WeightsError] = []
     for found in styles:
@@ -54,8 +54,8 @@ def planned(
         raise refused[0]
     # Apart even when one is left: its results go where they go beside the others'.
     plans = plan_styles(request, [style for _, style in sound], apart=True)
-    works = (Styled(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True))
-    return Chosen(tuple(found for found, _ in sound), tuple(works), tuple(map(str, refused)))
+    works = (StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True))
+    return StyleSelection(tuple(found for found, _ in sound), tuple(works), tuple(map(str, refused)))
 
 
 def _opener(opened: Callable[[FoundStyle], Translator], found: FoundStyle) -> Callable[[], Translator]:

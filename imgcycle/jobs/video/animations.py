@@ -9,17 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from imgcycle.config import VideoOptions
-from imgcycle.engine.smoothing import Calm, State
+from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import ROOM, Room, clip_need, need_of
-from imgcycle.jobs.events import Event, Filmed, Noted
+from imgcycle.jobs.budget import DEFAULT_LIMITS, VideoLimits, frame_cost, image_cost
+from imgcycle.jobs.events import Event, FrameProgress, Noted
 from imgcycle.jobs.images import image
 from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
 from imgcycle.jobs.video.fingerprints import is_sequence
 from imgcycle.jobs.video.flicker_stats import Stats
-from imgcycle.jobs.video.pipeline import Filming, stand_ins
+from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.jobs.video.plan import MOVING, recipe_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -48,7 +48,7 @@ def frames_held(task: ClipTask) -> tuple[int, int, bool, int]:
     source, target = Path(task.input), formats.by_suffix(task.output)
     facts = measure_file(source)
     assert target is not None
-    need = need_of(facts, source.stat().st_size, task.options.picture(), target.name)
+    need = image_cost(facts, source.stat().st_size, task.options.picture(), target.name)
     return facts.width, facts.height, facts.deep, max(need.reading, need.held + need.writing)
 
 
@@ -66,7 +66,7 @@ def convert_moving(
     translator: Translator,
     listener: Callable[[Event], None] = lambda _: None,
     stats: Stats | None = None,
-    room: Room = ROOM,
+    room: VideoLimits = DEFAULT_LIMITS,
 ) -> tuple[ClipRow, str]:
     """Convert an animation, of which a few frames at a time are in memory; its row, and the SHA-256 of what was read.
 
@@ -104,21 +104,21 @@ def _filmed(
     sink: _Sink,
     listener: Callable[[Event], None],
     stats: Stats | None,
-    room: Room,
+    room: VideoLimits,
 ) -> list[str]:
     """Carry the chosen frames through; what was said of those that the net failed with."""
     width, height = animation.size
     options, said = clip_options(task.options, height, net.style)
     if said:
         listener(Noted(f"{shown(task.input)}: {said}"))
-    lanes = clip_need(height, width, animation.deep, options, net).lanes(net, room)
+    lanes = frame_cost(height, width, animation.deep, options, net).lanes(net, room)
     watcher = stats.watch if stats else None
 
     def hear(count: int) -> None:
-        listener(Filmed(task.input, count, len(chosen)))
+        listener(FrameProgress(task.input, count, len(chosen)))
 
-    calm = Calm(net, task.options.smooth)
-    filming = Filming(calm, options, net.style, sink, lambda _: False, hear, watcher, lanes)
+    calm = TemporalSmoother(net, task.options.smooth)
+    filming = FramePipeline(calm, options, net.style, sink, lambda _: False, hear, watcher, lanes)
     filming.run(timed_frames(animation, chosen))
     return filming.failures
 
@@ -130,7 +130,7 @@ def _cover(animation: Animation, options: VideoOptions, net: Translator) -> Stil
     still = animation.cover
     sink = _Sink(animation, None, options.preview is not None)
     image, _ = clip_options(options, animation.size[1], net.style)
-    filming = Filming(Calm(net, "off"), image, net.style, sink, lambda _: False, lambda _: None)
+    filming = FramePipeline(TemporalSmoother(net, "off"), image, net.style, sink, lambda _: False, lambda _: None)
     filming.run([TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)])
     return sink.last
 

@@ -33,7 +33,7 @@ _SCHEMA = 1
 _SHELVES, _MANIFEST, _LOCK = "clips", "manifest.json", "lock"
 
 
-def shelf_folder(root: Path, output: Path) -> Path:
+def segment_folder(root: Path, output: Path) -> Path:
     """Where the segments of a result gather: one folder for each place below the root, whatever its name holds."""
     name = hashlib.sha256(os.fsencode(output.relative_to(root))).hexdigest()[:16]
     return root / STATE_FOLDER / _SHELVES / name
@@ -41,11 +41,11 @@ def shelf_folder(root: Path, output: Path) -> Path:
 
 def is_begun(root: Path, output: Path) -> bool:
     """Whether a result was begun, and never finished."""
-    return (shelf_folder(root, output) / _MANIFEST).exists()
+    return (segment_folder(root, output) / _MANIFEST).exists()
 
 
 @dataclass(frozen=True)
-class Closed:
+class SegmentRecord:
     """One finished segment: its frames, the seconds from which to which they are shown, the number of its last frame.
 
     `failed` counts frames for which another stands in.
@@ -58,7 +58,7 @@ class Closed:
     failed: int = 0
 
 
-class Shelf:
+class SegmentStore:
     """The folder below an output root in which the segments of one result gather; a context manager that locks it.
 
     `making` is everything the bytes of a segment depend on: when it differs from the manifest's, all is begun afresh.
@@ -72,15 +72,15 @@ class Shelf:
         output: Path,
         making: dict[str, Any],
         resume: bool = True,
-        there: Callable[[Sequence[Closed]], bool] = lambda _: True,
+        there: Callable[[Sequence[SegmentRecord]], bool] = lambda _: True,
     ) -> None:
         self.root = root
-        self.folder = shelf_folder(root, output)
+        self.folder = segment_folder(root, output)
         self.output = output
         self._digest = hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()
         self._resume, self._there = resume, there
         self._lock: IO[bytes] | None = None
-        self.closed: list[Closed] = []
+        self.closed: list[SegmentRecord] = []
         self.problems: tuple[str, ...] | None = None
         """What was wrong with the source, once its last frame is done; None until then."""
 
@@ -120,7 +120,7 @@ class Shelf:
         """Note that the result is begun, before there is anything of it: what then appears is known to be ours."""
         self._note()
 
-    def add(self, closed: Closed, memory: State) -> None:
+    def add(self, closed: SegmentRecord, memory: State) -> None:
         """Note a segment that is closed, and what is remembered at its end."""
         number = len(self.closed) + 1
         try:
@@ -175,14 +175,14 @@ class Shelf:
         if self._lock is not None:
             self._lock.close()
 
-    def _known(self) -> list[Closed]:
+    def _known(self) -> list[SegmentRecord]:
         """The segments of a manifest that was made the same way, as far as they are all there."""
         try:
             found = json.loads((self.folder / _MANIFEST).read_bytes())
             if (found["schema"], found["making"]) != (_SCHEMA, self._digest):
                 return []
             closed = [
-                Closed(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["last"], s["failed"])
+                SegmentRecord(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["last"], s["failed"])
                 for s in found["segments"]
             ]
             problems = found["problems"]

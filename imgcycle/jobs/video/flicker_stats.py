@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imgcycle.engine.smoothing import Calm
+from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.side_outputs import check_place
@@ -28,7 +28,7 @@ class Stats:
     """
 
     def __init__(self, translator: Translator) -> None:
-        self._alone = Calm(translator, "off")
+        self._alone = TemporalSmoother(translator, "off")
         self.measured = 0
         self._sequences = {"input": Flicker(), "per_frame": Flicker(), "smoothed": Flicker()}
 

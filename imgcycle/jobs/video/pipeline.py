@@ -16,13 +16,13 @@ import numpy as np
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
-from imgcycle.engine.smoothing import At, Calm, State, motion_between
+from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.strokes import stroked_frame, strokes_share
-from imgcycle.jobs.workers import Lanes
+from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
-from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.motion.flow import Motion
 
@@ -32,7 +32,7 @@ _SAME_FAILURES = 20
 
 
 @dataclass(eq=False)
-class _Seen:
+class InputFrame:
     """A frame before the net: (h, w, 3) in [0, 1] at work size, and how it came about from the one before."""
 
     timed: TimedFrame
@@ -44,10 +44,10 @@ class _Seen:
 
 
 @dataclass(eq=False)
-class _Made:
+class OutputFrame:
     """A frame after the net; `result` None where it failed. `memory` is there at the end of a segment."""
 
-    seen: _Seen
+    seen: InputFrame
     result: Floats | None
     memory: State | None
 
@@ -64,7 +64,7 @@ class Sink(Protocol):
         ...
 
 
-class Filming:
+class FramePipeline:
     """One pass of frames through a net.
 
     `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
@@ -74,7 +74,7 @@ class Filming:
 
     def __init__(
         self,
-        calm: Calm,
+        calm: TemporalSmoother,
         options: ConvertOptions,
         style: Style,
         sink: Sink,
@@ -102,19 +102,19 @@ class Filming:
         However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
         one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
         """
-        before, after = Handover[_Seen](_AHEAD), Handover[_Made](_AHEAD)
+        before, after = ClosableQueue[InputFrame](_AHEAD), ClosableQueue[OutputFrame](_AHEAD)
         failed: list[BaseException] = []
         last = self.calm.state().get("before")
         ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
         behind = threading.Thread(target=self._write, args=(after, before, failed), name="imgcycle-restore")
-        net = Lanes(self._translated, self.lanes)
+        net = WorkerPool(self._translated, self.lanes)
         try:
             ahead.start()
             behind.start()
             for seen, fresh in net(map(self._placed, iter(before.take, None))):
                 result = self._settled(seen, fresh)
                 memory = self.calm.state() if self.ends(seen.timed.number) else None
-                if not after.put(_Made(seen, result, memory)):
+                if not after.put(OutputFrame(seen, result, memory)):
                     break
             after.finish()
             behind.join()
@@ -132,27 +132,27 @@ class Filming:
         if failed:
             raise failed[0]
 
-    def _look(self, frames: Iterator[TimedFrame], out: Handover[_Seen], before: Floats | None) -> None:
+    def _look(self, frames: Iterator[TimedFrame], out: ClosableQueue[InputFrame], before: Floats | None) -> None:
         try:
             for timed in frames:
                 pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
                 height, width = pixels.shape[:2]
                 shape = resample.work_shape(height, width, self.work_size)
-                small = resample.to_unit(resample.reduced(pixels, shape))
+                small = resample.to_float01(resample.reduced(pixels, shape))
                 motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
                 before = small
-                if not out.put(_Seen(timed, pixels, small, motion)):
+                if not out.put(InputFrame(timed, pixels, small, motion)):
                     return
             out.finish()
         except BaseException as error:
             out.finish(error)
 
-    def _placed(self, seen: _Seen | None) -> _Seen:
+    def _placed(self, seen: InputFrame | None) -> InputFrame:
         assert seen is not None
         seen.at = self.calm.place(seen.motion)
         return seen
 
-    def _translated(self, seen: _Seen) -> Floats:
+    def _translated(self, seen: InputFrame) -> Floats:
         if self.options.strength == 0:
             return seen.small
         begun = time.perf_counter()
@@ -161,7 +161,7 @@ class Filming:
             self.net_seconds += (time.perf_counter() - begun) / self.lanes
         return result
 
-    def _settled(self, seen: _Seen, fresh: Floats | Exception) -> Floats | None:
+    def _settled(self, seen: InputFrame, fresh: Floats | Exception) -> Floats | None:
         """The next frame's result, in order; None where it failed, which must not cost the clip."""
         try:
             if isinstance(fresh, Exception):
@@ -181,10 +181,12 @@ class Filming:
         self._failed_in_a_row = 0
         return result
 
-    def _write(self, made: Handover[_Made], seen: Handover[_Seen], failed: list[BaseException]) -> None:
+    def _write(
+        self, made: ClosableQueue[OutputFrame], seen: ClosableQueue[InputFrame], failed: list[BaseException]
+    ) -> None:
         count = 0
         # Without strokes there is little to do for a frame here, and one thread does it.
-        restore = Lanes(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
+        restore = WorkerPool(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
         try:
             for item, restored in restore(map(_there, iter(made.take, None))):
                 if isinstance(restored, Exception):
@@ -205,7 +207,7 @@ class Filming:
         finally:
             restore.close()
 
-    def _restored(self, made: _Made) -> Pixels | None:
+    def _restored(self, made: OutputFrame) -> Pixels | None:
         """A frame's result at full size; None where the net failed with it."""
         source, options = made.seen, self.options
         if made.result is None:
@@ -229,7 +231,7 @@ class Filming:
         return out
 
 
-def _there(made: _Made | None) -> _Made:
+def _there(made: OutputFrame | None) -> OutputFrame:
     assert made is not None
     return made
 

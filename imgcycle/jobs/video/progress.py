@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Style
-from imgcycle.jobs.events import Event, Filmed, Timed
+from imgcycle.jobs.events import Estimate, Event, FrameProgress
 
 _TIMED = 3
 _WINDOW = 20.0
@@ -23,7 +23,7 @@ _HELPS = 0.8
 _SMALLER_WORK, _FEWER_LINES = 256, 720
 
 
-class Pace:
+class VideoProgress:
     """Counts frames and says so; after the first few, what the whole will take."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque()
         self._first: tuple[float, float] | None = None
         self._said = 0.0
-        listener(Filmed(name, done, frames))
+        listener(FrameProgress(name, done, frames))
 
     def count(self, written: int) -> None:
         """So many frames are written in this pass."""
@@ -65,7 +65,7 @@ class Pace:
         begun, before = self._seen[0]
         rate = (written - before) / (now - begun) if now > begun else 0.0
         left = (self.frames - self.done - written) / rate if rate else None
-        self.listener(Filmed(self.name, self.done + written, self.frames, rate, left))
+        self.listener(FrameProgress(self.name, self.done + written, self.frames, rate, left))
 
     def _estimate(self, now: float) -> None:
         assert self._first is not None
@@ -77,7 +77,7 @@ class Pace:
         if left < _TELLING:
             return
         savings = tuple(self._savings(left, net)) if left > _WORTH else ()
-        self.listener(Timed(left, 1 / each, savings, self.name))
+        self.listener(Estimate(left, 1 / each, savings, self.name))
 
     def _savings(self, left: float, net: float) -> list[tuple[str, float]]:
         """What would help: the net's share goes with the work size, the rest with the frame's."""

@@ -14,26 +14,26 @@ from typing import Any
 
 from imgcycle._version import __version__
 from imgcycle.config import VideoOptions
-from imgcycle.engine.smoothing import Calm
+from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.budget import ROOM, Memory, Room, clip_need, need_of
+from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, frame_cost, image_cost
 from imgcycle.jobs.disk import check_disk
-from imgcycle.jobs.events import Ended, Event, Filmed, Noted, Planned
+from imgcycle.jobs.events import Ended, Event, FrameProgress, Noted, Planned
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
-from imgcycle.jobs.progress import Tally
+from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
 from imgcycle.jobs.video import animations
-from imgcycle.jobs.video.checkpoint import Shelf
+from imgcycle.jobs.video.checkpoint import SegmentStore
 from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
 from imgcycle.jobs.video.flicker_stats import Stats
-from imgcycle.jobs.video.pipeline import Filming, stand_ins
+from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.jobs.video.plan import MOVING, ClipPlan, check_style, recipe_for
-from imgcycle.jobs.video.progress import Pace
-from imgcycle.jobs.video.sinks import ClipTakes, SequenceTakes, Takes
-from imgcycle.jobs.video.sources import AnimationFootage, ClipFootage, Footage, Medium, SequenceFootage
+from imgcycle.jobs.video.progress import VideoProgress
+from imgcycle.jobs.video.sinks import ClipSink, FrameSink, SequenceSink
+from imgcycle.jobs.video.sources import AnimationSource, ClipSource, FrameSource, OutputMedium, SequenceSource
 from imgcycle.media import formats
 from imgcycle.media.files import is_full
 from imgcycle.media.image.read import measure_file
@@ -73,7 +73,7 @@ def convert_clips(
     fail_fast: bool = False,
     stats: Path | None = None,
     overwrite: bool = False,
-    room: Room = ROOM,
+    room: VideoLimits = DEFAULT_LIMITS,
 ) -> Iterator[Event]:
     """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
 
@@ -85,7 +85,7 @@ def convert_clips(
         _check_memory(plan.to_convert, translator, room.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    tally = Tally(plan.tasks, begun, fail_fast)
+    tally = BatchProgress(plan.tasks, begun, fail_fast)
     measured: dict[str, Any] = {} if stats is None else Stats.check(stats, plan.tasks, overwrite)
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
@@ -105,7 +105,7 @@ def convert_clips(
     yield Ended(tally.summary())
 
 
-def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Memory) -> None:
+def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: MemoryBudget) -> None:
     for task in tasks:
         try:
             if animations.both_are_pictures(task):
@@ -117,7 +117,7 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
                 facts = measure_file(Path(task.input))
                 size = within_height(facts.width, facts.height, task.options.max_height)
                 (width, height), deep = size, facts.deep
-                held = need_of(facts, Path(task.input).stat().st_size, task.options.picture(), "PNG").reading
+                held = image_cost(facts, Path(task.input).stat().st_size, task.options.picture(), "PNG").reading
             else:
                 clip = probe_video(Path(task.input))
                 (width, height), deep, held = scaled_size(clip, task.options.max_height), clip.depth > 8, 0
@@ -125,7 +125,7 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             continue
         net = translator.exact() if deep else translator
         picture, _ = clip_options(task.options, height, net.style)
-        least = -(-(clip_need(height, width, deep, picture, net).least + held) // 2**20)
+        least = -(-(frame_cost(height, width, deep, picture, net).least + held) // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(
@@ -134,12 +134,12 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             )
 
 
-def _heard(listener: Listener, tally: Tally, position: int) -> Listener:
+def _heard(listener: Listener, tally: BatchProgress, position: int) -> Listener:
     """Beside how far one clip is, how far all of them are."""
 
     def hear(event: Event) -> None:
         listener(event)
-        if isinstance(event, Filmed):
+        if isinstance(event, FrameProgress):
             listener(tally.progressed(position, event.frame / event.frames))
 
     return hear
@@ -151,7 +151,7 @@ def _carried_out(
     listener: Listener,
     resume: bool,
     measured: dict[str, Any] | None,
-    room: Room,
+    room: VideoLimits,
 ) -> pipeline.Written:
     if task.verdict != "convert":
         left = pipeline.left_alone(task)
@@ -177,7 +177,7 @@ def convert_clip(
     *,
     resume: bool = True,
     stats: Stats | None = None,
-    room: Room = ROOM,
+    room: VideoLimits = DEFAULT_LIMITS,
 ) -> ClipRow:
     """Convert one clip as its task says, from where an earlier try got to when `resume` allows that.
 
@@ -207,23 +207,25 @@ def convert_clip(
         "segment": str(SEGMENT),
         "version": __version__,
     }
-    with Shelf(Path(task.root), Path(task.output), making, resume, takes.there) as shelf:
+    with SegmentStore(Path(task.root), Path(task.output), making, resume, takes.there) as shelf:
         failures: list[str] = []
         if shelf.problems is None:
             if shelf.frames:
                 done = f"{shelf.frames} of {footage.frames} frames are done"
                 listener(Noted(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
-            calm = Calm(net, options.smooth)
+            calm = TemporalSmoother(net, options.smooth)
             calm.load(shelf.memory())
-            pace = Pace(task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height)
+            pace = VideoProgress(
+                task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height
+            )
             takes.begin(shelf)
             watcher = stats.watch if stats else None
             ends = footage.ends(SEGMENT)
             picture, said = clip_options(options, footage.height, translator.style)
             if said:
                 listener(Noted(f"{shown(task.input)}: {said}"))
-            lanes = clip_need(footage.height, footage.width, footage.deep, picture, net).lanes(net, room)
-            filming = Filming(calm, picture, translator.style, takes, ends, pace.count, watcher, lanes)
+            lanes = frame_cost(footage.height, footage.width, footage.deep, picture, net).lanes(net, room)
+            filming = FramePipeline(calm, picture, translator.style, takes, ends, pace.count, watcher, lanes)
             pace.net_seconds = lambda: filming.net_seconds
             with takes, footage.open(shelf.last) as frames:
                 filming.run(frames, footage.stop)
@@ -231,7 +233,7 @@ def convert_clip(
                 raise InputError("no frame could be decoded")
             shelf.complete(footage.problems)
             failures = filming.failures
-        listener(Filmed(task.input, shelf.frames, footage.frames, stage="putting together"))
+        listener(FrameProgress(task.input, shelf.frames, footage.frames, stage="putting together"))
         for note in takes.finish(shelf, recipe | {"input": footage.digest}):
             listener(Noted(f"{shown(task.input)}: {note}"))
         problems = [*(shelf.problems or ()), *filter(None, [stand_ins(shelf.failed, failures)])]
@@ -250,23 +252,23 @@ def convert_clip(
         )
 
 
-def _footage(task: ClipTask) -> Footage:
+def _footage(task: ClipTask) -> FrameSource:
     start, end = task.options.span
     source = Path(task.input)
-    medium = Medium.of(Path(task.output), task.options.codec)
+    medium = OutputMedium.of(Path(task.output), task.options.codec)
     if is_sequence(source):
-        return SequenceFootage(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
+        return SequenceSource(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
     if (picture := formats.by_suffix(source)) in MOVING:
-        return AnimationFootage(source, start, end, task.options.max_height, medium)
+        return AnimationSource(source, start, end, task.options.max_height, medium)
     if picture is not None:
         raise InputError("a picture that does not move", "imgcycle convert takes it")
-    return ClipFootage(probe_video(source), start, end, task.options.max_height, medium)
+    return ClipSource(probe_video(source), start, end, task.options.max_height, medium)
 
 
-def _takes(task: ClipTask, footage: Footage) -> Takes:
+def _takes(task: ClipTask, footage: FrameSource) -> FrameSink:
     if is_pattern(task.output):
-        return SequenceTakes(Path(task.output), footage, task.options.preview is not None)
-    return ClipTakes(task, footage)
+        return SequenceSink(Path(task.output), footage, task.options.preview is not None)
+    return ClipSink(task, footage)
 
 
 def _note_down(task: ClipTask, translator: Translator, digest: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 from imgcycle.engine.smoothing import State
 from imgcycle.jobs.images.plan import counted
 from imgcycle.jobs.tasks import ClipTask
-from imgcycle.jobs.video.checkpoint import Closed, Shelf
+from imgcycle.jobs.video.checkpoint import SegmentRecord, SegmentStore
 from imgcycle.jobs.video.plan import metadata_for
-from imgcycle.jobs.video.sources import Footage
+from imgcycle.jobs.video.sources import FrameSource
 from imgcycle.media.image.pixels import Pixels, side_by_side
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
@@ -25,7 +25,7 @@ from imgcycle.media.video.sequences import SequenceWriter, picture_numbers
 from imgcycle.media.video.streams import container_for, plan_streams
 
 
-class Takes(Protocol):
+class FrameSink(Protocol):
     """A sink of frames, in segments that are noted on a shelf; a context manager for what is open at the moment."""
 
     notes: tuple[str, ...]
@@ -33,11 +33,11 @@ class Takes(Protocol):
     """What of it the bytes depend on."""
     size: tuple[int, int]
 
-    def there(self, closed: Sequence[Closed]) -> bool:
+    def there(self, closed: Sequence[SegmentRecord]) -> bool:
         """Whether what these segments made is still where it was put, as far as that is not on the shelf."""
         ...
 
-    def begin(self, shelf: Shelf) -> None:
+    def begin(self, shelf: SegmentStore) -> None:
         """Go on behind what is on the shelf."""
         ...
 
@@ -49,7 +49,7 @@ class Takes(Protocol):
         """End a segment."""
         ...
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
+    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
         """Make the result of the segments; lines on what is to be known of it."""
         ...
 
@@ -64,17 +64,17 @@ class _Counting:
     """What both kinds share: the frames of the open segment, how many of them stand in, from when to when."""
 
     def __init__(self) -> None:
-        self.shelf: Shelf | None = None
+        self.shelf: SegmentStore | None = None
         self._frames = self._failed = 0
         self._start = self._end = Fraction(0)
         self._last = 0
 
-    def there(self, closed: Sequence[Closed]) -> bool:
+    def there(self, closed: Sequence[SegmentRecord]) -> bool:
         """It is on the shelf."""
         del closed
         return True
 
-    def begin(self, shelf: Shelf) -> None:
+    def begin(self, shelf: SegmentStore) -> None:
         """Go on behind what is on the shelf."""
         self.shelf = shelf
 
@@ -87,14 +87,14 @@ class _Counting:
 
     def _note(self, memory: State) -> None:
         assert self.shelf is not None
-        self.shelf.add(Closed(self._frames, self._start, self._end, self._last, self._failed), memory)
+        self.shelf.add(SegmentRecord(self._frames, self._start, self._end, self._last, self._failed), memory)
         self._frames = self._failed = 0
 
 
-class ClipTakes(_Counting):
+class ClipSink(_Counting):
     """Segments by `FrameWriter`, joined with the source's other streams."""
 
-    def __init__(self, task: ClipTask, footage: Footage) -> None:
+    def __init__(self, task: ClipTask, footage: FrameSource) -> None:
         super().__init__()
         options = task.options
         self.task, self.footage = task, footage
@@ -135,7 +135,7 @@ class ClipTakes(_Counting):
         self._writer = None
         self._note(memory)
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
+    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
         """Join the segments; the source's streams are copied beside them."""
         segments = shelf.segments()
         clip = self.footage.clip
@@ -164,10 +164,10 @@ class ClipTakes(_Counting):
             self._writer = None
 
 
-class SequenceTakes(_Counting):
+class SequenceSink(_Counting):
     """Numbered pictures, whole one by one; there is nothing to join. Those of pictures keep the numbers they had."""
 
-    def __init__(self, pattern: Path, footage: Footage, beside: bool) -> None:
+    def __init__(self, pattern: Path, footage: FrameSource, beside: bool) -> None:
         super().__init__()
         self.beside, self.footage = beside, footage
         self.writer = SequenceWriter(pattern, number=0)
@@ -177,7 +177,7 @@ class SequenceTakes(_Counting):
         if footage.clip is not None and len(footage.clip.streams) > 1:
             self.notes = ("pictures hold nothing but frames: sound and other streams are left out",)
 
-    def there(self, closed: Sequence[Closed]) -> bool:
+    def there(self, closed: Sequence[SegmentRecord]) -> bool:
         """The pictures."""
         if not closed:
             return True
@@ -202,7 +202,7 @@ class SequenceTakes(_Counting):
         """Note how far it is."""
         self._note(memory)
 
-    def finish(self, shelf: Shelf, recipe: dict[str, Any]) -> tuple[str, ...]:
+    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
         """Every picture is there already, and bears no recipe; a longer result of before leaves some more."""
         del shelf, recipe
         ours = {self.footage.name_of(n) for n in self.footage.span}

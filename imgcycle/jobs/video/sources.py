@@ -26,7 +26,7 @@ _DEEP_CODECS = ("hevc", "av1", "ffv1")
 
 
 @dataclass(frozen=True)
-class Medium:
+class OutputMedium:
     """What frames are to be written as: its name, bits a channel it keeps, whether it is pictures, with alpha."""
 
     name: str
@@ -35,7 +35,7 @@ class Medium:
     alpha: bool = False
 
     @classmethod
-    def of(cls, output: Path, codec: VideoCodec) -> Medium:
+    def of(cls, output: Path, codec: VideoCodec) -> OutputMedium:
         """The picture format of a sequence, else the codec."""
         if not is_pattern(output):
             return cls(codec, 10 if codec in _DEEP_CODECS else 8)
@@ -43,7 +43,7 @@ class Medium:
         return cls(format.name, 16 if format.deep else 8, True, format.alpha) if format else cls("pictures", 8, True)
 
 
-class ClipFootage:
+class ClipSource:
     """A clip's frames between two moments, at most `height` lines high.
 
     `span` are the frames' numbers, `frames` how many there are, `digest` is the SHA-256 of the file, `notes` are lines
@@ -51,7 +51,7 @@ class ClipFootage:
     """
 
     def __init__(
-        self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
+        self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
         self._clip, self.start, self.end = clip, start, end
         self._height = height
@@ -94,10 +94,10 @@ class ClipFootage:
         return lambda n: n >= last or (clip.time(n + 1) - origin) // seconds > (clip.time(n) - origin) // seconds
 
 
-class SequenceFootage:
-    """Numbered pictures at a constant rate; else as `ClipFootage`, with no clip behind it."""
+class SequenceSource:
+    """Numbered pictures at a constant rate; else as `ClipSource`, with no clip behind it."""
 
-    def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: Medium) -> None:
+    def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: OutputMedium) -> None:
         self._pictures, self.start, self.end = pictures, start, end
         self.span = pictures.span(start, end)
         self.frames = len(self.span)
@@ -131,11 +131,11 @@ class SequenceFootage:
         return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
 
 
-class AnimationFootage:
-    """An animation's frames at their own moments; else as `ClipFootage`, with no clip behind it."""
+class AnimationSource:
+    """An animation's frames at their own moments; else as `ClipSource`, with no clip behind it."""
 
     def __init__(
-        self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: Medium
+        self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
         self._animation, self.digest = open_animation(path)
         self.start, self.end = start, end
@@ -187,7 +187,7 @@ def _place(span: range, after: int | None) -> int:
     return 0 if after is None else min(len(span), after + 1 - span.start)
 
 
-def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
+def _clip_notes(clip: Clip, medium: OutputMedium) -> tuple[str, ...]:
     notes = [note] if (note := jumps_note(clip.jumps)) else []
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
@@ -205,7 +205,7 @@ def _clip_notes(clip: Clip, medium: Medium) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _sequence_notes(pictures: Pictures, medium: Medium) -> tuple[str, ...]:
+def _sequence_notes(pictures: Pictures, medium: OutputMedium) -> tuple[str, ...]:
     notes = []
     if pictures.gaps:
         follow = "" if medium.pictures else ": the next ones follow at once"
@@ -213,7 +213,7 @@ def _sequence_notes(pictures: Pictures, medium: Medium) -> tuple[str, ...]:
     return (*notes, *_picture_notes(pictures.deep, pictures.has_alpha, medium))
 
 
-def _picture_notes(deep: bool, alpha: bool, medium: Medium) -> tuple[str, ...]:
+def _picture_notes(deep: bool, alpha: bool, medium: OutputMedium) -> tuple[str, ...]:
     """What pictures have that is not written."""
     notes = []
     if deep and medium.bits < 16:
@@ -223,5 +223,5 @@ def _picture_notes(deep: bool, alpha: bool, medium: Medium) -> tuple[str, ...]:
     return tuple(notes)
 
 
-Footage = ClipFootage | AnimationFootage | SequenceFootage
+FrameSource = ClipSource | AnimationSource | SequenceSource
 """Frames to convert: how many, how large, and from which on they can be read."""

@@ -54,7 +54,7 @@ def is_available() -> bool:
     return True
 
 
-def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> HugeReader | None:
+def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> RowReader | None:
     """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
 
     Only the header is read yet. A picture that is laid down takes as much room in `folder` (the system's for
@@ -66,17 +66,17 @@ def open_huge(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path |
             image = open_image(data, max_pixels)
             with _file_of(source) as file:
                 taken = _is_taken(image, file)
-            return HugeReader(source, image, data, folder) if taken else None
+            return RowReader(source, image, data, folder) if taken else None
     except Exception:  # whatever is wrong with the file is said by the ordinary reader
         return None
 
 
-class HugeReader:
+class RowReader:
     """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
 
     `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
     one pass over the file takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is
-    `laid` down, once, by the first that asks for rows. A context; made by `open_huge`.
+    `laid` down, once, by the first that asks for rows. A context; made by `open_rows`.
     """
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:

@@ -69,7 +69,7 @@ def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int
     if image.format in ("JPEG", "MPO") and containers.ends_jpeg(cast(bytes, data)):
         return _coarse_jpeg(image, data, longest, parts)
     if image.width * image.height > _HELD and row_reader.is_available():
-        reader = row_reader.open_huge(path, max_pixels, path.parent)
+        reader = row_reader.open_rows(path, max_pixels, path.parent)
         if reader is not None:
             with reader:
                 size = _wanted(reader.width, reader.height, longest, parts)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Handover(Generic[Item]):
+class ClosableQueue(Generic[Item]):
     """A bounded queue. The giver `finish`es, perhaps with an error; the taker `abandon`s what is left.
 
     Unlike queue.Queue nobody waits for ever: each side learns at once that the other is gone.

@@ -14,7 +14,7 @@ import numpy as np
 
 from imgcycle.errors import InputError
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.ffmpeg import Running, reason, source
 from imgcycle.media.video.filters import to_rgb
 from imgcycle.media.video.probing.clip import NO_TIME, Clip
@@ -101,8 +101,8 @@ class FrameReader:
         self._seeks = True
         self._run: Running | None = None
         self._thread: threading.Thread | None = None
-        self._times: Handover[int] = Handover(_MANY)
-        self._decoded: Handover[tuple[int, Pixels]] = Handover(1)
+        self._times: ClosableQueue[int] = ClosableQueue(_MANY)
+        self._decoded: ClosableQueue[tuple[int, Pixels]] = ClosableQueue(1)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ class FrameReader:
             chain = f"trim=start_pts={self._wanted}{ending},{chain}"
         before = () if place is None else ("-noaccurate_seek", "-ss", place)
         room = max(2, min(8, _AHEAD_BYTES // self._blank().nbytes))
-        self._times, self._decoded = Handover(_MANY), Handover(room)
+        self._times, self._decoded = ClosableQueue(_MANY), ClosableQueue(room)
         self._damaged, self._said, self._begun = 0, [], False
         try:
             self._run = Running(

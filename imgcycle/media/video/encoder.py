@@ -19,7 +19,7 @@ from imgcycle.media.files import atomic_path, unwritten
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.paths import shown
 from imgcycle.media.video import timed_rawvideo
-from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.ffmpeg import Running, named, reason, says_full
 from imgcycle.media.video.filters import to_bt709
 from imgcycle.media.video.hardware import find_hardware
@@ -187,7 +187,7 @@ class FrameWriter:
         self._stack = contextlib.ExitStack()
         self._run: Running | None = None
         self._thread: threading.Thread | None = None
-        self._queue: Handover[tuple[bytes, Pixels]] = Handover(1)
+        self._queue: ClosableQueue[tuple[bytes, Pixels]] = ClosableQueue(1)
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction) -> None:
         """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding); seconds, strictly ascending.
@@ -260,7 +260,7 @@ class FrameWriter:
     def _begin(self, frame: Pixels, time: Fraction) -> None:
         coding = self.coding
         self.start, self._deep = time, frame.dtype == np.uint16
-        self._queue = Handover(max(2, min(8, _AHEAD_BYTES // frame.nbytes)))
+        self._queue = ClosableQueue(max(2, min(8, _AHEAD_BYTES // frame.nbytes)))
         try:
             temporary = self._stack.enter_context(atomic_path(self.path))
             self._run = Running(
@@ -280,7 +280,7 @@ class FrameWriter:
         self._thread = threading.Thread(target=self._feed, args=(self._run, self._queue), name="encode", daemon=True)
         self._thread.start()
 
-    def _feed(self, run: Running, queue: Handover[tuple[bytes, Pixels]]) -> None:
+    def _feed(self, run: Running, queue: ClosableQueue[tuple[bytes, Pixels]]) -> None:
         """The thread: everything queued goes into ffmpeg, until the end or until ffmpeg takes no more."""
         coding = self.coding
         try:

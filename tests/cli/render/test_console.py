@@ -12,7 +12,7 @@ from rich.console import Console
 
 from imgcycle.cli.app import run
 from imgcycle.cli.render.console import BarListener, emit_json, printable
-from imgcycle.jobs.events import Filmed, Noted
+from imgcycle.jobs.events import FrameProgress, Noted
 from tests.styles import save_style
 
 
@@ -46,7 +46,7 @@ def test_a_card_is_anyones_words(
 
 def test_brackets_in_the_name_of_a_clip_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     bars = BarListener(verbose=False)
-    bars(Filmed("clips/a [trailer].mp4", 1, 10))
+    bars(FrameProgress("clips/a [trailer].mp4", 1, 10))
     file = io.StringIO()
     Console(file=file, width=120).print(bars.progress.get_renderable())
     assert "a [trailer].mp4" in file.getvalue()

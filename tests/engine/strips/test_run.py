@@ -17,7 +17,7 @@ from imgcycle.engine.strips.passes import cut, goals, trace
 from imgcycle.engine.strips.plan import Buffer, StripPlan, make_plan
 from imgcycle.engine.strips.rows import computed
 from imgcycle.engine.strips.run import Advance, stream
-from imgcycle.engine.strips.statistics import Affine, Moments, measured
+from imgcycle.engine.strips.statistics import Affine, NormStatistics, measured
 from imgcycle.errors import ImgcycleError
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.stages import Conv, ConvTranspose, Stage, multiply_adds
@@ -164,12 +164,12 @@ def test_strips_forgotten_in_the_variance_would_show(monkeypatch: pytest.MonkeyP
     """The property above is one that a wrong engine fails: here the variance between strips is left out."""
     net, x = ready("compact"), picture(40, 40)
 
-    def pooled(self: Moments, other: Moments) -> Moments:
+    def pooled(self: NormStatistics, other: NormStatistics) -> NormStatistics:
         count = self.count + other.count
         mean = (self.mean * self.count + other.mean * other.count) / count
-        return Moments(count, mean, self.m2 + other.m2)
+        return NormStatistics(count, mean, self.m2 + other.m2)
 
-    monkeypatch.setattr(Moments, "merged", pooled)
+    monkeypatch.setattr(NormStatistics, "merged", pooled)
     assert (streamed(net, x, planned(net, 40, 40, 4)) - whole(net, x)).abs().max() > 10 * FINE
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.strips.statistics import Moments, affine_of, folded, frozen, measured
+from imgcycle.engine.strips.statistics import NormStatistics, affine_of, folded, frozen, measured
 from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, run, step
 from tests.styles import tiny_net
 
@@ -31,9 +31,9 @@ def test_strips_in_any_split_have_the_moments_of_the_whole(
     seed: int, channels: int, heights: list[int], width: int
 ) -> None:
     x = planes(seed, channels, sum(heights), width)
-    found = Moments.empty(channels)
+    found = NormStatistics.empty(channels)
     for strip in torch.split(x, heights, 2):
-        found = found.merged(Moments.of(strip))
+        found = found.merged(NormStatistics.of(strip))
     wide = x.double()
     assert found.count == x[0, 0].numel()
     assert torch.allclose(found.mean, wide.mean((0, 2, 3)), rtol=1e-6, atol=1e-6)
@@ -44,14 +44,14 @@ def test_strips_in_any_split_have_the_moments_of_the_whole(
 def test_the_variance_between_strips_is_not_left_out() -> None:
     """Two flat strips have no variance of their own, and all of it together."""
     x = torch.cat([torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), 2.0)], 2)
-    found = Moments.of(x[:, :, :4]).merged(Moments.of(x[:, :, 4:]))
+    found = NormStatistics.of(x[:, :, :4]).merged(NormStatistics.of(x[:, :, 4:]))
     assert float(found.mean) == 1
     assert float(found.m2) == 32
 
 
 def test_a_large_plane_with_a_large_mean_loses_nothing() -> None:
     x = torch.randn(1, 2, 900, 800, generator=torch.Generator().manual_seed(0)) * 0.01 + 3
-    found, wide = Moments.of(x), x.double()
+    found, wide = NormStatistics.of(x), x.double()
     assert torch.allclose(found.mean, wide.mean((0, 2, 3)), rtol=1e-7)
     assert torch.allclose(found.m2 / found.count, wide.var((0, 2, 3), correction=0), rtol=1e-5)
 
@@ -66,27 +66,27 @@ def test_the_affine_map_is_the_norm(kind: str, affine: bool) -> None:
         replace(norm, weight=weight.double(), bias=bias.double()) if weight is not None and bias is not None else norm
     )
     wanted = step(wide, x.double(), {}) if kind != "unbiased" else step(norm, x, {}).double()
-    found = affine_of(norm, Moments.of(x)).to(x.device, x.dtype)(x)
+    found = affine_of(norm, NormStatistics.of(x)).to(x.device, x.dtype)(x)
     assert found.dtype == torch.float32
     assert torch.allclose(found.double(), wanted, atol=3e-5)
 
 
 def test_sixteen_bits_are_widened_multiplied_and_rounded_once() -> None:
     x = planes(1, 3, 6, 5).bfloat16()
-    affine = affine_of(Norm(), Moments.of(x)).to(x.device, x.dtype)
+    affine = affine_of(Norm(), NormStatistics.of(x)).to(x.device, x.dtype)
     wanted = x.float() * affine.scale.view(1, -1, 1, 1) + affine.shift.view(1, -1, 1, 1)
     assert torch.equal(affine(x), wanted.bfloat16())
 
 
 def test_a_flat_plane_comes_out_as_the_offset() -> None:
     x = torch.full((1, 1, 8, 8), 0.1) * (1 + 1e-7 * torch.rand(1, 1, 8, 8))
-    affine = affine_of(Norm("instance", torch.tensor([5.0]), torch.tensor([0.25])), Moments.of(x))
+    affine = affine_of(Norm("instance", torch.tensor([5.0]), torch.tensor([0.25])), NormStatistics.of(x))
     assert (affine.to(x.device, x.dtype)(x) == 0.25).all()
 
 
 def test_a_batch_norm_is_no_matter_of_one_picture() -> None:
     with pytest.raises(ValueError, match="batch norm"):
-        affine_of(Norm("batch"), Moments.empty(2))
+        affine_of(Norm("batch"), NormStatistics.empty(2))
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -100,7 +100,7 @@ def test_a_norm_folds_into_the_convolution_before_it(transposed: bool, bias: boo
     else:
         conv = Conv(torch.randn(5, 3, 3, 3), offset, pad=1, mode="reflect")
     raw = step(conv, x, {})
-    affine = affine_of(Norm("instance", torch.rand(5), torch.randn(5)), Moments.of(raw))
+    affine = affine_of(Norm("instance", torch.rand(5), torch.randn(5)), NormStatistics.of(raw))
     found = step(folded(conv, affine), x, {})
     assert torch.allclose(found, affine.to(x.device, x.dtype)(raw), atol=1e-5)
 
@@ -118,7 +118,7 @@ def test_frozen_moments_make_a_net_without_norms(config: NetConfig, tmp_path: Pa
         save_file(tensors, tmp_path / "moments.safetensors")
         loaded = load_file(tmp_path / "moments.safetensors")
         again = [
-            Moments.from_tensors({key: loaded[f"{n}.{key}"] for key in ("count", "mean", "m2")})
+            NormStatistics.from_tensors({key: loaded[f"{n}.{key}"] for key in ("count", "mean", "m2")})
             for n in range(len(moments))
         ]
         still = frozen(chain, again)
@@ -130,6 +130,6 @@ def test_frozen_moments_make_a_net_without_norms(config: NetConfig, tmp_path: Pa
 
 def test_what_cannot_be_frozen_says_so() -> None:
     with pytest.raises(ValueError, match="1 moments for 0"):
-        frozen([Activation()], [Moments.empty(1)])
+        frozen([Activation()], [NormStatistics.empty(1)])
     with pytest.raises(ValueError, match="no convolution"):
-        frozen([Activation(), Norm()], [Moments.of(F.relu(torch.randn(1, 2, 3, 3)))])
+        frozen([Activation(), Norm()], [NormStatistics.of(F.relu(torch.randn(1, 2, 3, 3)))])

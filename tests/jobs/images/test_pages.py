@@ -11,11 +11,11 @@ import torch
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import OutputError, UsageError
-from imgcycle.jobs.budget import Memory
-from imgcycle.jobs.events import Ended, Event, Noted, Showed
-from imgcycle.jobs.images.pages import Viewing, credit_for, looked_at, titled
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.events import Ended, Event, Noted, PageWritten
+from imgcycle.jobs.images.pages import Pages, credit_for, titled, with_pages
 from imgcycle.jobs.images.plan import ConvertRequest, plan_styles
-from imgcycle.jobs.images.run import Styled, convert_styles
+from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.files import PARTIAL
 from imgcycle.report import gallery, layout
@@ -36,23 +36,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def works(folder: Path, count: int = 1) -> list[Styled]:
+def works(folder: Path, count: int = 1) -> list[StyleJob]:
     nets = [Translator(tiny_net(seed=n), torch.device("cpu"), style=Style(f"s{n}", "d" * 64, 32)) for n in range(count)]
     plans = plan_styles(ConvertRequest((str(folder / "photos"),)), [net.style for net in nets])
-    return [Styled(plan, net.style, lambda net=net: net) for plan, net in zip(plans, nets, strict=True)]  # type: ignore[misc]
+    return [StyleJob(plan, net.style, lambda net=net: net) for plan, net in zip(plans, nets, strict=True)]  # type: ignore[misc]
 
 
-def shown(folder: Path, of: list[Styled], viewing: Viewing, fail_fast: bool = False) -> Iterator[Event]:
+def shown(folder: Path, of: list[StyleJob], viewing: Pages, fail_fast: bool = False) -> Iterator[Event]:
     found = FoundStyle("tiny", folder / "tiny.safetensors")
     credits = [credit_for(found, work.style, ConvertOptions()) for work in of]
-    return looked_at(convert_styles(of, fail_fast=fail_fast), of, credits, viewing)
+    return with_pages(convert_styles(of, fail_fast=fail_fast), of, credits, viewing)
 
 
 def test_what_was_never_reached_is_named(folder: Path) -> None:
     (folder / "photos" / "2.png").write_bytes(b"bad")
-    events = list(shown(folder, works(folder), Viewing(gallery=folder / "g.html"), fail_fast=True))
+    events = list(shown(folder, works(folder), Pages(gallery=folder / "g.html"), fail_fast=True))
     assert isinstance(events[-1], Ended)
-    assert Showed("gallery", str(folder / "g.html"), 2, (folder / "g.html").stat().st_size) in events
+    assert PageWritten("gallery", str(folder / "g.html"), 2, (folder / "g.html").stat().st_size) in events
     page = (folder / "g.html").read_text("utf-8")
     assert "<li>3.png: not reached</li>" in page
     assert "<li>2.png: not an image" in page
@@ -60,7 +60,7 @@ def test_what_was_never_reached_is_named(folder: Path) -> None:
 
 def test_a_page_that_cannot_be_written_leaves_the_one_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = folder / "g.html"
-    list(shown(folder, works(folder), Viewing(gallery=page)))
+    list(shown(folder, works(folder), Pages(gallery=page)))
     before = page.read_bytes()
 
     def full(self: Gallery, missing: object) -> None:
@@ -69,7 +69,7 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(folder: Path, monke
     monkeypatch.setattr(Gallery, "finish", full)
     events: list[Event] = []
     with pytest.raises(OutputError, match="a page cannot be written: No space left"):
-        events.extend(shown(folder, works(folder), Viewing(gallery=page)))
+        events.extend(shown(folder, works(folder), Pages(gallery=page)))
     assert isinstance(events[-1], Ended)
     assert events[-1].summary.skipped == 5
     assert page.read_bytes() == before
@@ -78,12 +78,12 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(folder: Path, monke
 
 def test_a_sheet_takes_what_it_has_room_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "_MOST", 6)
-    viewing = Viewing(folder / "s.png", folder / "g.html")
+    viewing = Pages(folder / "s.png", folder / "g.html")
     events = list(shown(folder, works(folder), viewing))
-    pages = {e.kind: e.pictures for e in events if isinstance(e, Showed)}
+    pages = {e.kind: e.pictures for e in events if isinstance(e, PageWritten)}
     assert pages == {"sheet": 3, "gallery": 5}
-    alone = Viewing(folder / "alone.png")
-    assert [e.pictures for e in shown(folder, works(folder), alone) if isinstance(e, Showed)] == [3]
+    alone = Pages(folder / "alone.png")
+    assert [e.pictures for e in shown(folder, works(folder), alone) if isinstance(e, PageWritten)] == [3]
 
 
 def test_pictures_are_read_small_and_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,14 +100,14 @@ def test_pictures_are_read_small_and_once(folder: Path, monkeypatch: pytest.Monk
         return found
 
     monkeypatch.setattr(Work, "read", noted)
-    list(shown(folder, works(folder, 2), Viewing(folder / "s.png", folder / "g.html")))
+    list(shown(folder, works(folder, 2), Pages(folder / "s.png", folder / "g.html")))
     assert sorted(asked) == sorted([(f"{n}.png", 30) for n in range(5)] * 3)
     assert gallery.LONGEST == 1600
 
 
 def test_a_promise_is_kept_for_all_styles_before_the_first_begins(folder: Path) -> None:
     with pytest.raises(UsageError, match="more than the 64 MiB allowed"):
-        list(convert_styles(works(folder, 2), memory=Memory(64 * 2**20, promised=True)))
+        list(convert_styles(works(folder, 2), memory=MemoryBudget(64 * 2**20, promised=True)))
     assert not (folder / "photos-s0").exists()
 
 
@@ -115,7 +115,7 @@ def test_what_a_gallery_takes_grows_with_the_styles_and_not_with_the_inputs(tmp_
     def least(inputs: int, styles: int) -> int:
         tasks = [Task(f"{n}.png", f"{s}/{n}.png", ".", ConvertOptions()) for s in range(styles) for n in range(inputs)]
         with pytest.raises(UsageError, match="may take more") as caught:
-            Viewing(gallery=tmp_path / "g.html").check(tasks, Memory(1, promised=True))
+            Pages(gallery=tmp_path / "g.html").check(tasks, MemoryBudget(1, promised=True))
         assert caught.value.hint is not None
         return int(caught.value.hint.removeprefix("--memory ").partition("M")[0]) * 2**20
 
@@ -130,7 +130,7 @@ def test_heavy_pages_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_HEAVY", 1000)
     monkeypatch.setattr(module, "_MANY", 2)
     page = folder / "g.html"
-    notes = [e.text for e in shown(folder, works(folder), Viewing(gallery=page)) if isinstance(e, Noted)]
+    notes = [e.text for e in shown(folder, works(folder), Pages(gallery=page)) if isinstance(e, Noted)]
     assert notes == [f"making {page} of 5 pictures", f"{page} is heavy for a browser: --sample 100 makes a lighter one"]
 
 

@@ -18,11 +18,11 @@ from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style, Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import budget
-from imgcycle.jobs.budget import Memory, Need, TooSmall, planned_file
+from imgcycle.jobs.budget import ImageCost, MemoryBudget, TooSmall, plan_file
 from imgcycle.jobs.events import Event, Finished, Progressed
 from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
-from imgcycle.jobs.images.streamed import HugePicture
+from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.containers import png_chunk
 from imgcycle.media.image import row_reader
@@ -30,15 +30,15 @@ from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 from tests.styles import stroke_net, tiny_net
 
-TIGHT, ROOMY = Memory(1), Memory(2**34)
+TIGHT, ROOMY = MemoryBudget(1), MemoryBudget(2**34)
 FULL = ConvertOptions(work_size="full")
 
 
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch) -> Translator:
     """One that plans thin strips even for small pictures, where rows are counted as taking no budget."""
-    real = budget.need_by_rows
-    monkeypatch.setattr(budget, "need_by_rows", lambda *about: real(*about) and Need(0, 0, 0))
+    real = budget.row_cost
+    monkeypatch.setattr(budget, "row_cost", lambda *about: real(*about) and ImageCost(0, 0, 0))
     monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
     monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**16)
     return two_nets()
@@ -90,8 +90,8 @@ OPTIONS = {
 }
 
 
-def by_rows(task: Task, net: Translator, limit: Memory = TIGHT) -> bool:
-    return planned_file(task, net, limit).by_rows
+def by_rows(task: Task, net: Translator, limit: MemoryBudget = TIGHT) -> bool:
+    return plan_file(task, net, limit).by_rows
 
 
 def task_of(source: Path, target: Path, options: ConvertOptions = FULL) -> Task:
@@ -181,20 +181,20 @@ def test_a_promise_counts_on_rows(tmp_path: Path, honest: Translator, monkeypatc
     for options in (FULL, ConvertOptions()):
         task = task_of(source, target, options)
         with pytest.raises(TooSmall) as with_rows:
-            planned_file(task, honest, Memory(1, promised=True))
-        least = Memory(with_rows.value.least * 2**20, promised=True)
-        course = planned_file(task, honest, least)
+            plan_file(task, honest, MemoryBudget(1, promised=True))
+        least = MemoryBudget(with_rows.value.least * 2**20, promised=True)
+        course = plan_file(task, honest, least)
         assert course.by_rows
         assert str(course).startswith("row by row, ")
         with monkeypatch.context() as patch:
             patch.setattr(row_reader, "is_available", lambda: False)
             with pytest.raises(TooSmall) as without:
-                planned_file(task, honest, least)
+                plan_file(task, honest, least)
         assert without.value.least > with_rows.value.least
         assert "imgcycle[huge]" in str(without.value)
         assert "imgcycle[huge]" not in str(with_rows.value)
         # What fits is held.
-        assert not by_rows(task, honest, Memory(without.value.least * 2**20, promised=True))
+        assert not by_rows(task, honest, MemoryBudget(without.value.least * 2**20, promised=True))
     assert convert_image(source, target, honest, ConvertOptions(), least).status == "done"
 
 
@@ -224,20 +224,20 @@ def test_a_file_that_vanishes_leaves_one_line(tmp_path: Path, name: str, transla
     source, target = tmp_path / name, tmp_path / "out" / "b.jpg"
     source.write_bytes(PICTURES[name])
     task = task_of(source, target)
-    course = planned_file(task, translator, TIGHT)
-    held = planned_file(task, translator, ROOMY)
+    course = plan_file(task, translator, TIGHT)
+    held = plan_file(task, translator, ROOMY)
     assert (course.by_rows, held.by_rows) == (True, False)
-    picture = HugePicture(task, course, translator.style)
+    picture = StreamedImage(task, course, translator.style)
     source.unlink()
     with pytest.raises(InputError, match="No such file"):
         picture.translate(translator, TIGHT)
     picture.close()
     with pytest.raises(InputError, match="No such file"):
-        HugePicture(task, course, translator.style)
+        StreamedImage(task, course, translator.style)
     assert stopped(source, tmp_path / "out", translator, FULL) == "No such file or directory"
     source.write_bytes(b"something else by now")
     with pytest.raises(InputError, match="not the file any more"):
-        HugePicture(task, course, translator.style)
+        StreamedImage(task, course, translator.style)
 
 
 def _full(*_: Any, **__: Any) -> Any:
@@ -262,7 +262,7 @@ def _read_only(*_: Any, **__: Any) -> Any:
 def test_what_cannot_be_written_is_one_line(
     tmp_path: Path,
     options: ConvertOptions,
-    limit: Memory,
+    limit: MemoryBudget,
     place: str,
     failure: Callable[..., Any],
     said: str,
@@ -328,7 +328,7 @@ def test_very_long_pictures(
     source.write_bytes(encoded(scene(*shape), "JPEG" if name.endswith("jpg") else "PNG"))
     one = convert_image(source, held, translator, options, ROOMY)
     # Much memory makes thick strips; the ordinary way is said to want more.
-    monkeypatch.setattr(budget, "need_of", lambda *_: Need(2**40, 0, 0))
+    monkeypatch.setattr(budget, "image_cost", lambda *_: ImageCost(2**40, 0, 0))
     assert by_rows(task_of(source, rowed, options), translator, ROOMY)
     other = convert_image(source, rowed, translator, options, ROOMY)
     assert (one.width, one.height) == (other.width, other.height) == shape[::-1]

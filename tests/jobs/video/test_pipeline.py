@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.smoothing import Calm, State
+from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, InputError
-from imgcycle.jobs.video.pipeline import Filming, stand_ins
+from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.decoder import TimedFrame
 from tests.jobs.films import tiny_translator
@@ -44,10 +44,10 @@ def film(count: int, first: int = 0) -> Iterator[TimedFrame]:
 
 def filming(
     sink: Kept, translator: Translator | None = None, each: int = 4, lanes: int = 1, **options: float
-) -> Filming:
-    calm, chosen = Calm(translator or tiny_translator(), "light"), ConvertOptions(**options)  # type: ignore[arg-type]
+) -> FramePipeline:
+    calm, chosen = TemporalSmoother(translator or tiny_translator(), "light"), ConvertOptions(**options)  # type: ignore[arg-type]
     ends, style = (lambda n: n % each == each - 1), Style(work_size=32)
-    return Filming(calm, chosen, style, sink, ends, lambda _: None, lanes=lanes)
+    return FramePipeline(calm, chosen, style, sink, ends, lambda _: None, lanes=lanes)
 
 
 class Stumbling(Translator):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Style
-from imgcycle.jobs.events import Event, Filmed, Timed
-from imgcycle.jobs.video.progress import Pace
+from imgcycle.jobs.events import Estimate, Event, FrameProgress
+from imgcycle.jobs.video.progress import VideoProgress
 
 
 class Course:
@@ -13,7 +13,7 @@ class Course:
         self.now = 100.0
         self.said: list[Event] = []
         style = Style(work_size=512)
-        pace = Pace("a.mp4", frames, done, self.said.append, options, style, lines, clock=lambda: self.now)
+        pace = VideoProgress("a.mp4", frames, done, self.said.append, options, style, lines, clock=lambda: self.now)
         spent = 0.0
         pace.net_seconds = lambda: spent
         for written in range(1, frames - done + 1):
@@ -22,12 +22,12 @@ class Course:
             pace.count(written)
 
     @property
-    def timed(self) -> list[Timed]:
-        return [event for event in self.said if isinstance(event, Timed)]
+    def timed(self) -> list[Estimate]:
+        return [event for event in self.said if isinstance(event, Estimate)]
 
     @property
-    def filmed(self) -> list[Filmed]:
-        return [event for event in self.said if isinstance(event, Filmed)]
+    def filmed(self) -> list[FrameProgress]:
+        return [event for event in self.said if isinstance(event, FrameProgress)]
 
 
 def test_three_frames_are_timed_and_what_would_help_is_reckoned() -> None:
@@ -54,7 +54,7 @@ def test_short_work_is_not_estimated() -> None:
 
 def test_resumed_work_counts_on_and_times_only_itself() -> None:
     course = Course(1000, 600, 0.5, 0.1, 360, VideoOptions())
-    assert course.filmed[0] == Filmed("a.mp4", 600, 1000)
+    assert course.filmed[0] == FrameProgress("a.mp4", 600, 1000)
     last = course.filmed[-1]
     assert (last.frame, last.frames) == (1000, 1000)
     assert abs(last.per_second - 2) < 0.05

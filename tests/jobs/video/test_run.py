@@ -20,7 +20,7 @@ from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.events import Ended, Event, Finished, Noted
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
-from imgcycle.jobs.video.checkpoint import Shelf, shelf_folder
+from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
 from imgcycle.jobs.video.plan import ClipRequest, clip_recipe, plan_clips
 from imgcycle.jobs.video.run import convert_clip, convert_clips
 from imgcycle.media.video.probing.probe import probe_video
@@ -169,7 +169,7 @@ def begun(tmp_path: Path, options: VideoOptions, output: str = "b.mp4") -> tuple
     assert not [t for t in threading.enumerate() if t.name.startswith("imgcycle-") or t.name in ("encode", "frames")]
     assert not (tmp_path / output).exists()
     assert not list(tmp_path.rglob("*.partial"))
-    folder = shelf_folder((tmp_path / output).parent, tmp_path / output)
+    folder = segment_folder((tmp_path / output).parent, tmp_path / output)
     done = sum(segment["frames"] for segment in json.loads((folder / "manifest.json").read_text())["segments"])
     assert done in (4, 8)
     return folder, done
@@ -309,7 +309,7 @@ def test_a_clip_that_ends_early(tmp_path: Path, translator: Translator) -> None:
 
 def test_two_at_once(tmp_path: Path, translator: Translator) -> None:
     source = film(tmp_path / "a.mp4", 4)
-    with Shelf(tmp_path, tmp_path / "a-tiny.mp4", {}):
+    with SegmentStore(tmp_path, tmp_path / "a-tiny.mp4", {}):
         (row,), _, _ = carried_out(ClipRequest((str(source),), None, QUICK), translator)
     assert (row.status, row.error) == ("failed", f"another imgcycle is at work on {tmp_path / 'a-tiny.mp4'}")
 

@@ -12,7 +12,7 @@ import pytest
 from imgcycle.errors import InputError
 from imgcycle.media.codecs.jpeg import closed
 from imgcycle.media.image.read import read_still
-from imgcycle.media.image.row_reader import open_huge
+from imgcycle.media.image.row_reader import open_rows
 from tests.media.pictures import encoded, scene
 
 WAYS = {
@@ -36,7 +36,7 @@ TRAILERS = {
 
 
 def by_rows(data: bytes) -> npt.NDArray[np.uint8]:
-    reader = open_huge(data)
+    reader = open_rows(data)
     assert reader is not None
     with reader:
         bands = [reader.rows(top, min(top + 32, reader.height)) for top in range(0, reader.height, 32)]

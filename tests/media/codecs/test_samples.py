@@ -17,7 +17,7 @@ from imgcycle.errors import InputError
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media import formats
 from imgcycle.media.image.read import measure, measure_file, read_still
-from imgcycle.media.image.row_reader import open_huge
+from imgcycle.media.image.row_reader import open_rows
 from tests.media.pictures import scene
 from tests.media.test_matrix import Faded
 from tests.media.tiffs import tiff_of
@@ -32,7 +32,7 @@ def read(data: bytes) -> Any:
     still, facts = read_still(data), measure(data)
     assert facts.deep == (still.pixels.dtype == np.uint16)
     assert facts.alpha == (still.alpha is not None)
-    reader = open_huge(data)
+    reader = open_rows(data)
     if reader is not None:
         with reader:
             assert np.array_equal(reader.rows(0, reader.height), still.pixels)
@@ -220,7 +220,7 @@ def test_strangers_are_called_what_they_are(tmp_path: Path, name: str) -> None:
         assert str(caught.value) == (
             f"a TIFF of {what}, which imgcycle does not read (save it with 8 or 16 bits a channel)"
         )
-    assert open_huge(path) is None
+    assert open_rows(path) is None
 
 
 @pytest.mark.parametrize("compression", [1, 5, 8, 50000])
@@ -229,7 +229,7 @@ def test_damage(compression: int) -> None:
     none = tiff_of(RGB, 2, compression=compression, rows=4, tags={279: (4, (0,) * 10)})
     with pytest.raises(InputError, match=r"^damaged: 10 of its 10 strips or tiles hold no bytes$"):
         read_still(none)
-    assert open_huge(none) is None
+    assert open_rows(none) is None
     few = tiff_of(RGB, 2, compression=compression, rows=4, tags={257: (4, (80,))})
     with pytest.raises(InputError, match=r"^damaged: it has too few strips or tiles for its size$"):
         read_still(few)
@@ -250,10 +250,10 @@ def test_a_tile_that_would_fill_the_memory_is_damage(compression: int, deep: boo
     data = tiff_of(pixels, 2, compression=compression, tile=(64, 64), tags=sizes)
     with pytest.raises(InputError, match=r"^damaged: its tiles are far larger than the picture$"):
         read_still(data)
-    assert open_huge(data) is None
+    assert open_rows(data) is None
     large = tiff_of(pixels, 2, compression=compression, tile=(1024, 1024))
     assert np.array_equal(read(large).pixels, pixels)
-    assert open_huge(large) is None
+    assert open_rows(large) is None
 
 
 def pages(*sizes: int, kinds: tuple[int, ...] = (), deep: bool = False) -> bytes:

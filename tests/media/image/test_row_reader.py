@@ -17,7 +17,7 @@ from PIL import Image
 from imgcycle.errors import InputError, MissingExtra, OutputError
 from imgcycle.media.containers import png_chunk
 from imgcycle.media.image.read import Still, oriented, read_still
-from imgcycle.media.image.row_reader import HugeReader, open_huge
+from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import Outline
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 
@@ -63,7 +63,7 @@ TAKEN = {
 }
 
 
-def everything(reader: HugeReader, step: int = 13) -> npt.NDArray[Any]:
+def everything(reader: RowReader, step: int = 13) -> npt.NDArray[Any]:
     tops = range(0, reader.height, step)
     return np.concatenate([reader.rows(top, min(top + step, reader.height)) for top in tops])
 
@@ -74,7 +74,7 @@ def test_rows_are_those_of_the_ordinary_reader(tmp_path: Path, name: str) -> Non
     path.write_bytes(TAKEN[name])
     still = read_still(TAKEN[name])
     for source in (path, TAKEN[name]):
-        reader = open_huge(source)
+        reader = open_rows(source)
         assert reader is not None
         with reader:
             single = np.zeros((1, 1, 3), still.pixels.dtype)
@@ -97,7 +97,7 @@ def test_a_turned_picture_is_laid_upright(tmp_path: Path, kind: str, turn: int) 
     else:
         data = tiff(pixels, rowsperstrip=16, extratags=[(274, 3, 1, turn, True)])
     wanted = oriented(Still(pixels), turn).pixels
-    reader = open_huge(data, folder=tmp_path)
+    reader = open_rows(data, folder=tmp_path)
     assert reader is not None
     with reader:
         assert reader.turn == turn
@@ -117,7 +117,7 @@ def test_a_pass_can_begin_anew_at_any_time(kind: str) -> None:
     tall = scene(3000, 16)
     data = {"jpeg": encoded(tall), "png": png(tall), "tiff": tiff(tall, tile=(16, 16))}[kind]
     wanted = read_still(data).pixels
-    reader = open_huge(data)
+    reader = open_rows(data)
     assert reader is not None
     with reader:
         assert np.array_equal(reader.rows(0, 40), wanted[:40])
@@ -167,13 +167,13 @@ LEFT = {
 def test_what_is_rare_is_left_to_the_ordinary_reader(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(LEFT[name])
-    assert open_huge(path) is None
-    assert open_huge(LEFT[name]) is None
+    assert open_rows(path) is None
+    assert open_rows(LEFT[name]) is None
 
 
 def test_too_many_pixels_and_no_file_are_for_the_ordinary_reader_to_say(tmp_path: Path) -> None:
-    assert open_huge(TAKEN["png"], max_pixels=100) is None
-    assert open_huge(tmp_path / "none.jpg") is None
+    assert open_rows(TAKEN["png"], max_pixels=100) is None
+    assert open_rows(tmp_path / "none.jpg") is None
 
 
 @pytest.mark.parametrize("name", ["jpeg 444", "png 16", "tiff strips"])
@@ -181,7 +181,7 @@ def test_damage_is_one_line(name: str) -> None:
     data = TAKEN[name]
     middle, few = len(data) // 2, 10 if name.startswith("png") else 1000
     cut = data[:middle] if name.startswith("jpeg") else data[: middle - few] + bytes(2 * few) + data[middle + few :]
-    reader = open_huge(cut)
+    reader = open_rows(cut)
     assert reader is not None
     with reader, pytest.raises(InputError, match=r"^(cannot be decoded|cut off): [^\n]+$"):
         everything(reader)
@@ -189,7 +189,7 @@ def test_damage_is_one_line(name: str) -> None:
 
 def test_no_room_to_turn_a_picture_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(scene(), exif=exif_block(6))
-    reader = open_huge(data, folder=tmp_path / "none")
+    reader = open_rows(data, folder=tmp_path / "none")
     assert reader is not None
     with reader, pytest.raises(OutputError, match=r"a picture cannot be laid down in .*none: .*TMPDIR"):
         reader.rows(0, 1)
@@ -198,7 +198,7 @@ def test_no_room_to_turn_a_picture_is_one_line(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    reader = open_huge(data, folder=tmp_path)
+    reader = open_rows(data, folder=tmp_path)
     assert reader is not None
     with reader, pytest.raises(OutputError, match="No space left on device"):
         reader.rows(0, 1)
@@ -208,4 +208,4 @@ def test_no_room_to_turn_a_picture_is_one_line(tmp_path: Path, monkeypatch: pyte
 def test_without_the_package_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyvips", None)
     with pytest.raises(MissingExtra, match=r"pip install 'imgcycle\[huge\]'"):
-        open_huge(TAKEN["png"])
+        open_rows(TAKEN["png"])

@@ -12,7 +12,7 @@ import pytest
 
 from imgcycle.errors import InputError, OutputError
 from imgcycle.media.video import ffmpeg as process
-from imgcycle.media.video.closable_queue import Handover
+from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.ffmpeg import must_run, reason
 
 FORGETFUL = """
@@ -74,14 +74,14 @@ def test_a_failure_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_handover_ends_from_either_side() -> None:
-    queue: Handover[int] = Handover(2)
+    queue: ClosableQueue[int] = ClosableQueue(2)
     assert queue.put(1)
     assert queue.put(2)
     queue.finish(OSError("gone"))
     assert [queue.take(), queue.take()] == [1, 2]
     with pytest.raises(OSError, match="gone"):
         queue.take()
-    other: Handover[int] = Handover(1)
+    other: ClosableQueue[int] = ClosableQueue(1)
     assert other.put(1)
     other.abandon()
     assert not other.put(2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.jobs.video.sources import ClipFootage, Medium
+from imgcycle.jobs.video.sources import ClipSource, OutputMedium
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.side_data import carried, has_own_colours
 from tests.media.video.clips import ACTIVE_FORMAT, CAPTIONS, with_user_data
@@ -31,7 +31,7 @@ def test_captions_in_the_picture_are_found_and_named(tmp_path: Path) -> None:
         clip = probe_video(tmp_path / name)
         assert (clip.frames, clip.carries) == (25, wanted)
         for start, end in ((None, None), (None, Fraction(1, 2))):
-            notes = ClipFootage(clip, start, end, None, Medium("h264", 8)).notes
+            notes = ClipSource(clip, start, end, None, OutputMedium("h264", 8)).notes
             assert notes == ((f"left out, as frames are coded anew: {', '.join(wanted)}",) if wanted else ())
 
 
