@@ -117,3 +117,16 @@ def test_every_folder_says_what_it_holds() -> None:
         p.parent.name for p in MODULES if p.stem == "__init__" and not ast.get_docstring(ast.parse(p.read_text()))
     ]
     assert not silent
+
+
+SHARED_CLASSES = {"GeneratorPhase", "CriticPhase"}
+"""Names that every method has for itself: those of its phases."""
+
+
+def test_no_class_has_the_name_of_another() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: files for name, files in homes.items() if len(files) > 1 and name not in SHARED_CLASSES} == {}

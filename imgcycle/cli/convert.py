@@ -252,7 +252,7 @@ def _convert_trees(
     saying: tuple[bool, bool, bool],
 ) -> Summary:
     from imgcycle.cli.render.console import listening
-    from imgcycle.jobs.events import Ended, Finished
+    from imgcycle.jobs.events import Ended, RowFinished
     from imgcycle.jobs.images.run import convert_styles
     from imgcycle.jobs.tasks import Summary
 
@@ -263,7 +263,7 @@ def _convert_trees(
     with listening(quiet=quiet, verbose=verbose, json_lines=json_lines) as listener:
         for event in showing(convert_styles(works, jobs, fail_fast, memory, listener)):
             listener(event)
-            if isinstance(event, Finished) and event.row.status == "failed":
+            if isinstance(event, RowFinished) and event.row.status == "failed":
                 failures[event.row.input] = None
             if isinstance(event, Ended):
                 summary = event.summary

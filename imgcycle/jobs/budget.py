@@ -25,7 +25,7 @@ from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.formats import Format
 from imgcycle.media.image import row_reader
-from imgcycle.media.image.read import Facts, measure, measure_file
+from imgcycle.media.image.read import ImageHeader, measure, measure_file
 from imgcycle.media.image.row_writer import ROWS, WRITABLE
 from imgcycle.media.paths import kind_of, shown
 
@@ -103,7 +103,7 @@ _HOLES = 40
 """Bytes a pixel for filling what is transparent, through floats of the full size."""
 
 
-def image_cost(facts: Facts, file_size: int, options: ConvertOptions, target: str) -> ImageCost:
+def image_cost(facts: ImageHeader, file_size: int, options: ConvertOptions, target: str) -> ImageCost:
     """What decoders, arrays and the encoder of the `target` format take for a picture of this header.
 
     Measured on pictures of 100 megapixels.
@@ -130,7 +130,7 @@ def image_cost(facts: Facts, file_size: int, options: ConvertOptions, target: st
     )
 
 
-def row_cost(facts: Facts, task: Task, style: Style) -> ImageCost | None:
+def row_cost(facts: ImageHeader, task: Task, style: Style) -> ImageCost | None:
     """What the same picture takes row by row; None where it cannot be read or written so.
 
     Measured on pictures of 100 megapixels.
@@ -230,7 +230,7 @@ def _is_raw(task: Task) -> bool:
 
 
 def _course(
-    facts: Facts,
+    facts: ImageHeader,
     file_size: int,
     task: Task,
     translator: Translator,
@@ -278,7 +278,7 @@ def _small_bytes(shape: tuple[int, int], height: int, width: int) -> int:
     return 0 if shape == (height, width) else shape[0] * shape[1] * _WORK
 
 
-def _target(facts: Facts, task: Task) -> Format:
+def _target(facts: ImageHeader, task: Task) -> Format:
     return formats.written_as(formats.by_suffix(task.output) or formats.by_name(facts.format))
 
 
@@ -350,7 +350,7 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBu
 class TooSmall(UsageError):
     """The memory promised is too small for a picture; `least` is what would do."""
 
-    def __init__(self, facts: Facts, least: int, total: int, beside: str = "") -> None:
+    def __init__(self, facts: ImageHeader, least: int, total: int, beside: str = "") -> None:
         self.least = -(-least // _MEBI)
         super().__init__(
             f"{facts.width} × {facts.height} pixels need more than the {total // _MEBI} MiB allowed",

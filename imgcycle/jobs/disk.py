@@ -19,7 +19,7 @@ _GROWTH = 1.5
 """Results are larger than their sources where these were compressed harder."""
 
 
-class Work(Protocol):
+class DiskNeed(Protocol):
     """A plan of pictures or of clips."""
 
     @property
@@ -28,7 +28,7 @@ class Work(Protocol):
         ...
 
 
-def check_disk(plan: Work) -> None:
+def check_disk(plan: DiskNeed) -> None:
     """Raise OutputError when the results would surely not fit; judged from the inputs, the formats and the quality."""
     needed: dict[Path, int] = {}
     for task in plan.to_convert:

@@ -20,14 +20,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Noted:
+class Note:
     """One line that a user should see now."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Finished:
+class RowFinished:
     """One task is over; `position` counts from 1 in the order of the plan.
 
     `share` is the part of the whole work that is done, 0 to 1, by bytes of input: files differ in size a thousandfold.
@@ -98,4 +98,4 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Noted | Progressed | FrameProgress | Estimate | Finished | Estimated | PageWritten | Ended
+Event = Planned | Note | Progressed | FrameProgress | Estimate | RowFinished | Estimated | PageWritten | Ended

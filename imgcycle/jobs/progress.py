@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imgcycle.jobs.events import Estimated, Event, Finished, Noted, Progressed
+from imgcycle.jobs.events import Estimated, Event, Note, Progressed, RowFinished
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, Status, Summary, Task
 from imgcycle.media.paths import shown
 
@@ -46,7 +46,7 @@ class BatchProgress:
         for note in row.notes:
             self._remarks.setdefault(note, {})[row.input] = None
         share = self.passed / self.whole if self.whole else 1.0
-        yield Finished(row, self.position, self.total, share)
+        yield RowFinished(row, self.position, self.total, share)
         self.worked += weight > 0
         if self.worked == _ESTIMATE_AFTER and weight and self.left:
             elapsed = time.perf_counter() - self.begun
@@ -54,7 +54,7 @@ class BatchProgress:
         note = self._reason_to_stop(row, weight > 0, full)
         if note and self.left:
             self.over = True
-            yield Noted(f"{note}: stopped with {self.left} to go")
+            yield Note(f"{note}: stopped with {self.left} to go")
 
     def _reason_to_stop(self, row: Row, tried: bool, full: bool) -> str:
         if row.status == "done":
@@ -71,11 +71,11 @@ class BatchProgress:
         self._cause = (row.error, times + 1 if cause == row.error else 1)
         return f"{_SAME_FAILURES} failures in a row with one cause" if self._cause[1] >= _SAME_FAILURES else ""
 
-    def remarks(self) -> Iterator[Noted]:
+    def remarks(self) -> Iterator[Note]:
         """A line for each thing that results do not hold of their inputs, whatever their number."""
         for note, inputs in self._remarks.items():
             first = shown(next(iter(inputs)))
-            yield Noted(f"{first}: {note}" if len(inputs) == 1 else f"{len(inputs)} pictures, {first} first: {note}")
+            yield Note(f"{first}: {note}" if len(inputs) == 1 else f"{len(inputs)} pictures, {first} first: {note}")
 
     def summary(self) -> Summary:
         """Everything counted so far."""

@@ -14,7 +14,7 @@ _HEAD = 4096
 
 
 @dataclass(frozen=True)
-class Foreign:
+class UnreadFormat:
     """One format that is not read: `3 Photoshop files` is how several of them are counted."""
 
     name: str
@@ -28,76 +28,76 @@ class Foreign:
         return f"{self.article} {self.name} file"
 
 
-_PHOTOSHOP = Foreign("Photoshop", (".psd", ".psb"), (b"8BPS",))
-_JXL = Foreign("JPEG XL", (".jxl",), (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), "save it as PNG or JPEG first")
-_TARGA = Foreign("Targa", (".tga", ".icb", ".vda"))
-_SVG = Foreign("SVG", (".svg", ".svgz"), (), "draw it as PNG first", "an")
-_POSTSCRIPT = Foreign("EPS", (".eps", ".epsf"), (b"%!PS", b"\xc5\xd0\xd3\xc6"), "draw it as PNG first", "an")
-_DICOM = Foreign("DICOM", (".dcm",))
-_XBM = Foreign("XBM", (".xbm",), article="an")
-_ZIPPED = Foreign("ZIP", (), (b"PK\x03\x04",), "unpack it first")
+_PHOTOSHOP = UnreadFormat("Photoshop", (".psd", ".psb"), (b"8BPS",))
+_JXL = UnreadFormat("JPEG XL", (".jxl",), (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), "save it as PNG or JPEG first")
+_TARGA = UnreadFormat("Targa", (".tga", ".icb", ".vda"))
+_SVG = UnreadFormat("SVG", (".svg", ".svgz"), (), "draw it as PNG first", "an")
+_POSTSCRIPT = UnreadFormat("EPS", (".eps", ".epsf"), (b"%!PS", b"\xc5\xd0\xd3\xc6"), "draw it as PNG first", "an")
+_DICOM = UnreadFormat("DICOM", (".dcm",))
+_XBM = UnreadFormat("XBM", (".xbm",), article="an")
+_ZIPPED = UnreadFormat("ZIP", (), (b"PK\x03\x04",), "unpack it first")
 _PICTURES = (
     _PHOTOSHOP,
     _JXL,
     _TARGA,
     _SVG,
     _POSTSCRIPT,
-    Foreign("OpenEXR", (".exr",), (b"v/1\x01",), article="an"),
-    Foreign("Radiance HDR", (".hdr", ".rgbe"), (b"#?RADIANCE", b"#?RGBE")),
-    Foreign("GIMP", (".xcf",), (b"gimp xcf",)),
-    Foreign("icon", (".ico", ".cur", ".icns", ".ani"), (b"\0\0\1\0", b"icns"), article="an"),
-    Foreign("DirectDraw", (".dds",), (b"DDS ",)),
-    Foreign("QOI", (".qoi",), (b"qoif",)),
-    Foreign("PCX", (".pcx", ".dcx"), tuple(b"\n" + bytes([v, 1]) for v in (0, 2, 3, 5))),
-    Foreign("FITS", (".fits", ".fts"), (b"SIMPLE  =",)),
+    UnreadFormat("OpenEXR", (".exr",), (b"v/1\x01",), article="an"),
+    UnreadFormat("Radiance HDR", (".hdr", ".rgbe"), (b"#?RADIANCE", b"#?RGBE")),
+    UnreadFormat("GIMP", (".xcf",), (b"gimp xcf",)),
+    UnreadFormat("icon", (".ico", ".cur", ".icns", ".ani"), (b"\0\0\1\0", b"icns"), article="an"),
+    UnreadFormat("DirectDraw", (".dds",), (b"DDS ",)),
+    UnreadFormat("QOI", (".qoi",), (b"qoif",)),
+    UnreadFormat("PCX", (".pcx", ".dcx"), tuple(b"\n" + bytes([v, 1]) for v in (0, 2, 3, 5))),
+    UnreadFormat("FITS", (".fits", ".fts"), (b"SIMPLE  =",)),
     _DICOM,
-    Foreign("JPEG XR", (".jxr", ".wdp", ".hdp"), (b"II\xbc",)),
-    Foreign("JPEG-LS", (".jls",), (b"\xff\xd8\xff\xf7",)),
-    Foreign("BPG", (".bpg",), (b"BPG\xfb",)),
-    Foreign("FLIF", (".flif",), (b"FLIF",)),
-    Foreign("DjVu", (".djvu", ".djv"), (b"AT&TFORM",)),
-    Foreign("floating-point PFM", (".pfm",), (b"PF\n", b"Pf\n", b"PF ", b"Pf ")),
-    Foreign("SGI", (".sgi", ".rgb", ".rgba", ".bw"), (b"\x01\xda",), article="an"),
-    Foreign("Sun raster", (".ras",), (b"\x59\xa6\x6a\x95",)),
-    Foreign("XPM", (".xpm",), (b"/* XPM */",), article="an"),
+    UnreadFormat("JPEG XR", (".jxr", ".wdp", ".hdp"), (b"II\xbc",)),
+    UnreadFormat("JPEG-LS", (".jls",), (b"\xff\xd8\xff\xf7",)),
+    UnreadFormat("BPG", (".bpg",), (b"BPG\xfb",)),
+    UnreadFormat("FLIF", (".flif",), (b"FLIF",)),
+    UnreadFormat("DjVu", (".djvu", ".djv"), (b"AT&TFORM",)),
+    UnreadFormat("floating-point PFM", (".pfm",), (b"PF\n", b"Pf\n", b"PF ", b"Pf ")),
+    UnreadFormat("SGI", (".sgi", ".rgb", ".rgba", ".bw"), (b"\x01\xda",), article="an"),
+    UnreadFormat("Sun raster", (".ras",), (b"\x59\xa6\x6a\x95",)),
+    UnreadFormat("XPM", (".xpm",), (b"/* XPM */",), article="an"),
     _XBM,
-    Foreign("Windows metafile", (".wmf", ".emf"), (b"\xd7\xcd\xc6\x9a",)),
-    Foreign("Illustrator", (".ai",), (), "draw it as PNG first", "an"),
-    Foreign("Krita", (".kra",)),
-    Foreign("OpenRaster", (".ora",), article="an"),
-    Foreign("Affinity", (".afphoto", ".afdesign"), article="an"),
-    Foreign("Procreate", (".procreate",)),
-    Foreign("Clip Studio", (".clip",)),
-    Foreign("Paint.NET", (".pdn",), (b"PDN3",)),
-    Foreign("PAM", (".pam",), (b"P7\n",)),
+    UnreadFormat("Windows metafile", (".wmf", ".emf"), (b"\xd7\xcd\xc6\x9a",)),
+    UnreadFormat("Illustrator", (".ai",), (), "draw it as PNG first", "an"),
+    UnreadFormat("Krita", (".kra",)),
+    UnreadFormat("OpenRaster", (".ora",), article="an"),
+    UnreadFormat("Affinity", (".afphoto", ".afdesign"), article="an"),
+    UnreadFormat("Procreate", (".procreate",)),
+    UnreadFormat("Clip Studio", (".clip",)),
+    UnreadFormat("Paint.NET", (".pdn",), (b"PDN3",)),
+    UnreadFormat("PAM", (".pam",), (b"P7\n",)),
 )
 _OTHERS = (
-    Foreign("PDF", (), (b"%PDF",), "draw its pages as PNG first"),
-    Foreign("Git LFS", (), (b"version https://git-lfs",), "it stands for the picture: git lfs pull fetches that"),
-    Foreign("gzip", (), (b"\x1f\x8b",), "unpack it first"),
-    Foreign("RAR", (), (b"Rar!",), "unpack it first"),
-    Foreign("7z", (), (b"7z\xbc\xaf",), "unpack it first"),
+    UnreadFormat("PDF", (), (b"%PDF",), "draw its pages as PNG first"),
+    UnreadFormat("Git LFS", (), (b"version https://git-lfs",), "it stands for the picture: git lfs pull fetches that"),
+    UnreadFormat("gzip", (), (b"\x1f\x8b",), "unpack it first"),
+    UnreadFormat("RAR", (), (b"Rar!",), "unpack it first"),
+    UnreadFormat("7z", (), (b"7z\xbc\xaf",), "unpack it first"),
     _ZIPPED,
 )
-_PAGE = Foreign("HTML", (), (), "a web page came in place of the picture: fetch that itself", "an")
-_CLIP = Foreign("video", (), (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01"), "imgcycle video takes clips")
-_CAMERA = Foreign("camera's RAW", (), (), "with its own suffix, --raw preview and --raw develop take it")
+_PAGE = UnreadFormat("HTML", (), (), "a web page came in place of the picture: fetch that itself", "an")
+_CLIP = UnreadFormat("video", (), (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01"), "imgcycle video takes clips")
+_CAMERA = UnreadFormat("camera's RAW", (), (), "with its own suffix, --raw preview and --raw develop take it")
 _STILL_BRANDS = frozenset(b"avif avis heic heix heim heis hevc hevx hevm hevs mif1 mif2 mif3 msf1 miaf 1pic".split())
 
 
-def foreign_by_suffix(path: PurePath | str) -> Foreign | None:
+def foreign_by_suffix(path: PurePath | str) -> UnreadFormat | None:
     """The picture format that is not read and that a file's name stands for; None for any other name."""
     suffix = PurePath(path).suffix.lower()
     return next((kind for kind in _PICTURES if suffix in kind.suffixes), None)
 
 
-def foreign_by_content(data: Data) -> Foreign | None:
+def foreign_by_content(data: Data) -> UnreadFormat | None:
     """What bytes are that no picture could be made of, going by their beginning; None when nothing tells."""
     head = bytes(data[:_HEAD])
     return _by_mark(head) or _by_container(head) or _by_text(head) or (_TARGA if _may_be_targa(head) else None)
 
 
-def _by_mark(head: bytes) -> Foreign | None:
+def _by_mark(head: bytes) -> UnreadFormat | None:
     for kind in (*_PICTURES, *_OTHERS, _CLIP):
         if kind.marks and head.startswith(kind.marks):
             return _packed(head) if kind is _ZIPPED else kind
@@ -106,7 +106,7 @@ def _by_mark(head: bytes) -> Foreign | None:
     return _DICOM if head[128:132] == b"DICM" else None
 
 
-def _by_container(head: bytes) -> Foreign | None:
+def _by_container(head: bytes) -> UnreadFormat | None:
     """ISO/IEC 14496-12 files by their brand, RIFF files by their form."""
     kind, brand = head[4:8], head[8:12]
     if kind == b"ftyp" and brand not in _STILL_BRANDS:
@@ -114,7 +114,7 @@ def _by_container(head: bytes) -> Foreign | None:
     return _CLIP if head[:4] == b"RIFF" and brand == b"AVI " else None
 
 
-def _by_text(head: bytes) -> Foreign | None:
+def _by_text(head: bytes) -> UnreadFormat | None:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return _PAGE
@@ -123,7 +123,7 @@ def _by_text(head: bytes) -> Foreign | None:
     return _XBM if text.startswith(b"#define") and b"_width" in text else None
 
 
-def _packed(head: bytes) -> Foreign:
+def _packed(head: bytes) -> UnreadFormat:
     """Programs that keep their drawings in a ZIP name them first (OpenDocument 1.2 part 3, section 3.3)."""
     named = {b"application/x-krita": "Krita", b"image/openraster": "OpenRaster"}
     for word, name in named.items():

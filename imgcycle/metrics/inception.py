@@ -64,7 +64,7 @@ def inception_score(logits: Tensor, parts: int = 10) -> float:
     return float(torch.stack(scores).mean())
 
 
-class Unit(nn.Module):
+class InceptionUnit(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
     def __init__(
@@ -90,13 +90,13 @@ class BlockA(nn.Module):
 
     def __init__(self, inner: int, pool: int) -> None:
         super().__init__()
-        self.branch1x1 = Unit(inner, 64, 1)
-        self.branch5x5_1 = Unit(inner, 48, 1)
-        self.branch5x5_2 = Unit(48, 64, 5)
-        self.branch3x3dbl_1 = Unit(inner, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3)
-        self.branch3x3dbl_3 = Unit(96, 96, 3)
-        self.branch_pool = Unit(inner, pool, 1)
+        self.branch1x1 = InceptionUnit(inner, 64, 1)
+        self.branch5x5_1 = InceptionUnit(inner, 48, 1)
+        self.branch5x5_2 = InceptionUnit(48, 64, 5)
+        self.branch3x3dbl_1 = InceptionUnit(inner, 64, 1)
+        self.branch3x3dbl_2 = InceptionUnit(64, 96, 3)
+        self.branch3x3dbl_3 = InceptionUnit(96, 96, 3)
+        self.branch_pool = InceptionUnit(inner, pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inner, H, W) → (N, 224 + pool, H, W)."""
@@ -110,10 +110,10 @@ class BlockB(nn.Module):
 
     def __init__(self, inner: int) -> None:
         super().__init__()
-        self.branch3x3 = Unit(inner, 384, 3, 2, same=False)
-        self.branch3x3dbl_1 = Unit(inner, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, 2, same=False)
+        self.branch3x3 = InceptionUnit(inner, 384, 3, 2, same=False)
+        self.branch3x3dbl_1 = InceptionUnit(inner, 64, 1)
+        self.branch3x3dbl_2 = InceptionUnit(64, 96, 3)
+        self.branch3x3dbl_3 = InceptionUnit(96, 96, 3, 2, same=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inner, H, W) → (N, 480 + inner, (H−1)/2, (W−1)/2)."""
@@ -126,16 +126,16 @@ class BlockC(nn.Module):
 
     def __init__(self, inner: int, middle: int) -> None:
         super().__init__()
-        self.branch1x1 = Unit(inner, 192, 1)
-        self.branch7x7_1 = Unit(inner, middle, 1)
-        self.branch7x7_2 = Unit(middle, middle, (1, 7))
-        self.branch7x7_3 = Unit(middle, 192, (7, 1))
-        self.branch7x7dbl_1 = Unit(inner, middle, 1)
-        self.branch7x7dbl_2 = Unit(middle, middle, (7, 1))
-        self.branch7x7dbl_3 = Unit(middle, middle, (1, 7))
-        self.branch7x7dbl_4 = Unit(middle, middle, (7, 1))
-        self.branch7x7dbl_5 = Unit(middle, 192, (1, 7))
-        self.branch_pool = Unit(inner, 192, 1)
+        self.branch1x1 = InceptionUnit(inner, 192, 1)
+        self.branch7x7_1 = InceptionUnit(inner, middle, 1)
+        self.branch7x7_2 = InceptionUnit(middle, middle, (1, 7))
+        self.branch7x7_3 = InceptionUnit(middle, 192, (7, 1))
+        self.branch7x7dbl_1 = InceptionUnit(inner, middle, 1)
+        self.branch7x7dbl_2 = InceptionUnit(middle, middle, (7, 1))
+        self.branch7x7dbl_3 = InceptionUnit(middle, middle, (1, 7))
+        self.branch7x7dbl_4 = InceptionUnit(middle, middle, (7, 1))
+        self.branch7x7dbl_5 = InceptionUnit(middle, 192, (1, 7))
+        self.branch_pool = InceptionUnit(inner, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inner, H, W) → (N, 768, H, W)."""
@@ -150,12 +150,12 @@ class BlockD(nn.Module):
 
     def __init__(self, inner: int) -> None:
         super().__init__()
-        self.branch3x3_1 = Unit(inner, 192, 1)
-        self.branch3x3_2 = Unit(192, 320, 3, 2, same=False)
-        self.branch7x7x3_1 = Unit(inner, 192, 1)
-        self.branch7x7x3_2 = Unit(192, 192, (1, 7))
-        self.branch7x7x3_3 = Unit(192, 192, (7, 1))
-        self.branch7x7x3_4 = Unit(192, 192, 3, 2, same=False)
+        self.branch3x3_1 = InceptionUnit(inner, 192, 1)
+        self.branch3x3_2 = InceptionUnit(192, 320, 3, 2, same=False)
+        self.branch7x7x3_1 = InceptionUnit(inner, 192, 1)
+        self.branch7x7x3_2 = InceptionUnit(192, 192, (1, 7))
+        self.branch7x7x3_3 = InceptionUnit(192, 192, (7, 1))
+        self.branch7x7x3_4 = InceptionUnit(192, 192, 3, 2, same=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inner, H, W) → (N, 512 + inner, (H−1)/2, (W−1)/2)."""
@@ -170,15 +170,15 @@ class BlockE(nn.Module):
     def __init__(self, inner: int, by_maximum: bool) -> None:
         super().__init__()
         self.by_maximum = by_maximum
-        self.branch1x1 = Unit(inner, 320, 1)
-        self.branch3x3_1 = Unit(inner, 384, 1)
-        self.branch3x3_2a = Unit(384, 384, (1, 3))
-        self.branch3x3_2b = Unit(384, 384, (3, 1))
-        self.branch3x3dbl_1 = Unit(inner, 448, 1)
-        self.branch3x3dbl_2 = Unit(448, 384, 3)
-        self.branch3x3dbl_3a = Unit(384, 384, (1, 3))
-        self.branch3x3dbl_3b = Unit(384, 384, (3, 1))
-        self.branch_pool = Unit(inner, 192, 1)
+        self.branch1x1 = InceptionUnit(inner, 320, 1)
+        self.branch3x3_1 = InceptionUnit(inner, 384, 1)
+        self.branch3x3_2a = InceptionUnit(384, 384, (1, 3))
+        self.branch3x3_2b = InceptionUnit(384, 384, (3, 1))
+        self.branch3x3dbl_1 = InceptionUnit(inner, 448, 1)
+        self.branch3x3dbl_2 = InceptionUnit(448, 384, 3)
+        self.branch3x3dbl_3a = InceptionUnit(384, 384, (1, 3))
+        self.branch3x3dbl_3b = InceptionUnit(384, 384, (3, 1))
+        self.branch_pool = InceptionUnit(inner, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inner, H, W) → (N, 2048, H, W)."""
@@ -195,11 +195,11 @@ class Inception(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Unit(3, 32, 3, 2, same=False)
-        self.Conv2d_2a_3x3 = Unit(32, 32, 3, same=False)
-        self.Conv2d_2b_3x3 = Unit(32, 64, 3)
-        self.Conv2d_3b_1x1 = Unit(64, 80, 1)
-        self.Conv2d_4a_3x3 = Unit(80, 192, 3, same=False)
+        self.Conv2d_1a_3x3 = InceptionUnit(3, 32, 3, 2, same=False)
+        self.Conv2d_2a_3x3 = InceptionUnit(32, 32, 3, same=False)
+        self.Conv2d_2b_3x3 = InceptionUnit(32, 64, 3)
+        self.Conv2d_3b_1x1 = InceptionUnit(64, 80, 1)
+        self.Conv2d_4a_3x3 = InceptionUnit(80, 192, 3, same=False)
         self.Mixed_5b = BlockA(192, 32)
         self.Mixed_5c = BlockA(256, 64)
         self.Mixed_5d = BlockA(288, 64)

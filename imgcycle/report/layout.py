@@ -25,7 +25,7 @@ _MOST = 400
 
 
 @dataclass(frozen=True)
-class Box:
+class LayoutBox:
     """A place for one picture, in pixels."""
 
     left: int
@@ -35,14 +35,14 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SheetLayout:
     """A sheet's size without its foot, the size of letters below the pictures, and a box for each picture of each
     exhibit, in order."""
 
     width: int
     height: int
     letters: int
-    boxes: tuple[tuple[Box, ...], ...]
+    boxes: tuple[tuple[LayoutBox, ...], ...]
 
     @property
     def longest(self) -> int:
@@ -67,7 +67,7 @@ def most_exhibits(pictures: int) -> int:
     return max(1, _MOST // pictures)
 
 
-def lay_out(ratios: Sequence[float], pictures: int) -> Layout:
+def lay_out(ratios: Sequence[float], pictures: int) -> SheetLayout:
     """A layout for exhibits of these widths / heights, of `pictures` pictures each.
 
     The pictures of one exhibit stay in one row, unless it is the only one and has more than two.
@@ -79,34 +79,34 @@ def lay_out(ratios: Sequence[float], pictures: int) -> Layout:
     else:
         strips = [_Strip(pictures, ratio, SEAM if pictures == 2 else GUTTER // 2) for ratio in bounded]
     found = min((_justified(strips, height) for height in _HEIGHTS), key=_distance)
-    return Layout(found.width, found.height, found.letters, (sum(found.boxes, ()),)) if alone else found
+    return SheetLayout(found.width, found.height, found.letters, (sum(found.boxes, ()),)) if alone else found
 
 
-def _distance(found: Layout) -> float:
+def _distance(found: SheetLayout) -> float:
     """How far a layout is from a good one: in its shape, in width not used, in places empty at the ends of rows."""
     ends = {strip[-1].top: strip[-1].left + strip[-1].width + MARGIN for strip in found.boxes}
     empty = sum(1 - end / found.width for end in ends.values())
     return abs(math.log(found.width / found.height / _WIDE)) + math.log(WIDTH / found.width) + empty
 
 
-def _justified(strips: Sequence[_Strip], height: int) -> Layout:
+def _justified(strips: Sequence[_Strip], height: int) -> SheetLayout:
     room = WIDTH - 2 * MARGIN
     letters = 17 if height >= 240 else 13
     label = round(2.5 * letters)
     top = float(MARGIN + HEAD)
     right = 0
-    boxes: list[tuple[Box, ...]] = []
+    boxes: list[tuple[LayoutBox, ...]] = []
     for row in _rows(strips, height, room):
         tall = _height(row, height, room)
         left = float(MARGIN)
         for strip in row:
             step = strip.ratio * tall + strip.gap
             size = max(1, round(strip.ratio * tall)), max(1, round(tall))
-            boxes.append(tuple(Box(round(left + n * step), round(top), *size) for n in range(strip.count)))
+            boxes.append(tuple(LayoutBox(round(left + n * step), round(top), *size) for n in range(strip.count)))
             left += strip.width(tall) + GUTTER
         right = max(right, boxes[-1][-1].left + boxes[-1][-1].width)
         top += round(tall) + label + GUTTER // 2
-    return Layout(right + MARGIN, round(top) + GUTTER // 2, letters, tuple(boxes))
+    return SheetLayout(right + MARGIN, round(top) + GUTTER // 2, letters, tuple(boxes))
 
 
 def _rows(strips: Sequence[_Strip], height: int, room: int) -> list[list[_Strip]]:

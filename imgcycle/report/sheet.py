@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from imgcycle._version import __version__
 from imgcycle.media.image.thumbnails import Levels
 from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
-from imgcycle.report.layout import HEAD, MARGIN, Box, Layout
+from imgcycle.report.layout import HEAD, MARGIN, LayoutBox, SheetLayout
 from imgcycle.report.lettering import Ink, face_for, wrapped, write
 
 PAPER, INK, FAINT = (250, 249, 247), (38, 38, 42), (110, 108, 105)
@@ -23,10 +23,10 @@ _NAMED = 3
 class Sheet:
     """A sheet on its way: exhibits are hung one after another, then it is finished."""
 
-    def __init__(self, exhibition: Exhibition, layout: Layout) -> None:
+    def __init__(self, exhibition: Exhibition, layout: SheetLayout) -> None:
         self.exhibition, self.layout = exhibition, layout
         self._pixels = _paper(layout.height, layout.width)
-        self._labels: list[tuple[Box, str, int]] = []
+        self._labels: list[tuple[LayoutBox, str, int]] = []
         self._count = 0
 
     def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
@@ -67,7 +67,7 @@ class Sheet:
             write(draw, (MARGIN, layout.height + _LINE * n), line, small, room, face)
         return np.asarray(image)
 
-    def _hang(self, box: Box, pixels: Levels) -> None:
+    def _hang(self, box: LayoutBox, pixels: Levels) -> None:
         """Put a picture into the middle of its box, as large as it fits; a small one is enlarged, or the pair falls
         apart."""
         height, width = pixels.shape[:2]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.cli.render.console import BarListener, event_lines
-from imgcycle.jobs.events import Estimate, Finished, FrameProgress, Planned, Progressed
+from imgcycle.jobs.events import Estimate, FrameProgress, Planned, Progressed, RowFinished
 from imgcycle.jobs.tasks import ClipRow
 from imgcycle.media.video.probing.probe import probe_video
 from tests.jobs.films import film, frames_of, same_times, times
@@ -379,7 +379,7 @@ def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) 
         assert whole.completed == 0.25
         bars(FrameProgress("clips/a.mp4", 240, 240, stage="putting together"))
         assert (clip.fields["said"], clip.fields["left"]) == ("putting together", "")
-        bars(Finished(row, 1, total, 1 / total))
+        bars(RowFinished(row, 1, total, 1 / total))
         assert [task.description for task in bars.progress.tasks] == ["converting"]
     lines = event_lines(Estimate(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0)), "a\n.mp4"))
     assert lines == [

@@ -21,11 +21,11 @@ import pytest
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError
-from imgcycle.jobs.events import Finished as Done
+from imgcycle.jobs.events import RowFinished as Done
 from imgcycle.jobs.tasks import ClipRow
 from imgcycle.jobs.video.plan import ClipRequest, plan_clips
 from imgcycle.jobs.video.run import convert_clips
-from imgcycle.media.video.ffmpeg import Finished, run_ffmpeg
+from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg
 from imgcycle.media.video.probing import probe
 from imgcycle.media.video.probing import report as header
 from tests.jobs.films import film, tiny_translator
@@ -148,8 +148,8 @@ def test_reports_nobody_has_seen(folder: Path, kind: str, monkeypatch: pytest.Mo
     said = cache(lambda arguments, loglevel: run_ffmpeg(arguments, loglevel=loglevel))
     seed, refused, taken, longest = 0, 0, 0, 0.0
 
-    def changed(arguments: Sequence[str], *, loglevel: str = "warning") -> Finished:
-        done: Finished = said(tuple(arguments), loglevel)
+    def changed(arguments: Sequence[str], *, loglevel: str = "warning") -> ProcessResult:
+        done: ProcessResult = said(tuple(arguments), loglevel)
         chance = random.Random(f"{kind} {seed} {len(arguments)}")
         log, output = "\n".join(text for _, text in done.log), done.output
         if chance.random() < 0.7:

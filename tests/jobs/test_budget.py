@@ -24,12 +24,12 @@ from imgcycle.jobs.budget import (
     plan_file,
     plan_strips,
 )
-from imgcycle.jobs.events import Event, Finished, Progressed
+from imgcycle.jobs.events import Event, Progressed, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all, convert_bytes, convert_image
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.codecs import tiff_writer
-from imgcycle.media.image.read import Facts, measure, measure_file, read_still
+from imgcycle.media.image.read import ImageHeader, measure, measure_file, read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 from tests.media.tiffs import tiff_of
 from tests.styles import tiny_net
@@ -113,7 +113,7 @@ def test_the_net_says_how_far_it_is(tmp_path: Path, translator: Translator, stri
     assert wholes == sorted(wholes)
     assert wholes[len(shares) - 1] == pytest.approx(0.5, abs=0.05)
     assert wholes[-1] == pytest.approx(1.0)
-    assert [e.row.status for e in heard if isinstance(e, Finished)] == ["done", "done"]
+    assert [e.row.status for e in heard if isinstance(e, RowFinished)] == ["done", "done"]
 
 
 def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Translator) -> None:
@@ -131,7 +131,7 @@ def test_a_promise_is_checked_before_any_work(tmp_path: Path, translator: Transl
     with pytest.raises(UsageError):
         check_memory(todo.to_convert, translator, MemoryBudget((least - 1) * MB, promised=True))
     done = list(convert_all(todo, fresh(translator), memory=MemoryBudget(least * MB, promised=True)))
-    assert [e.row.status for e in done if isinstance(e, Finished)] == ["done", "failed"]
+    assert [e.row.status for e in done if isinstance(e, RowFinished)] == ["done", "failed"]
 
 
 def test_what_does_not_fit_fails_alone_where_something_fits(tmp_path: Path, translator: Translator) -> None:
@@ -145,7 +145,7 @@ def test_what_does_not_fit_fails_alone_where_something_fits(tmp_path: Path, tran
     todo = plan(ConvertRequest((str(folder),), options=FULL), translator.style)
     for memory in (MemoryBudget(BASE_BYTES + 40 * MB, promised=True), MemoryBudget(2**40, promised=True)):
         done = list(convert_all(todo, fresh(translator), memory=memory))
-        rows = {Path(e.row.input).name: e.row for e in done if isinstance(e, Finished)}
+        rows = {Path(e.row.input).name: e.row for e in done if isinstance(e, RowFinished)}
         assert rows["b.jpg"].status == "done"
         assert (rows["c.bmp"].status, rows["c.bmp"].error) == ("failed", "cut off: 100 % of the picture is missing")
         if memory.total < 2**40:
@@ -166,7 +166,7 @@ def test_a_measure_that_is_no_promise_refuses_nothing(tmp_path: Path, translator
 
 def test_the_plan_follows_size_and_memory_alone(tmp_path: Path) -> None:
     net = Translator(tiny_net(NetConfig.named("compact")), torch.device("cpu"), style=Style(work_size=512))
-    facts = Facts(4000, 3000, format="JPEG")
+    facts = ImageHeader(4000, 3000, format="JPEG")
     need = image_cost(facts, 4 * MB, FULL, "JPEG")
     assert need.held == 36_000_000
     roomy = plan_strips(3000, 4000, need.held, FULL, net, MemoryBudget(8 * 2**30))
@@ -179,7 +179,7 @@ def test_the_plan_follows_size_and_memory_alone(tmp_path: Path) -> None:
 
 
 def test_what_files_take() -> None:
-    photo = Facts(1000, 1000, format="JPEG")
+    photo = ImageHeader(1000, 1000, format="JPEG")
     assert image_cost(photo, 10, FULL, "JPEG").reading == 3_000_010
     deep = image_cost(replace(photo, deep=True, format="TIFF"), 10, FULL, "TIFF")
     assert deep.held == 6_000_000
@@ -193,7 +193,7 @@ def test_what_files_take() -> None:
 
 
 def test_progressive_jpegs_keep_coefficients_while_they_are_read() -> None:
-    photo = Facts(1000, 1000, format="JPEG")
+    photo = ImageHeader(1000, 1000, format="JPEG")
     wanted = image_cost(photo, 10, FULL, "JPEG")
     found = image_cost(replace(photo, progressive=True), 10, FULL, "JPEG")
     assert found == replace(wanted, reading=wanted.reading + 6_000_000)
@@ -216,11 +216,11 @@ def test_a_backend_counts_what_its_libraries_take(tmp_path: Path, translator: Tr
 
 
 def test_headers_tell(tmp_path: Path) -> None:
-    assert measure(pictures()["jpeg"]) == Facts(150, 210, turned=True, format="JPEG")
-    assert measure(pictures()["clear"]) == Facts(210, 150, alpha=True, format="PNG")
-    assert measure(pictures()["deep"]) == Facts(210, 150, deep=True, format="TIFF")
+    assert measure(pictures()["jpeg"]) == ImageHeader(150, 210, turned=True, format="JPEG")
+    assert measure(pictures()["clear"]) == ImageHeader(210, 150, alpha=True, format="PNG")
+    assert measure(pictures()["deep"]) == ImageHeader(210, 150, deep=True, format="TIFF")
     five = tiff_of(np.dstack([scene().astype(np.uint32)] + 2 * [scene()[..., :1].astype(np.uint32)]), 2, extra=(2, 0))
-    assert measure(five) == Facts(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
+    assert measure(five) == ImageHeader(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
     wanted = 56 * 40 * (2 * 20 + 40) + len(five)
     assert image_cost(measure(five), len(five), FULL, "TIFF").reading == wanted
     path = tmp_path / "a.png"

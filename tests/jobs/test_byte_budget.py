@@ -15,7 +15,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError, OutputError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.byte_budget import ByteBudget
-from imgcycle.jobs.events import Ended, Finished, Noted
+from imgcycle.jobs.events import Ended, Note, RowFinished
 from imgcycle.jobs.images import image
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
@@ -80,9 +80,9 @@ def translator() -> Translator:
 def test_a_tree_goes_through_the_smallest_room(source: Path) -> None:
     net = translator()
     events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net, jobs=4, memory=MemoryBudget(1)))
-    assert [e.row.status for e in events if isinstance(e, Finished)].count("done") == 9
+    assert [e.row.status for e in events if isinstance(e, RowFinished)].count("done") == 9
     assert isinstance(events[-1], Ended)
-    assert [Path(e.row.input).name for e in events if isinstance(e, Finished)] == [f"{n:02}.png" for n in range(12)]
+    assert [Path(e.row.input).name for e in events if isinstance(e, RowFinished)] == [f"{n:02}.png" for n in range(12)]
 
 
 def test_a_full_disk_ends_the_run(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_full_disk_ends_the_run(source: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(image, "atomic_write", full)
     net = translator()
     events = list(convert_all(plan(ConvertRequest((str(source),)), net.style), net))
-    (note,) = [e.text for e in events if isinstance(e, Noted)]
+    (note,) = [e.text for e in events if isinstance(e, Note)]
     assert note == "the disk is full: stopped with 11 to go"
 
 

@@ -12,7 +12,7 @@ import torch
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import DiskFull, OutputError
-from imgcycle.jobs.events import Ended, Estimated, Event, Finished, Noted
+from imgcycle.jobs.events import Ended, Estimated, Event, Note, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.progress import BatchProgress
@@ -35,7 +35,7 @@ def events(tally: BatchProgress, errors: list[str | None], full: bool = False) -
 
 
 def notes(found: list[Event]) -> list[str]:
-    return [event.text for event in found if isinstance(event, Noted)]
+    return [event.text for event in found if isinstance(event, Note)]
 
 
 def test_twenty_failures_of_one_cause_in_a_row_end_the_work_and_nineteen_do_not() -> None:
@@ -49,7 +49,7 @@ def test_twenty_failures_of_one_cause_in_a_row_end_the_work_and_nineteen_do_not(
 def test_what_the_plan_knew_of_is_no_cause_and_no_measure_of_time() -> None:
     tally = BatchProgress([task(n, "fail") for n in range(30)] + [task(n) for n in range(4)], 0.0, False)
     found = events(tally, ["a folder that cannot be read: Permission denied"] * 30)
-    assert {type(event) for event in found} == {Finished}
+    assert {type(event) for event in found} == {RowFinished}
     assert not tally.over
     assert sum(isinstance(event, Estimated) for event in events(tally, [None] * 3)) == 1
     assert tally.summary().failed == 30
@@ -92,5 +92,5 @@ def test_a_full_disk_ends_a_conversion_at_whatever_step(
     assert notes(found) == ["the disk is full: stopped with 5 to go"]
     assert isinstance(found[-1], Ended)
     assert (found[-1].summary.failed, found[-1].summary.exit_code) == (1, 1)
-    assert "Disk quota exceeded" in str([event.row.error for event in found if isinstance(event, Finished)])
+    assert "Disk quota exceeded" in str([event.row.error for event in found if isinstance(event, RowFinished)])
     assert not list((tmp_path / "out").glob("*.png"))

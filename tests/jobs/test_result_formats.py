@@ -15,7 +15,7 @@ from imgcycle.cli.app import run
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.events import Finished, Noted
+from imgcycle.jobs.events import Note, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all, convert_image
 from imgcycle.media import formats
@@ -95,7 +95,7 @@ def test_what_is_not_read_is_counted_on_a_walk_and_named_by_hand(source: Path, t
     wanted = "3 Photoshop files, 1 JPEG XL file left alone (not read: save it as PNG, TIFF or JPEG first)"
     assert found.notes == (wanted,)
     todo = plan(ConvertRequest((str(source.parent / "1.psd"),)), translator.style)
-    (row,) = [e.row for e in convert_all(todo, translator) if isinstance(e, Finished)]
+    (row,) = [e.row for e in convert_all(todo, translator) if isinstance(e, RowFinished)]
     assert row.status == "failed"
     assert row.error == "not read by imgcycle: a Photoshop file (save it as PNG, TIFF or JPEG first)"
 
@@ -108,11 +108,11 @@ def test_what_a_format_cannot_hold_is_said_once(source: Path, translator: Transl
     frames[0].save(source.with_name("d.gif"), save_all=True, append_images=frames[1:])
     events = list(convert_all(plan(ConvertRequest((str(source.parent),), format="jpg"), translator.style), translator))
     first = source.with_name("b.png")
-    assert [e.text for e in events if isinstance(e, Noted)] == [
+    assert [e.text for e in events if isinstance(e, Note)] == [
         f"2 pictures, {first} first: what was transparent is laid on white: JPEG has no transparency",
         f"{source.with_name('d.gif')}: the first of 3 frames was taken: JPEG has no others",
     ]
-    rows = {Path(e.row.input).name: e.row for e in events if isinstance(e, Finished)}
+    rows = {Path(e.row.input).name: e.row for e in events if isinstance(e, RowFinished)}
     assert rows["a.jpg"].notes == ()
     assert len(rows["b.png"].notes) == 1
     # Nothing is lost where nothing is transparent.

@@ -18,7 +18,7 @@ from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.jobs import strokes
 from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, plan_file
-from imgcycle.jobs.events import Event, Noted
+from imgcycle.jobs.events import Event, Note
 from imgcycle.jobs.images.image import recipe_for
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
@@ -153,7 +153,7 @@ def test_tall_frames_get_none_unless_asked_and_that_is_said(
     monkeypatch.setattr(strokes, "CLIP_LINES", 20)
     style = load_translator(str(weights)).style
     heard, _ = made(clip, weights, VideoOptions(work_size=16))
-    said = [event.text for event in heard if isinstance(event, Noted) and "strokes" in event.text]
+    said = [event.text for event in heard if isinstance(event, Note) and "strokes" in event.text]
     assert len(said) == 1
     assert "--strokes 1" in said[0]
     options, line = strokes.clip_options(VideoOptions(strokes=0.4), 36, style)

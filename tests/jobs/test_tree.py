@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.events import Ended, Estimated, Finished, Noted, Planned
+from imgcycle.jobs.events import Ended, Estimated, Note, Planned, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row, Summary
@@ -31,7 +31,7 @@ def translator(digest: str = "d") -> Translator:
 def run(request: ConvertRequest, net: Translator) -> tuple[dict[str, Row], Summary]:
     events = list(convert_all(plan(request, net.style), net))
     assert isinstance(events[-1], Ended)
-    return {Path(e.row.input).name: e.row for e in events if isinstance(e, Finished)}, events[-1].summary
+    return {Path(e.row.input).name: e.row for e in events if isinstance(e, RowFinished)}, events[-1].summary
 
 
 def results(folder: Path) -> dict[Path, bytes]:
@@ -183,14 +183,14 @@ def test_the_same_failure_twenty_times_ends_the_run(tmp_path: Path) -> None:
     net = translator()
     events = list(convert_all(plan(ConvertRequest((str(tmp_path / "in"),)), net.style), net))
     kinds = Counter(type(e) for e in events)
-    assert kinds[Finished] == 20
-    (note,) = [e.text for e in events if isinstance(e, Noted)]
+    assert kinds[RowFinished] == 20
+    (note,) = [e.text for e in events if isinstance(e, Note)]
     assert "20 to go" in note
     assert isinstance(events[-1], Ended)
     assert events[-1].summary.exit_code == 1
     assert kinds[Planned] == kinds[Estimated] == 1
     fast = list(convert_all(plan(ConvertRequest((str(tmp_path / "in"),)), net.style), net, fail_fast=True))
-    assert sum(isinstance(e, Finished) for e in fast) == 1
+    assert sum(isinstance(e, RowFinished) for e in fast) == 1
 
 
 def test_clips_and_raws_are_counted_and_left(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.report.layout import GUTTER, HEAD, MARGIN, SEAM, WIDTH, Box, lay_out, most_exhibits
+from imgcycle.report.layout import GUTTER, HEAD, MARGIN, SEAM, WIDTH, LayoutBox, lay_out, most_exhibits
 
 RATIOS = st.lists(st.floats(0.05, 20), min_size=1, max_size=24)
 
 
-def apart(one: Box, other: Box, room: int) -> bool:
+def apart(one: LayoutBox, other: LayoutBox, room: int) -> bool:
     """Whether two boxes keep clear of one another, with `room` for words below each."""
     return (
         one.left + one.width <= other.left

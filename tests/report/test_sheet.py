@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from imgcycle.report.exhibits import Missing
-from imgcycle.report.layout import Box, lay_out
+from imgcycle.report.layout import LayoutBox, lay_out
 from imgcycle.report.sheet import PAPER, Sheet
 from tests.report.exhibitions import exhibition, plain
 
 
-def inside(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], box: Box) -> set[int]:
+def inside(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], box: LayoutBox) -> set[int]:
     part = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
     return set(np.unique(part).tolist())
 

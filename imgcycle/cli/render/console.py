@@ -19,12 +19,12 @@ from imgcycle.jobs.events import (
     Estimate,
     Estimated,
     Event,
-    Finished,
     FrameProgress,
-    Noted,
+    Note,
     PageWritten,
     Planned,
     Progressed,
+    RowFinished,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class JsonListener:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, Finished):
+        if isinstance(event, RowFinished):
             row = event.row.to_dict()
             if not row["notes"]:
                 del row["notes"]
@@ -149,7 +149,7 @@ class JsonListener:
             self._progress({"seconds_left": round(event.seconds, 1), "fps": round(event.frames_per_second, 2)})
         elif self.verbose and isinstance(event, Estimated):
             self._progress({"seconds_left": round(event.seconds, 1)})
-        elif self.verbose and isinstance(event, Noted):
+        elif self.verbose and isinstance(event, Note):
             self._progress({"note": event.text})
         elif self.verbose and isinstance(event, Planned):
             self._progress({"total": event.total, "convert": event.convert, "notes": list(event.notes)})
@@ -177,7 +177,7 @@ class PlainListener:
             say(line)
 
     def _lines(self, event: Event) -> list[str]:
-        if isinstance(event, Finished):
+        if isinstance(event, RowFinished):
             if event.row.status == "failed" or self.verbose:
                 return [row_line(event.row)]
             return [f"{event.position} of {event.total}"] if self._due() else []
@@ -248,7 +248,7 @@ class BarListener:
         if isinstance(event, FrameProgress):
             self._film(event)
             return
-        if isinstance(event, Finished):
+        if isinstance(event, RowFinished):
             self._end_clip()
             self._advance(event.share)
             self._position = event.position
@@ -301,7 +301,7 @@ def event_lines(event: Event) -> list[str]:
     """What a person is told of an event that is not about one picture."""
     if isinstance(event, Planned):
         return list(event.notes)
-    if isinstance(event, Noted):
+    if isinstance(event, Note):
         return [event.text]
     if isinstance(event, Estimate):
         from imgcycle.media.paths import shown

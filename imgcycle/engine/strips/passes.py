@@ -130,7 +130,7 @@ def _steps(nodes: Sequence[Node], goal: int, inner: list[int], stores: tuple[int
     return tuple(steps)
 
 
-class Schedule:
+class PassSchedule:
     """Which rows of which planes each strip of a pass computes and carries on."""
 
     def __init__(self, nodes: Sequence[Node], a_pass: Pass) -> None:

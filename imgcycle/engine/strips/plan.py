@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from imgcycle.engine.full_frame import last_uses
 from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.engine.padding import padded_size
-from imgcycle.engine.strips.passes import Node, Pass, Schedule, cut, goals, trace
+from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, cut, goals, trace
 from imgcycle.engine.strips.rows import shape_after
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
@@ -254,7 +254,7 @@ def _too_little(base: StripPlan, memory: int, least: int) -> UsageError:
 def _spilled(nodes: tuple[Node, ...], size: int, rows: int = 1) -> int:
     """What strips of `rows` rows take when all kept planes are on disk."""
     passes = cut(nodes, _mandatory(nodes))
-    schedules = [Schedule(nodes, p) for p in passes]
+    schedules = [PassSchedule(nodes, p) for p in passes]
     return _resident(max(s.strip_bytes(min(rows, s.height), size) for s in schedules))
 
 
@@ -275,11 +275,11 @@ def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_t
         buffers = _buffers(nodes, passes, kept_type)
         spills = sum(b.bytes for b in buffers) + strips > room
         if not spills or not chosen:
-            cost = sum(Schedule(nodes, p).whole_multiply_adds() for p in passes)
+            cost = sum(PassSchedule(nodes, p).whole_multiply_adds() for p in passes)
             ways.append((spills, cost, len(chosen), kept, passes, buffers))
     _, cost, _, kept, passes, buffers = min(ways, key=lambda way: way[:3])
     buffers = _some_spilled(buffers, room - strips)
-    schedules = [Schedule(nodes, p) for p in passes]
+    schedules = [PassSchedule(nodes, p) for p in passes]
     rows = [_rows_within(schedule, size, (strips - _SCRATCH) // _LOOSE) for schedule in schedules]
     taken = max(s.strip_bytes(n, size) for s, n in zip(schedules, rows, strict=True))
     return replace(
@@ -322,7 +322,7 @@ def _buffers(nodes: Sequence[Node], passes: Sequence[Pass], dtype: torch.dtype) 
 
 def _follows(nodes: Sequence[Node], a_pass: Pass, old: int, new: int) -> bool:
     """Whether every row of `old` has been read by the time that the same row of `new` is written."""
-    schedule = Schedule(nodes, a_pass)
+    schedule = PassSchedule(nodes, a_pass)
     ends = [
         schedule.advance(schedule.start(), row + 1) for row in {*range(min(4, schedule.height)), schedule.height - 1}
     ]
@@ -343,7 +343,7 @@ def _some_spilled(buffers: Sequence[Buffer], room: int) -> list[Buffer]:
     return out
 
 
-def _rows_within(schedule: Schedule, size: int, room: int) -> int:
+def _rows_within(schedule: PassSchedule, size: int, room: int) -> int:
     """The most rows whose strips fit, from a ladder of eighths of powers of two."""
     rows = 1
     while rows < schedule.height:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from imgcycle.engine.fused import AnyStage
 from imgcycle.engine.row_io import PaddedSource, RowSink, RowSource
-from imgcycle.engine.strips.passes import Node, Pass, Schedule, Step, trace
+from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, Step, trace
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.rows import computed, in_place, joined
 from imgcycle.engine.strips.spill import FilePlanes, MemoryPlanes, Planes
@@ -83,7 +83,7 @@ class _Stream:
         self.where = {node: n for n, buffer in enumerate(plan.buffers) for node in buffer.nodes}
         self.affines: dict[int, Affine] = {}
         self.norms = [n for n, node in enumerate(nodes) if isinstance(node.stage, Norm)]
-        self.total = sum(Schedule(nodes, p).whole_work() for p in self.passes)
+        self.total = sum(PassSchedule(nodes, p).whole_work() for p in self.passes)
         self.done = 0.0
 
     def _open(self, number: int, folder: Path | None, stack: ExitStack) -> Planes:
@@ -106,7 +106,7 @@ class _Stream:
 
     def _walk(self, index: int, a_pass: Pass) -> NormStatistics:
         """One pass: the moments of its goal, or in the last one the result's rows on their way."""
-        schedule = Schedule(self.nodes, a_pass)
+        schedule = PassSchedule(self.nodes, a_pass)
         ready = {step.node: self._ready(step) for step in schedule.order}
         last = index == len(self.passes) - 1
         moments = NormStatistics.empty(self.nodes[a_pass.goal].channels)
@@ -148,7 +148,7 @@ class _Stream:
 
     def _strip(
         self,
-        schedule: Schedule,
+        schedule: PassSchedule,
         ready: Mapping[int, _Ready],
         fresh: Mapping[int, tuple[int, int]],
         carried: Mapping[int, Pieces],

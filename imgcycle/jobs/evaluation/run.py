@@ -23,12 +23,12 @@ from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import spread
 from imgcycle.jobs.evaluation.samples import READING, LoadedSample, ahead, find_subjects, look_at, pictures, square
 from imgcycle.jobs.evaluation.types import (
+    ContentScores,
     Cycle,
     Distance,
     Evaluated,
     EvaluateRequest,
     EvaluationEvent,
-    Kept,
     LeftOut,
     Measured,
     Remarked,
@@ -234,13 +234,15 @@ class _Scale:
         return found.replace(ratio=float(ratios[0]), ratio_low=least, ratio_high=most)
 
 
-def _kept(figures: Sequence[Tensor]) -> Kept | None:
+def _kept(figures: Sequence[Tensor]) -> ContentScores | None:
     if not figures:
         return None
     edges, structure, luma = torch.stack(list(figures)).double().T
     above = [float((luma > least).double().mean()) for least in (0.6, 0.3)]
     p10 = float(edges.quantile(0.1))
-    return Kept(float(edges.mean()), p10, float(structure.mean()), float(luma.mean()), float(luma.min()), *above)
+    return ContentScores(
+        float(edges.mean()), p10, float(structure.mean()), float(luma.mean()), float(luma.min()), *above
+    )
 
 
 def _protocol(request: EvaluateRequest, nets: Sequence[Net]) -> Iterator[str]:

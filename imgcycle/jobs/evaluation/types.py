@@ -47,7 +47,7 @@ class Distance(JsonConfig):
 
 
 @dataclass(frozen=True)
-class Kept(JsonConfig):
+class ContentScores(JsonConfig):
     """What is left of the scene, over all pictures: see `metrics/content.py`; `above` are shares of the pictures."""
 
     edges: float
@@ -67,7 +67,7 @@ class SetRow(JsonConfig):
     pictures: int
     strength: float | None
     distances: dict[str, Distance]
-    kept: Kept | None
+    kept: ContentScores | None
 
 
 @dataclass(frozen=True)

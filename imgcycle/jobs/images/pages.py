@@ -18,7 +18,7 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.evaluation.pairing import spread
-from imgcycle.jobs.events import Ended, Event, Finished, Noted, PageWritten
+from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
 from imgcycle.jobs.images.image import recipe_for
 from imgcycle.jobs.images.run import StyleJob
 from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
@@ -146,7 +146,7 @@ def with_pages(
     """
     rows: list[Row] = []
     for event in events:
-        if isinstance(event, Finished):
+        if isinstance(event, RowFinished):
             rows.append(event.row)
         if viewing and isinstance(event, Ended):
             try:
@@ -229,16 +229,16 @@ def _pages(shown_there: Exhibition, viewing: Pages) -> Iterator[Event]:
     exhibits = shown_there.exhibits
     wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
     if not exhibits:
-        yield Noted(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
+        yield Note(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
         return
     if len(exhibits) > _MANY:
-        yield Noted(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
+        yield Note(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
     with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
         for page in _made(shown_there, viewing):
             _note_down(Path(page.path))
             yield page
             if page.size > _HEAVY:
-                yield Noted(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
+                yield Note(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
 
 
 def _made(of: Exhibition, viewing: Pages) -> Iterator[PageWritten]:

@@ -13,7 +13,7 @@ from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.budget import DEFAULT_LIMITS, VideoLimits, frame_cost, image_cost
-from imgcycle.jobs.events import Event, FrameProgress, Noted
+from imgcycle.jobs.events import Event, FrameProgress, Note
 from imgcycle.jobs.images import image
 from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Status
@@ -110,7 +110,7 @@ def _filmed(
     width, height = animation.size
     options, said = clip_options(task.options, height, net.style)
     if said:
-        listener(Noted(f"{shown(task.input)}: {said}"))
+        listener(Note(f"{shown(task.input)}: {said}"))
     lanes = frame_cost(height, width, animation.deep, options, net).lanes(net, room)
     watcher = stats.watch if stats else None
 

@@ -12,7 +12,7 @@ from imgcycle.media.video.sequences import is_pattern, picture_numbers, picture_
 
 
 @dataclass(frozen=True)
-class Facts:
+class InputFingerprint:
     """A file's size in bytes, its time in nanoseconds, its SHA-256.
 
     Of numbered pictures: the sum of their sizes, the latest time, and the SHA-256 of all names, sizes and times.
@@ -28,13 +28,13 @@ def is_sequence(path: Path | str) -> bool:
     return is_pattern(path) and not os.path.lexists(path)
 
 
-def facts_of(path: Path, digest: str | None = None) -> Facts:
+def facts_of(path: Path, digest: str | None = None) -> InputFingerprint:
     """What is there under a file's name or a sequence's; `digest` when a file's is known. OSError passes through."""
     if not is_sequence(path):
         found = path.stat()
-        return Facts(found.st_size, found.st_mtime_ns, digest or file_digest(path))
+        return InputFingerprint(found.st_size, found.st_mtime_ns, digest or file_digest(path))
     pictures = [picture_path(path, number) for number in picture_numbers(path)]
     facts = [(picture.name, (s := picture.stat()).st_size, s.st_mtime_ns) for picture in pictures]
     text = repr(facts).encode("utf-8", "surrogateescape")
     size, time = sum(fact[1] for fact in facts), max((fact[2] for fact in facts), default=0)
-    return Facts(size, time, hashlib.sha256(text).hexdigest())
+    return InputFingerprint(size, time, hashlib.sha256(text).hexdigest())

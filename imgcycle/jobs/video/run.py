@@ -19,7 +19,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, frame_cost, image_cost
 from imgcycle.jobs.disk import check_disk
-from imgcycle.jobs.events import Ended, Event, FrameProgress, Noted, Planned
+from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
 from imgcycle.jobs.progress import BatchProgress
@@ -197,7 +197,7 @@ def convert_clip(
     options = task.options
     takes = _takes(task, footage)
     for note in (*footage.notes, *takes.notes):
-        listener(Noted(f"{shown(task.input)}: {note}"))
+        listener(Note(f"{shown(task.input)}: {note}"))
     recipe = recipe_for(translator.style, options)
     making = {
         "input": footage.digest,
@@ -212,7 +212,7 @@ def convert_clip(
         if shelf.problems is None:
             if shelf.frames:
                 done = f"{shelf.frames} of {footage.frames} frames are done"
-                listener(Noted(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
+                listener(Note(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
             calm = TemporalSmoother(net, options.smooth)
             calm.load(shelf.memory())
             pace = VideoProgress(
@@ -223,7 +223,7 @@ def convert_clip(
             ends = footage.ends(SEGMENT)
             picture, said = clip_options(options, footage.height, translator.style)
             if said:
-                listener(Noted(f"{shown(task.input)}: {said}"))
+                listener(Note(f"{shown(task.input)}: {said}"))
             lanes = frame_cost(footage.height, footage.width, footage.deep, picture, net).lanes(net, room)
             filming = FramePipeline(calm, picture, translator.style, takes, ends, pace.count, watcher, lanes)
             pace.net_seconds = lambda: filming.net_seconds
@@ -235,7 +235,7 @@ def convert_clip(
             failures = filming.failures
         listener(FrameProgress(task.input, shelf.frames, footage.frames, stage="putting together"))
         for note in takes.finish(shelf, recipe | {"input": footage.digest}):
-            listener(Noted(f"{shown(task.input)}: {note}"))
+            listener(Note(f"{shown(task.input)}: {note}"))
         problems = [*(shelf.problems or ()), *filter(None, [stand_ins(shelf.failed, failures)])]
         _note_down(task, translator, footage.digest)
         shelf.remove()

@@ -19,7 +19,7 @@ from imgcycle.media.video.decoder import FrameReader, TimedFrame, scaled_size, w
 from imgcycle.media.video.encoder import VideoCodec
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.clock import jumps_note
-from imgcycle.media.video.sequences import Sequence as Pictures
+from imgcycle.media.video.sequences import ImageSequence as Pictures
 from imgcycle.media.video.sequences import is_pattern, read_sequence
 
 _DEEP_CODECS = ("hevc", "av1", "ffv1")

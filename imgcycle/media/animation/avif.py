@@ -28,14 +28,14 @@ _PICTURES = b"pict"
 
 
 @dataclass(frozen=True)
-class Sequence:
+class AvifSequence:
     """Seconds that each frame is shown, and how often all of them are (0: for ever)."""
 
     delays: tuple[Fraction, ...]
     plays: int
 
 
-def parse_avif(data: bytes) -> Sequence | None:
+def parse_avif(data: bytes) -> AvifSequence | None:
     """What the track of pictures says; None where there is none.
 
     A track without an edit list says nothing of repetition, and viewers repeat it for ever.
@@ -50,7 +50,7 @@ def parse_avif(data: bytes) -> Sequence | None:
                 for at in range(table.start + 8, table.stop - 7, 8):
                     count, ticks = struct.unpack_from(">II", data, at)
                     delays += [Fraction(ticks, scale)] * min(count, len(data))
-        return Sequence(tuple(delays), _plays(data, track))
+        return AvifSequence(tuple(delays), _plays(data, track))
     return None
 
 

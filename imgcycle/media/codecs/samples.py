@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from imgcycle.errors import InputError
-from imgcycle.media.codecs.tiff_reader import Layout, first, layout_of, numbers, read_by_samples
+from imgcycle.media.codecs.tiff_reader import SampleLayout, first, layout_of, numbers, read_by_samples
 from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Pixels
 
@@ -104,7 +104,7 @@ class _Segments:
     fill: int
 
     @classmethod
-    def of(cls, image: Image.Image, layout: Layout) -> _Segments:
+    def of(cls, image: Image.Image, layout: SampleLayout) -> _Segments:
         columns, rows = first(image, 256), first(image, 257)
         tiled = 324 in getattr(image, "tag_v2", {})
         offsets, counts = _places(image)
@@ -125,7 +125,7 @@ class _Segments:
             raise InputError("damaged: it has too few strips or tiles for its size")
         return found
 
-    def places(self, layout: Layout) -> Iterator[tuple[int, int, int]]:
+    def places(self, layout: SampleLayout) -> Iterator[tuple[int, int, int]]:
         """Plane, first row and first column of each, in order."""
         for plane in range(layout.channels if layout.planar else 1):
             for top in range(0, self.rows, self.height):
@@ -133,7 +133,7 @@ class _Segments:
                     yield plane, top, left
 
 
-def _assembled(segments: _Segments, layout: Layout, data: bytes) -> npt.NDArray[Any]:
+def _assembled(segments: _Segments, layout: SampleLayout, data: bytes) -> npt.NDArray[Any]:
     """(H, W, channels) as stored, unsigned, in the smallest type that holds them."""
     each = 1 if layout.planar else layout.channels
     kind = np.dtype(f"u{_holding(layout.bits)}")
@@ -199,7 +199,7 @@ def _by_libtiff(coded: bytes, compression: int, line: int, rows: int) -> bytes:
     return TiffImagePlugin.TiffImageFile(io.BytesIO(whole)).tobytes()
 
 
-def _scaled(samples: npt.NDArray[Any], layout: Layout) -> Pixels:
+def _scaled(samples: npt.NDArray[Any], layout: SampleLayout) -> Pixels:
     """From zero to the largest value there may be, as 8 or 16 bits; below zero is black (TIFF 6.0, section 8)."""
     if layout.photometric == 3:
         return cast(Pixels, samples)
@@ -222,7 +222,7 @@ def _scaled(samples: npt.NDArray[Any], layout: Layout) -> Pixels:
     return cast(Pixels, out)
 
 
-def _looked_up(image: Image.Image, layout: Layout, indices: npt.NDArray[Any]) -> Pixels:
+def _looked_up(image: Image.Image, layout: SampleLayout, indices: npt.NDArray[Any]) -> Pixels:
     """The colours of a palette's entries; 8 bits where its own 16 say no more."""
     table = np.array(numbers(image, 320), np.uint16)
     if len(table) != 3 << layout.bits:

@@ -104,7 +104,7 @@ def first(image: Image.Image, tag: int, default: int = 0) -> int:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SampleLayout:
     """What the samples of a page are: how many bits, signed or not, how many a pixel and which of them mean what.
 
     `colours` come first (1 grey or palette, 3, or 4 of ink); `alpha` is the place of the transparency, or None, with
@@ -137,7 +137,7 @@ class Layout:
         return self.photometric in _GREY
 
 
-def layout_of(image: Image.Image) -> Layout:
+def layout_of(image: Image.Image) -> SampleLayout:
     """The layout of a page that is no stranger."""
     photometric, channels = first(image, 262, _implied(image)), _channels(image)
     colours = _COLOURS.get(photometric, 1)
@@ -154,7 +154,9 @@ def layout_of(image: Image.Image) -> Layout:
     bits = numbers(image, 258, (1,))
     signed = first(image, 339, 1) == 2
     planar = first(image, 284, 1) == 2 and channels > 1
-    return Layout(bits[0], signed, photometric, channels, colours, alpha, associated, planar, first(image, 259, 1))
+    return SampleLayout(
+        bits[0], signed, photometric, channels, colours, alpha, associated, planar, first(image, 259, 1)
+    )
 
 
 def notes_of(image: Image.Image) -> tuple[str, ...]:

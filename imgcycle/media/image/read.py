@@ -70,7 +70,7 @@ _READ = (*(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MP
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageHeader:
     """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
     to be turned, whether a JPEG is progressive, the format's name, the bytes of a TIFF's pixel where its samples
     are more than usual."""
@@ -120,7 +120,7 @@ def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
         return _decoded(open_image(data, max_pixels), data)
 
 
-def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
+def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
     try:
         with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -202,7 +202,7 @@ def _count(pixels: int) -> str:
     return f"{pixels / 1e6:.0f} megapixels" if pixels >= 10**6 else f"{pixels} pixels"
 
 
-def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
+def measure(data: Data, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """What the header alone tells of a picture; InputError when it has none."""
     with in_one_line(data):
         image = open_image(data, max_pixels)
@@ -211,7 +211,7 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> Facts:
         turn = metadata_of(image, data, False).orientation
         width, height = upright_size(image, turn)
         about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
-        return Facts(width, height, frames, *about, samples.stored_bytes(image))
+        return ImageHeader(width, height, frames, *about, samples.stored_bytes(image))
 
 
 @contextlib.contextmanager

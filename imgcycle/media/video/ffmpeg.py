@@ -82,7 +82,7 @@ def source(path: Path, *options: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Finished:
+class ProcessResult:
     """What a run of ffmpeg left: its exit status, its standard output, its log as (level, text)."""
 
     status: int
@@ -192,7 +192,7 @@ class Running:
             self._on_line(level, said)
 
 
-def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> Finished:
+def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> ProcessResult:
     """Run ffmpeg to its end; OSError and ValueError (a path it cannot be given) pass through."""
     log: list[tuple[str, str]] = []
     with Running(
@@ -202,10 +202,10 @@ def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> Finish
         while block := run.stdout.read(1 << 20):
             blocks.append(block)
         status = run.wait()
-    return Finished(status, b"".join(blocks), tuple(log))
+    return ProcessResult(status, b"".join(blocks), tuple(log))
 
 
-def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) -> Finished:
+def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) -> ProcessResult:
     """Run ffmpeg and raise `failure` when it does not end well: "`what`: the reason"; DiskFull for an OutputError that
     comes of that."""
     try:

@@ -31,7 +31,7 @@ def is_pattern(name: str | Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class ImageSequence:
     """Pictures whose names differ by a number, ascending, shown one after another at a constant rate."""
 
     pattern: Path
@@ -68,7 +68,7 @@ class Sequence:
         return range(first, max(first, last))
 
 
-def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Sequence:
+def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> ImageSequence:
     """The pictures a pattern names; InputError when there is none, or the first cannot be read."""
     if not is_pattern(pattern):
         raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
@@ -83,7 +83,7 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
     first = _read(picture_path(pattern, numbers[0]), max_pixels)
     width, height = first.size
     deep = first.pixels.dtype == np.uint16
-    return Sequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
+    return ImageSequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
 
 
 def picture_numbers(pattern: Path) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ def picture_numbers(pattern: Path) -> tuple[int, ...]:
 
 
 def read_sequence(
-    sequence: Sequence,
+    sequence: ImageSequence,
     *,
     start: Fraction | None = None,
     end: Fraction | None = None,

@@ -12,9 +12,9 @@ from torch import Tensor
 from imgcycle.errors import WeightsError
 from imgcycle.weights.contents import AGAIN, in_short, kind_of_weights, safetensors_header
 from imgcycle.weights.importers.layout import State
-from imgcycle.weights.importers.machine import Damaged, Foreign
+from imgcycle.weights.importers.machine import Damaged, ForeignObject
 from imgcycle.weights.importers.pickles import check_pickle
-from imgcycle.weights.importers.tensors import Block, View
+from imgcycle.weights.importers.tensors import StorageBlock, View
 
 _DEEPEST, _MOST, _LONGEST = 10, 20_000, 300
 _WRAPPERS = {"module", "_orig_mod"}
@@ -22,7 +22,7 @@ _WRAPPERS = {"module", "_orig_mod"}
 _LEAVES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var")
 _ARRAYS = ("._reconstruct", "._frombuffer")
 """How NumPy makes an array."""
-_LOOKED_INTO = (Tensor, View, Foreign, dict, list, tuple)
+_LOOKED_INTO = (Tensor, View, ForeignObject, dict, list, tuple)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def flatten(tree: Any) -> dict[str, Any]:
 
 
 def _tensors(found: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in found if name and not isinstance(value, Foreign)}
+    return {name: value for name, value in found if name and not isinstance(value, ForeignObject)}
 
 
 def _hidden(found: list[tuple[str, Any]]) -> dict[str, str]:
@@ -88,7 +88,7 @@ def _hidden(found: list[tuple[str, Any]]) -> dict[str, str]:
     hidden: dict[str, str] = {}
     seen: set[int] = set()
     for name, value in found:
-        if isinstance(value, Foreign):
+        if isinstance(value, ForeignObject):
             is_array = value.name.endswith(_ARRAYS) and name.rpartition(".")[2] in _LEAVES
             if (_holds_tensors(value, seen) or is_array or not name) and len(hidden) < _MOST:
                 hidden[name] = value.name
@@ -103,7 +103,7 @@ def _walk(tree: Any) -> list[tuple[str, Any]]:
     left: list[tuple[str, int, Any]] = [("", 0, tree)]
     while left:
         path, depth, value = left.pop()
-        if isinstance(value, Tensor | View | Foreign):
+        if isinstance(value, Tensor | View | ForeignObject):
             found.append((path, value))
         elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
@@ -123,15 +123,21 @@ def _word(key: Any) -> str:
     return text if len(text) > _LONGEST else ".".join(word for word in text.split(".") if word not in _WRAPPERS)
 
 
-def _holds_tensors(foreign: Foreign, seen: set[int]) -> bool:
+def _holds_tensors(foreign: ForeignObject, seen: set[int]) -> bool:
     """Whether tensors hang on a foreign object; what was looked into before is passed over."""
     left: list[Any] = [foreign]
     holds = False
     while left:
         value = left.pop()
-        if isinstance(value, View | Block):
+        if isinstance(value, View | StorageBlock):
             holds = True
-        elif isinstance(value, Foreign | dict | list | tuple) and id(value) not in seen:
+        elif isinstance(value, ForeignObject | dict | list | tuple) and id(value) not in seen:
             seen.add(id(value))
-            left += value.parts if isinstance(value, Foreign) else value.values() if isinstance(value, dict) else value
+            left += (
+                value.parts
+                if isinstance(value, ForeignObject)
+                else value.values()
+                if isinstance(value, dict)
+                else value
+            )
     return holds

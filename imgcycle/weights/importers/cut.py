@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, fits, layers_of, ordered
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
 from imgcycle.weights.importers.resnets import assemble
 
 _TAPS = {3: (1.0, 2.0, 1.0), 4: (1.0, 3.0, 3.0, 1.0)}
@@ -53,4 +53,4 @@ def _check(blur: Tensor) -> None:
     raise WeightsError(f"a blur filter of shape {tuple(blur.shape)} is not one of CUT's")
 
 
-CUT = Layout("CUT and FastCUT", _matches, _convert)
+CUT = TensorLayout("CUT and FastCUT", _matches, _convert)

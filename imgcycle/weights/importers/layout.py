@@ -43,7 +43,7 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TensorLayout:
     """One way of naming a generator's tensors.
 
     `matches(state)` looks at names and shapes alone. `convert(state, asked)` raises WeightsError with what does

@@ -6,7 +6,7 @@ official net it reflects the edges of its strided convolutions too.
 
 from __future__ import annotations
 
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, fits, layers_of, ordered
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
 from imgcycle.weights.importers.resnets import assemble
 
 _PARTS = ("initial", "down_blocks", "res_blocks", "up_blocks", "last")
@@ -23,4 +23,4 @@ def _convert(state: State, _: Asked) -> Converted:
     return assemble(layers_of(ordered(state, _PARTS)), "reflected", bias_under_batch=True)
 
 
-LEARNING_COLLECTION = Layout("Machine-Learning-Collection", _matches, _convert)
+LEARNING_COLLECTION = TensorLayout("Machine-Learning-Collection", _matches, _convert)

@@ -3,8 +3,8 @@
 A pickle is a program for a small stack machine. The machine here knows every instruction of protocols 0 to 5 and
 carries out none that reaches outside: the name of a function stays a name, a call becomes a note of who would have
 been called with what, a block of values is the claim it makes. What PyTorch itself calls for plain tensors is
-understood (`tensors.py`); everything else, NumPy's numbers or a trainer's options, becomes a `Foreign` that stands
-where the object would.
+understood (`tensors.py`); everything else, NumPy's numbers or a trainer's options, becomes a `ForeignObject` that
+stands where the object would.
 
 Work and memory are bounded for any input: every instruction costs what it takes off the stack at most, long texts and
 numbers are passed over unread, only plain texts are ever keys, and there are limits on instructions and on things
@@ -40,7 +40,7 @@ class Name:
 
 
 @dataclass(slots=True, eq=False)
-class Foreign:
+class ForeignObject:
     """An object that only code could build: the name that code has, and what it would be given."""
 
     name: str
@@ -231,7 +231,7 @@ class Machine:
         """Put keys and values, one after the other, into what a dict is on paper."""
         if len(items) % 2:
             raise Damaged("a key has no value")
-        if isinstance(target, Foreign):
+        if isinstance(target, ForeignObject):
             target.parts += items
         elif isinstance(target, dict):
             for n in range(0, len(items), 2):
@@ -248,7 +248,7 @@ class Machine:
         self._extend(self._stack[-1], items)
 
     def _extend(self, target: Any, items: list[Any]) -> None:
-        if isinstance(target, Foreign):
+        if isinstance(target, ForeignObject):
             target.parts += items
         elif isinstance(target, list):
             target += items
@@ -302,7 +302,7 @@ class Machine:
             raise Damaged("it calls a function with what are no arguments")
         made = self._made(kind, arguments)
         if names:
-            made = Foreign(kind.full if isinstance(kind, Name) else "call", [made, names])
+            made = ForeignObject(kind.full if isinstance(kind, Name) else "call", [made, names])
         self._thing(made)
 
     def _object(self) -> None:
@@ -317,14 +317,14 @@ class Machine:
     def _made(self, function: Any, arguments: tuple[Any, ...]) -> Any:
         if isinstance(function, Name):
             return self._called(function, arguments)
-        if isinstance(function, Foreign):
-            return Foreign(function.name, [function, arguments])
+        if isinstance(function, ForeignObject):
+            return ForeignObject(function.name, [function, arguments])
         raise Damaged("it calls what is no function")
 
     def _build(self) -> None:
         """What an object is given as its state. A dict's own attributes say nothing of its items."""
         state, target = self._pop(), self._top()
-        if isinstance(target, Foreign):
+        if isinstance(target, ForeignObject):
             target.parts.append(state)
         elif not isinstance(state, dict) or isinstance(target, Name | _Passed | str | int | tuple | None):
             raise Damaged("it gives a state to what has none")
@@ -377,8 +377,8 @@ _INSTRUCTIONS: dict[int, Callable[[Machine], object]] = {
         "\x96": lambda m: m._bytes(m._number(8)), "t": lambda m: m._thing(tuple(m._row())),
         ")": lambda m: m._push(()), "\x85": lambda m: m._tuple_of(1), "\x86": lambda m: m._tuple_of(2),
         "\x87": lambda m: m._tuple_of(3), "]": lambda m: m._thing([]), "l": lambda m: m._thing(m._row()),
-        "}": lambda m: m._thing({}), "d": Machine._dict, "\x8f": lambda m: m._thing(Foreign("set")),
-        "\x91": lambda m: m._thing(Foreign("frozenset", m._row())), "s": Machine._setitem, "u": Machine._setitems,
+        "}": lambda m: m._thing({}), "d": Machine._dict, "\x8f": lambda m: m._thing(ForeignObject("set")),
+        "\x91": lambda m: m._thing(ForeignObject("frozenset", m._row())), "s": Machine._setitem, "u": Machine._setitems,
         "a": Machine._append, "e": Machine._appends, "\x90": Machine._appends, "(": lambda m: m._push(_MARK),
         "0": lambda m: m._stack.pop(), "1": lambda m: m._row(), "2": lambda m: m._thing(m._top()),
         "q": lambda m: m._remember(m._number(1)), "r": lambda m: m._remember(m._number(4)),

@@ -7,7 +7,7 @@ of the last one around makes it one for RGB.
 
 from __future__ import annotations
 
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, fits, layers_of, ordered
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
 from imgcycle.weights.importers.resnets import assemble
 
 _REVERSED = [2, 1, 0]
@@ -30,4 +30,4 @@ def _convert(state: State, asked: Asked) -> Converted:
     return Converted(made.config, tensors, made.description, (*made.notes, note))
 
 
-MMAGIC = Layout("MMagic", _matches, _convert)
+MMAGIC = TensorLayout("MMagic", _matches, _convert)

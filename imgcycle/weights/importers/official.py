@@ -6,7 +6,7 @@ has no weights), then two transposed convolutions and the last one.
 
 from __future__ import annotations
 
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, fits, layers_of, ordered
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
 from imgcycle.weights.importers.resnets import assemble
 
 
@@ -22,4 +22,4 @@ def _convert(state: State, _: Asked) -> Converted:
     return assemble(layers, notes=notes)
 
 
-OFFICIAL = Layout("CycleGAN's official PyTorch code", _matches, _convert)
+OFFICIAL = TensorLayout("CycleGAN's official PyTorch code", _matches, _convert)

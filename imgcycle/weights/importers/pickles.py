@@ -26,7 +26,7 @@ from imgcycle.errors import WeightsError
 from imgcycle.media.files import opened
 from imgcycle.weights.contents import AGAIN, stranger
 from imgcycle.weights.importers.machine import Damaged, Machine
-from imgcycle.weights.importers.tensors import SIZES, Block, Names, View, brief
+from imgcycle.weights.importers.tensors import SIZES, Names, StorageBlock, View, brief
 
 _ENTRY = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -64,7 +64,7 @@ class Declared:
         values = torch.frombuffer(self._blocks[key], dtype=kind, count=whole)
         return values.as_strided(view.shape, view.strides, view.offset)
 
-    def _read(self, block: Block) -> bytearray:
+    def _read(self, block: StorageBlock) -> bytearray:
         content = bytearray(block.size)
         with self.path.open("rb") as file:
             file.seek(self.places[block.key])

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, fits, layers_of, ordered
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
 from imgcycle.weights.importers.resnets import assemble
 
 
@@ -18,4 +18,4 @@ def _convert(state: State, _: Asked) -> Converted:
     return assemble(layers_of(ordered(state)), bias_under_batch=True)
 
 
-PYTORCH_GAN = Layout("PyTorch-GAN", _matches, _convert)
+PYTORCH_GAN = TensorLayout("PyTorch-GAN", _matches, _convert)

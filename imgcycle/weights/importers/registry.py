@@ -1,6 +1,6 @@
 """Every layout known, and the way from a foreign file to a generator.
 
-A new layout is one file with a `Layout` in it, and one line here.
+A new layout is one file with a `TensorLayout` in it, and one line here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imgcycle.weights.contents import kind_of_weights
 from imgcycle.weights.find import check_way
 from imgcycle.weights.importers.checkpoint import read_checkpoint
 from imgcycle.weights.importers.cut import CUT
-from imgcycle.weights.importers.layout import Asked, Converted, Direction, Layout, State
+from imgcycle.weights.importers.layout import Asked, Converted, Direction, State, TensorLayout
 from imgcycle.weights.importers.learning_collection import LEARNING_COLLECTION
 from imgcycle.weights.importers.mmagic import MMAGIC
 from imgcycle.weights.importers.official import OFFICIAL
@@ -32,7 +32,7 @@ from imgcycle.weights.importers.unet import UNET
 from imgcycle.weights.importers.unit import UNIT
 from imgcycle.weights.native import check_values, digest, save_weights
 
-NAMED: tuple[Layout, ...] = (OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION)
+NAMED: tuple[TensorLayout, ...] = (OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION)
 """Layouts told by names; only when none of them is in a file, shapes alone are tried."""
 _BRANCHES = 20
 _MOST_NAMED = 3

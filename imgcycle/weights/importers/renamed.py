@@ -8,7 +8,7 @@ assumed to be as in the paper, and said.
 from __future__ import annotations
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers.layout import Asked, Converted, Layout, State, layers_of
+from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, layers_of
 from imgcycle.weights.importers.resnets import assemble
 
 _ASSUMED = "known by its shapes alone: edges and activations are assumed to be the paper's"
@@ -41,4 +41,4 @@ def near_miss(state: State) -> str:
     return ""
 
 
-RENAMED = Layout("a re-implementation", _matches, _convert)
+RENAMED = TensorLayout("a re-implementation", _matches, _convert)

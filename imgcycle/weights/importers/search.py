@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers.layout import Direction, Layout, State
+from imgcycle.weights.importers.layout import Direction, State, TensorLayout
 
 _FEWEST = 10
 """No generator has fewer tensors; smaller branches are not looked into."""
@@ -24,7 +24,7 @@ class Found:
     """A generator in a checkpoint: under which name, in which layout."""
 
     prefix: str
-    layout: Layout
+    layout: TensorLayout
     state: State
 
     def has(self, name: str) -> bool:
@@ -49,7 +49,7 @@ class Found:
         return "B2A" if tail in _BACKWARD and (tail != core or len(core) > 1 or core == "f") else None
 
 
-def search(state: State, layouts: Sequence[Layout]) -> list[Found]:
+def search(state: State, layouts: Sequence[TensorLayout]) -> list[Found]:
     """The generators of a checkpoint in any of the layouts, in its order; inside one, no other is looked for."""
     found: list[Found] = []
     left = [("", state)]

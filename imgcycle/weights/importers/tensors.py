@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from imgcycle.media.paths import shown
-from imgcycle.weights.importers.machine import MOST_THINGS, Damaged, Foreign, Name, key_of
+from imgcycle.weights.importers.machine import MOST_THINGS, Damaged, ForeignObject, Name, key_of
 
 _STORAGES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
@@ -58,7 +58,7 @@ _HARMFUL_BUILTINS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class StorageBlock:
     """A storage by its claim: its key in the file, how many values it has, of which kind."""
 
     key: str
@@ -75,7 +75,7 @@ class Block:
 class View:
     """A tensor on paper: where in a block its values lie. It was compared with the block and lies within."""
 
-    block: Block
+    block: StorageBlock
     kind: str
     offset: int
     shape: tuple[int, ...]
@@ -86,7 +86,7 @@ class Names:
     """Understands the names in a checkpoint's pickles. `blocks` holds every storage claimed, by its key."""
 
     def __init__(self) -> None:
-        self.blocks: dict[str, Block] = {}
+        self.blocks: dict[str, StorageBlock] = {}
         self._pairs = 0
 
     def named(self, full: str) -> None:
@@ -95,7 +95,7 @@ class Names:
         if module in _HARMFUL or (module in ("builtins", "__builtin__") and name in _HARMFUL_BUILTINS):
             raise Damaged(f"it would import {brief(full)}, which weights have no use for")
 
-    def claimed(self, claim: Any) -> Block | Name:
+    def claimed(self, claim: Any) -> StorageBlock | Name:
         """The storage that a reference describes, by its kind, key and count; in old files also the class of a whole
         net, whose source the reference carries."""
         if isinstance(claim, tuple) and len(claim) > 1 and claim[0] == "module" and isinstance(claim[1], Name):
@@ -108,7 +108,7 @@ class Names:
             raise Damaged("a block of values is described in an unknown way")
         if not isinstance(key, str | int):
             raise Damaged("a block of values is described in an unknown way")
-        block = Block(str(key), int(count), kind)
+        block = StorageBlock(str(key), int(count), kind)
         if self.blocks.setdefault(block.key, block).size != block.size:
             raise Damaged(f"block {brief(block.key)} is described twice, differently")
         return block
@@ -126,10 +126,10 @@ class Names:
             inner, kind, given = arguments[:3]
             if isinstance(kind, Name) and kind.full in _PLAIN and isinstance(inner, Name) and isinstance(given, tuple):
                 # The inner call is one of a few that are known, or else foreign: never this one again.
-                return Foreign(inner.full, [given]) if inner.full in _TYPED else self.called(inner, given)
-            return Foreign(kind.full if isinstance(kind, Name) else full, [given])
+                return ForeignObject(inner.full, [given]) if inner.full in _TYPED else self.called(inner, given)
+            return ForeignObject(kind.full if isinstance(kind, Name) else full, [given])
         behind = arguments[0] if full in _MAKERS and arguments else function
-        return Foreign(behind.full if isinstance(behind, Name) else full, list(arguments))
+        return ForeignObject(behind.full if isinstance(behind, Name) else full, list(arguments))
 
     def _filled(self, full: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
         """A dict made with its items at once: a Counter's dict, the pairs of an OrderedDict of Python 2."""
@@ -162,14 +162,14 @@ def _block_kind(named: Any) -> str | None:
     return _STORAGES.get(name.removesuffix("Storage")) if known else None
 
 
-def _view(arguments: tuple[Any, ...], has_kind: bool) -> View | Foreign:
+def _view(arguments: tuple[Any, ...], has_kind: bool) -> View | ForeignObject:
     """A tensor must lie within its block and show no value twice: an expanded one grows when it is copied."""
     if len(arguments) < (7 if has_kind else 4):
         raise Damaged("a tensor is described in an unknown way")
     block, offset, shape, strides = arguments[:4]
-    if isinstance(block, Foreign):
-        return Foreign(block.name, [block])
-    if not isinstance(block, Block) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+    if isinstance(block, ForeignObject):
+        return ForeignObject(block.name, [block])
+    if not isinstance(block, StorageBlock) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise Damaged("a tensor is described in an unknown way")
     kind = block.kind
     if has_kind:

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from imgcycle.config import NetConfig, NormKind
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers.layout import Asked, Converted, Layer, Layout, State, fits, layers_of, norm_kind, put
+from imgcycle.weights.importers.layout import (
+    Asked,
+    Converted,
+    Layer,
+    State,
+    TensorLayout,
+    fits,
+    layers_of,
+    norm_kind,
+    put,
+)
 
 _NORMS = {"instance": "instance norm", "affine": "affine instance norm", "batch": "batch norm"}
 
@@ -87,4 +97,4 @@ def _check_shapes(rows: list[tuple[Layer, Layer]], width: int) -> None:
                 raise WeightsError(f"{layer.name} is {layer.shape}, where a U-Net generator has {shape}")
 
 
-UNET = Layout("CycleGAN's and pix2pix's official PyTorch code", _matches, _convert)
+UNET = TensorLayout("CycleGAN's and pix2pix's official PyTorch code", _matches, _convert)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imgcycle.config import NetConfig
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers.layout import Asked, Converted, Layer, Layout, State, layers_of, ordered, put
+from imgcycle.weights.importers.layout import Asked, Converted, Layer, State, TensorLayout, layers_of, ordered, put
 
 
 def _matches(state: State) -> bool:
@@ -59,4 +59,4 @@ def _check_shapes(encoder: list[Layer], decoder: list[Layer], w: int, depth: int
         raise WeightsError("its norms do not stand where UNIT has them")
 
 
-UNIT = Layout("UNIT (2018)", _matches, _convert)
+UNIT = TensorLayout("UNIT (2018)", _matches, _convert)

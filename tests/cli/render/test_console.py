@@ -12,7 +12,7 @@ from rich.console import Console
 
 from imgcycle.cli.app import run
 from imgcycle.cli.render.console import BarListener, emit_json, printable
-from imgcycle.jobs.events import FrameProgress, Noted
+from imgcycle.jobs.events import FrameProgress, Note
 from tests.styles import save_style
 
 
@@ -50,5 +50,5 @@ def test_brackets_in_the_name_of_a_clip_are_no_markup(capsys: pytest.CaptureFixt
     file = io.StringIO()
     Console(file=file, width=120).print(bars.progress.get_renderable())
     assert "a [trailer].mp4" in file.getvalue()
-    bars(Noted("\x1b[2J [red]"))
+    bars(Note("\x1b[2J [red]"))
     assert "\\x1b[2J [red]" in capsys.readouterr().err

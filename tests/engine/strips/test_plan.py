@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.strips.passes import Schedule, cut, trace
+from imgcycle.engine.strips.passes import PassSchedule, cut, trace
 from imgcycle.engine.strips.plan import WHOLE_BYTES, least_memory, make_plan, whole_bytes
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
@@ -129,7 +129,7 @@ def test_each_row_is_computed_once_whatever_the_strips() -> None:
     assert chain is not None
     nodes = trace(chain, 3, 64, 40)
     for a_pass in cut(nodes, range(len(nodes))):
-        schedule = Schedule(nodes, a_pass)
+        schedule = PassSchedule(nodes, a_pass)
         for rows in (1, 5, 64):
             ends, seen = schedule.start(), {step.node: 0 for step in schedule.order}
             while ends[a_pass.goal] < schedule.height:

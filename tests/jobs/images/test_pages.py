@@ -12,7 +12,7 @@ from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.events import Ended, Event, Noted, PageWritten
+from imgcycle.jobs.events import Ended, Event, Note, PageWritten
 from imgcycle.jobs.images.pages import Pages, credit_for, titled, with_pages
 from imgcycle.jobs.images.plan import ConvertRequest, plan_styles
 from imgcycle.jobs.images.run import StyleJob, convert_styles
@@ -130,7 +130,7 @@ def test_heavy_pages_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_HEAVY", 1000)
     monkeypatch.setattr(module, "_MANY", 2)
     page = folder / "g.html"
-    notes = [e.text for e in shown(folder, works(folder), Pages(gallery=page)) if isinstance(e, Noted)]
+    notes = [e.text for e in shown(folder, works(folder), Pages(gallery=page)) if isinstance(e, Note)]
     assert notes == [f"making {page} of 5 pictures", f"{page} is heavy for a browser: --sample 100 makes a lighter one"]
 
 

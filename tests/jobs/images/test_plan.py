@@ -14,7 +14,7 @@ from imgcycle.data.folders import ImageFolder
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.samples import pictures
-from imgcycle.jobs.events import Ended, Finished
+from imgcycle.jobs.events import Ended, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan, plan_styles
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row, Summary
@@ -37,7 +37,7 @@ def run(*inputs: str, style: Style = MONET, **more: Any) -> tuple[list[Row], Sum
     net = Translator(tiny_net(), torch.device("cpu"), style=style)
     found = list(convert_all(plan(ConvertRequest(inputs, **more), style), net))
     assert isinstance(found[-1], Ended)
-    return [event.row for event in found if isinstance(event, Finished)], found[-1].summary
+    return [event.row for event in found if isinstance(event, RowFinished)], found[-1].summary
 
 
 def names(*inputs: str, style: Style = MONET, **more: Any) -> list[str]:

@@ -13,7 +13,7 @@ import imgcycle
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError, UsageError
-from imgcycle.jobs.events import Ended, Finished
+from imgcycle.jobs.events import Ended, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
 from imgcycle.jobs.tasks import Row, Summary, Task
@@ -30,7 +30,7 @@ def translator() -> Translator:
 def run(request: ConvertRequest, translator: Translator) -> tuple[list[Row], Summary]:
     events = list(convert_all(plan(request, translator.style), translator))
     assert isinstance(events[-1], Ended)
-    return [e.row for e in events if isinstance(e, Finished)], events[-1].summary
+    return [e.row for e in events if isinstance(e, RowFinished)], events[-1].summary
 
 
 def tree(folder: Path, count: int = 6) -> list[Path]:
@@ -163,7 +163,7 @@ def test_stopping_early_leaves_whole_files_alone(tmp_path: Path, translator: Tra
     tree(tmp_path / "photos", 8)
     events = convert_all(plan(ConvertRequest((str(tmp_path / "photos"),)), translator.style), translator)
     for event in events:
-        if isinstance(event, Finished):
+        if isinstance(event, RowFinished):
             break
     events.close()  # type: ignore[attr-defined]
     written = [p for p in (tmp_path / "photos-tiny").glob("d*/*") if p.is_file()]

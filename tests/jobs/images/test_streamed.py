@@ -19,7 +19,7 @@ from imgcycle.engine.translator import Strokes, Style, Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import budget
 from imgcycle.jobs.budget import ImageCost, MemoryBudget, TooSmall, plan_file
-from imgcycle.jobs.events import Event, Finished, Progressed
+from imgcycle.jobs.events import Event, Progressed, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
 from imgcycle.jobs.images.streamed import StreamedImage
@@ -151,7 +151,7 @@ def test_a_tree_goes_row_by_row_and_is_done(tmp_path: Path, translator: Translat
     todo = plan(request, translator.style)
     assert all(by_rows(task, translator) for task in todo.tasks)
     done = list(convert_all(todo, translator, memory=TIGHT, listener=heard.append))
-    assert [e.row.status for e in done if isinstance(e, Finished)] == ["done"] * len(PICTURES)
+    assert [e.row.status for e in done if isinstance(e, RowFinished)] == ["done"] * len(PICTURES)
     assert len([e for e in heard if isinstance(e, Progressed)]) > 20
     # The ledger knows them, and their recipes would.
     again = plan(request, translator.style)

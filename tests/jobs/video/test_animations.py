@@ -15,7 +15,7 @@ from imgcycle import convert_image, convert_video
 from imgcycle.config import ConvertOptions, VideoOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.events import Ended, Finished, Noted
+from imgcycle.jobs.events import Ended, Note, RowFinished
 from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -190,11 +190,11 @@ def test_of_a_folder_what_is_said_is_said_once(tmp_path: Path, translator: Trans
     (tmp_path / "in" / "c.png").write_bytes(apng(*(Part(p) for p in pictures(3)))[:-900])
     request = ConvertRequest((str(tmp_path / "in"),), str(tmp_path / "out"), AS_IT_IS, format="webp")
     events = list(convert_all(plan(request, translator.style), translator))
-    rows = [e.row for e in events if isinstance(e, Finished)]
+    rows = [e.row for e in events if isinstance(e, RowFinished)]
     assert [row.status for row in rows] == ["done", "done", "failed"]
     assert "frame" in (rows[2].error or "")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".imgcycle", "a.webp", "b.webp"]
-    (note,) = [e.text for e in events if isinstance(e, Noted)]
+    (note,) = [e.text for e in events if isinstance(e, Note)]
     assert note.startswith("2 pictures, ")
     assert "rounded to thousandths" in note
     assert isinstance(events[-1], Ended)

@@ -17,7 +17,7 @@ import imgcycle
 from imgcycle.config import VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, UsageError
-from imgcycle.jobs.events import Ended, Event, Finished, Noted
+from imgcycle.jobs.events import Ended, Event, Note, RowFinished
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
 from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
@@ -44,7 +44,7 @@ def carried_out(
     heard: list[Event] = []
     events = list(convert_clips(plan_clips(request, translator.style), translator, heard.append, stats=stats))
     assert isinstance(events[-1], Ended)
-    rows = [event.row for event in events if isinstance(event, Finished)]
+    rows = [event.row for event in events if isinstance(event, RowFinished)]
     assert all(isinstance(row, ClipRow) for row in rows)
     return rows, events[-1].summary, heard  # type: ignore[return-value]
 
@@ -192,7 +192,7 @@ def test_interrupted_work_goes_on_where_it_was(tmp_path: Path, translator: Trans
     row = convert_clip(task, rest, events.append)
     assert (row.status, row.frames, rest.calls) == ("done", 12, 12 - done)
     assert f"{source}: {done} of 12 frames are done from an earlier try, and it goes on from there" in [
-        event.text for event in events if isinstance(event, Noted)
+        event.text for event in events if isinstance(event, Note)
     ]
     assert checksums(tmp_path / "b.mp4") == checksums(tmp_path / "whole.mp4")
     assert same_times(times(tmp_path / "b.mp4"), times(source))
@@ -269,7 +269,7 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     assert len(list((tmp_path / "early").glob("*.png"))) == 12
     shorter = replace(request, output=early, options=VideoOptions(end="0.5"), update=True)
     _, _, heard = carried_out(shorter, Counting())
-    said = [event.text for event in heard if isinstance(event, Noted)]
+    said = [event.text for event in heard if isinstance(event, Note)]
     assert said[-1].endswith("a.mp4: 07.png and 5 others stood there before, and are not of this result")
     # A picture that vanished meanwhile is made again.
     with pytest.raises(KeyboardInterrupt):
@@ -428,7 +428,7 @@ def test_what_cameras_and_receivers_write_is_made_once(tmp_path: Path, translato
     assert [(row.status, row.error) for row in rows] == [("done", None)] * 4
     assert [row.frames for row in rows] == list(wanted.values())
     assert summary.exit_code == 0
-    said = [event.text for event in heard if isinstance(event, Noted)]
+    said = [event.text for event in heard if isinstance(event, Note)]
     (note,) = (text for text in said if "joined.ts" in text)
     assert re.search(r"joined\.ts: the clock jumps once, first at 1\.0\d\d s: recordings were joined", note)
     results = {name: probe_video(tmp_path / "out" / name) for name in wanted}

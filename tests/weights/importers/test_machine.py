@@ -17,7 +17,7 @@ import torch
 from imgcycle.errors import WeightsError
 from imgcycle.weights.importers import import_checkpoint, machine
 from imgcycle.weights.importers.checkpoint import read_checkpoint
-from imgcycle.weights.importers.machine import Damaged, Foreign, Machine
+from imgcycle.weights.importers.machine import Damaged, ForeignObject, Machine
 from imgcycle.weights.importers.tensors import Names
 
 BOMB = 50_000
@@ -56,7 +56,7 @@ def test_plain_values_are_what_python_reads(protocol: int) -> None:
 )
 def test_every_way_to_make_an_object_leaves_a_stand_in(body: bytes) -> None:
     value = run(b"\x80\x04" + body)
-    assert isinstance(value, Foreign)
+    assert isinstance(value, ForeignObject)
     assert value.name == "strange.module.Thing"
 
 

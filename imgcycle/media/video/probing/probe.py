@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from imgcycle.errors import InputError
-from imgcycle.media.video.ffmpeg import Finished, run_ffmpeg, source
+from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg, source
 from imgcycle.media.video.probing.clip import NO_TIME, Clip, Colour, Stream, Ticks
 from imgcycle.media.video.probing.clock import Clock, may_jump, running_clock
 from imgcycle.media.video.probing.framecrc import DISCARD, KEY, read_packets, seconds_a_tick, tick
@@ -139,7 +139,7 @@ def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
     return InputError(f"{what}: there is nothing to convert")
 
 
-def _look(path: Path, video: Stream, clock: Clock) -> Finished:
+def _look(path: Path, video: Stream, clock: Clock) -> ProcessResult:
     """Every packet's times on the output, and the first frames described in the log."""
     stream = f"0:{video.index}"
     return run_ffmpeg(
@@ -178,7 +178,7 @@ def _decoded(path: Path, video: Stream, clock: Clock) -> tuple[Fraction, Ticks]:
     return time_base, np.array(rows, np.int64).reshape(-1, 3)
 
 
-def _first_frame(looked: Finished) -> _First | None:
+def _first_frame(looked: ProcessResult) -> _First | None:
     said = "\n".join(text for _, text in looked.log)
     shown = _SHOWN.search(said)
     if shown is None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from imgcycle.errors import InputError
 from imgcycle.media.files import opened
-from imgcycle.media.video.ffmpeg import Finished, named, reason, run_ffmpeg, source
+from imgcycle.media.video.ffmpeg import ProcessResult, named, reason, run_ffmpeg, source
 from imgcycle.media.video.probing.clip import Chapter, Stream, StreamKind
 
 NEWER = "this ffmpeg is newer than imgcycle knows: pip install --upgrade imgcycle, or report it"
@@ -98,7 +98,7 @@ def read_header(path: Path) -> Header:
     )
 
 
-def _refused(head: bytes, done: Finished) -> InputError:
+def _refused(head: bytes, done: ProcessResult) -> InputError:
     if not head:
         return InputError("an empty file")
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_PLAYLISTS):

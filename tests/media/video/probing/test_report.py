@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.errors import InputError
-from imgcycle.media.video.ffmpeg import Finished, run_ffmpeg
+from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg
 from imgcycle.media.video.probing.pixel_formats import chroma_of, depth_of, has_alpha
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.report import _ffmetadata, _rotations, _streams, read_header
@@ -177,7 +177,7 @@ def test_a_film_that_cannot_be_read_is_not_passed_over(
     """A report in words of a later ffmpeg: its own count says that more is there."""
     assert [stream.kind for stream in read_header(steady).streams] == ["video", "audio"]
 
-    def renamed(arguments: Sequence[str], **options: Any) -> Finished:
+    def renamed(arguments: Sequence[str], **options: Any) -> ProcessResult:
         done = run_ffmpeg(arguments, **options)
         return replace(done, log=tuple((level, text.replace(word, other)) for level, text in done.log))
 
