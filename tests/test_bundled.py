@@ -12,7 +12,7 @@ from PIL import Image
 from imgcycle.cli.app import run
 from imgcycle.nets.stages import multiply_adds
 from imgcycle.weights.index import read_index
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.native import digest, load_generator, load_strokes
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 STYLES = read_index(PRETRAINED)
@@ -24,8 +24,11 @@ def test_each_is_the_file_its_index_describes_and_says_how_it_was_made(name: str
     entry = STYLES[name]
     assert digest(entry.path) == entry.sha256
     net, about = load_generator(entry.path)
-    # The season sets are cleaned first, by pretrained/clean.py.
-    assert about.card["command"].startswith(("imgcycle train $IMGCYCLE_DATA/", "imgcycle train clean/"))
+    # The season sets are cleaned first, by pretrained/clean.py; second nets learn from photographs of other sources.
+    made = about.card.get("first_net", about.card)["command"]
+    assert made.startswith(("imgcycle train $IMGCYCLE_DATA/", "imgcycle train clean/"))
+    fine = load_strokes(about)
+    assert (fine is None) == ("--strokes-of" not in about.card["command"])
     assert about.card["steps"] > 0
     assert about.card["licence"]
     assert entry.path.stat().st_size < 6_000_000
