@@ -207,6 +207,6 @@ def converted(source: Path, output: Path, translator: Translator, what: str) -> 
         probe.probe_video(Path(row.output))
     else:
         assert row.error, what
-        for word in ("unexpected", "Error:", "Traceback", "object has no", "division", "out of range", "\n"):
+        for word in ("unexpected", "Error:", "Traceback", "object has no", "division", "index out of range", "\n"):
             assert word not in row.error, f"{what}: {row.error}"
     return row
