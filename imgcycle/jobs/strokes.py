@@ -11,6 +11,7 @@ from imgcycle.config import ConvertOptions, VideoOptions
 from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
 from imgcycle.engine.strips.plan import StripPlan
+from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.strokes import StrokeRows, calmed, share_of
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
@@ -60,6 +61,20 @@ def frame_plan(height: int, width: int, fine: Translator) -> StripPlan:
     """How the second net does one frame of a clip: in strips, which take little memory and give the same bytes."""
     walkable = fine.net.stages() is not None
     return fine.plan(height, width, 2**62, mode="strips" if walkable else "whole")
+
+
+def in_turn(listener: Callable[[float], None] | None, *plans: StripPlan) -> list[Listener | None]:
+    """For each of a picture's nets, which run one after another, what tells `listener` the share 0..1 of all work done,
+    by multiply-adds."""
+    if listener is None:
+        return [None] * len(plans)
+    works = [max(1.0, plan.multiply_adds) for plan in plans]
+    total = sum(works)
+    return [_part(listener, sum(works[:n]) / total, work / total) for n, work in enumerate(works)]
+
+
+def _part(listener: Callable[[float], None], begun: float, share: float) -> Listener:
+    return lambda advance: listener(begun + share * advance.share)
 
 
 def held_rows(

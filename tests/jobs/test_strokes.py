@@ -14,21 +14,23 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.config import ConvertOptions, VideoOptions
+from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.jobs import strokes
 from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, plan_file
 from imgcycle.jobs.events import Event, Note
-from imgcycle.jobs.images.image import recipe_for
+from imgcycle.jobs.images.image import converted, recipe_for
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.plan import ClipRequest, plan_clips
 from imgcycle.jobs.video.run import convert_clips
+from imgcycle.media.image.read import read_still
 from imgcycle.weights.native import inspect_weights, load_generator, load_strokes, save_weights
 from tests.jobs.films import film, frames_of
-from tests.media.pictures import scene
+from tests.media.pictures import encoded, scene
 from tests.styles import TINY, save_style, save_two_nets, stroke_net, tiny_net
 
 CARD = {"share": 0.6, "detail": 0.7, "calm": 1.5}
@@ -117,6 +119,18 @@ def test_the_plan_counts_the_second_net(weights: Path, photo: Path, tmp_path: Pa
     plain = plan_file(replace(task, options=ConvertOptions(strokes=0)), translator, MemoryBudget(2**32))
     assert plain.strokes is None
     assert plain.size < course.size
+
+
+def test_progress_runs_once_from_nothing_to_all(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**14)
+    translator = load_translator(str(weights), precision="fp32")
+    heard: list[float] = []
+    still = read_still(encoded(scene(90, 120), "PNG"))
+    converted(still, ConvertOptions(), translator, MemoryBudget(2**32), heard.append)
+    assert len(heard) > 4
+    assert heard == sorted(heard)
+    assert heard[-1] == pytest.approx(1)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.budget import MemoryBudget, plan_strips, plan_stroke_strips, work_shape
 from imgcycle.jobs.colour_rows import ColourManagedRows, PixelRows, ReducedRows
-from imgcycle.jobs.strokes import held_rows, strokes_share
+from imgcycle.jobs.strokes import held_rows, in_turn, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -164,12 +164,13 @@ def translate(
     net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
     height, width = frame.pixels.shape[:2]
     plan = plan_strips(height, width, frame.bytes, options, net, memory)
-    hear = None if listener is None else _heard(listener)
-    net.translate_rows(ends, ends, plan, hear, folder)
     if net.strokes is None or frame.small is None or not strokes_share(height, width, options, net.style):
+        net.translate_rows(ends, ends, plan, in_turn(listener, plan)[0], folder)
         return rows.out
-    plan = plan_stroke_strips(height, width, frame.bytes, options, net, memory)
-    return _stroked(frame, cast(Floats, rows.out), options, net, plan, hear, folder)
+    fine = plan_stroke_strips(height, width, frame.bytes, options, net, memory)
+    first, second = in_turn(listener, plan, fine)
+    net.translate_rows(ends, ends, plan, first, folder)
+    return _stroked(frame, cast(Floats, rows.out), options, net, fine, second, folder)
 
 
 def _stroked(
@@ -193,10 +194,6 @@ def _stroked(
 
 def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
     return PixelRows(frame.pixels, frame.output(options), options.strength)
-
-
-def _heard(listener: Callable[[float], None]) -> Listener:
-    return lambda advance: listener(advance.share)
 
 
 def finish(prepared: Prepared, result: Result, options: ConvertOptions, style: Style, target: Format) -> bytes:

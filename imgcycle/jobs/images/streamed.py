@@ -21,7 +21,7 @@ from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_strips, plan_stro
 from imgcycle.jobs.colour_rows import ColourManagedRows, ReducedRows
 from imgcycle.jobs.images.image import detail_of, facts_of, recipe_for, target_format, times_of
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.strokes import stroke_rows, strokes_share
+from imgcycle.jobs.strokes import in_turn, stroke_rows, strokes_share
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.row_reader import RowReader, open_rows
@@ -71,19 +71,21 @@ class StreamedImage:
             return
         net = translator.exact() if outline.pixels.dtype == np.uint16 else translator
         plan = plan_strips(outline.height, outline.width, self._held, options, net, memory)
-        hear = None if listener is None else lambda advance: listener(advance.share)
         if self._small is not None:
+            fine = None
+            if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
+                fine = plan_stroke_strips(outline.height, outline.width, self._held, options, net, memory)
+            hears = in_turn(listener, plan) if fine is None else in_turn(listener, plan, fine)
             small = ReducedRows(self._small)
             ends = ColourManagedRows(small, outline.metadata.icc, options)
-            net.translate_rows(ends, ends, plan, hear, self._folder)
+            net.translate_rows(ends, ends, plan, hears[0], self._folder)
             self._result = small.out
-            if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
-                plan = plan_stroke_strips(outline.height, outline.width, self._held, options, net, memory)
-                self._lay_strokes(net, plan, hear)
+            if fine is not None:
+                self._lay_strokes(net, fine, hears[1])
             return
         self._writer = self._opened()
         ends = ColourManagedRows(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
-        net.translate_rows(ends, ends, plan, hear, self._folder)
+        net.translate_rows(ends, ends, plan, in_turn(listener, plan)[0], self._folder)
         self._reader.begin()
 
     def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
