@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "imgcycle"
 FLOORS = {
     "_version": 0,
     "errors": 0,
+    "concurrency": 0,
     "config": 0,
     "device": 0,
     "nets": 1,

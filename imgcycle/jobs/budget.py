@@ -28,13 +28,12 @@ from imgcycle.media.image import row_reader
 from imgcycle.media.image.read import ImageHeader, measure, measure_file
 from imgcycle.media.image.row_writer import ROWS, WRITABLE
 from imgcycle.media.paths import kind_of, shown
+from imgcycle.media.video.ffmpeg import frames_ahead
 
 _MEBI = 2**20
 _FEWER = "; row by row, with pip install 'imgcycle[huge]', less might"
 _RAW = 40
 """Bytes that developing a RAW file takes for each of its own."""
-_QUEUE = 96 * _MEBI
-"""Bytes of frames that wait for a clip's decoder or encoder at most, where one frame is not more."""
 _IN_HAND = 12
 """Frames of a clip between the two queues."""
 _SEEN = 600
@@ -314,7 +313,7 @@ def frame_cost(height: int, width: int, deep: bool, options: ConvertOptions, tra
     """What frames of this size take: the net, and every frame on its way."""
     shape = work_shape(height, width, options, translator.style)
     frame = 3 * width * height * (2 if deep else 1)
-    queued = 2 * max(2, min(8, _QUEUE // frame))
+    queued = 2 * frames_ahead(frame)
     net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
     # The change is enlarged by columns first: floats of the full width and the work size's height.
     columns = 0 if shape == (height, width) else 12 * width * shape[0]

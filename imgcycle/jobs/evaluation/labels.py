@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import pair_up
-from imgcycle.jobs.evaluation.samples import ahead, pictures
+from imgcycle.jobs.evaluation.samples import pictures, read_ahead
 from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, LabelReport, LeftOut, Measured
 from imgcycle.media.files import read_file
 from imgcycle.media.image.pixels import eight_bit
@@ -46,7 +46,7 @@ def evaluate_labels(predictions: str, truth: str, palette: str, jobs: int = 2) -
     yield from left_out
     counts: Counts = np.zeros((len(known.classes),) * 2, np.int64)
     scored = 0
-    for position, (pair, found) in enumerate(ahead(lambda p: _counted(*p, known), pairing.pairs, jobs), 1):
+    for position, (pair, found) in enumerate(read_ahead(lambda p: _counted(*p, known), pairing.pairs, jobs), 1):
         if isinstance(found, InputError):
             left_out.append(LeftOut(str(pair[0]), str(found)))
             yield left_out[-1]

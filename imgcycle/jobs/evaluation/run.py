@@ -21,7 +21,7 @@ from imgcycle.data.sampling import dice
 from imgcycle.device import resolve_device
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import spread
-from imgcycle.jobs.evaluation.samples import READING, LoadedSample, ahead, find_subjects, look_at, pictures, square
+from imgcycle.jobs.evaluation.samples import READING, LoadedSample, find_subjects, look_at, pictures, read_ahead, square
 from imgcycle.jobs.evaluation.types import (
     ContentScores,
     Cycle,
@@ -72,7 +72,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
     names = [UNCONVERTED, *BASELINES, *WAY, OUTPUTS] if request.inputs is not None else [OUTPUTS]
     done, total = 0, len(targets) + len(subjects) * len(names)
     readable: list[Path] = []
-    for path, pixels in ahead(lambda p: square(read_scaled(p, request.size), request.size), targets, request.jobs):
+    for path, pixels in read_ahead(lambda p: square(read_scaled(p, request.size), request.size), targets, request.jobs):
         done += 1
         if isinstance(pixels, InputError):
             left_out.append(LeftOut(str(path), str(pixels)))
@@ -85,7 +85,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
 
     drawn = dice(request.seed, "double exposure").integers(len(readable), size=len(subjects))
     partners = dict(zip(subjects, (readable[n] for n in drawn), strict=True))
-    for subject, look in ahead(lambda s: look_at(s, partners[s], request.size), subjects, request.jobs):
+    for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.size), subjects, request.jobs):
         done += len(names)
         if isinstance(look, InputError):
             left_out.append(LeftOut(str(subject.output), str(look)))

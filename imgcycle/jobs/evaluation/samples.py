@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from imgcycle.concurrency import ordered_map
 from imgcycle.data.folders import Pixels, read_scaled
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import pair_up, spread
@@ -138,21 +137,13 @@ def square(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
-def ahead(make: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | InputError]]:
+def read_ahead(make: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | InputError]]:
     """What `make` gives for each item, in order, or its InputError; `jobs` threads make a few ahead."""
-    waiting = iter(items)
-    pending: deque[tuple[T, Future[R]]] = deque()
-    pool = ThreadPoolExecutor(jobs, "imgcycle-read")
-    try:
-        while True:
-            while len(pending) < 2 * jobs and (item := next(waiting, None)) is not None:
-                pending.append((item, pool.submit(make, item)))
-            if not pending:
-                return
-            item, future = pending.popleft()
-            try:
-                yield item, future.result()
-            except InputError as error:
-                yield item, error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+    def tried(item: T) -> tuple[T, R | InputError]:
+        try:
+            return item, make(item)
+        except InputError as error:
+            return item, error
+
+    return ordered_map(tried, items, jobs, ahead=2 * jobs, name="imgcycle-read")

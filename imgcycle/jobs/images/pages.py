@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgcycle.concurrency import ordered_map
 from imgcycle.config import ConvertOptions
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
@@ -313,19 +313,13 @@ class _Board:
 def _read(exhibits: Sequence[Exhibit], longest: int) -> Iterator[tuple[Exhibit, list[Levels] | InputError]]:
     """Every exhibit's pictures, or why there are none; the next one's are read meanwhile."""
 
-    def pictures(exhibit: Exhibit) -> list[Levels] | InputError:
+    def pictures(exhibit: Exhibit) -> tuple[Exhibit, list[Levels] | InputError]:
         try:
-            return [work.read(longest) for work in (exhibit.before, *(work for _, work in exhibit.after))]
+            return exhibit, [work.read(longest) for work in (exhibit.before, *(work for _, work in exhibit.after))]
         except InputError as error:
-            return error
+            return exhibit, error
 
-    with ThreadPoolExecutor(1, "imgcycle-look") as reader:
-        ahead = reader.submit(pictures, exhibits[0])
-        for n, exhibit in enumerate(exhibits):
-            found = ahead.result()
-            if n + 1 < len(exhibits):
-                ahead = reader.submit(pictures, exhibits[n + 1])
-            yield exhibit, found
+    return ordered_map(pictures, exhibits, 1, name="imgcycle-look")
 
 
 def _sheet_format(path: Path) -> Format:

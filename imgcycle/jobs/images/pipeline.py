@@ -9,18 +9,17 @@ import json
 import os
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from imgcycle.concurrency import ByteBudget, ordered_map
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_file
-from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.disk import existing
 from imgcycle.jobs.images.animated import MovingPicture
 from imgcycle.jobs.images.image import LoadedImage, recipe_for
@@ -81,6 +80,11 @@ class Begun:
     seconds: float
     size: int = 0
 
+    def close(self) -> None:
+        """Let go of the picture."""
+        if not isinstance(self.value, Written):
+            self.value.close()
+
 
 def rows(
     tasks: Sequence[Task],
@@ -93,36 +97,26 @@ def rows(
 
     `listener` hears which task the net is at, and how much of it is done, 0 to 1.
     """
-    reading: deque[tuple[Task, Future[Begun]]] = deque()
-    writing: deque[Future[Written]] = deque()
-    waiting = iter(enumerate(tasks))
     room = ByteBudget(memory.for_pictures(translator))
-    position = 0
-    readers = ThreadPoolExecutor(jobs, "imgcycle-read")
-    writers = ThreadPoolExecutor(jobs, "imgcycle-write")
-    try:
-        while True:
-            while len(reading) < jobs + 1 and (entry := next(waiting, None)) is not None:
-                ticket, task = entry
-                future = readers.submit(begin, task, translator, memory, room, ticket)
-                reading.append((task, future))
-            if not reading:
-                break
-            task, future = reading.popleft()
-            hear = partial(listener, position)
-            writing.append(_through_the_net(task, future.result(), translator, memory, writers, room, hear))
-            position += 1
-            while writing and (len(writing) > jobs or writing[0].done()):
-                yield writing.popleft().result()
-        while writing:
-            yield writing.popleft().result()
-    finally:
-        # Waiting for the writers costs a moment and saves their work; readers' work is lost either way.
-        room.close()
-        for _, future in reading:
-            future.add_done_callback(_let_go)
-        readers.shutdown(wait=False, cancel_futures=True)
-        writers.shutdown(wait=True)
+
+    def begun(entry: tuple[int, Task]) -> tuple[Task, Begun]:
+        ticket, task = entry
+        return task, begin(task, translator, memory, room, ticket)
+
+    def translated() -> Iterator[tuple[Task, Begun]]:
+        for position, (task, picture) in enumerate(reading):
+            yield task, _through_the_net(task, picture, translator, memory, room, partial(listener, position))
+
+    def ended(entry: tuple[Task, Begun]) -> Written:
+        return end(*entry, translator.style, room)
+
+    reading = ordered_map(
+        begun, enumerate(tasks), jobs, stop=room.close, drop=lambda left: left[1].close(), name="imgcycle-read"
+    )
+    # What is being written is finished, however it ends: that costs a moment and saves the work.
+    written = ordered_map(ended, translated(), jobs, prompt=True, finishing=True, name="imgcycle-write")
+    with closing(reading), closing(written):
+        yield from written
 
 
 def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBudget, ticket: int = 0) -> Begun:
@@ -167,23 +161,21 @@ def _through_the_net(
     begun: Begun,
     translator: Translator,
     memory: MemoryBudget,
-    writers: ThreadPoolExecutor,
     room: ByteBudget,
     listener: Callable[[float], None],
-) -> Future[Written]:
+) -> Begun:
     if isinstance(begun.value, Written):
-        return _ready(begun.value)
+        return begun
     started = time.perf_counter()
     try:
         begun.value.translate(translator, memory, listener)
     except BaseException as error:
-        begun.value.close()
+        begun.close()
         room.leave(begun.size)
         if not isinstance(error, Exception):
             raise
-        return _ready(failed(task, error))
-    seconds = begun.seconds + time.perf_counter() - started
-    return writers.submit(end, task, replace(begun, seconds=seconds), translator.style, room)
+        return Begun(failed(task, error), 0.0)
+    return replace(begun, seconds=begun.seconds + time.perf_counter() - started)
 
 
 def spill_folder(results: Path) -> Path:
@@ -195,30 +187,19 @@ def spill_folder(results: Path) -> Path:
 
 
 def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> Written:
-    """Restore, encode and write one picture."""
+    """Restore, encode and write one picture, where there is one."""
+    if isinstance(begun.value, Written):
+        return begun.value
     started = time.perf_counter()
-    assert not isinstance(begun.value, Written)
     try:
         written = write(task, begun.value, style)
     except Exception as error:
         return failed(task, error)
     finally:
-        begun.value.close()
+        begun.close()
         room.leave(begun.size)
     row = replace(written.row, seconds=round(begun.seconds + time.perf_counter() - started, 4))
     return replace(written, row=row)
-
-
-def _let_go(future: Future[Begun]) -> None:
-    """Close what was read for nobody."""
-    if not future.cancelled() and not isinstance(picture := future.result().value, Written):
-        picture.close()
-
-
-def _ready(written: Written) -> Future[Written]:
-    future: Future[Written] = Future()
-    future.set_result(written)
-    return future
 
 
 def write(task: Task, picture: Picture, style: Style) -> Written:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imgcycle.concurrency import ByteBudget
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget, check_memory, plan_bytes, plan_file
-from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.images import image, pipeline

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
+from imgcycle.concurrency import Consumer, Prefetched
 from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
@@ -22,7 +24,6 @@ from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.strokes import stroked_frame, strokes_share
 from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
-from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.motion.flow import Motion
 
@@ -102,53 +103,32 @@ class FramePipeline:
         However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
         one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
         """
-        before, after = ClosableQueue[InputFrame](_AHEAD), ClosableQueue[OutputFrame](_AHEAD)
-        failed: list[BaseException] = []
-        last = self.calm.state().get("before")
-        ahead = threading.Thread(target=self._look, args=(iter(frames), before, last), name="imgcycle-frames")
-        behind = threading.Thread(target=self._write, args=(after, before, failed), name="imgcycle-restore")
+        last = cast("Floats | None", self.calm.state().get("before"))
         net = WorkerPool(self._translated, self.lanes)
-        try:
-            ahead.start()
-            behind.start()
-            for seen, fresh in net(map(self._placed, iter(before.take, None))):
-                result = self._settled(seen, fresh)
-                memory = self.calm.state() if self.ends(seen.timed.number) else None
-                if not after.put(OutputFrame(seen, result, memory)):
+        with (
+            Prefetched(self._reduced(frames, last), _AHEAD, "imgcycle-frames", stop) as seen,
+            # The net may be waiting for a frame that nobody can take any more.
+            Consumer(self._write, _AHEAD, "imgcycle-restore", failed=seen.cancel) as behind,
+            closing(net),
+        ):
+            for frame, fresh in net(map(self._placed, seen)):
+                result = self._settled(frame, fresh)
+                memory = self.calm.state() if self.ends(frame.timed.number) else None
+                if not behind.put(OutputFrame(frame, result, memory)):
                     break
-            after.finish()
-            behind.join()
-        except BaseException:
-            after.abandon()
-            raise
-        finally:
-            before.abandon()
-            if ahead.is_alive():
-                stop()
-            net.close()
-            for thread in (ahead, behind):
-                if thread.ident is not None:
-                    thread.join()
-        if failed:
-            raise failed[0]
+            behind.finish()
 
-    def _look(self, frames: Iterator[TimedFrame], out: ClosableQueue[InputFrame], before: Floats | None) -> None:
-        try:
-            for timed in frames:
-                pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
-                height, width = pixels.shape[:2]
-                shape = resample.work_shape(height, width, self.work_size)
-                small = resample.to_float01(resample.reduced(pixels, shape))
-                motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
-                before = small
-                if not out.put(InputFrame(timed, pixels, small, motion)):
-                    return
-            out.finish()
-        except BaseException as error:
-            out.finish(error)
+    def _reduced(self, frames: Iterable[TimedFrame], before: Floats | None) -> Iterator[InputFrame]:
+        for timed in frames:
+            pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
+            height, width = pixels.shape[:2]
+            shape = resample.work_shape(height, width, self.work_size)
+            small = resample.to_float01(resample.reduced(pixels, shape))
+            motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
+            before = small
+            yield InputFrame(timed, pixels, small, motion)
 
-    def _placed(self, seen: InputFrame | None) -> InputFrame:
-        assert seen is not None
+    def _placed(self, seen: InputFrame) -> InputFrame:
         seen.at = self.calm.place(seen.motion)
         return seen
 
@@ -181,31 +161,20 @@ class FramePipeline:
         self._failed_in_a_row = 0
         return result
 
-    def _write(
-        self, made: ClosableQueue[OutputFrame], seen: ClosableQueue[InputFrame], failed: list[BaseException]
-    ) -> None:
-        count = 0
+    def _write(self, made: Iterator[OutputFrame]) -> None:
         # Without strokes there is little to do for a frame here, and one thread does it.
         restore = WorkerPool(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
-        try:
-            for item, restored in restore(map(_there, iter(made.take, None))):
+        with closing(restore):
+            for count, (item, restored) in enumerate(restore(made), 1):
                 if isinstance(restored, Exception):
                     raise restored
                 before = item.seen.pixels if self._before is None else self._before
                 pixels = before if restored is None else restored
                 self.sink.write(item.seen.timed, pixels, item.result is None)
                 self._before = pixels
-                count += 1
                 if item.memory is not None:
                     self.sink.close_segment(item.memory)
                 self.listener(count)
-        except BaseException as error:
-            failed.append(error)
-            made.abandon()
-            # The net may be waiting for a frame that nobody can take any more.
-            seen.abandon()
-        finally:
-            restore.close()
 
     def _restored(self, made: OutputFrame) -> Pixels | None:
         """A frame's result at full size; None where the net failed with it."""
@@ -229,11 +198,6 @@ class FramePipeline:
             hidden = source.timed.alpha == 0
             out[hidden] = source.timed.frame[hidden]
         return out
-
-
-def _there(made: OutputFrame | None) -> OutputFrame:
-    assert made is not None
-    return made
 
 
 def stand_ins(count: int, said: Sequence[str]) -> str:

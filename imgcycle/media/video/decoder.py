@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
 from typing import IO, NamedTuple, Self
 
 import numpy as np
 
+from imgcycle.concurrency import ClosableQueue, Prefetched
 from imgcycle.errors import InputError
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.video.closable_queue import ClosableQueue
-from imgcycle.media.video.ffmpeg import Running, reason, source
+from imgcycle.media.video.ffmpeg import Running, frames_ahead, reason, source
 from imgcycle.media.video.filters import to_rgb
 from imgcycle.media.video.probing.clip import NO_TIME, Clip
 
-_AHEAD_BYTES = 96 << 20
 _MANY = 1 << 40
 _MARK = "imgcycle-frame"
 _TIMED = re.compile(_MARK + r" (-?\d+) (-?\d+) ")
@@ -100,9 +99,8 @@ class FrameReader:
         self._whole = False
         self._seeks = True
         self._run: Running | None = None
-        self._thread: threading.Thread | None = None
         self._times: ClosableQueue[int] = ClosableQueue(_MANY)
-        self._decoded: ClosableQueue[tuple[int, Pixels]] = ClosableQueue(1)
+        self._decoded: Prefetched[tuple[int, Pixels]] | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -128,16 +126,14 @@ class FrameReader:
     def __next__(self) -> TimedFrame:
         if not self.expected or self._over:
             raise StopIteration
-        if self._run is None:
-            self._begin(seek=True)
-        found = self._decoded.take()
+        decoded = self._decoded or self._begin(seek=True)
+        found = next(decoded, None)
         if self._over:
             raise StopIteration
         if self.frames == 0 and self._seeks and (found is None or found[0] != self._wanted):
             # The container led us past the place: everything before it must be decoded after all.
             self._halt()
-            self._begin(seek=False)
-            found = self._decoded.take()
+            found = next(self._begin(seek=False), None)
         if found is None:
             self._finish()
             raise StopIteration
@@ -161,7 +157,7 @@ class FrameReader:
         """The tick of the first frame to come."""
         return int(self.clip.pts[self._span.start])
 
-    def _begin(self, *, seek: bool) -> None:
+    def _begin(self, *, seek: bool) -> Prefetched[tuple[int, Pixels]]:
         place = self._place() if seek else None
         self._seeks = place is not None
         clip, last = self.clip, self._span[-1]
@@ -171,8 +167,7 @@ class FrameReader:
             ending = "" if last == clip.frames - 1 else f":end_pts={int(clip.pts[last]) + 1}"
             chain = f"trim=start_pts={self._wanted}{ending},{chain}"
         before = () if place is None else ("-noaccurate_seek", "-ss", place)
-        room = max(2, min(8, _AHEAD_BYTES // self._blank().nbytes))
-        self._times, self._decoded = ClosableQueue(_MANY), ClosableQueue(room)
+        self._times = ClosableQueue(_MANY)
         self._damaged, self._said, self._begun = 0, [], False
         try:
             self._run = Running(
@@ -189,8 +184,8 @@ class FrameReader:
             )
         except (OSError, ValueError) as error:
             raise InputError(f"ffmpeg cannot be started: {error}") from error
-        self._thread = threading.Thread(target=self._read, args=(self._run,), name="frames", daemon=True)
-        self._thread.start()
+        self._decoded = Prefetched(self._read(self._run), frames_ahead(self._blank().nbytes), "frames", self._run.close)
+        return self._decoded
 
     def _place(self) -> str | None:
         """Seconds to seek to; None where decoding must begin at the beginning."""
@@ -215,20 +210,15 @@ class FrameReader:
         elif level in ("error", "fatal"):
             self._said.append(text)
 
-    def _read(self, run: Running) -> None:
-        """The thread: frames from the pipe, each with its time."""
-        decoded = self._decoded
-        try:
-            while True:
-                frame = self._blank()
-                if not _filled(run.stdout, frame.reshape(-1).view(np.uint8).data):
-                    break
-                ticks = self._times.take()
-                if ticks is None or not decoded.put((ticks, frame)):
-                    break
-            decoded.finish()
-        except BaseException as error:  # whatever it is, the iterating thread must hear of it
-            decoded.finish(error)
+    def _read(self, run: Running) -> Iterator[tuple[int, Pixels]]:
+        """Frames from the pipe, each with its time."""
+        while True:
+            frame = self._blank()
+            if not _filled(run.stdout, frame.reshape(-1).view(np.uint8).data):
+                return
+            if (ticks := self._times.get()) is None:
+                return
+            yield ticks, frame
 
     def _blank(self) -> Pixels:
         shape = (self.height, self.width, 3)
@@ -255,11 +245,10 @@ class FrameReader:
             raise InputError(f"no frame of {self.clip.video} can be decoded: {reason(run.log)}")
 
     def _halt(self) -> None:
-        self._decoded.abandon()
+        if self._decoded is not None:
+            self._decoded.close()
         if self._run is not None:
             self._run.close()
-        if self._thread is not None:
-            self._thread.join()
 
 
 def _filled(pipe: IO[bytes], room: memoryview) -> bool:

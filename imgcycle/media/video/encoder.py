@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, cast
 
 import numpy as np
 
+from imgcycle.concurrency import Consumer
 from imgcycle.errors import DiskFull, OutputError, UsageError
 from imgcycle.media.files import atomic_path, unwritten
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.paths import shown
 from imgcycle.media.video import timed_rawvideo
-from imgcycle.media.video.closable_queue import ClosableQueue
-from imgcycle.media.video.ffmpeg import Running, named, reason, says_full
+from imgcycle.media.video.ffmpeg import Running, frames_ahead, named, reason, says_full
 from imgcycle.media.video.filters import to_bt709
 from imgcycle.media.video.hardware import find_hardware
 
@@ -35,7 +36,6 @@ _AV1_NUMBERS = dict(zip(_WORDS, (12, 11, 10, 9, 8, 6, 5, 4, 3, 1), strict=True))
 """SVT-AV1 counts its presets down; these are as slow as x264's words are."""
 _QUALITY = {"h264": (18, 51), "hevc": (20, 51), "av1": (24, 63)}
 """Default crf, at which a viewer sees no loss, and the largest."""
-_AHEAD_BYTES = 96 << 20
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,7 @@ class FrameWriter:
         self._over = False
         self._stack = contextlib.ExitStack()
         self._run: Running | None = None
-        self._thread: threading.Thread | None = None
-        self._queue: ClosableQueue[tuple[bytes, Pixels]] = ClosableQueue(1)
+        self._feeder: Consumer[tuple[bytes, Pixels]] | None = None
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction) -> None:
         """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding); seconds, strictly ascending.
@@ -201,11 +200,10 @@ class FrameWriter:
             raise ValueError(
                 f"frame {self.frames} at {float(time)} s does not come after the one at {float(self._last)} s"
             )
-        if self._run is None:
-            self._begin(frame, time)
+        feeder = self._feeder or self._begin(frame, time)
         frame = self._fitting(frame)
         block = timed_rawvideo.frame_header(frame.nbytes, time - self.start, duration)
-        if not self._queue.put((block, frame)):
+        if not feeder.put((block, frame)):
             self._fail()
         self.frames += 1
         self._last, self.end = time, time + duration
@@ -214,12 +212,11 @@ class FrameWriter:
         """Finish the segment and give it its name; safe to call twice."""
         if self._over:
             return
-        if self._run is None or self._thread is None:
+        if self._run is None or self._feeder is None:
             self._over = True
             raise OutputError(f"{self.path.name}: no frame was written")
-        self._queue.finish()
         try:
-            self._thread.join()
+            self._feeder.finish()
             if self._run.wait() != 0:
                 self._fail()
         except BaseException:
@@ -237,11 +234,10 @@ class FrameWriter:
         if self._over:
             return
         self._over = True
-        self._queue.abandon()
         if self._run is not None:
             self._run.close()
-        if self._thread is not None:
-            self._thread.join()
+        if self._feeder is not None:
+            self._feeder.close()
         # The only way out of the temporary name that removes it is an exception's.
         with contextlib.suppress(_Aborted):
             self._stack.__exit__(_Aborted, _Aborted(), None)
@@ -257,10 +253,9 @@ class FrameWriter:
         else:
             self.abort()
 
-    def _begin(self, frame: Pixels, time: Fraction) -> None:
+    def _begin(self, frame: Pixels, time: Fraction) -> Consumer[tuple[bytes, Pixels]]:
         coding = self.coding
         self.start, self._deep = time, frame.dtype == np.uint16
-        self._queue = ClosableQueue(max(2, min(8, _AHEAD_BYTES // frame.nbytes)))
         try:
             temporary = self._stack.enter_context(atomic_path(self.path))
             self._run = Running(
@@ -277,22 +272,20 @@ class FrameWriter:
             raise unwritten("a segment", error) from error
         except ValueError as error:
             raise OutputError(f"a segment cannot be written: {error}") from error
-        self._thread = threading.Thread(target=self._feed, args=(self._run, self._queue), name="encode", daemon=True)
-        self._thread.start()
+        self._feeder = Consumer(partial(self._feed, self._run), frames_ahead(frame.nbytes), "encode")
+        return self._feeder
 
-    def _feed(self, run: Running, queue: ClosableQueue[tuple[bytes, Pixels]]) -> None:
+    def _feed(self, run: Running, frames: Iterator[tuple[bytes, Pixels]]) -> None:
         """The thread: everything queued goes into ffmpeg, until the end or until ffmpeg takes no more."""
         coding = self.coding
         try:
             _send(run, timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
-            while (item := queue.take()) is not None:
-                block, frame = item
+            for block, frame in frames:
                 _send(run, block)
                 _send(run, frame.reshape(-1).view(np.uint8).data)
         except (OSError, ValueError):
             pass  # the encoder is gone; its log says why
         finally:
-            queue.abandon()
             with contextlib.suppress(OSError):
                 run.stdin.close()
 

@@ -28,6 +28,8 @@ OLDEST = (8, 0)
 """The first main version that puts FFV1 into MP4 and filters packets as they are read."""
 
 _QUIET = ("-nostdin", "-hide_banner", "-nostats")
+_AHEAD_BYTES = 96 << 20
+"""What waiting frames take at most, where two are not more."""
 _KEPT_LINES = 400
 _LINE = re.compile(r"^(?:\[[^\]]*@ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)$")
 _VAGUE = re.compile(
@@ -101,6 +103,11 @@ def reason(log: Sequence[tuple[str, str]]) -> str:
     clear = [text for text in said if not _VAGUE.search(text)]
     found = (clear or said or ["ffmpeg gave no reason"])[-1]
     return "".join(c if c.isprintable() else " " for c in found).rstrip(". ")
+
+
+def frames_ahead(frame_bytes: int) -> int:
+    """How many frames wait between a clip's decoder or encoder and whoever gives or takes them."""
+    return max(2, min(8, _AHEAD_BYTES // frame_bytes))
 
 
 class Running:

@@ -145,8 +145,8 @@ def check_leaving_early_leaves_no_process(steady: Path) -> None:
         interrupted()
     assert reader._run is not None
     assert reader._run._process.returncode is not None
-    assert reader._thread is not None
-    assert not reader._thread.is_alive()
+    assert reader._decoded is not None
+    assert not reader._decoded._thread.is_alive()
     assert reader.problems == ()
     assert list(reader) == []
 

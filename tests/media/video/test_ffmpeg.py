@@ -12,7 +12,6 @@ import pytest
 
 from imgcycle.errors import InputError, OutputError
 from imgcycle.media.video import ffmpeg as process
-from imgcycle.media.video.closable_queue import ClosableQueue
 from imgcycle.media.video.ffmpeg import must_run, reason
 
 FORGETFUL = """
@@ -71,21 +70,6 @@ def test_a_failure_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(OutputError, match="embedded null"):
         must_run(["-i", "file:a\0b"], OutputError, "it broke")
-
-
-def test_a_handover_ends_from_either_side() -> None:
-    queue: ClosableQueue[int] = ClosableQueue(2)
-    assert queue.put(1)
-    assert queue.put(2)
-    queue.finish(OSError("gone"))
-    assert [queue.take(), queue.take()] == [1, 2]
-    with pytest.raises(OSError, match="gone"):
-        queue.take()
-    other: ClosableQueue[int] = ClosableQueue(1)
-    assert other.put(1)
-    other.abandon()
-    assert not other.put(2)
-    assert other.take() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for ffmpeg")

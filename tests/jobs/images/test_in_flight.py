@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import threading
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -12,56 +11,14 @@ import pytest
 import torch
 
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import ImgcycleError, OutputError
+from imgcycle.errors import OutputError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.byte_budget import ByteBudget
 from imgcycle.jobs.events import Ended, Note, RowFinished
 from imgcycle.jobs.images import image
 from imgcycle.jobs.images.plan import ConvertRequest, plan
 from imgcycle.jobs.images.run import convert_all
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net
-
-
-def test_tickets_are_let_in_in_order_and_a_giant_when_alone() -> None:
-    room, order = ByteBudget(10), []
-
-    def visit(ticket: int, size: int) -> None:
-        room.enter(ticket, size)
-        order.append(ticket)
-
-    threads = [threading.Thread(target=visit, args=(n, size)) for n, size in ((3, 1), (2, 50), (1, 4), (0, 6))]
-    for thread in threads:
-        thread.start()
-    threads[3].join()
-    threads[2].join()
-    assert order == [0, 1]
-    room.leave(6)
-    assert order == [0, 1]
-    room.leave(4)
-    threads[1].join()
-    assert order == [0, 1, 2]
-    room.leave(50)
-    threads[0].join()
-    assert order == [0, 1, 2, 3]
-
-
-def test_a_closed_room_lets_everyone_go() -> None:
-    room = ByteBudget(1)
-    room.enter(0, 1)
-    caught: list[BaseException] = []
-
-    def visit() -> None:
-        try:
-            room.enter(1, 1)
-        except ImgcycleError as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=visit)
-    thread.start()
-    room.close()
-    thread.join(300)
-    assert len(caught) == 1
 
 
 @pytest.fixture
