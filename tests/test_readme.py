@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imgcycle.cli.app import run
+from tests.media.pictures import encoded, scene
+from tests.media.video.clips import make
+from tests.styles import settle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -50,3 +54,50 @@ def test_the_two_commands_that_do_all_the_set_up() -> None:
     assert "pip install . && imgcycle convert pretrained/samples --to monet -o out/" in README
     assert "pip install -e '.[test]' && pytest" in README
     assert "\npytest\n" in (ROOT / ".ci/run").read_text("utf-8")
+
+
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHORTER = {"steps=20_000": "steps=2, size=40, crop=32"}
+"""What is put in place of lengths that take hours."""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that the blocks speak of, and tiny nets under the names of styles."""
+    for name, kind in (("photos", 0), ("paintings", 10)):
+        (tmp_path / name).mkdir()
+        for n in range(2):
+            (tmp_path / name / f"{n}.jpg").write_bytes(encoded(scene(40, 56, kind + n)))
+    (tmp_path / "a.jpg").write_bytes(encoded(scene(60, 80)))
+    settle(monkeypatch, tmp_path / "home", "monet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_there_is_python_for_every_way_in() -> None:
+    said = "".join(PYTHON)
+    assert all(f"{name}(" in said for name in ("convert_images", "convert_video", "translate", "train"))
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_python_that_it_shows_runs(code: str, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len([line for line in code.splitlines() if line.strip()]) <= 5
+    if "clip.mp4" in code:
+        make("-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=0.4", "clip.mp4")
+    for long, short in SHORTER.items():
+        code = code.replace(long, short)
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - it is our own README
+    if "rows" in names:
+        assert [row.status for row in names["rows"]] == ["done", "done"]
+        assert (world / "painted/0.jpg").is_file()
+        assert names["failed"] == []
+    if "row" in names:
+        assert names["row"].frames > 0
+        assert (world / "clip-monet.mp4").is_file()
+    if "painted" in names:
+        assert names["painted"].size == (80, 60)
+    if "ended" in names:
+        assert (world / "runs/mine/weights/A2B.safetensors").is_file()
+    if "progress" in code:
+        assert "1.0" in capsys.readouterr().out.split()

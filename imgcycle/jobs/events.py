@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,3 +100,31 @@ class Ended:
 
 
 Event = Planned | Note | Progressed | FrameProgress | Estimate | RowFinished | Estimated | PageWritten | Ended
+
+
+def share_done(event: Event) -> float | None:
+    """The share 0..1 of all the work that an event says is done; None for one that says nothing of it."""
+    match event:
+        case RowFinished():
+            return event.share
+        case Progressed():
+            return event.whole
+        case FrameProgress():
+            return min(1.0, event.frame / max(1, event.frames))
+        case Ended():
+            return 1.0
+    return None
+
+
+def heard(
+    listener: Callable[[Event], None] | None, progress: Callable[[float], None] | None
+) -> Callable[[Event], None]:
+    """One listener of two: of all events, and of the share of the work that is done."""
+
+    def hear(event: Event) -> None:
+        if listener is not None:
+            listener(event)
+        if progress is not None and (share := share_done(event)) is not None:
+            progress(share)
+
+    return hear

@@ -23,12 +23,47 @@ def load_translator(
     precision: str = "auto",
     backend: Backend = "torch",
 ) -> Translator:
-    """Find a style (a name, a weights file, a run folder), read it and make it ready.
+    """Find a style, read its weights and make its net ready.
 
-    `backend` openvino computes on the CPU in float32. Raises UnknownStyle, WeightsError for a damaged file or one
-    whose digest is not the index's, UsageError for a device, precision or backend that is not there.
+    Parameters
+    ----------
+    style
+        A name (`monet`), a weights file of ours or of another program, or a run folder of `train`.
+    direction
+        Which way through a run folder or a two-way file.
+    device
+        `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+    precision
+        `auto` (by the hardware), `fp32`, `bf16` or `fp16`.
+    backend
+        `torch`, or `openvino`, which computes on the CPU in float32.
+
+    Returns
+    -------
+    Translator
+        What the converting functions take, and callable on float32 NCHW RGB in [-1, 1] of any size.
+
+    Raises
+    ------
+    UnknownStyle
+        For a style that is not known.
+    WeightsError
+        For a damaged file, or one whose digest is not the index's.
+    UsageError
+        For a device, precision or backend that is not there.
+
+    Examples
+    --------
+    >>> from imgcycle import load_translator
+    >>> load_translator("monet").style.work_size
+    384
     """
     return open_style(find_style(style, direction), device, precision, backend)
+
+
+def translator_for(style: Translator | str) -> Translator:
+    """A translator as it is, or that of a style's name; raises what `load_translator` raises."""
+    return style if isinstance(style, Translator) else load_translator(style)
 
 
 def open_style(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from imgcycle.device import resolve_device
 from imgcycle.errors import InputError
 from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
-from imgcycle.training.events import Finished, Listener
+from imgcycle.training.events import Event, Finished, Listener, Progress
 from imgcycle.training.interrupts import stop_signals
 from imgcycle.training.run import Run, RunContext
 from imgcycle.training.storage.folder import RunFolder
@@ -33,20 +34,55 @@ def train(
     start_from: str | Path | None = None,
     changed_data: bool = False,
     surroundings: RunContext | None = None,
+    progress: Callable[[float], None] | None = None,
     listener: Listener | None = None,
 ) -> Finished:
-    """Train as `config` says into a run folder; returns the last event.
+    """Learn to turn pictures like those in one folder into pictures like those in another, as `config` says.
 
-    A run that exists is continued with `resume` (bit for bit on the CPU), else refused; when its folders hold other
-    pictures than before, only with `changed_data`. `start_from` is a style, a weights file or a run. SIGINT and
-    SIGTERM save and end it early (`Finished.interrupted`); a second one ends it at once. Events go to `listener`, on
-    rank 0 only. Raises UsageError for a request that cannot be met, TrainingError when a run cannot go on, OutputError
-    when its folder cannot be written.
+    Parameters
+    ----------
+    config
+        Data, method, nets, losses and length (`TrainConfig`).
+    folder
+        The run folder: states, samples, weights and the log of the run. Its name works as a style at any moment.
+    resume
+        Continue the run that is in the folder, bit for bit on the CPU; without it, a folder with a run is refused.
+    start_from
+        A style, a weights file or another run to begin with.
+    changed_data
+        Continue although the folders hold other pictures than before.
+    surroundings
+        What changes nothing of the weights: threads that read, what the cards say.
+    progress
+        Hears the share of the steps that is done, 0 to 1.
+    listener
+        Hears every event (`imgcycle.training.events`): losses, samples, validation, diagnosis. Both are called on
+        rank 0 only.
+
+    Returns
+    -------
+    Finished
+        The last event. SIGINT and SIGTERM save and end a run early (`interrupted`); a second one ends it at once.
+
+    Raises
+    ------
+    UsageError
+        For a request that cannot be met.
+    TrainingError
+        When the run cannot go on.
+    OutputError
+        When its folder cannot be written.
+
+    Examples
+    --------
+    >>> from imgcycle import TrainConfig, train
+    >>> config = TrainConfig("photos/", "paintings/", method="cut", steps=20_000)
+    >>> ended = train(config, "runs/mine", progress=lambda share: print(f"{share:.0%}"))
     """
     world, device = join_world(resolve_device(config.device))
     around = surroundings or RunContext()
-    say: Listener = listener if listener is not None and world.leads else lambda _: None
     place = RunFolder(Path(folder))
+    say: Listener = _heard(listener, progress) if world.leads else lambda _: None
     try:
         run = Run.open(config, place, resume, start_from, changed_data, device, world, around, say)
         return _loop(run, world, device)
@@ -58,6 +94,18 @@ def train(
     finally:
         place.release()
         leave_world(world)
+
+
+def _heard(listener: Listener | None, progress: Callable[[float], None] | None) -> Listener:
+    """One listener of two: of all events, and of the share of the steps that is done."""
+
+    def hear(event: Event) -> None:
+        if listener is not None:
+            listener(event)
+        if progress is not None and isinstance(event, Progress | Finished):
+            progress(event.step / event.steps)
+
+    return hear
 
 
 def _loop(run: Run, world: World, device: torch.device) -> Finished:

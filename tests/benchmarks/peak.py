@@ -19,7 +19,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.images.image import decoded, prepared, translate
+from imgcycle.jobs.images.image import decoded, prepared, translate_frame
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import multiply_adds
 from tests.benchmarks.convert import photograph
@@ -47,7 +47,7 @@ def net_rate(translator: Translator, data: bytes, side: int) -> float:
     assert stages is not None
     work = 2 * multiply_adds(stages, *padded_size(side, side, translator.stride, translator.min_size))
     begun = time.perf_counter()
-    translate(frame, options, translator, MemoryBudget.default(), folder=Path.cwd())
+    translate_frame(frame, options, translator, MemoryBudget.default(), folder=Path.cwd())
     return work / (time.perf_counter() - begun)
 
 

@@ -144,7 +144,7 @@ def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
     return Frame(still, pixels, resample.to_float01(resample.reduced(pixels, shape)))
 
 
-def translate(
+def translate_frame(
     frame: Frame,
     options: ConvertOptions,
     translator: Translator,
@@ -211,9 +211,9 @@ def converted(
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Still:
-    """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate`."""
+    """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate_frame`."""
     frame = _frame(still, options, translator.style)
-    result = translate(frame, options, translator, memory, listener, folder)
+    result = translate_frame(frame, options, translator, memory, listener, folder)
     return _restored(frame, result, options, detail_of(translator.style, options))
 
 
@@ -264,7 +264,7 @@ class LoadedImage:
     ) -> None:
         """Have the net work; `listener` hears the share of it that is done."""
         frame = self._prepared.frame
-        self._result = translate(frame, self.task.options, translator, memory, listener, self._folder)
+        self._result = translate_frame(frame, self.task.options, translator, memory, listener, self._folder)
 
     def write(self) -> str:
         """Make the result appear, with its source's times; its SHA-256."""

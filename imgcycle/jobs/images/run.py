@@ -20,6 +20,7 @@ from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.tasks import Row, Task
+from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.formats import Format
@@ -29,17 +30,48 @@ from imgcycle.media.paths import WRITTEN, check_suffix, same_file
 def convert_image(
     input: str | Path,
     output: str | Path,
-    translator: Translator,
+    style: Translator | str,
     options: ConvertOptions | None = None,
     memory: MemoryBudget | None = None,
+    *,
+    progress: Callable[[float], None] | None = None,
 ) -> Row:
-    """Convert one picture file to another; the output's suffix chooses the format.
+    """Convert one picture file to another, at its own size, with its metadata as far as still true.
 
-    An existing output is replaced, unless it is the input: UsageError, as for a suffix of no format that is written,
-    and when `memory` is too small. InputError and
-    OutputError say what else went wrong; then no output was written.
+    Parameters
+    ----------
+    input
+        A picture file.
+    output
+        The result; its suffix chooses the format. One that exists is replaced, unless it is the input.
+    style
+        What `load_translator` gave, or the name of a style, a weights file or a run folder.
+    options
+        How it is converted (`ConvertOptions`).
+    memory
+        What the process may take; by default a quarter of the installed memory, as a guide.
+    progress
+        Hears the share of the net's work that is done, 0 to 1.
+
+    Returns
+    -------
+    Row
+        Size of the result, seconds, and what of the input it does not hold.
+
+    Raises
+    ------
+    UsageError
+        When the output is the input or has a suffix of no format that is written, and when `memory` is too small.
+    InputError, OutputError
+        When the picture cannot be read, or the result cannot be written; then no output was written.
+
+    Examples
+    --------
+    >>> from imgcycle import ConvertOptions, convert_image
+    >>> row = convert_image("a.jpg", "a-monet.jpg", "monet", ConvertOptions(strength=0.7))
     """
     source, target = Path(input), Path(output)
+    translator = translator_for(style)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     check_suffix(target)
@@ -50,10 +82,12 @@ def convert_image(
     memory = memory or MemoryBudget.default()
     read = pipeline.read(task, plan_file(task, translator, memory), translator.style)
     try:
-        read.translate(translator, memory)
+        read.translate(translator, memory, progress)
         written = pipeline.write(task, read, translator.style)
     finally:
         read.close()
+    if progress is not None:
+        progress(1.0)
     return replace(written.row, seconds=round(time.perf_counter() - started, 4))
 
 
@@ -80,7 +114,7 @@ def convert_bytes(
         made, notes = converted_animation(found, data, translator, options, target, memory)
     else:
         ready = image.prepared(found, data, options, translator.style)
-        result = image.translate(ready.frame, options, translator, memory)
+        result = image.translate_frame(ready.frame, options, translator, memory)
         made, notes = (
             image.finish(ready, result, options, translator.style, target),
             ready.notes(target, options.strip),

@@ -19,12 +19,13 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, frame_cost, image_cost
 from imgcycle.jobs.disk import check_disk
-from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned
+from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.strokes import clip_options
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
+from imgcycle.jobs.translators import translator_for
 from imgcycle.jobs.video import animations
 from imgcycle.jobs.video.checkpoint import SegmentStore
 from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
@@ -48,20 +49,58 @@ Listener = Callable[[Event], None]
 
 
 def convert_video(
-    input: str | Path, output: str | Path, translator: Translator, options: VideoOptions | None = None
+    input: str | Path,
+    output: str | Path,
+    style: Translator | str,
+    options: VideoOptions | None = None,
+    *,
+    progress: Callable[[float], None] | None = None,
+    listener: Listener | None = None,
 ) -> ClipRow:
-    """Convert one clip, or an image sequence (`frames/%05d.png`), to another; the output's suffix says what it is.
+    """Convert one clip, every frame at its own time, with all sound, subtitles and chapters.
 
-    An existing output is replaced, unless it is the input: UsageError, as for a style that clips cannot have.
-    InputError and OutputError say what else went wrong; a row whose status is `failed` was written all the same, with
-    what could not be done in `error`.
+    Parameters
+    ----------
+    input
+        A clip, an animated picture, or an image sequence (`frames/%05d.png`).
+    output
+        The result, whose suffix says what it is. One that exists is replaced, unless it is the input.
+    style
+        What `load_translator` gave, or the name of a style, a weights file or a run folder.
+    options
+        How the clip is converted (`VideoOptions`): part, codec, smoothing, strength.
+    progress
+        Hears the share of the frames that is done, 0 to 1.
+    listener
+        Hears every event (`imgcycle.jobs.events`): notes, rates, estimates.
+
+    Returns
+    -------
+    ClipRow
+        Frames, size and seconds of the result. One whose `status` is `failed` was written all the same, with what
+        could not be done in `error`.
+
+    Raises
+    ------
+    UsageError
+        When the output is the input, and for a style that clips cannot have.
+    InputError, OutputError
+        When the clip cannot be read, or the result cannot be written.
+
+    Examples
+    --------
+    >>> from imgcycle import VideoOptions, convert_video
+    >>> row = convert_video("a.mp4", "a-monet.mp4", "monet", VideoOptions(smooth="strong"))
+    >>> row.frames
+    240
     """
     source, target = Path(input), Path(output)
+    translator = translator_for(style)
     check_style(translator.style)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     task = ClipTask(str(source), str(target), str(target.parent), options or VideoOptions())
-    return convert_clip(task, translator, lambda _: None)
+    return convert_clip(task, translator, heard(listener, progress))
 
 
 def convert_clips(

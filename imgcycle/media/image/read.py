@@ -120,6 +120,19 @@ def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
         return _decoded(open_image(data, max_pixels), data)
 
 
+def still_of(image: Image.Image) -> Still:
+    """A picture that is in memory already, as Pillow holds it, with its ICC profile; InputError for mode F.
+
+    Its pixels are copied, and not turned as EXIF may say.
+    """
+    if image.mode == "F":
+        raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
+    still = _by_pillow(image)
+    icc = image.info.get("icc_profile") or b""
+    # CMYK and LAB were taken to sRGB.
+    return still if image.mode in ("CMYK", "LAB") else replace(still, metadata=Metadata(icc=icc))
+
+
 def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
     try:
