@@ -18,18 +18,32 @@ A message is one line: what, where. A hint is what to do about it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import ClassVar, Self
 
 
 class ImgcycleError(Exception):
-    """Base of every error imgcycle raises on purpose; carries a hint and an exit code."""
+    """Base of every error imgcycle raises on purpose; carries a hint and an exit code.
+
+    `errno` is the system's number where the system refused something.
+    """
 
     exit_code: ClassVar[int] = 1
+    errno: int | None = None
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def at(self, place: str) -> Self:
+        """The same error as a new one that says where: `place` before its words."""
+        found = type(self).__new__(type(self))
+        found.__dict__.update(self.__dict__, message=f"{place}: {self.message}")
+        found.args = (found.message,)
+        return found
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -85,3 +99,33 @@ class Interrupted(ImgcycleError):
     """The work was ended by the user or a signal; what was finished stays."""
 
     exit_code = 130
+
+
+@contextlib.contextmanager
+def reported(kind: type[ImgcycleError], what: str = "", hint: str | None = None) -> Iterator[None]:
+    """An OSError inside becomes one of `kind` that says `what`, and the system's reason; DiskFull where a disk that is
+    full is why an output cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise from_system(kind, error, what, hint) from error
+
+
+def from_system(kind: type[ImgcycleError], error: OSError, what: str = "", hint: str | None = None) -> ImgcycleError:
+    """What `reported` raises for an error."""
+    found = (DiskFull if kind is OutputError and is_full(error) else kind)(
+        f"{what}: {reason_of(error)}" if what else reason_of(error), hint
+    )
+    found.errno = error.errno
+    return found
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused, in its words."""
+    return error.strerror or str(error)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error says that a disk, or the user's share of it, is full."""
+    full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in full)

@@ -230,13 +230,11 @@ def _listed(source: str, null: bool) -> list[str]:
     """The names in a list: bytes as the file system has them, so that no name is beyond it."""
     import os
 
-    from imgcycle.errors import UsageError
+    from imgcycle.errors import UsageError, reported
     from imgcycle.media.paths import shown
 
-    try:
+    with reported(UsageError, f"--files-from {shown(source)} cannot be read"):
         data = read_stdin() if source == STREAM else Path(source).read_bytes()
-    except OSError as error:
-        raise UsageError(f"--files-from {shown(source)} cannot be read: {error.strerror or error}") from error
     names = data.split(b"\0") if null else [line.rstrip(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(name) for name in names if name]
 
@@ -277,14 +275,12 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
     """A list that `_listed` can read; OutputError when it cannot be written."""
     import os
 
-    from imgcycle.media.files import atomic_write, unwritten
+    from imgcycle.errors import OutputError, reported
+    from imgcycle.media.files import atomic_write
     from imgcycle.media.paths import shown
 
-    try:
-        with atomic_write(path) as file:
-            file.write(b"".join(os.fsencode(name) + end for name in names))
-    except OSError as error:
-        raise unwritten(f"--failed-list {shown(path)}", error) from error
+    with reported(OutputError, f"--failed-list {shown(path)} cannot be written"), atomic_write(path) as file:
+        file.write(b"".join(os.fsencode(name) + end for name in names))
 
 
 def _show_plans(

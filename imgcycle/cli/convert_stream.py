@@ -40,41 +40,37 @@ def check_streams(request: ConvertRequest, viewing: Pages, several: bool, json_l
 def convert_stream(request: ConvertRequest, translator: Translator, memory: MemoryBudget) -> None:
     """One picture from stdin or a file to stdout or a file."""
     from imgcycle.cli.render.console import say, writing_out
-    from imgcycle.errors import InputError, UsageError
+    from imgcycle.errors import InputError, OutputError, UsageError, reported
     from imgcycle.jobs.images.run import convert_bytes
     from imgcycle.jobs.strokes import check_strokes
     from imgcycle.media import paths
-    from imgcycle.media.files import atomic_write, unwritten
+    from imgcycle.media.files import atomic_write
 
     check_strokes([translator.style], request.options)
     (source,) = request.inputs
     if source == STREAM:
-        try:
+        with reported(InputError, "stdin cannot be read"):
             data = read_stdin()
-        except OSError as error:
-            raise InputError(f"stdin cannot be read: {error.strerror or error}") from error
     else:
         if Path(source).is_dir():
             raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
-        data = _whole(Path(source))
+        # It may be a pipe here: waiting for one stream is what was asked.
+        with reported(InputError, paths.shown(source)):
+            data = Path(source).read_bytes()
     wanted = _wanted(request)
     try:
         made = convert_bytes(data, translator, request.options, wanted, memory, say)
     except InputError as error:
-        raise InputError(
-            f"{'stdin' if source == STREAM else paths.shown(source)}: {error.message}", error.hint
-        ) from error
+        raise error.at("stdin" if source == STREAM else paths.shown(source)) from error
     if request.output in (None, STREAM):
         with writing_out():
             sys.stdout.buffer.write(made)
             sys.stdout.buffer.flush()
         return
     assert request.output is not None
-    try:
-        with atomic_write(Path(request.output)) as file:
-            file.write(made)
-    except OSError as error:
-        raise unwritten(paths.shown(request.output), error) from error
+    unwritten = f"{paths.shown(request.output)} cannot be written"
+    with reported(OutputError, unwritten), atomic_write(Path(request.output)) as file:
+        file.write(made)
 
 
 def _wanted(request: ConvertRequest) -> str | Format:
@@ -103,14 +99,3 @@ def read_stdin() -> bytes:
     if sys.stdin is None:
         raise OSError("it is closed")
     return sys.stdin.buffer.read()
-
-
-def _whole(path: Path) -> bytes:
-    """All bytes of what is named, which may be a pipe here: waiting for one stream is what was asked."""
-    from imgcycle.errors import InputError
-    from imgcycle.media.paths import shown
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{shown(path)}: {error.strerror or error}") from error

@@ -214,7 +214,6 @@ def import_weights(
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted, UsageError
-    from imgcycle.media.files import unwritten
     from imgcycle.weights.find import NATIVE
     from imgcycle.weights.importers import convert_checkpoint
 
@@ -225,10 +224,7 @@ def import_weights(
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"{output} is the file to import", "name another with -o")
     with graceful_exit(lambda: Interrupted("interrupted; nothing was written")):
-        try:
-            about = convert_checkpoint(source, output, direction.value)
-        except OSError as error:
-            raise unwritten(str(output), error) from error
+        about = convert_checkpoint(source, output, direction.value)
     for line in (f"recognised as {about.recognised}", *about.notes, f"written to {output}"):
         say(line)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from imgcycle.config import Augment, CriticConfig, NetConfig, TrainConfig
-from imgcycle.errors import UsageError
+from imgcycle.errors import UsageError, from_system
 
 FOLDERS = ("a", "b", "val_a", "val_b")
 CRITICS = ("critic", "critic_layers", "critic_scales", "critic_width", "lr_critic", "gan", "lambda_gan")
@@ -159,9 +159,9 @@ def read_settings(path: Path) -> dict[str, Any]:
         values = values.get("config", values)
         TrainConfig.from_dict({**dict.fromkeys(("a", "b"), "."), **values})
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}", "give a JSON file") from error
+        raise from_system(UsageError, error, f"{path} cannot be read", "give a JSON file") from error
     except UsageError as error:
-        raise UsageError(f"{path}: {error.message}", error.hint) from error
+        raise error.at(str(path)) from error
     except json.JSONDecodeError as error:
         said = f"{path} cannot be read as settings: no JSON at line {error.lineno}, column {error.colno}"
         raise UsageError(said, "give a JSON file") from error

@@ -13,7 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from imgcycle.errors import DiskFull, OutputError
+from imgcycle.errors import ImgcycleError, OutputError, from_system
+from imgcycle.errors import is_full as is_full  # noqa: PLC0414 - for jobs
 
 Data = bytes | mmap.mmap
 """A file's bytes, or a view of them."""
@@ -58,17 +59,9 @@ def read_file(path: Path) -> bytes:
         return file.read()
 
 
-def is_full(error: BaseException | None) -> bool:
-    """Whether an error says that a disk, or the user's share of it, is full."""
-    return isinstance(error, DiskFull) or (
-        isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-    )
-
-
-def unwritten(what: str, error: OSError) -> OutputError:
+def unwritten(what: str, error: OSError) -> ImgcycleError:
     """`what` cannot be written, and why, in one line: DiskFull where that is the reason."""
-    line = f"{what} cannot be written: {error.strerror or error}".lstrip()
-    return DiskFull(line) if is_full(error) else OutputError(line)
+    return from_system(OutputError, error, f"{what} cannot be written".lstrip())
 
 
 def _kind(mode: int) -> str:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.errors import WeightsError
+from imgcycle.errors import WeightsError, from_system
 
 SIZE = 299
 PUBLISHED = "6726825d"
@@ -233,7 +233,7 @@ def _read(path: Path) -> tuple[str, Mapping[str, object]]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}", "--inception takes a file") from error
+        raise from_system(WeightsError, error, f"{path} cannot be read", "--inception takes a file") from error
     except Exception as error:  # what a damaged pickle raises is anything
         raise WeightsError(f"{path} is not a file of weights", _HINT) from error
     if not isinstance(state, Mapping):

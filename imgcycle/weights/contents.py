@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imgcycle.errors import WeightsError
+from imgcycle.errors import WeightsError, reported
 from imgcycle.media.files import opened
 from imgcycle.media.paths import shown
 
@@ -63,13 +64,10 @@ def stranger(path: Path) -> Stranger | None:
 
 def safetensors_header(path: Path) -> dict[str, Any]:
     """The header of a safetensors file. WeightsError when it is damaged, or the file is shorter than it says."""
-    try:
-        with opened(path) as file:
-            length = int.from_bytes(file.read(8), "little")
-            content = file.read(length) if length <= _LARGEST_HEADER else b""
-            size = file.seek(0, 2)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error.strerror or error}", AGAIN) from error
+    with reported(WeightsError, f"{path} cannot be read as weights", AGAIN), opened(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        content = file.read(length) if length <= _LARGEST_HEADER else b""
+        size = file.seek(0, 2)
     if length > _LARGEST_HEADER:
         raise WeightsError(f"{path} cannot be read as weights: its header claims {length:,} bytes", AGAIN)
     if len(content) < length:
@@ -103,12 +101,12 @@ def _head(path: Path) -> bytes:
         words = _folder(path)
         raise WeightsError(f"{path} is {words.what}, and no weights file", words.hint)
     try:
-        with opened(path) as file:
+        with reported(WeightsError, f"{path} cannot be read"), opened(path) as file:
             return file.read(_HEAD)
-    except FileNotFoundError as error:
-        raise WeightsError(f"there is no weights file {path}") from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except WeightsError as error:
+        if error.errno == errno.ENOENT:
+            raise WeightsError(f"there is no weights file {path}") from error
+        raise
 
 
 def _is_safetensors(head: bytes) -> bool:

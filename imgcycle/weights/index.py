@@ -44,7 +44,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from imgcycle.errors import WeightsError
+from imgcycle.errors import WeightsError, from_system
 from imgcycle.media.files import read_file
 from imgcycle.media.paths import shown
 
@@ -195,7 +195,7 @@ def _document(index: Path) -> Document:
     except FileNotFoundError:
         return {"schema": 1}
     except OSError as error:
-        raise WeightsError(f"{index} cannot be read: {error.strerror or error}") from error
+        raise from_system(WeightsError, error, f"{index} cannot be read") from error
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{index} cannot be read: {shown(str(error))}", "mend it, or move it away") from error
     if document.get("schema") != 1:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
-from imgcycle.errors import UsageError, WeightsError
+from imgcycle.errors import UsageError, WeightsError, reported
 from imgcycle.media.files import atomic_write, opened
 from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
@@ -228,8 +228,5 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; WeightsError when it cannot be read."""
-    try:
-        with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    with reported(WeightsError, f"{path} cannot be read"), opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from imgcycle.errors import OutputError, UsageError
+from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
@@ -58,7 +58,7 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     home = homes()[0]
     path = home / f"{name}{NATIVE}"
     # Of two that add the same name at once, the second finds it taken.
-    with _in_one_line(home), locked(home / STATE_FOLDER / _LOCK):
+    with reported(OutputError, f"{home} cannot be changed"), locked(home / STATE_FOLDER / _LOCK):
         check_name(name)
         if path.exists():
             raise UsageError(f"{path} is in the way, and no index names it", "move it away, or choose another name")
@@ -97,15 +97,6 @@ def _only_with_an_entry(path: Path) -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def _in_one_line(home: Path) -> Iterator[None]:
-    """OutputError for a user's folder that cannot be changed."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{home} cannot be changed: {error.strerror or error}") from error
-
-
 def remove_style(name: str) -> Path:
     """Take a style of the user's own out of the index and delete its weights; the path they had.
 
@@ -121,7 +112,7 @@ def remove_style(name: str) -> Path:
         where = known_styles().get(name)
         raise UsageError(f"{name} is not one of your own styles" + (f" but lies at {where.path}" if where else ""))
     # The weights go last: a kill in between leaves a file without a name, not a name without a file.
-    with _in_one_line(home):
+    with reported(OutputError, f"{home} cannot be changed"):
         drop_entry(home, name)
         entry.path.unlink(missing_ok=True)
     return entry.path

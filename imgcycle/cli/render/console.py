@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imgcycle.errors import OutputError
+from imgcycle.errors import OutputError, from_system
 from imgcycle.jobs.events import (
     Ended,
     Estimate,
@@ -94,8 +94,6 @@ def emit(text: str) -> None:
 @contextmanager
 def writing_out() -> Iterator[None]:
     """Around what writes to stdout: its errors as an OutputError that says so, ReaderGone where nobody reads on."""
-    from imgcycle.media.files import unwritten
-
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     try:
@@ -103,7 +101,7 @@ def writing_out() -> Iterator[None]:
     except BrokenPipeError:
         raise ReaderGone("") from None
     except OSError as error:
-        raise unwritten("stdout", error) from error
+        raise from_system(OutputError, error, "stdout cannot be written") from error
     except ValueError as error:  # of a stream that was closed
         raise OutputError(f"stdout cannot be written: {error}") from error
 

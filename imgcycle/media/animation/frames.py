@@ -72,7 +72,7 @@ class Animation:
                 with in_one_line(b"frame"):
                     pixels, alpha = next(composed)
             except InputError as error:
-                raise InputError(f"frame {number} of {count}: {error.message}", error.hint) from error
+                raise error.at(f"frame {number} of {count}") from error
             yield oriented(replace(self.like, pixels=pixels, alpha=alpha), self.turn)
 
 

@@ -9,14 +9,13 @@ from typing import IO, Any, Protocol
 import cv2
 import numpy as np
 
-from imgcycle.errors import OutputError
+from imgcycle.errors import OutputError, from_system, reported
 from imgcycle.media import formats
 from imgcycle.media.animation.apng import ApngWriter
 from imgcycle.media.animation.avif import AvifWriter
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.animation.gif import GifWriter
 from imgcycle.media.animation.webp import WebpWriter
-from imgcycle.media.files import unwritten
 from imgcycle.media.formats import Format
 from imgcycle.media.image import colour
 from imgcycle.media.image.read import Still
@@ -69,16 +68,17 @@ class AnimationWriter:
                 still = still.with_pixels(colour.in_srgb(still.pixels, self._leaving))
             self._coder.add(still, delay)
         except (OSError, ValueError, cv2.error) as error:
-            raise self._failed(error) from error
+            if isinstance(error, OSError) and error.strerror:
+                raise from_system(OutputError, error, "cannot be written") from error
+            said = " ".join(str(error).split())
+            raise OutputError(f"cannot be written as {self._target.name}: {said}") from error
 
     def finish(self) -> None:
         """What stands at the end of the file; ValueError when it got no frame."""
         if self._coder is None:
             raise ValueError("an animation without frames")
-        try:
+        with reported(OutputError, "cannot be written"):
             self._coder.finish()
-        except OSError as error:
-            raise self._failed(error) from error
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,8 +107,3 @@ class AnimationWriter:
             return AvifWriter(self._file, first.size, plays, metadata, self._source.alpha, self._source.delays, options)
         deep = first.pixels.dtype == np.uint16
         return ApngWriter(self._file, first.size, plays, metadata, self._source.alpha, deep, self._cover)
-
-    def _failed(self, error: Exception) -> OutputError:
-        if isinstance(error, OSError) and error.strerror:
-            return unwritten("", error)
-        return OutputError(f"cannot be written as {self._target.name}: {' '.join(str(error).split())}")

@@ -32,7 +32,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, reported
 from imgcycle.media import containers, formats
 from imgcycle.media.codecs import heif, jpeg, mpo, samples, tiff_reader
 from imgcycle.media.codecs.tiff_reader import MARKS, open_tiff
@@ -135,13 +135,20 @@ def still_of(image: Image.Image) -> Still:
 
 def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
-    try:
-        with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return measure(data, max_pixels)
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
-    except ValueError as error:  # mmap's word for a file of no bytes
-        raise InputError("an empty file") from error
+    with mapped(path) as data:
+        return measure(data, max_pixels)
+
+
+@contextlib.contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """A file's bytes without reading them all; InputError when it cannot be opened, or has none."""
+    with reported(InputError), opened(path) as file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:  # mmap's word for a file of no bytes
+            raise InputError("an empty file") from error
+        with data:
+            yield data
 
 
 def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.errors import OutputError
+from imgcycle.errors import ImgcycleError, OutputError, from_system
 from imgcycle.media import containers, formats
 from imgcycle.media.codecs.tiff_writer import TiffRows
-from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image import colour
@@ -100,7 +100,6 @@ class ScanlineWriter:
                 about = (metadata.exif, metadata.icc, metadata.xmp, metadata.dpi, metadata.iptc)
                 self._coder = TiffRows(self._file, height, width, 3, still.pixels.dtype, ROWS, *about)
         except OSError as error:
-            self._discard()
             raise self._failed(error) from error
         except BaseException:
             self._discard()
@@ -129,7 +128,6 @@ class ScanlineWriter:
             self._coder.finish()
             self._stack.close()
         except OSError as error:
-            self._discard()
             raise self._failed(error) from error
 
     def close(self) -> None:
@@ -141,11 +139,11 @@ class ScanlineWriter:
         try:
             self._coder.write(colour.in_srgb(cast(Pixels, rows), self._leaving))
         except OSError as error:
-            self._discard()
             raise self._failed(error) from error
 
-    def _failed(self, error: OSError) -> OutputError:
-        return unwritten("", error)
+    def _failed(self, error: OSError) -> ImgcycleError:
+        self._discard()
+        return from_system(OutputError, error, "cannot be written")
 
     def _discard(self) -> None:
         # Leaving with an error is how the temporary file is told to vanish; after `finish` nothing is left to leave.

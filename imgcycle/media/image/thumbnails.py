@@ -14,13 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgcycle.errors import InputError
 from imgcycle.media import containers, headers
 from imgcycle.media.codecs.raw import read_raw
-from imgcycle.media.files import opened
 from imgcycle.media.image import colour, row_reader
 from imgcycle.media.image.pixels import Pixels, eight_bit, laid_on_white
-from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
+from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, mapped, open_image, oriented, read_still
 from imgcycle.media.paths import kind_of
 
 Levels = npt.NDArray[np.uint8]
@@ -43,19 +41,10 @@ def read_thumbnail(
     size that its blocks allow; what is large and of another format goes row by row with pyvips, and is decoded whole
     without. InputError says in one line what is wrong.
     """
-    try:
-        with (
-            opened(path) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            in_one_line(data),
-        ):
-            if kind_of(path) == "raw" and raw != "none":
-                return _seen(_averaged(read_raw(bytes(data), raw, max_pixels), longest, parts))
-            return _seen(_read(path, data, longest, parts, max_pixels))
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
-    except ValueError as error:  # mmap's word for a file of no bytes
-        raise InputError("an empty file") from error
+    with mapped(path) as data, in_one_line(data):
+        if kind_of(path) == "raw" and raw != "none":
+            return _seen(_averaged(read_raw(bytes(data), raw, max_pixels), longest, parts))
+        return _seen(_read(path, data, longest, parts, max_pixels))
 
 
 def fitting(width: int, height: int, longest: int) -> tuple[int, int]:

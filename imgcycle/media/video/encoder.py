@@ -16,8 +16,8 @@ from typing import Literal, Self, cast
 import numpy as np
 
 from imgcycle.concurrency import Consumer
-from imgcycle.errors import DiskFull, OutputError, UsageError
-from imgcycle.media.files import atomic_path, unwritten
+from imgcycle.errors import DiskFull, OutputError, UsageError, from_system, reported
+from imgcycle.media.files import atomic_path
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.paths import shown
 from imgcycle.media.video import timed_rawvideo
@@ -36,6 +36,7 @@ _AV1_NUMBERS = dict(zip(_WORDS, (12, 11, 10, 9, 8, 6, 5, 4, 3, 1), strict=True))
 """SVT-AV1 counts its presets down; these are as slow as x264's words are."""
 _QUALITY = {"h264": (18, 51), "hevc": (20, 51), "av1": (24, 63)}
 """Default crf, at which a viewer sees no loss, and the largest."""
+_UNWRITTEN = "a segment cannot be written"
 
 
 @dataclass(frozen=True)
@@ -224,10 +225,8 @@ class FrameWriter:
             raise
         self._over = True
         self._run.close()
-        try:
+        with reported(OutputError, _UNWRITTEN):
             self._stack.close()
-        except OSError as error:
-            raise unwritten("a segment", error) from error
 
     def abort(self) -> None:
         """End the encoder and leave nothing behind; safe to call at any time."""
@@ -269,9 +268,9 @@ class FrameWriter:
                 environment={"SVT_LOG": "1"},
             )
         except OSError as error:
-            raise unwritten("a segment", error) from error
+            raise from_system(OutputError, error, _UNWRITTEN) from error
         except ValueError as error:
-            raise OutputError(f"a segment cannot be written: {error}") from error
+            raise OutputError(f"{_UNWRITTEN}: {error}") from error
         self._feeder = Consumer(partial(self._feed, self._run), frames_ahead(frame.nbytes), "encode")
         return self._feeder
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from imgcycle.errors import OutputError
-from imgcycle.media.files import atomic_path, unwritten
+from imgcycle.errors import OutputError, reported
+from imgcycle.media.files import atomic_path
 from imgcycle.media.paths import shown
 from imgcycle.media.video.containers import MUXERS, Container, cover_type
 from imgcycle.media.video.ffmpeg import must_run, named, source
@@ -47,17 +47,18 @@ def finish(
     """
     if not segments:
         raise OutputError(f"{shown(output)}: there is no segment to make it of")
-    try:
-        with atomic_path(output) as temporary, tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
-            listed = Path(folder) / "segments.ffconcat"
-            listed.write_bytes(_listing(segments, Path(folder)).encode("utf-8", "surrogateescape"))
-            arguments = _arguments(segments, clip, plan, start, end, Path(folder), listed)
-            for key, value in (metadata or {}).items():
-                arguments += ["-metadata", f"{key}={value}"]
-            arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]
-            must_run(arguments, OutputError, f"{shown(output)} cannot be put together")
-    except OSError as error:
-        raise unwritten(shown(output), error) from error
+    with (
+        reported(OutputError, f"{shown(output)} cannot be written"),
+        atomic_path(output) as temporary,
+        tempfile.TemporaryDirectory(prefix="imgcycle-") as folder,
+    ):
+        listed = Path(folder) / "segments.ffconcat"
+        listed.write_bytes(_listing(segments, Path(folder)).encode("utf-8", "surrogateescape"))
+        arguments = _arguments(segments, clip, plan, start, end, Path(folder), listed)
+        for key, value in (metadata or {}).items():
+            arguments += ["-metadata", f"{key}={value}"]
+        arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]
+        must_run(arguments, OutputError, f"{shown(output)} cannot be put together")
 
 
 def _arguments(

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError
+from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import CHOICES, Format, by_suffix
 from imgcycle.media.image.pixels import Pixels, eight_bit
@@ -74,10 +74,8 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
         raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
     if rate <= 0:
         raise UsageError(f"a sequence at {rate} frames a second", "--fps takes a number above 0")
-    try:
+    with reported(InputError, shown(pattern.parent)):
         numbers = picture_numbers(pattern)
-    except OSError as error:
-        raise InputError(f"{shown(pattern.parent)}: {error.strerror}") from error
     if not numbers:
         raise InputError(f"no picture there is called like {shown(pattern.name)}")
     first = _read(picture_path(pattern, numbers[0]), max_pixels)
@@ -153,12 +151,10 @@ class SequenceWriter:
         path = self.path(self.frames)
         try:
             data = encode_still(Still(frame, alpha), self.target)
-            with atomic_write(path) as file:
-                file.write(data)
-        except OSError as error:
-            raise OutputError(f"{shown(path)}: {error.strerror or error}") from error
         except OutputError as error:
             raise OutputError(f"{shown(path)} {error.message}", error.hint) from error
+        with reported(OutputError, shown(path)), atomic_write(path) as file:
+            file.write(data)
         self.frames += 1
 
 
@@ -186,12 +182,12 @@ def _escapes(text: str) -> int:
 
 
 def _read(path: Path, max_pixels: int) -> Still:
+    with reported(InputError, shown(path)):
+        data = read_file(path)
     try:
-        return read_still(read_file(path), max_pixels)
-    except OSError as error:
-        raise InputError(f"{shown(path)}: {error.strerror}") from error
+        return read_still(data, max_pixels)
     except ImgcycleError as error:
-        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+        raise error.at(shown(path)) from error
 
 
 def _as_deep(pixels: Pixels, deep: bool) -> Pixels:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from imgcycle.errors import WeightsError
+from imgcycle.errors import WeightsError, reported
 from imgcycle.weights.contents import AGAIN, in_short, kind_of_weights, safetensors_header
 from imgcycle.weights.importers.layout import State
 from imgcycle.weights.importers.machine import Damaged, ForeignObject
@@ -52,11 +52,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if len(leaves) > _MOST:
         raise WeightsError(f"{path} holds more than {_MOST:,} tensors, far more than a generator has")
     try:
-        state = {name: declared.tensor(leaf) for name, leaf in leaves.items()}
+        with reported(WeightsError, f"{path} cannot be read"):
+            state = {name: declared.tensor(leaf) for name, leaf in leaves.items()}
     except Damaged as error:
         raise WeightsError(f"{path} is refused: {error}", AGAIN) from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     return Checkpoint(state, hidden, declared.notes)
 
 

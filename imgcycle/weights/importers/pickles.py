@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imgcycle.errors import WeightsError
+from imgcycle.errors import WeightsError, from_system
 from imgcycle.media.files import opened
 from imgcycle.weights.contents import AGAIN, stranger
 from imgcycle.weights.importers.machine import Damaged, Machine
@@ -89,7 +89,7 @@ def check_pickle(path: Path) -> Declared:
     except Damaged as error:
         raise WeightsError(f"{path} is refused: {error}") from error
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise from_system(WeightsError, error, f"{path} cannot be read") from error
     # A hostile file can upset the parsers in any way; whatever they raise, it is damaged.
     except Exception as error:
         words = stranger(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from imgcycle.config import NetConfig
-from imgcycle.errors import OutputError, UsageError, WeightsError
+from imgcycle.errors import OutputError, UsageError, WeightsError, reported
 from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
@@ -114,10 +114,8 @@ def save_imported(output: Path, net: Generator, about: Imported) -> None:
         "notes": list(about.notes),
         **({"direction": about.direction} if about.direction else {}),
     }
-    try:
+    with reported(OutputError, f"{output} cannot be written"):
         save_weights(output, net, about.config.to_dict(), card)
-    except OSError as error:
-        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
 def _check_seen(path: Path, hidden: Mapping[str, str]) -> None:
