@@ -23,7 +23,7 @@ def test_what_the_system_refuses_is_one_line_with_its_number(kind: type[OutputEr
 
 def test_a_full_disk_is_a_kind_of_error_where_something_is_written() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT):
-        with pytest.raises(DiskFull, match="^a.jpg: ") as caught, reported(OutputError, "a.jpg"):
+        with pytest.raises(DiskFull, match=r"^a\.jpg: ") as caught, reported(OutputError, "a.jpg"):
             raise refused(number)
         assert is_full(caught.value)
         with pytest.raises(InputError) as other, reported(InputError):

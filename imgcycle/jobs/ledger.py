@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import json
 import os
 import stat
@@ -80,7 +79,9 @@ class Ledger:
         """Add a line. OutputError when it cannot be written, UsageError as `check_state` has it."""
         line = json.dumps(record.to_dict(), sort_keys=True).encode() + b"\n"
         try:
-            with _own_file(self.root, LEDGER) as file, locked(file):
+            with _own_file(self.root, LEDGER) as file:
+                # Where there are no locks a line may be lost, and its result's recipe stands in for it.
+                taken(file, wait=True)
                 end = file.seek(0, os.SEEK_END)
                 if end:
                     # A writer killed in the middle of a line must not spoil ours.
@@ -190,31 +191,5 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
             for folder in folders:
                 remove_leftovers(folder)
         for file in held:
-            _shared(file)
+            taken(file, shared=True)
         yield
-
-
-@contextlib.contextmanager
-def locked(file: IO[bytes]) -> Iterator[None]:
-    """Hold an open file for ourselves, where the system has such locks."""
-    # Some network file systems have no locks: there a line may be lost, and its result's recipe stands in for it.
-    with contextlib.suppress(OSError):
-        _flock(file, "LOCK_EX")
-    try:
-        yield
-    finally:
-        file.flush()
-        with contextlib.suppress(OSError):
-            _flock(file, "LOCK_UN")
-
-
-def _shared(file: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        _flock(file, "LOCK_SH")
-
-
-def _flock(file: IO[bytes], *flags: str) -> None:
-    """flock(2); nothing on Windows, where two writers at one moment may lose a line, but never a picture."""
-    with contextlib.suppress(ImportError):
-        fcntl = importlib.import_module("fcntl")
-        fcntl.flock(file, sum(getattr(fcntl, flag) for flag in flags))

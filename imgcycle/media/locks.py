@@ -33,19 +33,22 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
         yield  # closing the file lets go
 
 
-def taken(file: IO[bytes]) -> bool | None:
-    """Whether nobody else holds the lock on an open file, which is ours then until the file is closed.
+def taken(file: IO[bytes], *, shared: bool = False, wait: bool = False) -> bool | None:
+    """Take the lock on an open file, which is ours until the file is closed; False when somebody else holds it.
 
-    None where there are no locks.
+    `shared` is with others who share it, in place of what was held before. With `wait` nobody comes away without it.
+    None where there are no locks: on some network file systems, and of these two kinds on Windows.
     """
     try:
         try:
             fcntl = importlib.import_module("fcntl")
         except ImportError:
+            if shared or wait:
+                return None
             msvcrt = importlib.import_module("msvcrt")
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except (BlockingIOError, PermissionError):
         return False
     except OSError:

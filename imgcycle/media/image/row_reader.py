@@ -14,7 +14,6 @@ import logging
 import mmap
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgcycle.errors import InputError, MissingExtra, OutputError
+from imgcycle.errors import InputError, MissingExtra
 from imgcycle.media import formats, headers
 from imgcycle.media.codecs import jpeg
 from imgcycle.media.codecs.samples import missing_share
@@ -34,6 +33,7 @@ from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
 from imgcycle.media.image.row_writer import Outline
 from imgcycle.media.metadata.png import SIGNATURE
+from imgcycle.media.spill import SpillFile
 
 _BAND = 256
 """Rows turned at a time."""
@@ -96,7 +96,7 @@ class RowReader:
         self._stored = headers.stored_size(image)
         self._closed = closed_jpeg(data) if format_ is formats.JPEG else None
         self._ahead, self._behind = (self._decoder(self._closed or source) for _ in range(2))
-        self._upright: _Raw | None = None
+        self._upright: _Upright | None = None
 
     @property
     def height(self) -> int:
@@ -150,9 +150,9 @@ class RowReader:
         for top in range(0, height, _BAND):
             yield decoder.rows(top, min(top + _BAND, height))
 
-    def _lay_down(self) -> _Raw:
+    def _lay_down(self) -> _Upright:
         """Decode once and keep the turned pixels in a temporary file."""
-        upright = _Raw(self.height, self.width, self.outline.pixels.dtype, self._folder)
+        upright = _Upright(self.height, self.width, self.outline.pixels.dtype, self._folder)
         try:
             height = self._stored[1]
             for top in range(0, height, _BAND):
@@ -218,73 +218,37 @@ class _Decoder:
         return image
 
 
-class _Raw:
-    """Pixels in a nameless temporary file, read and written by position."""
+class _Upright:
+    """A picture's pixels, turned upright on their way into a temporary file."""
 
     def __init__(self, height: int, width: int, dtype: np.dtype[Any], folder: Path | None) -> None:
         self._width, self._dtype = width, dtype
-        place = Path(tempfile.gettempdir()) if folder is None else folder
-        self._place = place
-        self._file = None
-        try:
-            # Without a name where the system knows such files: it goes when the process goes.
-            self._file = tempfile.TemporaryFile(prefix="imgcycle-", dir=place, buffering=0)  # noqa: SIM115
-            needed = height * width * 3 * dtype.itemsize
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self._file.fileno(), 0, needed)
-            else:
-                self._file.truncate(needed)
-        except OSError as error:
-            self.close()
-            raise self._failed(error) from error
+        needed = height * width * 3 * dtype.itemsize
+        self._file = SpillFile(folder, needed, "a picture's rows", "free some room, or set TMPDIR to another disk")
 
     def rows(self, top: int, bottom: int) -> Pixels:
         out = np.empty((bottom - top, self._width, 3), self._dtype)
-        assert self._file is not None
-        self._file.seek(top * out[0].nbytes if len(out) else 0)
-        left = memoryview(cast(Any, out)).cast("B")
-        while left:
-            count = self._file.readinto(left)
-            if not count:
-                raise OutputError(f"a temporary file in {self._place} is shorter than what was written to it")
-            left = left[count:]
+        self._file.read_into(top * self._width * 3 * self._dtype.itemsize, _bytes_of(out))
         return out
 
     def put(self, at: int, turn: int, band: Pixels) -> None:
         """A band of stored rows, turned: rows from `at` on, or columns where `turn` makes rows columns."""
-        turned = oriented(Still(band), turn).pixels
+        turned = np.ascontiguousarray(oriented(Still(band), turn).pixels)
         pixel = 3 * self._dtype.itemsize
         line = self._width * pixel
-        try:
-            if turn < 5:
-                self._write(at * line, np.ascontiguousarray(turned))
-            else:
-                for row, piece in enumerate(np.ascontiguousarray(turned)):
-                    self._write(row * line + at * pixel, piece)
-        except OSError as error:
-            raise self._failed(error) from error
+        if turn < 5:
+            self._file.write(at * line, _bytes_of(turned))
+            return
+        for row, piece in enumerate(turned):
+            self._file.write(row * line + at * pixel, _bytes_of(piece))
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
-    def _write(self, at: int, values: npt.NDArray[Any]) -> None:
-        assert self._file is not None
-        left = memoryview(cast(Any, values)).cast("B")
-        while left:
-            if hasattr(os, "pwrite"):
-                count = os.pwrite(self._file.fileno(), left, at)
-            else:
-                self._file.seek(at)
-                count = self._file.write(left) or 0
-            left, at = left[count:], at + count
 
-    def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"a picture cannot be laid down in {self._place}: {error.strerror or error}",
-            "free some room, or set TMPDIR to another disk",
-        )
+def _bytes_of(values: npt.NDArray[Any]) -> memoryview:
+    """The bytes of a contiguous array, in place."""
+    return memoryview(cast(Any, values)).cast("B") if values.size else memoryview(b"")
 
 
 def _place(turn: int, top: int, rows: int, height: int) -> int:
