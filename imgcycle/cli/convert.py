@@ -249,7 +249,7 @@ def _convert_trees(
     null: bool,
     saying: tuple[bool, bool, bool],
 ) -> Summary:
-    from imgcycle.cli.render.console import listening
+    from imgcycle.cli.render.convert import listening
     from imgcycle.jobs.events import Ended, RowFinished
     from imgcycle.jobs.images.run import convert_styles
     from imgcycle.jobs.tasks import Summary

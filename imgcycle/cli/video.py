@@ -130,7 +130,7 @@ def video(
     del debug  # read before any command is, for it also lets libraries speak
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
-    from imgcycle.cli.render.console import listening
+    from imgcycle.cli.render.convert import listening
     from imgcycle.config import VideoOptions
     from imgcycle.device import parse_size
     from imgcycle.jobs.budget import MemoryBudget, VideoLimits

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.cli.render.console import BarListener, event_lines
+from imgcycle.cli.render.convert import ConversionTeller, event_lines
+from imgcycle.cli.render.reporter import BarReporter
 from imgcycle.jobs.events import Estimate, FrameProgress, Planned, Progressed, RowFinished
 from imgcycle.jobs.tasks import ClipRow
 from imgcycle.media.video.probing.probe import probe_video
@@ -366,13 +367,14 @@ def test_a_bar_on_a_terminal(folder: Path) -> None:
 def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     row = ClipRow("clips/a.mp4", "clips/a-x.mp4", "done", frames=240)
     for total in (1, 2):
-        bars = BarListener(verbose=False)
-        monkeypatch.setattr(bars.console, "print", lambda *_: None)
+        drawn = BarReporter()
+        monkeypatch.setattr(drawn.console, "print", lambda *_: None)
+        bars = ConversionTeller(drawn)
         bars(Planned(total, total, 0, 0))
         bars(FrameProgress("clips/a.mp4", 60, 240))
         bars(FrameProgress("clips/a.mp4", 120, 240, 11.94, 95.2))
         bars(Progressed("clips/a.mp4", 0.5, 0.25))
-        whole, clip = bars.progress.tasks
+        whole, clip = drawn.progress.tasks
         assert (whole.visible, clip.visible) == (total == 2, True)
         assert (clip.description, clip.completed, clip.total) == ("a.mp4", 120, 240)
         assert (clip.fields["said"], clip.fields["left"]) == ("frame 120/240  11.9 fps", "1 min 35 s left")
@@ -380,7 +382,7 @@ def test_one_bar_for_one_clip_and_two_for_many(monkeypatch: pytest.MonkeyPatch) 
         bars(FrameProgress("clips/a.mp4", 240, 240, stage="putting together"))
         assert (clip.fields["said"], clip.fields["left"]) == ("putting together", "")
         bars(RowFinished(row, 1, total, 1 / total))
-        assert [task.description for task in bars.progress.tasks] == ["converting"]
+        assert [task.description for task in drawn.progress.tasks] == ["converting"]
     lines = event_lines(Estimate(4000, 3.04, (("--work-size 256", 1100.0), ("--max-height 720", 2200.0)), "a\n.mp4"))
     assert lines == [
         "a\\n.mp4: about 1 h 6 min to go, at 3.0 frames a second;"

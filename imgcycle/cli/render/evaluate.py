@@ -1,19 +1,16 @@
-"""What an evaluation looks like: a bar or lines while it runs, then one table, or JSON lines."""
+"""What an evaluation says of itself while it runs, then one table, or JSON lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from imgcycle.cli.render.console import SCHEMA, duration, emit, emit_json, on_terminal, printable, say
+from imgcycle.cli.render.console import SCHEMA, duration, emit, emit_json, say
+from imgcycle.cli.render.reporter import reporting
 
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation.types import Distance, EvaluationEvent, FlickerReport, LabelReport, Report, SetRow
-
-_PLAIN_EVERY = 10.0
-"""Seconds between progress lines where no bar can be drawn."""
 
 
 def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_lines: bool) -> int:
@@ -21,21 +18,22 @@ def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_
     from imgcycle.jobs.evaluation import types as e
     from imgcycle.media.paths import shown
 
-    code = 0
+    code, began = 0, time.monotonic()
     # On a terminal JSON lines on stdout would run into the bar.
-    with _progress(silent=quiet or (json_lines and not verbose), as_json=json_lines) as (advance, line):
+    with reporting(quiet=quiet, verbose=verbose, json_lines=json_lines) as out:
         for event in events:
             match event:
-                case e.Measured():
-                    advance(event.done, event.total)
+                case e.Measured(done, total):
+                    out.aside({"position": done, "total": total})
+                    out.bar("measuring", done, total, f"{done}/{total}")
+                    if done < total:
+                        left = duration((time.monotonic() - began) * (total - done) / done)
+                        out.line(f"{done} of {total}, about {left} to go", often=True)
                 case e.LeftOut():
-                    if json_lines:
-                        emit_json({"schema": SCHEMA, "input": event.path, "status": "failed", "error": event.reason})
-                    else:
-                        line(f"{shown(event.path)}: {event.reason}")
+                    out.data({"input": event.path, "status": "failed", "error": event.reason})
+                    out.say(f"{shown(event.path)}: {event.reason}", always=True)
                 case e.Remarked():
-                    if not (quiet or json_lines):
-                        line(event.text)
+                    out.say(event.text)
                 case e.Evaluated():
                     report, code = event.report, event.report.exit_code
     match report:
@@ -193,52 +191,3 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for first, *others in rows:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
-
-
-Advance = Callable[[int, int], None]
-Line = Callable[[str], None]
-
-
-@contextmanager
-def _progress(*, silent: bool, as_json: bool) -> Iterator[tuple[Advance, Line]]:
-    """How far it is, on stderr: a bar on a terminal, a line every ten seconds or JSON lines elsewhere."""
-    if silent:
-        yield lambda _, __: None, say
-    elif as_json:
-        import json
-
-        yield lambda n, of: say(json.dumps({"schema": SCHEMA, "progress": {"position": n, "total": of}})), say
-    elif on_terminal():
-        with _bar() as both:
-            yield both
-    else:
-        yield _lines(), say
-
-
-@contextmanager
-def _bar() -> Iterator[tuple[Advance, Line]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield (
-            lambda done, total: progress.update(task, completed=done, total=total),
-            lambda text: console.print(Text(printable(text))),
-        )
-
-
-def _lines() -> Advance:
-    began = said = time.monotonic()
-
-    def advance(done: int, total: int) -> None:
-        nonlocal said
-        now = time.monotonic()
-        if now - said >= _PLAIN_EVERY and done < total:
-            said = now
-            say(f"{done} of {total}, about {duration((now - began) * (total - done) / done)} to go")
-
-    return advance

@@ -1,14 +1,13 @@
-"""What a training run looks like: a live panel on a terminal, plain lines elsewhere, JSON lines on request."""
+"""What a training run says of itself."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imgcycle.cli.render.console import duration, emit_json, on_terminal, printable, say
+from imgcycle.cli.render.console import duration
+from imgcycle.cli.render.reporter import Reporter, fields_of, reporting
 
 if TYPE_CHECKING:
     from imgcycle.training.events import Event, Listener, Progress
@@ -16,25 +15,38 @@ if TYPE_CHECKING:
 
 @contextmanager
 def train_listener(*, quiet: bool, json_lines: bool) -> Iterator[Listener]:
-    """The listener that fits where the output goes."""
-    if json_lines:
-        yield _json_line
-    elif quiet:
-        yield lambda _: None
-    elif on_terminal():
-        with _rich_listener() as listener:
-            yield listener
-    else:
-        yield _plain_line
+    """A listener that fits where the output goes."""
+    with reporting(quiet=quiet, json_lines=json_lines) as reporter:
+        yield RunTeller(reporter)
 
 
-def _json_line(event: Event) -> None:
-    fields = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(event).items()}
-    emit_json({"schema": 1, "event": type(event).__name__.lower(), **fields})
+class RunTeller:
+    """Tells a reporter of every event of a run, in order."""
 
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self._run = ""
 
-def _plain_line(event: Event) -> None:
-    say(in_words(event))
+    def __call__(self, event: Event) -> None:
+        """Tell of one event."""
+        from imgcycle.training import events as e
+
+        out = self.reporter
+        out.data(fields_of(event))
+        match event:
+            case e.Progress():
+                pace = f"{event.rate:.2f} steps/s · {duration(event.seconds_left)} left · data {event.waiting:.0%}"
+                said = f"{event.step}/{event.steps}  {event.step / event.steps:.0%}  {pace}"
+                out.bar(self._run, event.step, event.steps, said, left="", figures=event.losses)
+                out.line(in_words(event))
+            case e.Saved():
+                out.line(in_words(event))
+            case e.Started():
+                self._run = event.run.name
+                out.bar(self._run, event.step, event.steps, "first steps …", left="")
+                out.say(in_words(event))
+            case _:
+                out.say(in_words(event), "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else "")
 
 
 def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
@@ -75,45 +87,3 @@ def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
 def losses_in_words(event: Progress) -> str:
     """The losses, short."""
     return "  ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
-
-
-@contextmanager
-def _rich_listener() -> Iterator[Callable[[Event], None]]:
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.table import Table
-    from rich.text import Text
-
-    from imgcycle.training import events as e
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.fields[run]}", style="bold", markup=False), BarColumn(None), TaskProgressColumn(),
-        MofNCompleteColumn(), TextColumn("{task.fields[pace]}"),
-        console=console, expand=True,
-    )  # fmt: skip
-    task = bar.add_task("", total=None, run="", pace="first steps …", start=True)
-    table: dict[str, Any] = {"losses": Text("")}
-
-    def listen(event: Event) -> None:
-        if isinstance(event, e.Progress):
-            pace = f"{event.rate:.2f} steps/s · {duration(event.seconds_left)} left · data {event.waiting:.0%}"
-            bar.update(task, completed=event.step, total=event.steps, pace=pace)
-            grid = Table.grid(padding=(0, 2))
-            for _ in event.losses:
-                grid.add_column(justify="right")
-            grid.add_row(*(Text(name, style="dim") for name in event.losses))
-            grid.add_row(*(f"{value:.3f}" for value in event.losses.values()))
-            table["losses"] = grid
-            live.update(Group(bar, table["losses"]))
-            return
-        if isinstance(event, e.Started):
-            bar.update(task, completed=event.step, total=event.steps, run=event.run.name)
-        if isinstance(event, e.Saved):
-            return
-        style = "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else ""
-        console.print(Text(printable(in_words(event)), style=style))
-
-    with Live(Group(bar, table["losses"]), console=console, refresh_per_second=4) as live:
-        yield listen

@@ -11,7 +11,9 @@ import torch
 from rich.console import Console
 
 from imgcycle.cli.app import run
-from imgcycle.cli.render.console import BarListener, emit_json, printable
+from imgcycle.cli.render.console import emit_json, printable
+from imgcycle.cli.render.convert import ConversionTeller
+from imgcycle.cli.render.reporter import BarReporter
 from imgcycle.jobs.events import FrameProgress, Note
 from tests.styles import save_style
 
@@ -45,10 +47,11 @@ def test_a_card_is_anyones_words(
 
 
 def test_brackets_in_the_name_of_a_clip_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    bars = BarListener(verbose=False)
+    drawn = BarReporter()
+    bars = ConversionTeller(drawn)
     bars(FrameProgress("clips/a [trailer].mp4", 1, 10))
     file = io.StringIO()
-    Console(file=file, width=120).print(bars.progress.get_renderable())
+    Console(file=file, width=120).print(drawn.progress.get_renderable())
     assert "a [trailer].mp4" in file.getvalue()
     bars(Note("\x1b[2J [red]"))
     assert "\\x1b[2J [red]" in capsys.readouterr().err

@@ -1,0 +1,209 @@
+"""One reporter that says things in three ways: bars on a terminal, plain lines elsewhere, JSON lines on request.
+
+A command tells it the same story each time, and each way takes from it what it has a use for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgcycle.cli.render.console import SCHEMA, emit_json, on_terminal, printable, say
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+PLAIN_EVERY, JSON_EVERY = 10.0, 1.0
+"""Seconds between two lines on how far the work is, for people and as JSON."""
+
+
+class Reporter:
+    """Hears everything and says nothing; each way of saying overrides what it has a use for."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+
+    def say(self, text: str, style: str = "", *, always: bool = False) -> None:
+        """A line for a person; `always` for what is said with --quiet as well."""
+
+    def line(self, text: str, *, often: bool = False) -> None:
+        """A line for a person where no bar can be drawn, one in ten seconds where it comes `often`."""
+
+    def bar(
+        self,
+        name: str,
+        done: float,
+        total: float | None,
+        said: str = "",
+        *,
+        left: str | None = None,
+        visible: bool = True,
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
+        """A bar of that name, made the first time: how far it is, and what it says of that.
+
+        `left` is the time left where the work reckons it, `figures` are shown below all bars.
+        """
+
+    def no_bar(self, name: str) -> None:
+        """Take a bar away, if there is one."""
+
+    def data(self, values: Mapping[str, Any]) -> None:
+        """A JSON line on stdout."""
+
+    def aside(self, values: Mapping[str, Any], *, often: bool = False) -> None:
+        """A JSON line on stderr, with --verbose; one a second where it comes `often`."""
+
+
+class JsonReporter(Reporter):
+    """JSON lines: data on stdout, and how far the work is on stderr."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        super().__init__(quiet, verbose)
+        self._due = _Due(JSON_EVERY)
+
+    def data(self, values: Mapping[str, Any]) -> None:
+        """One object."""
+        emit_json({"schema": SCHEMA, **values})
+
+    def aside(self, values: Mapping[str, Any], *, often: bool = False) -> None:
+        """One object under `progress`."""
+        if self.verbose and (not often or self._due()):
+            say(json.dumps({"schema": SCHEMA, "progress": values}))
+
+
+class PlainReporter(Reporter):
+    """Lines on stderr."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        super().__init__(quiet, verbose)
+        self._due = _Due(PLAIN_EVERY)
+
+    def say(self, text: str, style: str = "", *, always: bool = False) -> None:
+        """One line."""
+        del style
+        if always or not self.quiet:
+            say(text)
+
+    def line(self, text: str, *, often: bool = False) -> None:
+        """One line, where it is time for one."""
+        if not self.quiet and (not often or self._due()):
+            say(text)
+
+
+class BarReporter(Reporter):
+    """Bars with the time left, and lines above them; a context."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        from rich.console import Console, RenderableType
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.table import Table
+        from rich.text import Text
+
+        super().__init__(quiet, verbose)
+        figures = self._figures = dict[str, float]()
+
+        class TimeLeft(TimeRemainingColumn):
+            """As the work reckons it where it does: of a clip resumed half-way the bar itself knows nothing."""
+
+            def render(self, task: Task) -> Text:
+                said: str | None = task.fields["left"]
+                return super().render(task) if said is None else Text(said, style="progress.remaining")
+
+        class Bars(Progress):
+            """With figures below."""
+
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if figures:
+                    grid = Table.grid(*figures, padding=(0, 2))
+                    grid.add_row(*(Text(name, style="dim") for name in figures))
+                    grid.add_row(*(f"{value:.3f}" for value in figures.values()))
+                    yield grid
+
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress = Bars(
+            TextColumn("{task.description}", markup=False),  # brackets in a clip's name are a name's
+            BarColumn(),
+            TextColumn("{task.fields[said]}", markup=False),
+            TimeLeft(compact=True),
+            console=self.console,
+            transient=True,
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> BarReporter:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def say(self, text: str, style: str = "", *, always: bool = False) -> None:
+        """One line above the bars."""
+        from rich.text import Text
+
+        del always
+        self.console.print(Text(printable(text), style=style))
+
+    def bar(
+        self,
+        name: str,
+        done: float,
+        total: float | None,
+        said: str = "",
+        *,
+        left: str | None = None,
+        visible: bool = True,
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
+        """Draw it anew."""
+        if name not in self._bars:
+            self._bars[name] = self.progress.add_task(printable(name), total=total, said=said, left=left)
+        if figures is not None:
+            self._figures.clear()
+            self._figures.update(figures)
+        at = self._bars[name]
+        self.progress.update(at, completed=done, total=total, said=said, left=left, visible=visible)
+
+    def no_bar(self, name: str) -> None:
+        """Remove it."""
+        if name in self._bars:
+            self.progress.remove_task(self._bars.pop(name))
+
+
+class _Due:
+    """A question that is answered yes at most so often, and not at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._said = seconds, time.monotonic()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._said < self._seconds:
+            return False
+        self._said = now
+        return True
+
+
+@contextmanager
+def reporting(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Reporter]:
+    """The reporter that fits the options and where stderr leads."""
+    if json_lines:
+        yield JsonReporter(quiet, verbose)
+    elif on_terminal() and not quiet:
+        with BarReporter(quiet, verbose) as reporter:
+            yield reporter
+    else:
+        yield PlainReporter(quiet, verbose)
+
+
+def fields_of(event: Any) -> dict[str, Any]:
+    """An event as JSON takes it, its kind first."""
+    values = {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(event).items()}
+    return {"event": type(event).__name__.lower(), **values}
