@@ -27,7 +27,7 @@ def tiny_net(config: NetConfig = TINY, seed: int = 0) -> Generator:
 
 def stroke_net(seed: int = 7) -> Generator:
     """A net without norms that draws a visible change at every pixel."""
-    net = tiny_net(NetConfig("compact", 4, 1, "none", skip=True), seed)
+    net = tiny_net(NetConfig("compact", 4, 1, "none", global_residual=True), seed)
     assert isinstance(net, CompactGenerator)
     torch.nn.init.normal_(net.tail.weight, 0.0, 0.1)
     return net
@@ -37,7 +37,7 @@ def save_two_nets(path: Path, seed: int = 0, strokes: dict[str, float] | None = 
     """A weights file that holds a coarse net and one for fine strokes."""
     fine = stroke_net(seed + 7)
     card |= {"strokes": strokes or {}}
-    config = {"kind": "compact", "width": 4, "depth": 1, "norm": "none", "skip": True}
+    config = {"kind": "compact", "width": 4, "depth": 1, "norm": "none", "global_residual": True}
     save_weights(path, tiny_net(seed=seed), TINY.to_dict(), card, (fine, config))
     return path
 

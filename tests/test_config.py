@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcycle.config import ConvertOptions, CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import ConvertOptions, DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.device import parse_size
 from imgcycle.errors import ImgcycleError, Interrupted, MissingExtra, UsageError
 
@@ -25,7 +25,15 @@ def test_nets_survive_json(width: int, depth: int, kind: str, norm: str) -> None
 
 
 def test_a_run_survives_json_with_all_its_parts() -> None:
-    config = TrainConfig("a", "b", method="cut", steps=5, grad_clip=1.0, lr_critic=1e-4, critic=CriticConfig("pixel"))
+    config = TrainConfig(
+        "a",
+        "b",
+        method="cut",
+        steps=5,
+        grad_clip=1.0,
+        lr_discriminator=1e-4,
+        discriminator=DiscriminatorConfig("pixel"),
+    )
     config = config.replace(diff_augment=("colour", "cutout"), lambda_shift=0.5)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
@@ -50,8 +58,8 @@ def test_what_it_does_not_know_is_refused(values: dict[str, object], said: str) 
     [
         ({"seed": -1}, "a seed of -1"),
         ({"seed": 2**63}, "a seed of 9223372036854775808"),
-        ({"lr_critic": 0.0}, "critics' learning rate of 0.0"),
-        ({"lr_critic": float("nan")}, "critics' learning rate of nan"),
+        ({"lr_discriminator": 0.0}, "discriminators' learning rate of 0.0"),
+        ({"lr_discriminator": float("nan")}, "discriminators' learning rate of nan"),
         ({"lr": float("inf")}, "--lr is inf"),
         ({"lambda_cycle": float("nan")}, "--lambda-cycle is nan"),
         ({"lambda_identity": -0.5}, r"--lambda-identity is -0.5 \(0 or more\)"),

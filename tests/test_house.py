@@ -120,7 +120,7 @@ def test_every_folder_says_what_it_holds() -> None:
     assert not silent
 
 
-SHARED_CLASSES = {"GeneratorPhase", "CriticPhase"}
+SHARED_CLASSES = {"GeneratorPhase", "DiscriminatorPhase"}
 """Names that every method has for itself: those of its phases."""
 
 

@@ -104,7 +104,7 @@ def test_rows_ask_for_both_ways_at_one_price(row: str, tmp_path: Path) -> None:
         assert config.b.endswith("pairs") == method_class(config.method).paired
         assert (config.crop, config.seed) == (SIDE, 1)
         if ROWS[row].own is None:
-            assert (config.net, config.critic) == (BUDGET.net, BUDGET.critic)
+            assert (config.net, config.discriminator) == (BUDGET.net, BUDGET.discriminator)
             assert {name: config.to_dict()[name] for name in BUDGET.settings} == BUDGET.settings
     assert sorted(asked) == [("A2B", True), ("B2A", False)]
 
@@ -154,7 +154,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Cell]:
     settings = {**BUDGET.settings, "steps": 2, "precision": "fp32"}
     changed: dict[str, Any] = {"labels": (0, 4), "photos": (4, 8), "tested": (20, 23), "settings": settings}
     less = tables_cells.Budget(
-        **changed, net=BUDGET.net.replace(width=2, depth=1), critic=BUDGET.critic.replace(width=2)
+        **changed, net=BUDGET.net.replace(width=2, depth=1), discriminator=BUDGET.discriminator.replace(width=2)
     )
     monkeypatch.setattr(tables_cells, "BUDGET", less)
     monkeypatch.setattr(tables_cells, "segmenter", lambda _, world: trained_segmenter(world, range(30, 34), 1))

@@ -17,6 +17,7 @@ import typer.main
 
 from imgcycle.cli.options import check_paths, completed
 from imgcycle.cli.silence import close_streams, no_remarks, open_streams, silent_libraries
+from imgcycle.config.legacy import current_train_options
 from imgcycle.errors import ImgcycleError
 
 COMMANDS = {
@@ -36,6 +37,8 @@ class Commands(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command in place of the entry in the list."""
         name, entry, rest = super().resolve_command(ctx, args)
+        if name == "train":
+            rest = current_train_options(rest)
         return name, loaded(name, tuple(rest)) if name in COMMANDS else entry, rest
 
 

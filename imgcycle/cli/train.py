@@ -9,8 +9,8 @@ import typer
 
 from imgcycle.cli.options import MACHINE, DebugOption, JsonOption, QuietOption
 from imgcycle.config import (
-    CriticKind,
     CycleMode,
+    DiscriminatorKind,
     FeatureLossName,
     GanMode,
     Precision,
@@ -84,25 +84,29 @@ def train(
     skip: Annotated[
         bool, _option("--skip", help="A compact generator draws the change to its input: for seasons.", panel=NETS)
     ] = False,
-    critic: Annotated[
-        CriticKind | None,
+    discriminator: Annotated[
+        DiscriminatorKind | None,
         _option(
-            help="Critic: 70×70 patches, any depth, single pixels; UNIT's two; vgg19 (metrics extra) looks at a "
+            help="Discriminator: 70×70 patches, any depth, single pixels; UNIT's two; vgg19 (metrics extra) looks at a "
             "classifier's features as well, and teaches many times sooner.  [basic]",
             panel=NETS,
         ),
     ] = None,
-    critic_layers: Annotated[
+    discriminator_layers: Annotated[
         int | None,
-        _option(help="Depth of the critic, but for basic and pixel; vgg19 up to 4.  [3; unit 5, 2018 4]", panel=NETS),
+        _option(
+            help="Depth of the discriminator, but for basic and pixel; vgg19 up to 4.  [3; unit 5, 2018 4]", panel=NETS
+        ),
     ] = None,
-    critic_scales: Annotated[
-        int | None, _option(help="Sizes a multiscale or vgg19 critic looks at.  [1; unit 2018 3]", panel=NETS)
+    discriminator_scales: Annotated[
+        int | None, _option(help="Sizes a multiscale or vgg19 discriminator looks at.  [1; unit 2018 3]", panel=NETS)
     ] = None,
     shared_blocks: Annotated[
         int | None, _option(help="Residual blocks shared on either side of UNIT's latent.  [1; 2018 0]", panel=NETS)
     ] = None,
-    critic_width: Annotated[int | None, _option(help="Channels of the critic's first stage.  [64]", panel=NETS)] = None,
+    discriminator_width: Annotated[
+        int | None, _option(help="Channels of the discriminator's first stage.  [64]", panel=NETS)
+    ] = None,
     weight_init: Annotated[WeightInit | None, _option(help="First weights.  [each net's own]", panel=NETS)] = None,
     gan: Annotated[
         GanMode | None, _option(help="Adversarial loss.  [lsgan; unit, pix2pix vanilla]", panel=LOSSES)
@@ -146,7 +150,8 @@ def train(
     diff_augment: Annotated[
         str | None,
         _option(
-            help="Changes what critics see, for few images: a list of colour,translation,cutout.  [none]", panel=LOSSES
+            help="Changes what discriminators see, for few images: a list of colour,translation,cutout.  [none]",
+            panel=LOSSES,
         ),
     ] = None,
     lambda_nce: Annotated[
@@ -157,11 +162,14 @@ def train(
     ] = None,
     nce_width: Annotated[int | None, _option(help="Width of the contrastive heads.  [256]", panel=LOSSES)] = None,
     pool: Annotated[
-        int | None, _option(help="Made images kept for the critics.  [50; cyclegan, simgan, bigan]", panel=LOSSES)
+        int | None,
+        _option(help="Made images kept for the discriminators.  [50; cyclegan, simgan, bigan]", panel=LOSSES),
     ] = None,
     batch: Annotated[int | None, _option(help="Images a step, of each folder.  [1; cogan 64]", panel=DESCENT)] = None,
     lr: Annotated[float | None, _option(help="Learning rate.  [0.0002; unit 0.0001]", panel=DESCENT)] = None,
-    lr_critic: Annotated[float | None, _option(help="The critics' own.  [as --lr]", panel=DESCENT)] = None,
+    lr_discriminator: Annotated[
+        float | None, _option(help="The discriminators' own.  [as --lr]", panel=DESCENT)
+    ] = None,
     schedule: Annotated[
         SchedulePolicy | None, _option(help="How the learning rate falls.  [linear; unit constant]", panel=DESCENT)
     ] = None,
@@ -219,11 +227,11 @@ def train(
         settings = build_config(given, RunFolder(run).read_config()[0].to_dict())
     else:
         settings = build_config(given, read_settings(config) if config else None)
-    around = RunContext(workers=jobs, command=shown_command(), licence=licence)
+    context = RunContext(workers=jobs, command=shown_command(), licence=licence)
     with graceful_exit(interrupted), train_listener(quiet=quiet, json_lines=json_lines) as listener:
         ended = run_training(
             settings, run, resume=resume, start_from=start_from, changed_data=changed_data,
-            surroundings=around, listener=listener,
+            context=context, listener=listener,
         )  # fmt: skip
     if ended.interrupted:
         raise Interrupted(f"stopped at step {ended.step} of {ended.steps}, saved in {run}", "go on with --resume")

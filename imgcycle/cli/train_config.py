@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from imgcycle.config import Augment, CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import Augment, DiscriminatorConfig, NetConfig, TrainConfig
+from imgcycle.config.legacy import current_train_options, current_train_settings
 from imgcycle.errors import UsageError, from_system
 
 FOLDERS = ("a", "b", "val_a", "val_b")
-CRITICS = ("critic", "critic_layers", "critic_scales", "critic_width", "lr_critic", "gan", "lambda_gan")
-"""Options about critics, which a run without any cannot mean."""
-_TRANSLATED = frozenset({*FOLDERS, "net", "critic", "epochs", "diff_augment", "size"})
+DISCRIMINATORS = (
+    "discriminator",
+    "discriminator_layers",
+    "discriminator_scales",
+    "discriminator_width",
+    "lr_discriminator",
+    "gan",
+    "lambda_gan",
+)
+"""Options about discriminators, which a run without any cannot mean."""
+_TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "diff_augment", "size"})
 """Options that are not the field of TrainConfig whose name they have."""
 
 
@@ -51,14 +60,15 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     if given.get("no_gan"):
         merged["use_gan"] = False
     if not merged.get("use_gan", True):
-        for option in (option for option in CRITICS if option in given):
-            raise UsageError(f"{_spelt(option)}, and no critic", "leave it out, or --no-gan")
+        for option in (option for option in DISCRIMINATORS if option in given):
+            raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")
     merged |= {name: str(Path(given[name]).resolve()) for name in FOLDERS if name in given}
     complete = completed(merged)
     if not {"a", "b"} <= complete.keys():
         raise _two_folders_needed()
-    merged["net"] = _net(given, complete.get("net", {}), live=defaults.get("net", {}).get("live", False))
-    merged["critic"] = _critic(given, complete.get("critic", {}))
+    stochastic = defaults.get("net", {}).get("test_time_stochastic", False)
+    merged["net"] = _net(given, complete.get("net", {}), stochastic)
+    merged["discriminator"] = _discriminator(given, complete.get("discriminator", {}))
     return TrainConfig.from_dict(merged)
 
 
@@ -80,21 +90,31 @@ def _spelt(option: str) -> str:
     return f"--{option.replace('_', '-')}"
 
 
-def _net(given: dict[str, Any], stored: dict[str, Any], live: bool) -> dict[str, Any]:
+def _net(given: dict[str, Any], stored: dict[str, Any], stochastic: bool) -> dict[str, Any]:
     if stored and "net" not in given:
         changes = {"width": given["width"]} if "width" in given else {}
-        return {**stored, **changes, **({"skip": True} if given.get("skip") else {})}
+        return {**stored, **changes, **({"global_residual": True} if given.get("skip") else {})}
     usual = "resnet9" if given.get("paper") else "strokes" if "strokes_of" in given else "compact"
     name = given.get("net") or usual
     net = NetConfig.named(name, given.get("width"))
-    return net.replace(live=live and net.kind == "unet", skip=net.skip or given.get("skip", False)).to_dict()
+    return net.replace(
+        test_time_stochastic=stochastic and net.kind == "unet",
+        global_residual=net.global_residual or given.get("skip", False),
+    ).to_dict()
 
 
-def _critic(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    options = (("kind", "critic"), ("layers", "critic_layers"), ("width", "critic_width"), ("scales", "critic_scales"))
-    if given.get("critic", stored.get("kind")) != stored.get("kind"):  # depth and sizes are those of another kind
+def _discriminator(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    options = (
+        ("kind", "discriminator"),
+        ("layers", "discriminator_layers"),
+        ("width", "discriminator_width"),
+        ("scales", "discriminator_scales"),
+    )
+    if given.get("discriminator", stored.get("kind")) != stored.get(
+        "kind"
+    ):  # depth and sizes are those of another kind
         stored = {field: value for field, value in stored.items() if field not in ("layers", "scales")}
-    return CriticConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
+    return DiscriminatorConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
 
 
 def load_size(text: int | str) -> int | Literal["full"]:
@@ -156,7 +176,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a `--config` file, or in a run's `config.json`; UsageError, with its name, when it holds none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values = values.get("config", values)
+        values = current_train_settings(values.get("config", values))
         TrainConfig.from_dict({**dict.fromkeys(("a", "b"), "."), **values})
     except OSError as error:
         raise from_system(UsageError, error, f"{path} cannot be read", "give a JSON file") from error
@@ -174,7 +194,7 @@ def shown_command() -> str:
     """The command line as a card may show it: the data folder by its variable, no other absolute paths."""
     data = os.environ.get("IMGCYCLE_DATA", "")
     words = ["imgcycle"]
-    for word in sys.argv[1:]:
+    for word in current_train_options(sys.argv[1:]):
         path = Path(word)
         if data and word.startswith(data):
             words.append("$IMGCYCLE_DATA" + word[len(data) :])

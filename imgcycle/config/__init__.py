@@ -17,13 +17,14 @@ from fractions import Fraction
 from typing import Any, Literal, Self, TypeVar
 
 from imgcycle.config.json import JsonConfig as JsonConfig
+from imgcycle.config.legacy import current_net_settings, current_train_settings
 from imgcycle.errors import UsageError
 
 GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
 NormKind = Literal["instance", "affine", "batch", "none"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "linear"]
-CriticKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
+DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
 SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
@@ -44,9 +45,9 @@ class NetConfig(JsonConfig):
     is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
     zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
     after `nearest` or `linear` interpolation. A cogan's `width` is that of its last planes, and `depth` counts its
-    doublings from 4×4 on: it is made for one size. `live` is for a unet alone: its norms take each picture's own
-    moments and its dropout stays on at test, as pix2pix translates. With `skip`, a compact net draws the change that is
-    added to its input.
+    doublings from 4×4 on: it is made for one size. `test_time_stochastic` is for a unet alone: its norms take
+    each picture's own moments and its dropout stays on at test, as pix2pix translates. With `global_residual`, a
+    compact net draws the change that is added to its input.
     """
 
     kind: GeneratorKind = "compact"
@@ -56,8 +57,8 @@ class NetConfig(JsonConfig):
     channels: int = 3
     down: DownKind = "strided"
     up: UpKind = "transposed"
-    live: bool = False
-    skip: bool = False
+    test_time_stochastic: bool = False
+    global_residual: bool = False
 
     def __post_init__(self) -> None:
         if self.kind != "resnet" and (self.down, self.up) != ("strided", "transposed"):
@@ -66,12 +67,12 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a {self.kind} generator with {self.norm} norms", "its encoder has instance norms")
         if self.kind == "cogan" and self.norm != "batch":
             raise UsageError(f"a cogan generator with {self.norm} norms", "it has batch norms")
-        if self.skip and self.kind != "compact":
+        if self.global_residual and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
         if self.norm == "none" and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator without norms", "only a compact one can do without")
-        if self.live and self.kind != "unet":
-            raise UsageError(f"a {self.kind} generator that is live at test", "only a unet can be")
+        if self.test_time_stochastic and self.kind != "unet":
+            raise UsageError(f"a {self.kind} generator that is stochastic at test time", "only a unet can be")
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
         low, high = {"unet": (5, 64), "cogan": (2, 7)}.get(self.kind, (1, 64))
@@ -79,11 +80,15 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a {self.kind} generator's depth is {self.depth}", f"choose between {low} and {high}")
 
     @classmethod
+    def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return current_net_settings(values)
+
+    @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:
         """The net behind a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
         table = {
             "compact": cls("compact", 16, 6, "affine"),
-            "strokes": cls("compact", 12, 4, "none", skip=True),
+            "strokes": cls("compact", 12, 4, "none", global_residual=True),
             "resnet9": cls("resnet", 64, 9),
             "resnet6": cls("resnet", 64, 6),
             "unet256": cls("unet", 64, 8, "batch"),
@@ -95,15 +100,15 @@ class NetConfig(JsonConfig):
 
 
 @dataclass(frozen=True)
-class CriticConfig(JsonConfig):
-    """A PatchGAN critic: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
+class DiscriminatorConfig(JsonConfig):
+    """A PatchGAN discriminator: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
 
     UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
-    `scales` sizes, each half of the one before. `vgg19` is a critic of patches with heads on a classifier's features
-    beside it (methods/projected.py), on `layers` + 1 of its layers, these at `scales` sizes as well.
+    `scales` sizes, each half of the one before. `vgg19` is a discriminator of patches with heads on a classifier's
+    features beside it (methods/projected.py), on `layers` + 1 of its layers, these at `scales` sizes as well.
     """
 
-    kind: CriticKind = "basic"
+    kind: DiscriminatorKind = "basic"
     width: int = 64
     layers: int = 3
     norm: NormKind = "instance"
@@ -111,14 +116,16 @@ class CriticConfig(JsonConfig):
 
     def __post_init__(self) -> None:
         if not 1 <= self.width <= 1024:
-            raise UsageError(f"a critic's width is {self.width}", "choose between 1 and 1024 channels")
+            raise UsageError(f"a discriminator's width is {self.width}", "choose between 1 and 1024 channels")
         if not 1 <= self.layers <= 8:
-            raise UsageError(f"a critic of {self.layers} layers", "choose between 1 and 8")
+            raise UsageError(f"a discriminator of {self.layers} layers", "choose between 1 and 8")
         if self.kind == "vgg19" and self.layers > 4:
-            raise UsageError(f"a vgg19 critic of {self.layers} layers", "choose between 1 and 4")
+            raise UsageError(f"a vgg19 discriminator of {self.layers} layers", "choose between 1 and 4")
         most = {"multiscale": 5, "vgg19": 3}.get(self.kind, 1)
         if not 1 <= self.scales <= most:
-            raise UsageError(f"a {self.kind} critic at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3")
+            raise UsageError(
+                f"a {self.kind} discriminator at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3"
+            )
 
 
 _Config = TypeVar("_Config", bound=JsonConfig)
@@ -155,10 +162,10 @@ class TrainConfig(JsonConfig):
     each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
     `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
     `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
-    `diff_augment` names what is changed at random in the pictures that critics see, `lambda_shift` weighs how far
-    translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what it
-    makes of noise. Over the first `warmup` steps the generators' learning rate rises from 0, while
-    the critics learn at theirs.
+    `diff_augment` names what is changed at random in the pictures that discriminators see, `lambda_shift` weighs how
+    far translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what
+    it makes of noise. Over the first `warmup` steps the generators' learning rate rises from 0, while the
+    discriminators learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
@@ -171,7 +178,7 @@ class TrainConfig(JsonConfig):
     b: str
     method: str = "cyclegan"
     net: NetConfig = field(default_factory=lambda: NetConfig.named("compact"))
-    critic: CriticConfig = field(default_factory=CriticConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     variant: Variant | None = None
     direction: Way = "A2B"
     shared_blocks: int = 1
@@ -211,7 +218,7 @@ class TrainConfig(JsonConfig):
     flip_equivariance: bool = False
 
     lr: float = 2e-4
-    lr_critic: float | None = None
+    lr_discriminator: float | None = None
     beta1: float = 0.5
     beta2: float = 0.999
     weight_decay: float = 0.0
@@ -264,7 +271,11 @@ class TrainConfig(JsonConfig):
             (0 <= self.ema < 1, f"an EMA decay of {self.ema}", "0 (off) up to below 1"),
             (self.weight_decay >= 0, f"a weight decay of {self.weight_decay}", "0 (off) or more"),
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
-            (self.use_gan or not self.diff_augment, "augmentation, and no critic to see it", "leave --no-gan out"),
+            (
+                self.use_gan or not self.diff_augment,
+                "augmentation, and no discriminator to see it",
+                "leave --no-gan out",
+            ),
             (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
             (
                 not (self.lambda_shift or self.lambda_grid) or self.net.kind != "unet",
@@ -276,7 +287,11 @@ class TrainConfig(JsonConfig):
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),
             (self.grad_clip is None or self.grad_clip > 0, f"clipping at {self.grad_clip}", "above 0"),
-            (self.lr_critic is None or self.lr_critic > 0, f"a critics' learning rate of {self.lr_critic}", "above 0"),
+            (
+                self.lr_discriminator is None or self.lr_discriminator > 0,
+                f"a discriminators' learning rate of {self.lr_discriminator}",
+                "above 0",
+            ),
             (min(self.nce_patches, self.nce_width) >= 1, "a contrastive loss of nothing", "at least 1"),
             (0 <= self.seed < 2**63, f"a seed of {self.seed}", "from 0 to 2⁶³ - 1"),
             *self._numbers(),
@@ -284,6 +299,10 @@ class TrainConfig(JsonConfig):
         for holds, what, hint in checks:
             if not holds:
                 raise UsageError(what, hint)
+
+    @classmethod
+    def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return current_train_settings(values)
 
     @classmethod
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:

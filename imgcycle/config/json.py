@@ -28,9 +28,10 @@ class JsonConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from `to_dict()`'s result; unknown names and wrong types raise UsageError."""
+        """Build from `to_dict()`'s result, of earlier versions too; unknown names and wrong types raise UsageError."""
         if not isinstance(values, dict):
             raise UsageError(f"{cls.__name__} should be settings by name, not {values!r}")
+        values = dict(cls._current(values))
         names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         if unknown := sorted(set(values) - names):
             raise UsageError(
@@ -38,6 +39,11 @@ class JsonConfig:
                 f"it knows {', '.join(sorted(names))}",
             )
         return cls(**cls._typed(values))
+
+    @classmethod
+    def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values under the names that their fields have now (config/legacy.py)."""
+        return values
 
     @classmethod
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:

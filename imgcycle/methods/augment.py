@@ -1,14 +1,15 @@
-"""Differentiable augmentation: critics see every picture changed at random, lest they learn a few pictures by heart.
+"""Differentiable augmentation: discriminators see every picture changed at random, not to learn a few by heart.
 
 Zhao, Liu, Lin, Zhu, Han: Differentiable Augmentation for Data-Efficient GAN Training, NeurIPS 2020 (arXiv 2006.10738).
-With a change T drawn anew for each picture, real and made ones from the same range, D(x) becomes D(T(x)) wherever a
-critic is asked, in its own phase and in the generator's, whose gradient passes through T. Were only real pictures
-changed, the generator would learn to draw the changes. Under wgangp the penalty holds between changed pictures, for
-these are what the critic sees. Ranges and order are the published ones; pools keep pictures as they were made.
+With a change T drawn anew for each picture, real and fake ones from the same range, D(x) becomes D(T(x)) wherever a
+discriminator is asked, in its own phase and in the generator's, whose gradient passes through T. Were only real
+pictures changed, the generator would learn to draw the changes. Under wgangp the penalty holds between changed
+pictures, for these are what the discriminator sees. Ranges and order are the published ones; pools keep pictures as
+they were made.
 
 Pictures that are judged together (pix2pix's and BiGAN's pairs, side by side in the channels) share one T. They must
 move and be cut alike or pixels would no longer lie over their partners; and they are recoloured alike because how the
-colours of one answer those of the other is part of what the critic judges.
+colours of one answer those of the other is part of what the discriminator judges.
 
 All dice come from torch's generator on the pictures' device, which the loop seeds anew each step, and nothing waits
 for the device.

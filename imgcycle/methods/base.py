@@ -25,11 +25,13 @@ Losses = dict[str, Tensor]
 
 @dataclass
 class Batch:
-    """One step's images, float32 NCHW in [-1, 1], and what phases make of them for later phases (`made`)."""
+    """One step's images, float32 NCHW in [-1, 1], and what a phase leaves for later ones: translations, and whether the
+    images were mirrored."""
 
     a: Tensor
     b: Tensor
-    made: dict[str, Tensor] = field(default_factory=dict)
+    fake: dict[str, Tensor] = field(default_factory=dict)
+    mirrored: bool = False
 
 
 class Phase(nn.Module):
@@ -47,9 +49,9 @@ class Phase(nn.Module):
         self.others = _Unregistered(dict(others))
 
     @property
-    def judges(self) -> bool:
-        """Whether it is critics that this phase updates."""
-        return self.name.startswith("critic")
+    def is_discriminator(self) -> bool:
+        """Whether this phase updates discriminators."""
+        return self.name.startswith("discriminator")
 
     def net(self, name: str) -> nn.Module:
         """An updated or a used net."""
@@ -105,8 +107,8 @@ class Method(ABC):
 
     def learning_rate(self, phase: Phase) -> float:
         """The initial learning rate of a phase."""
-        if phase.judges and self.config.lr_critic is not None:
-            return self.config.lr_critic
+        if phase.is_discriminator and self.config.lr_discriminator is not None:
+            return self.config.lr_discriminator
         return self.config.lr
 
     def state(self) -> dict[str, Any]:
@@ -136,6 +138,6 @@ def make_generator(config: TrainConfig) -> Generator:
         net.initialise()
     else:
         initialise(net, config.weight_init, config.init_gain)
-        if config.net.skip:
+        if config.net.global_residual:
             cast(CompactGenerator, net).draw_nothing()
     return net

@@ -1,4 +1,4 @@
-"""BiGAN, which is ALI: two ways through, and one critic that sees input beside output and guesses which was made.
+"""BiGAN, which is ALI: two ways through, and one discriminator of pairs (input, output) that guesses which was made.
 
 Donahue, Krähenbühl, Darrell: Adversarial Feature Learning (arXiv 1605.09782), eqs. 2 and 3; Dumoulin et al.:
 Adversarially Learned Inference (arXiv 1606.00704); both ICLR 2017. Theirs leads from noise to images and back;
@@ -6,8 +6,8 @@ CycleGAN's authors, as they compared it (section 5.1.1), let it lead from images
 
     min over A2B, B2A, max over D of  log D(a, A2B(a)) + log(1 − D(B2A(b), b))
 
-For the critic pairs that begin with a true a are real and those that end with a true b are made; the generators want
-each taken for the other (the objective's inverse, as in the first, which keeps gradients alive). Nothing else asks
+For the discriminator pairs that begin with a true a are real and those that end with a true b are made; the generators
+want each taken for the other (the objective's inverse, as in the first, which keeps gradients alive). Nothing else asks
 for likeness. Nets, GAN loss, pools and order of a step are CycleGAN's own, for the comparison's sake.
 """
 
@@ -20,50 +20,50 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
-CRITIC = "critic_AB"
-"""The critic's name: it judges pairs (a, b), side by side in their channels."""
+DISCRIMINATOR = "discriminator_AB"
+"""The discriminator's name: it judges pairs (a, b), side by side in their channels."""
 
 
 class GeneratorPhase(Phase):
-    """Both generators at once; leaves the pairs in `made["A2B"]` and `made["B2A"]` for the critic."""
+    """Both generators at once; leaves the pairs in `fake["A2B"]` and `fake["B2A"]` for the discriminator."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("generator", {way: nets[way] for way in ("A2B", "B2A")}, {CRITIC: nets[CRITIC]})
+        super().__init__("generator", {way: nets[way] for way in ("A2B", "B2A")}, {DISCRIMINATOR: nets[DISCRIMINATOR]})
         self.config = config
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and gan_B2A."""
-        config, critic = self.config, self.net(CRITIC)
+        config, discriminator = self.config, self.net(DISCRIMINATOR)
         onward = torch.cat([batch.a, self.net("A2B")(batch.a).float()], 1)
         back = torch.cat([self.net("B2A")(batch.b).float(), batch.b], 1)
-        batch.made = {"A2B": onward.detach(), "B2A": back.detach()}
+        batch.fake = {"A2B": onward.detach(), "B2A": back.detach()}
         return {
-            "gan_A2B": config.lambda_gan * gan_loss(config.gan, critic(self.augment(onward)), False),
-            "gan_B2A": config.lambda_gan * gan_loss(config.gan, critic(self.augment(back)), True),
+            "gan_A2B": config.lambda_gan * gan_loss(config.gan, discriminator(self.augment(onward)), False),
+            "gan_B2A": config.lambda_gan * gan_loss(config.gan, discriminator(self.augment(back)), True),
         }
 
 
-class CriticPhase(Phase):
-    """The critic tells the pairs of one way from those of the other, some of them older."""
+class DiscriminatorPhase(Phase):
+    """The discriminator tells the pairs of one way from those of the other, some of them older."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
-        super().__init__("critic", {CRITIC: nets[CRITIC]}, {})
+        super().__init__("discriminator", {DISCRIMINATOR: nets[DISCRIMINATOR]}, {})
         self.config = config
         self.pools = pools
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """The term critic_AB."""
-        onward, back = (self.augment(self.pools[way].query(batch.made[way])) for way in ("A2B", "B2A"))
-        batched = self.config.critic.norm != "batch"
-        return {CRITIC: critic_loss(self.config.gan, self.net(CRITIC), onward, back, batched)}
+        """The term discriminator_AB."""
+        onward, back = (self.augment(self.pools[way].query(batch.fake[way])) for way in ("A2B", "B2A"))
+        batched = self.config.discriminator.norm != "batch"
+        return {DISCRIMINATOR: discriminator_loss(self.config.gan, self.net(DISCRIMINATOR), onward, back, batched)}
 
 
 class BiGan(Method):
@@ -77,16 +77,16 @@ class BiGan(Method):
         if not config.use_gan:
             raise UsageError("BiGAN without its GAN has no loss at all", "leave --no-gan out")
         self._nets: dict[str, nn.Module] = {way: make_generator(config) for way in self.directions}
-        self._nets[CRITIC] = make_critic(config, "normal", images=2)
+        self._nets[DISCRIMINATOR] = make_discriminator(config, "normal", images=2)
         self._pools = {way: ImagePool(config.pool) for way in self.directions}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, critic_AB."""
+        """A2B, B2A, discriminator_AB."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Generators first, then the critic, as in CycleGAN."""
-        return [GeneratorPhase(self.config, self._nets), CriticPhase(self.config, self._nets, self._pools)]
+        """Generators first, then the discriminator, as in CycleGAN."""
+        return [GeneratorPhase(self.config, self._nets), DiscriminatorPhase(self.config, self._nets, self._pools)]
 
     def state(self) -> dict[str, Any]:
         """The pools of pairs."""

@@ -1,4 +1,4 @@
-"""CoGAN: two GANs that draw from one code, their generators alike near it and their critics alike far from the pixels.
+"""CoGAN: two GANs that draw from one code; generators share the layers near it, discriminators those far from pixels.
 
 Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). Objective (section 3), with codes z
 uniform in [-1, 1]¹⁰⁰:
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.nets.cogan import LATENT, SMALLEST, CoganGenerator, couple
-from imgcycle.nets.critics import PlainCritic
+from imgcycle.nets.discriminators import PlainDiscriminator
 
 LOOKING_STEPS = 20
 """Steps of the search while a run looks at its samples: a fifth of what `convert` takes, for a glance."""
@@ -37,23 +37,28 @@ def codes_like(images: Tensor) -> Tensor:
     return 2 * torch.rand(len(images), LATENT, device=images.device) - 1
 
 
-class CriticPhase(Phase):
-    """Both critics first, against fresh drawings of one and the same codes; no pool."""
+class DiscriminatorPhase(Phase):
+    """Both discriminators first, against fresh drawings of one and the same codes; no pool."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {"A2B": nets["A2B"]})
+        super().__init__(
+            "discriminator", {n: nets[n] for n in ("discriminator_A", "discriminator_B")}, {"A2B": nets["A2B"]}
+        )
         self.config = config
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms critic_A and critic_B."""
+        """Terms discriminator_A and discriminator_B."""
         config, losses = self.config, Losses()
         with torch.no_grad():
-            made_a, made_b = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
-        for domain, real, made in (("A", batch.a, made_a), ("B", batch.b, made_b)):
-            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(made))
-            # The critics ascend what the generators descend, whole: CycleGAN alone halves its critics' loss.
-            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, *shown, True)
+            fake_a, fake_b = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
+        for domain, real, fake in (("A", batch.a, fake_a), ("B", batch.b, fake_b)):
+            discriminator, shown = self.net(f"discriminator_{domain}"), (self.augment(real), self.augment(fake))
+            # The discriminators ascend what the generators descend, whole: CycleGAN alone halves its discriminators'
+            # loss.
+            losses[f"discriminator_{domain}"] = (
+                2 * config.lambda_gan * discriminator_loss(config.gan, discriminator, *shown, True)
+            )
         return losses
 
 
@@ -71,7 +76,7 @@ class GeneratorPhase(Phase):
         """Terms gan_A and gan_B."""
         config = self.config
         drawn = map(self.augment, cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a)))
-        logits = {domain: self.net(f"critic_{domain}")(made) for domain, made in zip("AB", drawn, strict=True)}
+        logits = {domain: self.net(f"discriminator_{domain}")(fake) for domain, fake in zip("AB", drawn, strict=True)}
         return {f"gan_{d}": config.lambda_gan * gan_loss(config.gan, found, True) for d, found in logits.items()}
 
 
@@ -82,7 +87,7 @@ class Cogan(Method):
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "cogan", "width": 32, "norm": "batch"},
-        "critic": {"kind": "plain", "width": 32},
+        "discriminator": {"kind": "plain", "width": 32},
         "size": 143,
         "crop": 128,
         "batch": 64,
@@ -94,7 +99,7 @@ class Cogan(Method):
 
     @classmethod
     def sized(cls, crop: int) -> Mapping[str, Any]:
-        """A generator that draws squares as large as the crops, and critics that halve them to 2×2."""
+        """A generator that draws squares as large as the crops, and discriminators that halve them to 2×2."""
         if crop not in _SIDES:
             nearest = min(_SIDES, key=lambda side: abs(math.log(side / crop)))
             sides = ", ".join(map(str, _SIDES))
@@ -102,30 +107,32 @@ class Cogan(Method):
         doublings = _SIDES.index(crop) + 2
         return {
             "net": {**cls.defaults["net"], "depth": doublings},
-            "critic": {**cls.defaults["critic"], "layers": doublings + 1},
+            "discriminator": {**cls.defaults["discriminator"], "layers": doublings + 1},
         }
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
-        if config.net.kind != "cogan" or config.critic.kind != "plain":
-            raise UsageError("CoGAN has a generator and critics of its own", "leave --net and --critic out")
+        if config.net.kind != "cogan" or config.discriminator.kind != "plain":
+            raise UsageError(
+                "CoGAN has a generator and discriminators of its own", "leave --net and --discriminator out"
+            )
         if not config.use_gan:
             raise UsageError("CoGAN without its GANs has no loss at all", "leave --no-gan out")
         into_b, into_a = (cast(CoganGenerator, make_generator(config)) for _ in range(2))
         if into_b.latent_side != config.crop:
             raise UsageError(f"a CoGAN of side {into_b.latent_side} and a crop of {config.crop}", "they must be equal")
         into_a.share(into_b)
-        critics = [cast(PlainCritic, make_critic(config, "normal")) for _ in range(2)]
-        couple(*critics)
+        discriminators = [cast(PlainDiscriminator, make_discriminator(config, "normal")) for _ in range(2)]
+        couple(*discriminators)
         for net in (into_b, into_a):
             net.fit_steps = LOOKING_STEPS
         self._nets: dict[str, nn.Module] = {"A2B": into_b, "B2A": into_a}
-        self._nets |= dict(zip(("critic_A", "critic_B"), critics, strict=True))
+        self._nets |= dict(zip(("discriminator_A", "discriminator_B"), discriminators, strict=True))
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B and B2A, which are one net seen from either side, critic_A and critic_B."""
+        """A2B and B2A, which are one net seen from either side, discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Critics first, then the generators, as in the published code."""
-        return [CriticPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]
+        """Discriminators first, then the generators, as in the published code."""
+        return [DiscriminatorPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]

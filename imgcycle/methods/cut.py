@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
@@ -57,32 +57,36 @@ def patch_nce(query: Tensor, key: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), target.flatten())
 
 
-class CriticPhase(Phase):
-    """The critic first: real images of B against fresh translations, no pool."""
+class DiscriminatorPhase(Phase):
+    """The discriminator first: real images of B against fresh translations, no pool."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("critic", {"critic_B": nets["critic_B"]}, {"A2B": nets["A2B"]})
+        super().__init__("discriminator", {"discriminator_B": nets["discriminator_B"]}, {"A2B": nets["A2B"]})
         self.config = config
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """The term critic_B; mirrors the batch for FastCUT, for the generator's phase as well."""
+        """The term discriminator_B; mirrors the batch for FastCUT, for the generator's phase as well."""
         if self.config.flip_equivariance:
-            batch.made["mirrored"] = torch.rand(()) < 0.5
-            if batch.made["mirrored"]:
+            batch.mirrored = bool(torch.rand(()) < 0.5)
+            if batch.mirrored:
                 batch.a, batch.b = batch.a.flip(-1), batch.b.flip(-1)
         with torch.no_grad():
-            made = self.net("A2B")(batch.a)
-        real, made = self.augment(batch.b), self.augment(made)
-        batched = self.config.critic.norm != "batch"
-        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), real, made, batched)}
+            fake = self.net("A2B")(batch.a)
+        real, fake = self.augment(batch.b), self.augment(fake)
+        batched = self.config.discriminator.norm != "batch"
+        return {
+            "discriminator_B": discriminator_loss(self.config.gan, self.net("discriminator_B"), real, fake, batched)
+        }
 
 
 class GeneratorPhase(Phase):
-    """Generator and heads: fool the critic, and keep each patch closer to its source than to any other."""
+    """Generator and heads: fool the discriminator, and keep each patch closer to its source than to any other."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("generator", {n: nets[n] for n in ("A2B", "heads")}, {"critic_B": nets["critic_B"]})
+        super().__init__(
+            "generator", {n: nets[n] for n in ("A2B", "heads")}, {"discriminator_B": nets["discriminator_B"]}
+        )
         self.config = config
         self.augment = Augmentation.of(config)
 
@@ -93,20 +97,20 @@ class GeneratorPhase(Phase):
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
         source = torch.cat([batch.a, batch.b]) if config.nce_identity else batch.a
-        made, keys = run(generator.chain(), source, taps)
-        queries = generator.encode(made, taps)
-        if config.flip_equivariance and batch.made["mirrored"]:
+        translated, keys = run(generator.chain(), source, taps)
+        queries = generator.encode(translated, taps)
+        if config.flip_equivariance and batch.mirrored:
             keys = [k.flip(-1) for k in keys]
             queries = [q.flip(-1) for q in queries]
-        fake = made[: len(batch.a)]
-        batch.made["B"] = fake.detach()
+        fake = translated[: len(batch.a)]
+        batch.fake["B"] = fake.detach()
         places = [torch.randperm(k.shape[2] * k.shape[3], device=k.device)[: config.nce_patches] for k in keys]
         heads = self.net("heads")
         with torch.no_grad():
             key_rows = heads(keys, places)
         pairs = list(zip(heads(queries, places), key_rows, strict=True))
         share = config.lambda_nce / len(pairs)
-        logits = self.net("critic_B")(self.augment(fake))
+        logits = self.net("discriminator_B")(self.augment(fake))
         losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
@@ -141,22 +145,22 @@ class Cut(Method):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
         if not config.use_gan:
-            raise UsageError(f"{config.method} without its critic only copies", "leave --no-gan out")
+            raise UsageError(f"{config.method} without its discriminator only copies", "leave --no-gan out")
         generator = make_generator(config)
         if generator.stages() is None:
             raise UsageError(f"CUT needs a generator with stages, not a {config.net.kind}", "--net compact or resnet9")
-        critic = make_critic(config, "xavier")
+        discriminator = make_discriminator(config, "xavier")
         heads = PatchHeads(tapped_channels(generator), config.nce_width)
         initialise(heads, config.weight_init or "xavier", config.init_gain)
-        self._nets: dict[str, nn.Module] = {"A2B": generator, "critic_B": critic, "heads": heads}
+        self._nets: dict[str, nn.Module] = {"A2B": generator, "discriminator_B": discriminator, "heads": heads}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, critic_B, heads."""
+        """A2B, discriminator_B, heads."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Critic first, then generator and heads, as in the reference."""
-        return [CriticPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]
+        """Discriminator first, then generator and heads, as in the reference."""
+        return [DiscriminatorPhase(self.config, self._nets), GeneratorPhase(self.config, self._nets)]
 
 
 class FastCut(Cut):

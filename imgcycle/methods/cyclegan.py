@@ -1,4 +1,4 @@
-"""CycleGAN: two generators, two critics, and the demand that there and back is home.
+"""CycleGAN: two generators, two discriminators, and the demand that there and back is home.
 
 Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
 ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section 5.2:
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
@@ -32,7 +32,7 @@ from imgcycle.nets.layers import device_of
 
 
 class GeneratorPhase(Phase):
-    """Both generators at once, critics fixed; leaves `fake_a` and `fake_b` for the critics."""
+    """Both generators at once, discriminators fixed; leaves `fake_a` and `fake_b` for the discriminators."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         generators = {name: nets[name] for name in ("A2B", "B2A")}
@@ -46,10 +46,10 @@ class GeneratorPhase(Phase):
         identity = config.lambda_cycle * config.lambda_identity
         fake_b, same_b = self._translate("A2B", batch.a, batch.b if identity else None)
         fake_a, same_a = self._translate("B2A", batch.b, batch.a if identity else None)
-        batch.made = {"B": fake_b.detach(), "A": fake_a.detach()}
+        batch.fake = {"B": fake_b.detach(), "A": fake_a.detach()}
         if config.use_gan:
-            for way, made in (("A2B", fake_b), ("B2A", fake_a)):
-                logits = self.net(f"critic_{way[-1]}")(self.augment(made))
+            for way, fake in (("A2B", fake_b), ("B2A", fake_a)):
+                logits = self.net(f"discriminator_{way[-1]}")(self.augment(fake))
                 losses[f"gan_{way}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.cycle in ("both", "forward"):
             losses["cycle_A"] = config.lambda_cycle * _l1(self.net("B2A")(fake_b), batch.a)
@@ -73,27 +73,27 @@ class GeneratorPhase(Phase):
             return net(source), None
         if self.config.net.norm == "batch":  # statistics of the batch must not mix the two
             return net(source), net(target)
-        made, same = net(torch.cat([source, target])).split([len(source), len(target)])
-        return made, same
+        fake, same = net(torch.cat([source, target])).split([len(source), len(target)])
+        return fake, same
 
 
-class CriticPhase(Phase):
-    """Both critics in one optimizer; what they call made comes out of the pools."""
+class DiscriminatorPhase(Phase):
+    """Both discriminators in one optimizer; the fakes they see come out of the pools."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
-        super().__init__("critic", {n: nets[n] for n in ("critic_A", "critic_B")}, {})
+        super().__init__("discriminator", {n: nets[n] for n in ("discriminator_A", "discriminator_B")}, {})
         self.config = config
         self.pools = pools
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms critic_A and critic_B."""
+        """Terms discriminator_A and discriminator_B."""
         losses = Losses()
         for domain, real in (("A", batch.a), ("B", batch.b)):
-            made = self.pools[domain].query(batch.made[domain])
-            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(made))
-            batched = self.config.critic.norm != "batch"
-            losses[f"critic_{domain}"] = critic_loss(self.config.gan, critic, *shown, batched)
+            fake = self.pools[domain].query(batch.fake[domain])
+            discriminator, shown = self.net(f"discriminator_{domain}"), (self.augment(real), self.augment(fake))
+            batched = self.config.discriminator.norm != "batch"
+            losses[f"discriminator_{domain}"] = discriminator_loss(self.config.gan, discriminator, *shown, batched)
         return losses
 
 
@@ -111,18 +111,18 @@ class CycleGan(Method):
         for direction in self.directions:
             self._nets[direction] = make_generator(config)
         for domain in ("A", "B") if config.use_gan else ():
-            self._nets[f"critic_{domain}"] = make_critic(config, "normal")
+            self._nets[f"discriminator_{domain}"] = make_discriminator(config, "normal")
         self._pools = {domain: ImagePool(config.pool) for domain in ("A", "B")}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, and unless the GAN is off critic_A and critic_B."""
+        """A2B, B2A, and unless the GAN is off discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Generators first, then critics, as in the reference."""
+        """Generators first, then discriminators, as in the reference."""
         phases: list[Phase] = [GeneratorPhase(self.config, self._nets)]
         if self.config.use_gan:
-            phases.append(CriticPhase(self.config, self._nets, self._pools))
+            phases.append(DiscriminatorPhase(self.config, self._nets, self._pools))
         return phases
 
     def state(self) -> dict[str, Any]:
@@ -140,5 +140,5 @@ class CycleGan(Method):
             self._pools[domain].load_state(images, device)
 
 
-def _l1(made: Tensor, target: Tensor) -> Tensor:
-    return F.l1_loss(made.float(), target)
+def _l1(image: Tensor, target: Tensor) -> Tensor:
+    return F.l1_loss(image.float(), target)

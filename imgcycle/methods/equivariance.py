@@ -41,8 +41,8 @@ def moved(images: Tensor, down: int, right: int) -> Tensor:
     return padded[..., top : top + height, left : left + width]
 
 
-def shift_loss(net: nn.Module, source: Tensor, made: Tensor) -> Tensor:
-    """The term for one random shift: `source` (float NCHW, sides of 16 at least) and `made`, the net's output for it.
+def shift_loss(net: nn.Module, source: Tensor, fake: Tensor) -> Tensor:
+    """The term for one random shift: `source` (float NCHW, sides of 16 at least) and `fake`, the net's output for it.
 
     One more pass of the net; float32 at least. A quarter of each side is left out all around, which in crops of 256 is
     as far as padding reaches: the bundled styles are 0.005 off after 4 pixels, a whole stride, and 0.02 to 0.14 after
@@ -52,5 +52,5 @@ def shift_loss(net: nn.Module, source: Tensor, made: Tensor) -> Tensor:
     height, width = source.shape[-2:]
     above, beside = height // 4, width // 4
     after = widened(net(moved(source, down, right)))[..., above : height - above, beside : width - beside]
-    before = widened(made)[..., above - down : height - above - down, beside - right : width - beside - right]
+    before = widened(fake)[..., above - down : height - above - down, beside - right : width - beside - right]
     return F.l1_loss(after, before)

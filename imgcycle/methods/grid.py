@@ -46,12 +46,12 @@ def noisy_fields(like: Tensor) -> Tensor:
 
 def grid_loss(net: nn.Module, like: Tensor) -> Tensor:
     """The term for one field, float32 at least; one pass of the net on two squares of `SIDE`. May fall below 0."""
-    made = widened(net(noisy_fields(like)))
-    kernel = _mean_kernel(made.dtype, made.device).expand(made.shape[1], 1, -1, -1)
-    inner = made[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-    around = made[..., MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN]
-    with torch.autocast(made.device.type, enabled=False):
-        fine = inner - F.conv2d(around, kernel, groups=made.shape[1])
+    output = widened(net(noisy_fields(like)))
+    kernel = _mean_kernel(output.dtype, output.device).expand(output.shape[1], 1, -1, -1)
+    inner = output[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    around = output[..., MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN]
+    with torch.autocast(output.device.type, enabled=False):
+        fine = inner - F.conv2d(around, kernel, groups=output.shape[1])
     cells = (SIDE - 2 * MARGIN) // PERIOD
     means = fine.reshape(2, -1, cells, PERIOD, cells, PERIOD).mean((2, 4))
     first, second = means - means.mean((2, 3), keepdim=True)

@@ -22,13 +22,13 @@ class _DeepLoss:
     def __init__(self) -> None:
         self.net = FeatureNet(torch.device("cpu"))
 
-    def _planes(self, made: Tensor, source: Tensor, last: str) -> tuple[Tensor, Tensor]:
-        """A layer's planes of both; gradients reach `made` alone."""
-        if self.net.device != made.device:
-            self.net = FeatureNet(made.device)
+    def _planes(self, fake: Tensor, source: Tensor, last: str) -> tuple[Tensor, Tensor]:
+        """A layer's planes of both; gradients reach `fake` alone."""
+        if self.net.device != fake.device:
+            self.net = FeatureNet(fake.device)
         with torch.no_grad():
             wanted = self.net.planes(source, last)
-        return self.net.planes(made, last), wanted
+        return self.net.planes(fake, last), wanted
 
 
 class PerceptualLoss(_DeepLoss):
@@ -38,9 +38,9 @@ class PerceptualLoss(_DeepLoss):
     which MissingExtra is raised at once.
     """
 
-    def __call__(self, made: Tensor, source: Tensor) -> Tensor:
-        """The distance of `made` from `source` (float NCHW in [-1, 1], 32×32 at least); float32."""
-        ours, wanted = self._planes(made, source, "51")
+    def __call__(self, fake: Tensor, source: Tensor) -> Tensor:
+        """The distance of `fake` from `source` (float NCHW in [-1, 1], 32×32 at least); float32."""
+        ours, wanted = self._planes(fake, source, "51")
         return F.mse_loss(_standardised(ours), _standardised(wanted))
 
 
@@ -51,9 +51,9 @@ class FeatureLoss(_DeepLoss):
     `metrics` extra, without which MissingExtra is raised at once.
     """
 
-    def __call__(self, made: Tensor, source: Tensor) -> Tensor:
-        """The distance of `made` from `source` (float NCHW in [-1, 1], 16×16 at least); float32."""
-        ours, wanted = self._planes(made, source, "42")
+    def __call__(self, fake: Tensor, source: Tensor) -> Tensor:
+        """The distance of `fake` from `source` (float NCHW in [-1, 1], 16×16 at least); float32."""
+        ours, wanted = self._planes(fake, source, "42")
         return F.l1_loss(ours.float(), wanted.float()) / FEATURE_SCALE
 
 

@@ -1,12 +1,12 @@
 """pix2pix: translation learnt from pairs, the upper bound of what unpaired methods can reach.
 
 Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017 (arXiv
-1611.07004). Objective, eq. 4, with a critic that sees the input beside the output:
+1611.07004). Objective, eq. 4, with a discriminator that sees the input beside the output:
 
     λ_GAN·(log D(a, b) + log(1 − D(a, G(a)))) + λ_L1·‖G(a) − b‖₁,  λ_L1 = 100
 
 G's noise is dropout alone. At test it is kept, and norms take each picture's own moments, as if it were a batch of
-one: `NetConfig.live`, with a fixed seed.
+one: `NetConfig.test_time_stochastic`, with a fixed seed.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 
 
-class CriticPhase(Phase):
-    """The critic first: true pairs against inputs with fresh translations, no pool."""
+class DiscriminatorPhase(Phase):
+    """The discriminator first: true pairs against inputs with fresh translations, no pool."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        name = _critic(config)
-        super().__init__("critic", {name: nets[name]}, {config.direction: nets[config.direction]})
+        name = _discriminator(config)
+        super().__init__("discriminator", {name: nets[name]}, {config.direction: nets[config.direction]})
         self.config = config
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """The critic's one term, under its name."""
+        """The discriminator's one term, under its name."""
         config = self.config
         source, target = _pair(config, batch)
         with torch.no_grad():
-            made = self.net(config.direction)(source).float()
-        real, fake = (self.augment(torch.cat([source, other], 1)) for other in (target, made))
-        batched = config.critic.norm != "batch"
-        name = _critic(config)
-        return {name: critic_loss(config.gan, self.net(name), real, fake, batched)}
+            translated = self.net(config.direction)(source).float()
+        real, fake = (self.augment(torch.cat([source, other], 1)) for other in (target, translated))
+        batched = config.discriminator.norm != "batch"
+        name = _discriminator(config)
+        return {name: discriminator_loss(config.gan, self.net(name), real, fake, batched)}
 
 
 class GeneratorPhase(Phase):
-    """The generator: believed by the critic, and near the pair's other half."""
+    """The generator: believed by the discriminator, and near the pair's other half."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
         others = {n: m for n, m in nets.items() if n != config.direction}
@@ -59,12 +59,12 @@ class GeneratorPhase(Phase):
         """Terms gan_A2B and l1_A2B (or B2A), those that are switched on."""
         config, losses = self.config, Losses()
         source, target = _pair(config, batch)
-        made = self.net(config.direction)(source).float()
+        fake = self.net(config.direction)(source).float()
         if config.use_gan:
-            logits = self.net(_critic(config))(self.augment(torch.cat([source, made], 1)))
+            logits = self.net(_discriminator(config))(self.augment(torch.cat([source, fake], 1)))
             losses[f"gan_{config.direction}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.lambda_l1:
-            losses[f"l1_{config.direction}"] = config.lambda_l1 * F.l1_loss(made, target)
+            losses[f"l1_{config.direction}"] = config.lambda_l1 * F.l1_loss(fake, target)
         return losses
 
 
@@ -75,8 +75,8 @@ class Pix2Pix(Method):
     published_init = "normal"
     settings = frozenset({"direction", "lambda_l1"})
     defaults: ClassVar[Mapping[str, Any]] = {
-        "net": {"kind": "unet", "width": 64, "depth": 8, "norm": "batch", "live": True},
-        "critic": {"norm": "batch"},
+        "net": {"kind": "unet", "width": 64, "depth": 8, "norm": "batch", "test_time_stochastic": True},
+        "discriminator": {"norm": "batch"},
         "gan": "vanilla",
         "pool": 0,
     }
@@ -88,20 +88,20 @@ class Pix2Pix(Method):
         self.directions = (config.direction,)
         self._nets: dict[str, nn.Module] = {config.direction: make_generator(config)}
         if config.use_gan:
-            self._nets[_critic(config)] = make_critic(config, "normal", images=2)
+            self._nets[_discriminator(config)] = make_discriminator(config, "normal", images=2)
 
     def nets(self) -> dict[str, nn.Module]:
-        """The generator under its direction, and unless the GAN is off the critic of the domain it leads to."""
+        """The generator under its direction, and unless the GAN is off the discriminator of the domain it leads to."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Critic first, then the generator, as in the reference."""
+        """Discriminator first, then the generator, as in the reference."""
         phases: list[Phase] = [GeneratorPhase(self.config, self._nets)]
-        return [CriticPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
+        return [DiscriminatorPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
 
 
-def _critic(config: TrainConfig) -> str:
-    return f"critic_{config.direction[-1]}"
+def _discriminator(config: TrainConfig) -> str:
+    return f"discriminator_{config.direction[-1]}"
 
 
 def _pair(config: TrainConfig, batch: Batch) -> tuple[Tensor, Tensor]:

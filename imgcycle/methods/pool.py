@@ -1,4 +1,4 @@
-"""The image pool: critics see a history of made images, not only the latest (Shrivastava et al., CVPR 2017)."""
+"""The image pool: discriminators see a history of fakes, not only the latest (Shrivastava et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Up to `size` made images; 0 hands every image straight through.
+    """Up to `size` generated images; 0 hands every image straight through.
 
     Fills first; then, for each image by itself, with probability ½ a random old one is handed out and the new
     one takes its place. Draws from torch's CPU generator, which the loop seeds anew each step.
@@ -17,12 +17,12 @@ class ImagePool:
         self.size = size
         self.images: list[Tensor] = []
 
-    def query(self, made: Tensor) -> Tensor:
+    def query(self, fake: Tensor) -> Tensor:
         """Exchange a batch (NCHW) for one of the same size, some of it older; detached."""
         if self.size == 0:
-            return made.detach()
+            return fake.detach()
         handed = []
-        for image in made.detach():
+        for image in fake.detach():
             if len(self.images) < self.size:
                 self.images.append(image.clone())
                 handed.append(image)

@@ -1,9 +1,9 @@
-"""A critic that looks with a classifier's eyes: small heads on VGG19's planes, beside a critic of pixels.
+"""A discriminator that looks with a classifier's eyes: small heads on VGG19's planes, beside a discriminator of pixels.
 
-Sauer, Chitta, Müller, Geiger: Projected GANs Converge Faster, NeurIPS 2021 (arXiv 2111.01007): a critic that is handed
-features which tell pictures apart need not learn them first, and the generator learns from it many times sooner.
+Sauer, Chitta, Müller, Geiger: Projected GANs Converge Faster, NeurIPS 2021 (arXiv 2111.01007): a discriminator that is
+handed features which tell pictures apart need not learn them first, and the generator learns from it many times sooner.
 Kumari, Zhang, Shechtman, Zhu: Ensembling Off-the-shelf Models for GAN Training, CVPR 2022 (arXiv 2112.09130) keep a
-critic of pixels beside it, which sees what the fixed features are blind to; so does this one.
+discriminator of pixels beside it, which sees what the fixed features are blind to; so does this one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.config import CriticConfig
+from imgcycle.config import DiscriminatorConfig
 from imgcycle.metrics.features import FeatureNet
-from imgcycle.nets.critics import PatchCritic
+from imgcycle.nets.discriminators import PatchDiscriminator
 from imgcycle.nets.layers import initialise
 
 TAPS = {
@@ -28,21 +28,21 @@ TAPS = {
 paintings, which they are divided by. Measures take a deeper one, relu5_1."""
 
 
-class FeatureCritic(nn.Module):
-    """A patch critic of pixels and a head on each of `layers` + 1 layers of VGG19, whose weights stay as they are.
+class FeatureDiscriminator(nn.Module):
+    """A PatchGAN discriminator, and a head on each of `layers` + 1 layers of VGG19, whose weights stay as they are.
 
     With 4 it also sees what is what (snow, grass), which tells seasons apart; strokes are seen with 3. At `scales`
     sizes of the picture, each half of the one before; at the smaller ones only the features are looked at.
 
     MissingExtra without the `metrics` extra's weights. The net goes where the pictures are, and is no part of the
-    critic's own state.
+    discriminator's own state.
     """
 
-    def __init__(self, config: CriticConfig) -> None:
+    def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.net = FeatureNet(torch.device("cpu"))
         self.taps = dict(list(TAPS.items())[: config.layers + 1])
-        self.pixels = PatchCritic(config.replace(kind="basic", scales=1))
+        self.pixels = PatchDiscriminator(config.replace(kind="basic", scales=1))
         self.heads = nn.ModuleList(
             [_head(c, 2 * config.width, stride) for _ in range(config.scales) for c, stride, _ in self.taps.values()]
         )
@@ -50,8 +50,7 @@ class FeatureCritic(nn.Module):
         self.min_size = 32 * 2 ** (config.scales - 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) in [-1, 1] → maps of logits: of the patch critic, then of each head, large sizes and shallow
-        layers first."""
+        """(N, 3, H, W) in [-1, 1] → logits: the PatchGAN's map, then each head's, large sizes first."""
         if self.net.device != x.device:
             self.net = FeatureNet(x.device)
         found = [self.pixels(x)]

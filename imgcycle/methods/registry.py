@@ -56,9 +56,9 @@ def defaults_of(name: str, variant: str | None = None) -> Mapping[str, Any]:
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a TrainConfig as given, over what their method, its variant and the crop bring.
 
-    `size` and `crop` bring each other along, in the paper's proportion 286 to 256. A part (`net`, `critic`) that names
-    no kind changes the method's own. Of a paired method one folder is enough. UsageError as from `defaults_of`, and
-    for a term that the method does not have.
+    `size` and `crop` bring each other along, in the paper's proportion 286 to 256. A part (`net`, `discriminator`) that
+    names no kind changes the method's own. Of a paired method one folder is enough. UsageError as from `defaults_of`,
+    and for a term that the method does not have.
     """
     name = given.get("method", TrainConfig.method)
     method, defaults = method_class(name), defaults_of(name, given.get("variant"))
@@ -73,7 +73,7 @@ def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(crop, int) and size is None:
         values["size"] = round(crop * 286 / 256)
     parts = {**defaults, **method.sized(values.get("crop", TrainConfig.crop))}
-    for part in ("net", "critic"):
+    for part in ("net", "discriminator"):
         mine, theirs = given.get(part, {}), parts.get(part, {})
         if isinstance(mine, Mapping) and "kind" not in mine:
             values |= {part: whole} if (whole := {**theirs, **mine}) else {}

@@ -1,7 +1,8 @@
 """SimGAN: one way, held to its input by plain likeness; and its variant whose likeness is that of deep features.
 
 Shrivastava et al.: Learning from Simulated and Unsupervised Images through Adversarial Training, CVPR 2017 (arXiv
-1612.07828). Objective, eqs. 1 and 4, with a critic of patches that sees a history of made images (sections 2.2, 2.3):
+1612.07828). Objective, eqs. 1 and 4, with a discriminator of patches that sees a history of fakes (sections 2.2,
+2.3):
 
     L = λ_GAN·GAN(A2B, D_B) + λ_self·‖ψ(A2B(a)) − ψ(a)‖₁
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import FeatureLoss
@@ -27,14 +28,14 @@ from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""How far a made picture is from its source: float32 NCHW in [-1, 1] each, a float32 scalar."""
+"""How far a generated picture is from its source: float32 NCHW in [-1, 1] each, a float32 scalar."""
 
 
 class GeneratorPhase(Phase):
-    """The generator: believed by the critic, and near its own input; leaves `made["B"]` for the critic."""
+    """The generator: believed by the discriminator, near its own input; leaves `fake["B"]` for the other phase."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: Distance) -> None:
-        super().__init__("generator", {"A2B": nets["A2B"]}, {"critic_B": nets["critic_B"]})
+        super().__init__("generator", {"A2B": nets["A2B"]}, {"discriminator_B": nets["discriminator_B"]})
         self.config = config
         self.distance = distance
         self.augment = Augmentation.of(config)
@@ -42,29 +43,31 @@ class GeneratorPhase(Phase):
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and self_A, the latter where it has a weight."""
         config = self.config
-        made = self.net("A2B")(batch.a).float()
-        batch.made["B"] = made.detach()
-        logits = self.net("critic_B")(self.augment(made))
+        fake = self.net("A2B")(batch.a).float()
+        batch.fake["B"] = fake.detach()
+        logits = self.net("discriminator_B")(self.augment(fake))
         losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
         if config.lambda_self:
-            losses["self_A"] = config.lambda_self * self.distance(made, batch.a)
+            losses["self_A"] = config.lambda_self * self.distance(fake, batch.a)
         return losses
 
 
-class CriticPhase(Phase):
-    """The critic: real images of B against made ones, some of them older."""
+class DiscriminatorPhase(Phase):
+    """The discriminator: real images of B against generated ones, some of them older."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pool: ImagePool) -> None:
-        super().__init__("critic", {"critic_B": nets["critic_B"]}, {})
+        super().__init__("discriminator", {"discriminator_B": nets["discriminator_B"]}, {})
         self.config = config
         self.pool = pool
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """The term critic_B."""
-        real, made = self.augment(batch.b), self.augment(self.pool.query(batch.made["B"]))
-        batched = self.config.critic.norm != "batch"
-        return {"critic_B": critic_loss(self.config.gan, self.net("critic_B"), real, made, batched)}
+        """The term discriminator_B."""
+        real, fake = self.augment(batch.b), self.augment(self.pool.query(batch.fake["B"]))
+        batched = self.config.discriminator.norm != "batch"
+        return {
+            "discriminator_B": discriminator_loss(self.config.gan, self.net("discriminator_B"), real, fake, batched)
+        }
 
 
 class SimGan(Method):
@@ -78,18 +81,21 @@ class SimGan(Method):
         super().__init__(config)
         if not config.use_gan:
             raise UsageError("SimGAN without its GAN would learn to change nothing", "leave --no-gan out")
-        self._nets: dict[str, nn.Module] = {"A2B": make_generator(config), "critic_B": make_critic(config, "normal")}
+        self._nets: dict[str, nn.Module] = {
+            "A2B": make_generator(config),
+            "discriminator_B": make_discriminator(config, "normal"),
+        }
         self._distance: Distance = FeatureLoss() if config.feature_loss else F.l1_loss
         self._pool = ImagePool(config.pool)
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B and critic_B."""
+        """A2B and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Generator first, then the critic, as in CycleGAN."""
+        """Generator first, then the discriminator, as in CycleGAN."""
         config, nets = self.config, self._nets
-        return [GeneratorPhase(config, nets, self._distance), CriticPhase(config, nets, self._pool)]
+        return [GeneratorPhase(config, nets, self._distance), DiscriminatorPhase(config, nets, self._pool)]
 
     def state(self) -> dict[str, Any]:
         """The pool."""

@@ -1,4 +1,4 @@
-"""UNIT: two variational autoencoders whose latents are one space, each with a critic.
+"""UNIT: two variational autoencoders whose latents are one space, each with a discriminator.
 
 Liu, Breuel, Kautz: Unsupervised Image-to-Image Translation Networks, NIPS 2017 (arXiv 1703.00848). E_A(a) is the mean
 of a's latent, whose variance is 1; G_B(E_A(a)) translates. While training, z = E(x) + noise, noise ~ N(0, 1). Sum over
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import PerceptualLoss
@@ -43,27 +43,33 @@ def noisy(mean: Tensor) -> Tensor:
     return mean + torch.randn_like(mean)
 
 
-class CriticPhase(Phase):
-    """Both critics first, against fresh translations; no pool."""
+class DiscriminatorPhase(Phase):
+    """Both discriminators first, against fresh translations; no pool."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        critics = {name: nets[name] for name in ("critic_A", "critic_B")}
-        super().__init__("critic", critics, {n: m for n, m in nets.items() if n not in critics})
+        discriminators = {name: nets[name] for name in ("discriminator_A", "discriminator_B")}
+        super().__init__("discriminator", discriminators, {n: m for n, m in nets.items() if n not in discriminators})
         self.config = config
         self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms critic_A and critic_B; leaves the translations in `batch.made`."""
+        """Terms discriminator_A and discriminator_B; leaves the translations in `batch.fake`."""
         config, losses = self.config, Losses()
         into_b, into_a = (cast(LatentGenerator, self.net(way)) for way in ("A2B", "B2A"))
         with torch.no_grad():
-            batch.made["B"] = into_b.from_latent(noisy(into_b.to_latent(batch.a)))
-            batch.made["A"] = into_a.from_latent(noisy(into_a.to_latent(batch.b)))
-        batched = config.critic.norm != "batch" or config.critic.kind in ("plain", "multiscale")
+            batch.fake["B"] = into_b.from_latent(noisy(into_b.to_latent(batch.a)))
+            batch.fake["A"] = into_a.from_latent(noisy(into_a.to_latent(batch.b)))
+        batched = config.discriminator.norm != "batch" or config.discriminator.kind in ("plain", "multiscale")
         for domain, real in (("A", batch.a), ("B", batch.b)):
-            critic, shown = self.net(f"critic_{domain}"), (self.augment(real), self.augment(batch.made[domain]))
-            # The critic ascends what the generators descend, whole: CycleGAN alone halves its critics' loss.
-            losses[f"critic_{domain}"] = 2 * config.lambda_gan * critic_loss(config.gan, critic, *shown, batched)
+            discriminator, shown = (
+                self.net(f"discriminator_{domain}"),
+                (self.augment(real), self.augment(batch.fake[domain])),
+            )
+            # The discriminator ascends what the generators descend, whole: CycleGAN alone halves its discriminators'
+            # loss.
+            losses[f"discriminator_{domain}"] = (
+                2 * config.lambda_gan * discriminator_loss(config.gan, discriminator, *shown, batched)
+            )
         return losses
 
 
@@ -92,8 +98,8 @@ class GeneratorPhase(Phase):
             losses[f"reconstruction_{domain}"] = config.lambda_reconstruction * _l1(same, image)
             losses[f"kl_{domain}"] = config.lambda_kl * kl_to_standard(mean)
         if config.use_gan:
-            for way, made in (("A2B", fake_b), ("B2A", fake_a)):
-                logits = self.net(f"critic_{way[-1]}")(self.augment(made))
+            for way, fake in (("A2B", fake_b), ("B2A", fake_a)):
+                logits = self.net(f"discriminator_{way[-1]}")(self.augment(fake))
                 losses[f"gan_{way}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.cycle in ("both", "forward"):
             losses |= self._cycle("A", batch.a, mean_a, fake_b, into_a)
@@ -104,9 +110,9 @@ class GeneratorPhase(Phase):
             losses["vgg_B2A"] = config.lambda_vgg * self.perceptual(fake_a, batch.b)
         return losses
 
-    def _cycle(self, domain: str, image: Tensor, mean: Tensor, made: Tensor, back: LatentGenerator) -> Losses:
+    def _cycle(self, domain: str, image: Tensor, mean: Tensor, fake: Tensor, back: LatentGenerator) -> Losses:
         """There and back: the image again, and the KL terms of both encodings on the way."""
-        config, again = self.config, back.to_latent(made)
+        config, again = self.config, back.to_latent(fake)
         return {
             f"cycle_{domain}": config.lambda_cycle * _l1(back.from_latent(noisy(again)), image),
             f"kl_cycle_{domain}": config.lambda_kl * (kl_to_standard(mean) + kl_to_standard(again)),
@@ -124,7 +130,7 @@ class Unit(Method):
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "unit2017", "width": 64, "depth": 4},
-        "critic": {"kind": "plain", "layers": 5},
+        "discriminator": {"kind": "plain", "layers": 5},
         "gan": "vanilla",
         "lambda_gan": 10.0,
         "lambda_reconstruction": 100.0,
@@ -140,7 +146,7 @@ class Unit(Method):
         "2017": {},
         "2018": {
             "net": {"kind": "unit", "width": 64, "depth": 4},
-            "critic": {"kind": "multiscale", "layers": 4, "scales": 3},
+            "discriminator": {"kind": "multiscale", "layers": 4, "scales": 3},
             "gan": "lsgan",
             "lambda_gan": 1.0,
             "lambda_reconstruction": 10.0,
@@ -164,18 +170,18 @@ class Unit(Method):
         into_a.share(into_b, config.shared_blocks)
         self._nets: dict[str, nn.Module] = {"A2B": into_b, "B2A": into_a}
         for domain in ("A", "B") if config.use_gan else ():
-            self._nets[f"critic_{domain}"] = make_critic(config, "normal")
+            self._nets[f"discriminator_{domain}"] = make_discriminator(config, "normal")
         self._perceptual = PerceptualLoss() if config.lambda_vgg else None
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, and unless the GAN is off critic_A and critic_B."""
+        """A2B, B2A, and unless the GAN is off discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
-        """Critics first, then generators, as in the reference."""
+        """Discriminators first, then generators, as in the reference."""
         phases: list[Phase] = [GeneratorPhase(self.config, self._nets, self._perceptual)]
-        return [CriticPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
+        return [DiscriminatorPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
 
 
-def _l1(made: Tensor, target: Tensor) -> Tensor:
-    return F.l1_loss(made.float(), target)
+def _l1(image: Tensor, target: Tensor) -> Tensor:
+    return F.l1_loss(image.float(), target)

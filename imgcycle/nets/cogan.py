@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
-from imgcycle.nets.critics import PlainCritic
+from imgcycle.nets.discriminators import PlainDiscriminator
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.stages import widened
 
 LATENT = 100
 """Values of a code, each in [-1, 1]."""
 OWN = 2
-"""Doublings of a generator, and halvings of a critic, next to the pixels: what each domain has for itself."""
+"""Doublings of a generator, and halvings of a discriminator, next to the pixels: what each domain has for itself."""
 SMALLEST = 4
 """Side of the first planes."""
 FIT_STEPS = 100
@@ -139,11 +139,11 @@ class CoganGenerator(Generator):
             return _resized(made, *x.shape[2:]).to(x.dtype)
 
 
-def couple(critic: PlainCritic, other: PlainCritic) -> None:
-    """Have a critic take over all layers of `other` but the `OWN` next to the pixels: from now on the same ones."""
-    for n in range(OWN, len(critic.convs)):
-        critic.convs[n] = other.convs[n]
-    critic.last = other.last
+def couple(discriminator: PlainDiscriminator, other: PlainDiscriminator) -> None:
+    """Have a discriminator share all layers of `other` but the `OWN` next to the pixels: from now on the same ones."""
+    for n in range(OWN, len(discriminator.convs)):
+        discriminator.convs[n] = other.convs[n]
+    discriminator.last = other.last
 
 
 def _doublings(widths: list[int]) -> list[nn.Module]:

@@ -16,10 +16,10 @@ Three choices set it apart from the ResNet generator:
   the same in a square of 128 pixels, as it is taught, and in a picture of a hundred megapixels, and strips are
   exact in one pass. That is what nets that lay strokes at full size are made of.
 - **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
-  change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1], by critics' teaching too:
+  change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1], by discriminators' teaching too:
   3 % of the values of `winter`, 8 % of those of `photo`. Whoever makes levels of it, or measures it, clips. Cycle
   and identity losses (both L1, with a cusp at the identity) never leave it once they start there; contrast and a
-  critic do.
+  discriminator do.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CompactGenerator(Generator):
         super().__init__()
         w, c = config.width, config.channels
         self.walkable = config.norm != "batch"
-        self.skip = config.skip
+        self.global_residual = config.global_residual
         self.head = conv(c, w, 5)
         self.down = nn.ModuleList([conv(w, 2 * w, 3), conv(2 * w, 4 * w, 3)])
         self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
@@ -61,7 +61,7 @@ class CompactGenerator(Generator):
             assert isinstance(up, nn.Conv2d)
             chain += [Upsample(), Conv(up.weight, up.bias, pad=1, mode="reflect"), Activation()]
         chain += [Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head()]
-        return [*chain, Add(INPUT)] if self.skip else chain
+        return [*chain, Add(INPUT)] if self.global_residual else chain
 
     def initialise(self) -> None:
         """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
@@ -77,7 +77,7 @@ class CompactGenerator(Generator):
             elif isinstance(block.norm2.weight, nn.Parameter):
                 nn.init.constant_(block.norm2.weight, 0.5)
         nn.init.normal_(self.tail.weight, 0.0, 0.02)
-        if self.skip:
+        if self.global_residual:
             self.draw_nothing()
 
     def draw_nothing(self) -> None:

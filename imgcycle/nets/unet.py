@@ -3,7 +3,8 @@
 Isola et al., CVPR 2017, appendix 6.1.1. Its skips stay alive to the end, so it cannot be walked in strips.
 
 pix2pix translates as it trained: norms take the moments of the one picture before them, and dropout is the noise.
-A `live` U-Net does so in eval mode, each picture of a batch by itself and with the same dropout every time.
+With `test_time_stochastic` a U-Net does so in eval mode, each picture of a batch by itself and with the same dropout
+every time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Level(nn.Module):
         innermost = deeper is None
         self.outermost = outermost
         self.drop = drop
-        self.live = config.live
+        self.test_time_stochastic = config.test_time_stochastic
         self.down = nn.Conv2d(outer, inner, 4, 2, 1, bias=bias)
         self.down_norm = None if outermost or innermost else norm_module(config.norm, inner)
         self.deeper = deeper
@@ -43,7 +44,7 @@ class Level(nn.Module):
     def forward(self, x: Tensor, dice: torch.Generator | None = None) -> Tensor:
         """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated.
 
-        `dice` are there when a live net translates.
+        `dice` are there when a stochastic net translates.
         """
         # The reference's in-place LeakyReLU changes the skip as well: it is the activated planes that travel.
         x = x if self.outermost else F.leaky_relu(x, 0.2)
@@ -65,7 +66,7 @@ class Level(nn.Module):
         return torch.cat([x, hidden], 1)
 
     def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
-        if not self.live or self.training or not isinstance(norm, nn.BatchNorm2d):
+        if not self.test_time_stochastic or self.training or not isinstance(norm, nn.BatchNorm2d):
             return step(norm_stage(norm), x, {})
         each = [F.batch_norm(one, None, None, norm.weight, norm.bias, True, eps=norm.eps) for one in torch.split(x, 1)]
         return torch.cat(each)
@@ -79,7 +80,7 @@ class UnetGenerator(Generator):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         w = config.width
-        self.live = config.live
+        self.test_time_stochastic = config.test_time_stochastic
         self.stride = self.min_size = 2**config.depth
         level = Level(config, 8 * w, 8 * w, None, outermost=False, drop=False)
         for _ in range(config.depth - 5):
@@ -95,5 +96,5 @@ class UnetGenerator(Generator):
     def forward(self, x: Tensor) -> Tensor:
         """Translate `x`, whole."""
         # On the CPU wherever the net is: every device drops the same values.
-        dice = torch.Generator().manual_seed(_SEED) if self.live and not self.training else None
+        dice = torch.Generator().manual_seed(_SEED) if self.test_time_stochastic and not self.training else None
         return cast(Tensor, self.outer(x, dice))

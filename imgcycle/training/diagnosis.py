@@ -1,7 +1,7 @@
 """Plain words for what commonly goes wrong, from the same few pictures again and again.
 
 The findings are those users report for years before they know what they see: colours inverted, output equal to
-input, all outputs alike, colours that drain away, a critic that has won.
+input, all outputs alike, colours that drain away, a discriminator that has won.
 """
 
 from __future__ import annotations
@@ -89,17 +89,17 @@ class Diagnosis:
                     f"drained {direction}",
                     p.colour < 0.5,
                     f"{direction} is losing its colours ({100 * p.colour:.0f} % of those in the duller folder)",
-                    "where it goes on, start again from earlier weights with a lower --lr, and --lr-critic no lower",
+                    "where it goes on, start again from earlier weights with a lower --lr, not --lr-discriminator",
                 ),
             ]
         for name, value in losses.items():
-            if name.startswith("critic") and gan in ("lsgan", "vanilla"):
+            if name.startswith("discriminator") and gan in ("lsgan", "vanilla"):
                 checks.append(
                     (
                         f"won {name}",
                         value < 0.01,
                         f"{name} tells real from made without error (loss {value:.4f}): nothing is left to learn from",
-                        "lower the critic's learning rate, use a narrower or shallower --critic, or more images",
+                        "lower --lr-discriminator, use a narrower or shallower --discriminator, or more images",
                     )
                 )
         for key, holds, finding, advice in checks:

@@ -33,7 +33,7 @@ def train(
     resume: bool = False,
     start_from: str | Path | None = None,
     changed_data: bool = False,
-    surroundings: RunContext | None = None,
+    context: RunContext | None = None,
     progress: Callable[[float], None] | None = None,
     listener: Listener | None = None,
 ) -> Finished:
@@ -51,7 +51,7 @@ def train(
         A style, a weights file or another run to begin with.
     changed_data
         Continue although the folders hold other pictures than before.
-    surroundings
+    context
         What changes nothing of the weights: threads that read, what the cards say.
     progress
         Hears the share of the steps that is done, 0 to 1.
@@ -80,11 +80,11 @@ def train(
     >>> ended = train(config, "runs/mine", progress=lambda share: print(f"{share:.0%}"))
     """
     world, device = join_world(resolve_device(config.device))
-    around = surroundings or RunContext()
+    context = context or RunContext()
     place = RunFolder(Path(folder))
-    say: Listener = _heard(listener, progress) if world.leads else lambda _: None
+    emit: Listener = _heard(listener, progress) if world.leads else lambda _: None
     try:
-        run = Run.open(config, place, resume, start_from, changed_data, device, world, around, say)
+        run = Run.open(config, place, resume, start_from, changed_data, device, world, context, emit)
         return _loop(run, world, device)
     except RuntimeError as error:
         explained = explain(error, world)
@@ -120,7 +120,7 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
                 raise run.without_pictures(error) from error
             torch.manual_seed(step_seed(config.seed, run.step, world.rank, run.session.generation))
             batch = Batch(image_a, image_b)
-            run.session.step(batch, run.schedule.factor(run.step), run.schedule.warmth(run.step))
+            run.session.step(batch, run.schedule.factor(run.step), run.schedule.warmup_factor(run.step))
             run.step += 1
 
             step, ending = run.step, run.step == total
@@ -128,7 +128,7 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
             saving = stopping or ending or step % config.save_every == 0
             logging = ending or step % LOG_EVERY == 0
             validating = config.val_a is not None and (ending or step % config.val_every == 0)
-            if (saving or logging or validating) and world.any(not run.session.sound(), device):
+            if (saving or logging or validating) and world.any(not run.session.is_healthy(), device):
                 run.roll_back()
                 continue
             if logging:

@@ -60,13 +60,13 @@ class RunContext:
     licence: str = ""
 
 
-def resumed_context(around: RunContext, content: Mapping[str, Any], changed: bool) -> RunContext:
+def resumed_context(context: RunContext, content: Mapping[str, Any], changed: bool) -> RunContext:
     """What a continued run's cards say: how it was begun, then what was changed; the licence as last given."""
     begun = content.get("command")
-    command = around.command
+    command = context.command
     if isinstance(begun, str) and begun:
-        command = f"{begun} && {around.command} --resume" if changed else begun
-    return replace(around, command=command, licence=around.licence or str(content.get("licence") or ""))
+        command = f"{begun} && {context.command} --resume" if changed else begun
+    return replace(context, command=command, licence=context.licence or str(content.get("licence") or ""))
 
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
@@ -108,8 +108,8 @@ def _a_run_already(root: Path) -> UsageError:
 class Run:
     """A run in progress; `step` counts finished steps."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, device: torch.device, world: World, say: Listener):
-        self.config, self.folder, self.device, self.world, self.say = config, folder, device, world, say
+    def __init__(self, config: TrainConfig, folder: RunFolder, device: torch.device, world: World, emit: Listener):
+        self.config, self.folder, self.device, self.world, self.emit = config, folder, device, world, emit
         self.dtype = resolve_precision(config.precision, device)
         self.paired = method_class(config.method).paired
         if folder.root.resolve() in (Path(config.a).resolve(), Path(config.b).resolve()):
@@ -122,11 +122,11 @@ class Run:
         middle = sorted(self.a.proportions)[len(self.a) // 2]
         if self.a.half is not None and abs(middle / 2 - 1) > UNLIKE_A_SQUARE:
             said = f"each file of {config.a} is taken for two pictures side by side, of {middle / 2:.2f} to 1 each"
-            self.say(Noted(f"{said}; pairs in two folders are learnt from A/ B/"))
+            self.emit(Noted(f"{said}; pairs in two folders are learnt from A/ B/"))
         if alone:
             many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
             are = "is" if len(alone) == 1 else "are"
-            self.say(Noted(f"{many} no partner of the same name and {are} left out: {', '.join(map(str, alone[:3]))}"))
+            self.emit(Noted(f"{many} no partner of the same name and {are} left out: {', '.join(map(str, alone[:3]))}"))
         self.step = 0
         self.fresh = True
         self.rollbacks = 0
@@ -144,8 +144,8 @@ class Run:
         changed_data: bool,
         device: torch.device,
         world: World,
-        around: RunContext,
-        say: Listener,
+        context: RunContext,
+        emit: Listener,
     ) -> Run:
         """Begin a new run or open one to continue; UsageError when the folder says otherwise, or another has it."""
         config = with_whole_paths(config)
@@ -154,28 +154,28 @@ class Run:
         if resume:
             stored, facts, content = folder.read_config()
             config = continued(stored, config)
-            around = resumed_context(around, content, changed=config != stored)
+            context = resumed_context(context, content, changed=config != stored)
             if facts.get("precision") in ("fp32", "bf16", "fp16"):
                 config = config.replace(precision=facts["precision"])
             if type(threads := facts.get("threads")) is int and 1 <= threads <= MOST_THREADS:
                 torch.set_num_threads(threads)
-        run = cls(config, folder, device, world, say)
-        run._build(around)
+        run = cls(config, folder, device, world, emit)
+        run._build(context)
         facts_now = run._facts()
         if not resume:
             if start_from is not None:
                 for note in start_from_weights(start_from, config, run.session.nets, run.session.averages):
-                    say(Noted(note))
+                    emit(Noted(note))
             run.begin(facts_now)
             return run
         for note in list(differences(facts, facts_now, config, changed_data)):
-            say(Noted(note))
+            emit(Noted(note))
         run._take(new=False)
         run._load()
         run._check_length()
         if world.leads:
             check_room(folder.root, run._room() - folder.states.size())
-            content |= {"command": around.command, "licence": around.licence}
+            content |= {"command": context.command, "licence": context.licence}
             content["facts"] = {**facts, **{name: facts_now[name] for name in DATA_FACTS}}
             folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
             if run.exporter.stale(run.session.translators(), run.step):
@@ -191,7 +191,7 @@ class Run:
                 "ask for more with --steps, or begin anew in another -o",
             )
         if self.step == total:
-            self.say(Noted(f"all {total} steps were done before; more are taken with a larger --steps"))
+            self.emit(Noted(f"all {total} steps were done before; more are taken with a larger --steps"))
 
     def _room(self) -> int:
         """Bytes that the run takes at most: its states, one more while it is being written, and twice its weights."""
@@ -209,7 +209,7 @@ class Run:
         if self.world.leads:
             about = {"command": self.exporter.command, "licence": self.exporter.licence}
             self.folder.create(self.config, facts, about)
-            self.say(Saved(self.step, path))
+            self.emit(Saved(self.step, path))
         self.world.barrier()
 
     def _take(self, new: bool) -> None:
@@ -225,7 +225,7 @@ class Run:
         if self.world.any(refused is not None, self.device):
             raise refused or UsageError(f"{self.folder.root} cannot be had", "the first rank says why")
 
-    def _build(self, around: RunContext) -> None:
+    def _build(self, context: RunContext) -> None:
         config, world = self.config, self.world
         batches = (PairedBatches if self.paired else UnpairedBatches)(
             self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size
@@ -234,13 +234,13 @@ class Run:
         self.schedule = Schedule(config, self.steps_per_epoch)
         self.session = Session(config, self.device, self.dtype, world)
         self.exporter = Exporter(
-            self.folder, config, len(self.a), len(self.b), around.command, around.licence, self.first_net
+            self.folder, config, len(self.a), len(self.b), context.command, context.licence, self.first_net
         )
         validated = config.val_a is not None and world.leads
         self.validation = Validation.of(config, self.device, self.first_net) if validated else None
         self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
         self.diagnosis = Diagnosis()
-        self.prefetcher = Prefetcher(batches, self.device, around.workers, self.schedule.total)
+        self.prefetcher = Prefetcher(batches, self.device, context.workers, self.schedule.total)
         self._clock = (time.perf_counter(), 0.0, self.step)
 
     def _facts(self) -> dict[str, Any]:
@@ -263,19 +263,19 @@ class Run:
             if not self.session.finite_weights():
                 raise UnsoundState("holds weights that are no numbers")
 
-        self.step, _ = self.folder.newest_state(take, lambda said: self.say(Noted(said)))
+        self.step, _ = self.folder.newest_state(take, lambda said: self.emit(Noted(said)))
         self.fresh = False
         if self.world.leads and (dropped := self.folder.clean(self.step)):
             lines = "1 damaged line" if dropped == 1 else f"{dropped} damaged lines"
-            self.say(Noted(f"{self.folder.metrics}: {lines} left out"))
+            self.emit(Noted(f"{self.folder.metrics}: {lines} left out"))
 
     def _unreadable(self, path: Path, reason: str) -> None:
-        self.say(Noted(f"{path} is left out: {reason}"))
+        self.emit(Noted(f"{path} is left out: {reason}"))
 
     def start(self) -> None:
         """Announce the run and start its clock."""
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
-        self.say(
+        self.emit(
             Started(
                 self.folder.root, self.step, self.schedule.total, self.steps_per_epoch, len(self.a), len(self.b),
                 str(self.device), precision_name(self.dtype), torch.get_num_threads(), not self.fresh,
@@ -285,14 +285,14 @@ class Run:
     def report(self) -> None:
         """Log and announce the means of the losses since the last report."""
         self.means = self.session.take_means()
-        self.figure = sum(value for name, value in self.means.items() if not name.startswith("critic"))
+        self.figure = sum(value for name, value in self.means.items() if not name.startswith("discriminator"))
         if not self.world.leads:
             return
-        lr = self.config.lr * self.schedule.factor(self.step - 1) * self.schedule.warmth(self.step - 1)
+        lr = self.config.lr * self.schedule.factor(self.step - 1) * self.schedule.warmup_factor(self.step - 1)
         self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": lr})
         if cleared := self.session.take_cleared():
             times = "once" if cleared == 1 else f"{cleared} times"
-            self.say(Noted(f"gradients beyond all measure were left out {times}: crops of one flat colour give such"))
+            self.emit(Noted(f"gradients beyond all measure were left out {times}: crops of one flat colour give such"))
         now, waited, step = time.perf_counter(), self.prefetcher.waited, self.step
         seconds = max(1e-9, now - self._clock[0])
         rate = (step - self._clock[2]) / seconds
@@ -300,7 +300,7 @@ class Run:
         self._clock = (now, waited, step)
         left = (self.schedule.total - step) / max(rate, 1e-9)
         epoch = (step - 1) // self.steps_per_epoch + 1
-        self.say(Progress(step, self.schedule.total, epoch, self.means, lr, rate, left, waiting))
+        self.emit(Progress(step, self.schedule.total, epoch, self.means, lr, rate, left, waiting))
 
     def probe(self) -> None:
         """Look at fixed pictures for the known ways to go wrong."""
@@ -312,10 +312,10 @@ class Run:
         probes = {} if self.paired else {d: probe(fixed.sources[d], x, fixed.wanted(d)) for d, x in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
         if self.step <= self.config.warmup:
-            return  # generators that hardly move yet, and critics ahead of them: what a warm-up is for
+            return  # generators that hardly move yet, and discriminators ahead of them: what a warm-up is for
         for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
             self.folder.log({"step": self.step, "finding": finding})
-            self.say(Diagnosed(self.step, finding, advice))
+            self.emit(Diagnosed(self.step, finding, advice))
 
     def sample(self) -> None:
         """Write the grid of fixed images."""
@@ -323,7 +323,7 @@ class Run:
             path = self.folder.samples / f"step-{self.step}.png"
             with self.folder.writing():
                 self.fixed.grid(self.session.translators(), self.dtype, path)
-            self.say(Sampled(self.step, path))
+            self.emit(Sampled(self.step, path))
 
     def validate(self) -> None:
         """Measure the validation images, and keep the weights of a direction that was never nearer."""
@@ -338,7 +338,7 @@ class Run:
                 with self.folder.writing():
                     self.exporter.export_best(direction, translators[direction], self.step, figure)
         self.figure = sum(figures.values())
-        self.say(Validated(self.step, figures, dict(self.best)))
+        self.emit(Validated(self.step, figures, dict(self.best)))
 
     def end_epoch(self) -> None:
         """Give plateau the epoch's figure; all ranks take rank 0's, so that they keep one learning rate."""
@@ -349,7 +349,7 @@ class Run:
         """Write the state and the weights of this step, and say so."""
         path = self._write()
         if self.world.leads:
-            self.say(Saved(self.step, path))
+            self.emit(Saved(self.step, path))
         self.world.barrier()
 
     def _write(self) -> Path:
@@ -366,7 +366,7 @@ class Run:
 
     def without_pictures(self, error: InputError) -> TrainingError:
         """What to raise when no picture can be read any more (a disk was taken away), after saving what was learnt."""
-        if self.world.size == 1 and self.step != self.folder.saved and self.session.sound():
+        if self.world.size == 1 and self.step != self.folder.saved and self.session.is_healthy():
             self.save()
         kept = f"the run is kept as of step {self.folder.saved}"
         return TrainingError(f"{error.message}; {kept}", "go on with --resume once its pictures are back")
@@ -383,13 +383,13 @@ class Run:
         self.world.barrier()
         self._load()
         self.session.generation = generation + 1
-        for descent in self.session.descents:
-            descent.vain.zero_()
+        for each in self.session.phase_optimizers:
+            each.stalled_steps.zero_()
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
-        self.say(RolledBack(failed, self.step, "losses or weights were no longer finite"))
+        self.emit(RolledBack(failed, self.step, "losses or weights were no longer finite"))
 
     def finish(self, seconds: float, *, interrupted: bool) -> Finished:
         """Say that the run ended; returns the event."""
         event = Finished(self.step, self.schedule.total, seconds, interrupted)
-        self.say(event)
+        self.emit(event)
         return event

@@ -55,10 +55,10 @@ class Schedule:
             return (1 + math.cos(math.pi * now / whole)) / 2
         return float(0.1 ** (now // max(1, whole // 4)))
 
-    def warmth(self, step: int) -> float:
+    def warmup_factor(self, step: int) -> float:
         """What to multiply the generators' rate with besides, at 0-based `step`.
 
-        The gradients of a critic that has learnt nothing yet are noise, and lead good first weights astray.
+        The gradients of a discriminator that has learnt nothing yet are noise, and lead good first weights astray.
         """
         return min(1.0, (step + 1) / max(1, self.config.warmup))
 

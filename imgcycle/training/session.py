@@ -18,22 +18,22 @@ from imgcycle.training.distributed import World
 from imgcycle.training.ema import Ema
 from imgcycle.training.schedule import Schedule
 
-_BEYOND = 1e6
-"""A norm of all gradients of a phase that no picture means: thousands are seen at the start of a run at most."""
-_IN_VAIN = 30
-"""Steps of a phase in a row with such gradients, after which it is not the pictures."""
+MAX_GRADIENT_NORM = 1e6
+"""Norm of all gradients of a phase above which they are cleared: a run sees thousands at its start at most."""
+MAX_STALLED_STEPS = 30
+"""Steps of a phase in a row whose gradients were cleared before the run counts as diverged."""
 
 
 @dataclass
 class PhaseOptimizer:
-    """A phase with what descends it."""
+    """A phase with its optimizer, gradient scaler and learning rate."""
 
     phase: Phase
     forward: Callable[[Batch], dict[str, Tensor]]
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     lr: float
-    vain: Tensor
+    stalled_steps: Tensor
     """Steps in a row whose gradients were cleared."""
 
 
@@ -51,7 +51,7 @@ class Session:
         self.nets = self.method.nets()
         for net in self.nets.values():
             net.to(device).to(memory_format=memory_format(device)).train()  # type: ignore[call-overload]
-        self.descents = [self._descend(phase) for phase in self.method.phases()]
+        self.phase_optimizers = [self._phase_optimizer(phase) for phase in self.method.phases()]
         self.averages: dict[str, Ema] = {}
         if config.ema:
             generators = self.method.generators().items()
@@ -62,7 +62,7 @@ class Session:
         self.finite = torch.ones((), dtype=torch.bool, device=device)
         self.cleared = torch.zeros((), dtype=torch.int64, device=device)
 
-    def _descend(self, phase: Phase) -> PhaseOptimizer:
+    def _phase_optimizer(self, phase: Phase) -> PhaseOptimizer:
         for net in self.nets.values():
             net.requires_grad_(True)
         lr = self.method.learning_rate(phase)
@@ -70,29 +70,29 @@ class Session:
         decay = self.config.weight_decay
         optimizer = torch.optim.Adam(phase.parameters(), lr, betas, weight_decay=decay, fused=fused_adam(self.device))
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        vain = torch.zeros((), dtype=torch.int64, device=self.device)
-        return PhaseOptimizer(phase, self.world.wrap(phase), optimizer, scaler, lr, vain)
+        stalled_steps = torch.zeros((), dtype=torch.int64, device=self.device)
+        return PhaseOptimizer(phase, self.world.wrap(phase), optimizer, scaler, lr, stalled_steps)
 
-    def step(self, batch: Batch, factor: float, warmth: float = 1.0) -> None:
-        """All phases once, at `factor` of their learning rates, generators at `warmth` of that.
+    def step(self, batch: Batch, factor: float, warmup_factor: float = 1.0) -> None:
+        """All phases once, at `factor` of their learning rates, generators at `warmup_factor` of that.
 
         Losses are summed on the device, nothing waits for it.
         """
         factor *= 0.5**self.generation
-        for descent in self.descents:
+        for each in self.phase_optimizers:
             for name, net in self.nets.items():
-                net.requires_grad_(name in descent.phase.updates)
-            for group in descent.optimizer.param_groups:
-                group["lr"] = descent.lr * factor * (1.0 if descent.phase.judges else warmth)
+                net.requires_grad_(name in each.phase.updates)
+            for group in each.optimizer.param_groups:
+                group["lr"] = each.lr * factor * (1.0 if each.phase.is_discriminator else warmup_factor)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                losses = descent.forward(batch)
+                losses = each.forward(batch)
             total = torch.stack(list(losses.values())).sum()
-            descent.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            descent.scaler.unscale_(descent.optimizer)
-            self._tame(descent)
-            descent.scaler.step(descent.optimizer)
-            descent.scaler.update()
-            descent.optimizer.zero_grad(set_to_none=True)
+            each.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            each.scaler.unscale_(each.optimizer)
+            self._clip_gradients(each)
+            each.scaler.step(each.optimizer)
+            each.scaler.update()
+            each.optimizer.zero_grad(set_to_none=True)
             self.finite &= torch.isfinite(total.detach())
             for name, value in losses.items():
                 seen = self.sums.get(name)
@@ -101,24 +101,24 @@ class Session:
             average.update(self.nets[direction])
         self.counted += 1
 
-    def _tame(self, descent: PhaseOptimizer) -> None:
-        """Clip gradients if that is asked for, and clear those beyond all measure.
+    def _clip_gradients(self, of: PhaseOptimizer) -> None:
+        """Clip gradients to `grad_clip` where it is given, and clear those above `MAX_GRADIENT_NORM`.
 
         A norm divides by the spread of its planes. On a crop of one colour there is none, so norm after norm multiplies
         the rounding of gradients by 300: what comes out is no number, or one whose square Adam would remember for ever.
         """
-        parameters = list(descent.phase.parameters())
+        parameters = list(of.phase.parameters())
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if self.config.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
-        beyond = ~(norm <= _BEYOND)
+        beyond = ~(norm <= MAX_GRADIENT_NORM)
         if self.device.type != "cpu" or beyond:  # elsewhere to ask would be to wait
             for gradient in gradients:
                 gradient.masked_fill_(beyond, 0)
-        descent.vain.copy_(torch.where(beyond, descent.vain + 1, 0))
-        # A scaler tries factors until some are too large: infinities are its daily business.
-        self.cleared += beyond & torch.isfinite(norm) if descent.scaler.is_enabled() else beyond
+        of.stalled_steps.copy_(torch.where(beyond, of.stalled_steps + 1, 0))
+        # A GradScaler raises its factor until gradients overflow: infinities are expected.
+        self.cleared += beyond & torch.isfinite(norm) if of.scaler.is_enabled() else beyond
 
     def take_cleared(self) -> int:
         """How often gradients were cleared since the last call; waits for the device."""
@@ -132,9 +132,9 @@ class Session:
         self.sums, self.counted = {}, 0
         return means
 
-    def sound(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether all losses so far and all weights are finite, and every phase still moves; waits for the device."""
-        moving = all(int(descent.vain) < _IN_VAIN for descent in self.descents)
+        moving = all(int(each.stalled_steps) < MAX_STALLED_STEPS for each in self.phase_optimizers)
         return bool(self.finite) and self.finite_weights() and moving
 
     def finite_weights(self) -> bool:
@@ -158,13 +158,13 @@ class Session:
             "generation": self.generation,
             "nets": {name: net.state_dict() for name, net in self.nets.items()},
             "averages": {name: average.state_dict() for name, average in self.averages.items()},
-            "optimizers": {d.phase.name: d.optimizer.state_dict() for d in self.descents},
-            "scalers": {d.phase.name: d.scaler.state_dict() for d in self.descents},
+            "optimizers": {d.phase.name: d.optimizer.state_dict() for d in self.phase_optimizers},
+            "scalers": {d.phase.name: d.scaler.state_dict() for d in self.phase_optimizers},
             "schedule": schedule.state(),
             "method": self.world.gather(self.method.state()),
             "sums": {name: value.cpu() for name, value in self.sums.items()},
             "counted": self.counted,
-            "vain": {d.phase.name: int(d.vain) for d in self.descents},
+            "stalled_steps": {d.phase.name: int(d.stalled_steps) for d in self.phase_optimizers},
             "best": best,
         }
 
@@ -172,7 +172,7 @@ class Session:
         """About what a state takes once the optimizers have their moments and the pools are full."""
         nets = [*self.nets.values(), *(average.module for average in self.averages.values())]
         tensors = sum(t.numel() * t.element_size() for net in nets for t in net.state_dict().values())
-        moments = sum(2 * p.numel() * p.element_size() for d in self.descents for p in d.phase.parameters())
+        moments = sum(2 * p.numel() * p.element_size() for d in self.phase_optimizers for p in d.phase.parameters())
         return int(tensors) + int(moments) + self.world.size * self.method.state_bytes()
 
     def load_state(self, state: dict[str, Any], schedule: Schedule) -> dict[str, float]:
@@ -184,11 +184,11 @@ class Session:
             net.load_state_dict(state["nets"][name])
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])
-        for descent in self.descents:
-            descent.optimizer.load_state_dict(state["optimizers"][descent.phase.name])
-            _check_moments(descent.optimizer)
-            descent.scaler.load_state_dict(state["scalers"][descent.phase.name])
-            descent.vain.fill_(state.get("vain", {}).get(descent.phase.name, 0))
+        for each in self.phase_optimizers:
+            each.optimizer.load_state_dict(state["optimizers"][each.phase.name])
+            _check_moments(each.optimizer)
+            each.scaler.load_state_dict(state["scalers"][each.phase.name])
+            each.stalled_steps.fill_(state.get("stalled_steps", {}).get(each.phase.name, 0))
         schedule.load_state(state["schedule"])
         self.method.load_state(state["method"][self.world.rank % len(state["method"])])
         self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}

@@ -1,7 +1,7 @@
 """Our weights file: safetensors, whose metadata hold everything needed to build the net and to trust it.
 
 format   imgcycle/1
-config   JSON of NetConfig (or CriticConfig): enough to build the net with no flags
+config   JSON of NetConfig (or DiscriminatorConfig): enough to build the net with no flags
 card     JSON: direction, method, data, steps, licence, figures, command, version
 strokes  JSON of the NetConfig of a second net, for fine strokes at full size, where there is one: its tensors have
          names that begin with `strokes.`; the card's `strokes` says how it wants to be used
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
+from imgcycle.config.legacy import DISCRIMINATORS_CARDS, current_name
 from imgcycle.errors import UsageError, WeightsError, reported
 from imgcycle.media.files import atomic_write, opened
 from imgcycle.media.paths import shown
@@ -129,8 +130,8 @@ def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
     what are no finite fractions.
     """
     about = inspect_weights(path)
-    if about.card.get("direction") == "critics":
-        raise WeightsError(f"{path} holds a run's critics (discriminators), which judge pictures and make none")
+    if about.card.get("direction") in DISCRIMINATORS_CARDS:
+        raise WeightsError(f"{path} holds a run's discriminators, which judge pictures and make none")
     return _built(path, about.config, strokes=False), about
 
 
@@ -180,22 +181,22 @@ def fill(
     _check_shapes(net, path, other, hint, strokes)
     try:
         with safetensors.safe_open(path, "pt") as file:
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in _names(file, strokes)}
+            tensors: dict[str, Tensor] = {new: file.get_tensor(name) for new, name in _names(file, strokes).items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise _unreadable(path, error) from error
     check_values(path, tensors)
     net.load_state_dict({name.removeprefix(STROKES): tensor for name, tensor in tensors.items()})
 
 
-def _names(file: Any, strokes: bool) -> list[str]:
-    """The names of the first net's tensors, or of the second's."""
-    return [name for name in file.keys() if name.startswith(STROKES) == strokes]  # noqa: SIM118
+def _names(file: Any, strokes: bool) -> dict[str, str]:
+    """The names of the first net's tensors, or of the second's, by what an earlier version's are called now."""
+    return {current_name(name): name for name in file.keys() if name.startswith(STROKES) == strokes}  # noqa: SIM118
 
 
 def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None, strokes: bool) -> None:
     try:
         with safetensors.safe_open(path, "pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in _names(file, strokes)}
+            found = {new: tuple(file.get_slice(old).get_shape()) for new, old in _names(file, strokes).items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise _unreadable(path, error) from error
     prefix = STROKES if strokes else ""

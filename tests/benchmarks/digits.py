@@ -3,15 +3,16 @@
 Labels are known for digits drawn in seven fonts, dark ink on bright paper of any colour, and wanted for real
 handwriting, white on black (scikit-learn's `load_digits`, from the UCI repository: 1,297 pictures without labels to
 adapt to, 500 others to measure on). As in the paper's section on adaptation, UNIT learns to translate between the
-two; its critics share all layers but the first; a classifier on the features of the fonts' critic learns the fonts'
-labels; features of a picture and of its translation are held together. Two ways to read handwriting then:
+two; its discriminators share all layers but the first; a classifier on the features of the fonts' discriminator learns
+the fonts' labels; features of a picture and of its translation are held together. Two ways to read handwriting then:
 
-own critic   the classifier on the features of handwriting's critic, the paper's way
-translated   the classifier on the fonts' critic, of handwriting translated into a font
+discriminator  the classifier on the features of handwriting's discriminator, the paper's way
+translated     the classifier on the fonts' discriminator, of handwriting translated into a font
 
-Without adaptation there is one: the fonts' critic. Whoever knows what differs can reverse the fonts' colours half of
-the time; that is a row as well. Printed: accuracy on the 500, mean ± standard deviation over seeds; one learning rate
-and one set of weights for all rows, chosen with seeds 0 and 100. Nothing is downloaded, one core is enough.
+Without adaptation there is one: the fonts' discriminator. Whoever knows what differs can reverse the fonts' colours
+half of the time; that is a row as well. Printed: accuracy on the 500, mean ± standard deviation over seeds; one
+learning rate and one set of weights for all rows, chosen with seeds 0 and 100. Nothing is downloaded, one core is
+enough.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from imgcycle.cli.train_config import build_config
-from imgcycle.config import CriticConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, TrainConfig
 from imgcycle.data.sampling import dice
-from imgcycle.methods.adversarial import gan_loss, make_critic
+from imgcycle.methods.adversarial import gan_loss, make_discriminator
 from imgcycle.methods.base import Batch, Losses, Method, Phase
-from imgcycle.methods.unit import CriticPhase, Unit, noisy
-from imgcycle.nets.critics import PlainCritic
+from imgcycle.methods.unit import DiscriminatorPhase, Unit, noisy
+from imgcycle.nets.discriminators import PlainDiscriminator
 from imgcycle.nets.layers import initialise
 from imgcycle.nets.vae import LatentGenerator
 
 Plane = np.ndarray[Any, np.dtype[np.float32]]
 SIDE, BATCH, HELD_OUT, FONTS = 16, 32, 500, 2000
-WIDTH, LATENT, CRITIC = 16, 64, 16
+WIDTH, LATENT, DISCRIMINATOR = 16, 64, 16
 LIKENESS = 10.0
 WEIGHTS: dict[str, Any] = {
     "lambda_gan": 3.0, "lambda_reconstruction": 10.0, "lambda_cycle": 10.0, "lambda_kl": 0.01, "shared_blocks": 2,
@@ -57,11 +58,11 @@ HERSHEY = [
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table: with what of the rest, which critics, which fields of the config changed."""
+    """A row of the table: with what of the rest, which discriminators, which fields of the config changed."""
 
     adapts: bool = True
     reverses: bool = False
-    critic_layers: int = 4
+    discriminator_layers: int = 4
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,7 +72,7 @@ SETTINGS = {
     "UNIT": Setting(),
     "UNIT, generators share nothing": Setting(changes={"shared_blocks": 0}),
     "UNIT, no cycle": Setting(changes={"cycle": "none"}),
-    "UNIT, critics of 3 layers": Setting(critic_layers=3),
+    "UNIT, 3-layer discriminators": Setting(discriminator_layers=3),
 }
 
 
@@ -167,8 +168,15 @@ class DigitsGenerator(LatentGenerator):
         return x
 
 
-class AdaptingCritics(CriticPhase):
-    """The critics' phase, with the fonts' labels and the likeness of a picture's and its translation's features."""
+@dataclass
+class LabelledBatch(Batch):
+    """A batch whose images of A have labels, (N,) whole numbers."""
+
+    labels: Tensor = field(kw_only=True)
+
+
+class AdaptingDiscriminators(DiscriminatorPhase):
+    """The discriminators' phase, with the fonts' labels, and a picture's and its translation's features alike."""
 
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], classifier: nn.Module) -> None:
         super().__init__(config, nets)
@@ -176,75 +184,77 @@ class AdaptingCritics(CriticPhase):
         self.updates = (*self.updates, "classifier")
 
     def forward(self, batch: Batch) -> Losses:
-        """The critics' own terms as UNIT's phase has them, from features that are computed once for all."""
+        """The discriminators' own terms as UNIT's phase has them, from features that are computed once for all."""
         config, losses, seen = self.config, Losses(), {}
         into_b, into_a = (cast(LatentGenerator, self.net(way)) for way in ("A2B", "B2A"))
         with torch.no_grad():
-            made = {
+            fake = {
                 "B": into_b.from_latent(noisy(into_b.to_latent(batch.a))),
                 "A": into_a.from_latent(noisy(into_a.to_latent(batch.b))),
             }
         for domain, real in (("A", batch.a), ("B", batch.b)):
-            critic = cast(PlainCritic, self.net(f"critic_{domain}"))
-            planes = critic.features(torch.cat([real, made[domain]]))
-            on_real, on_made = critic.last(planes).chunk(2)
-            both = gan_loss(config.gan, on_real, True) + gan_loss(config.gan, on_made, False)
-            losses[f"critic_{domain}"] = config.lambda_gan * both
+            discriminator = cast(PlainDiscriminator, self.net(f"discriminator_{domain}"))
+            planes = discriminator.features(torch.cat([real, fake[domain]]))
+            on_real, on_fake = discriminator.last(planes).chunk(2)
+            both = gan_loss(config.gan, on_real, True) + gan_loss(config.gan, on_fake, False)
+            losses[f"discriminator_{domain}"] = config.lambda_gan * both
             seen[domain] = planes.chunk(2)
-        losses["labels"] = F.cross_entropy(self.net("classifier")(seen["A"][0]), batch.made["labels"])
+        losses["labels"] = F.cross_entropy(self.net("classifier")(seen["A"][0]), cast(LabelledBatch, batch).labels)
         losses["likeness_A"] = LIKENESS * F.l1_loss(seen["B"][1], seen["A"][0])
         losses["likeness_B"] = LIKENESS * F.l1_loss(seen["A"][1], seen["B"][0])
         return losses
 
 
 class LabelsAlone(Phase):
-    """What is learnt without adaptation: the fonts' critic and the classifier, from labels alone."""
+    """What is learnt without adaptation: the fonts' discriminator and the classifier, from labels alone."""
 
     def __init__(self, method: AdaptingUnit, reverses: bool) -> None:
-        super().__init__("labels", {"critic_A": method.nets()["critic_A"], "classifier": method.classifier}, {})
+        super().__init__(
+            "labels", {"discriminator_A": method.nets()["discriminator_A"], "classifier": method.classifier}, {}
+        )
         self.reverses = reverses
 
     def forward(self, batch: Batch) -> Losses:
         """The labels' one term; with `reverses` half of the pictures are negatives."""
         signs = torch.where(torch.rand(len(batch.a), 1, 1, 1) < 0.5, -1.0, 1.0) if self.reverses else 1.0
-        planes = cast(PlainCritic, self.net("critic_A")).features(signs * batch.a)
-        return {"labels": F.cross_entropy(self.net("classifier")(planes), batch.made["labels"])}
+        planes = cast(PlainDiscriminator, self.net("discriminator_A")).features(signs * batch.a)
+        return {"labels": F.cross_entropy(self.net("classifier")(planes), cast(LabelledBatch, batch).labels)}
 
 
 class AdaptingUnit(Unit):
-    """UNIT for digits: critics that share all layers but the first, and a classifier."""
+    """UNIT for digits: discriminators that share all layers but the first, and a classifier."""
 
     def __init__(self, config: TrainConfig) -> None:
         Method.__init__(self, config)
         into_b, into_a = DigitsGenerator(), DigitsGenerator()
         into_a.share(into_b, config.shared_blocks)
-        first, second = (cast(PlainCritic, make_critic(config, "kaiming")) for _ in "AB")
+        first, second = (cast(PlainDiscriminator, make_discriminator(config, "kaiming")) for _ in "AB")
         for n in range(1, len(first.convs)):
             second.convs[n] = first.convs[n]
         second.last = first.last
         with torch.no_grad():
             count = first.features(torch.zeros(1, 3, SIDE, SIDE)).numel()
         self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(count, 10))
-        self._nets = {"A2B": into_b, "B2A": into_a, "critic_A": first, "critic_B": second}
+        self._nets = {"A2B": into_b, "B2A": into_a, "discriminator_A": first, "discriminator_B": second}
         self._perceptual = None
         for net in (*self._nets.values(), self.classifier):
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def phases(self) -> list[Phase]:
-        """UNIT's generators after the critics that adapt."""
-        return [AdaptingCritics(self.config, self._nets, self.classifier), super().phases()[1]]
+        """UNIT's generators after the discriminators that adapt."""
+        return [AdaptingDiscriminators(self.config, self._nets, self.classifier), super().phases()[1]]
 
     def read(self, images: Tensor, domain: str) -> Tensor:
-        """The labels that the classifier gives to pictures, seen by a domain's critic."""
-        critic = cast(PlainCritic, self._nets[f"critic_{domain}"])
-        return cast(Tensor, self.classifier(critic.features(images)))
+        """The labels that the classifier gives to pictures, seen by a domain's discriminator."""
+        discriminator = cast(PlainDiscriminator, self._nets[f"discriminator_{domain}"])
+        return cast(Tensor, self.classifier(discriminator.features(images)))
 
 
 def batches(source: Digits, target: Digits, steps: int, seed: int) -> Iterator[Batch]:
     for step in range(steps):
         rng = dice(seed, "digits", step)
         a, labels = source.draw(rng)
-        yield Batch(a, target.draw(rng)[0], {"labels": labels})
+        yield LabelledBatch(a, target.draw(rng)[0], labels=labels)
 
 
 def learn(setting: Setting, seed: int, steps: int) -> AdaptingUnit:
@@ -252,27 +262,27 @@ def learn(setting: Setting, seed: int, steps: int) -> AdaptingUnit:
     torch.manual_seed(seed)
     source, (target, _) = fonts(seed), handwriting()
     config = build_config({"a": Path("fonts"), "b": Path("handwriting"), "method": "unit", "crop": SIDE})
-    critic = CriticConfig("plain", CRITIC, setting.critic_layers)
-    method = AdaptingUnit(config.replace(critic=critic, **{**WEIGHTS, **setting.changes}))
+    discriminator = DiscriminatorConfig("plain", DISCRIMINATOR, setting.discriminator_layers)
+    method = AdaptingUnit(config.replace(discriminator=discriminator, **{**WEIGHTS, **setting.changes}))
     phases = method.phases() if setting.adapts else [LabelsAlone(method, setting.reverses)]
     betas = (method.config.beta1, method.config.beta2)
-    descents = [
+    optimizers = [
         torch.optim.Adam(phase.parameters(), method.config.lr, betas, weight_decay=method.config.weight_decay)
         for phase in phases
     ]
     for batch in batches(source, target, steps, seed):
-        for phase, descent in zip(phases, descents, strict=True):
+        for phase, optimizer in zip(phases, optimizers, strict=True):
             for other in phases:
                 other.requires_grad_(other is phase)
-            descent.zero_grad()
+            optimizer.zero_grad()
             torch.stack(list(phase(batch).values())).sum().backward()  # type: ignore[no-untyped-call]
-            descent.step()
+            optimizer.step()
     return method
 
 
 @torch.inference_mode()
 def accuracies(method: AdaptingUnit, setting: Setting, digits: Digits) -> tuple[float, float]:
-    """Of the two ways to read; without adaptation both are the fonts' critic on handwriting as it is."""
+    """Of the two ways to read; without adaptation both are the fonts' discriminator on handwriting as it is."""
     into_a = cast(LatentGenerator, method.nets()["B2A"])
     x = digits.images
     found = (
@@ -292,7 +302,7 @@ def main() -> None:
     torch.set_num_threads(1)
     _, test = handwriting()
     print(f"seeds {given.seeds}, {given.steps} steps of {BATCH}, torch {torch.__version__}", flush=True)
-    print(f"{'accuracy, %':34}{'own critic':>14}{'translated':>14}{'CPU s a run':>14}", flush=True)
+    print(f"{'accuracy, %':34}{'discriminator':>14}{'translated':>14}{'CPU s a run':>14}", flush=True)
     for name, setting in SETTINGS.items():
         began = time.process_time()
         found = np.array([accuracies(learn(setting, s, given.steps), setting, test) for s in given.seeds]) * 100

@@ -1,10 +1,10 @@
 """CycleGAN's tables 2 to 5 in kind: python -m tests.benchmarks.tables RESULTS --jobs 2
 
 Labels↔photo for methods and for ablations of the loss, on streets that are made up (`world.py`): the paper's ten rows,
-each trained by `imgcycle.training` with one generator, one critic and one number of steps (`tables_cells.py`), scored
-as in the paper (`tables_scores.py`), and printed in Markdown beside the published figures; mean ± standard deviation
-where there are several seeds. Figures compare with their neighbours, not with the published ones: scenes are simpler
-and 64 pixels wide, classes eight instead of nineteen, runs minutes long.
+each trained by `imgcycle.training` with one generator, one discriminator and one number of steps (`tables_cells.py`),
+scored as in the paper (`tables_scores.py`), and printed in Markdown beside the published figures; mean ± standard
+deviation where there are several seeds. Figures compare with their neighbours, not with the published ones: scenes are
+simpler and 64 pixels wide, classes eight instead of nineteen, runs minutes long.
 
 Begun again with the same RESULTS it goes on where it was: a finished cell is a file, an unfinished one continues its
 run. `--cell cyclegan --seed 1` makes one figure alone, in an empty RESULTS bit for bit the same. `--rows` and `--seeds`

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from imgcycle import load_translator
 from imgcycle.cli.train_config import build_config
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.device import hardware_facts, resolve_precision
 from imgcycle.media.files import atomic_path, write_text
@@ -52,7 +52,7 @@ class Budget:
     photos: tuple[int, int] = (1000, 2000)
     tested: tuple[int, int] = (10_000, 10_200)
     net: NetConfig = field(default_factory=lambda: NetConfig("resnet", 24, 6))
-    critic: CriticConfig = field(default_factory=lambda: CriticConfig("nlayers", 32, 3))
+    discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig("nlayers", 32, 3))
     settings: Mapping[str, Any] = field(
         default_factory=lambda: {
             "gan": "lsgan", "steps": 2500, "batch": 1, "lr": 5e-4, "ema": 0.99, "pool": 50, "lambda_identity": 0.0,
@@ -85,7 +85,7 @@ ROWS = {
     # As the paper took the published one; 1,500 steps of sixteen drawings cost what CycleGAN's do.
     "cogan": Row(
         "CoGAN", ((0.40, 0.10, 0.06), (0.45, 0.11, 0.08)), {"method": "cogan"},
-        own={"steps": 1500, "batch": 16, "width": 16, "critic_width": 32},
+        own={"steps": 1500, "batch": 16, "width": 16, "discriminator_width": 32},
     ),
     "bigan": Row("BiGAN/ALI", ((0.19, 0.06, 0.02), (0.41, 0.13, 0.07)), {"method": "bigan"}),
     "simgan": Row("SimGAN", ((0.20, 0.10, 0.04), (0.47, 0.11, 0.07)), {"method": "simgan"}, "onward"),
@@ -144,7 +144,7 @@ class Cell:
         row = ROWS[self.row]
         given = {"a": a, "b": b, **FIXED, "seed": self.seed, **(row.own or {}), **row.options, **more}
         config = build_config(given, stored={} if row.own else dict(BUDGET.settings))
-        return config if row.own else config.replace(net=BUDGET.net, critic=BUDGET.critic)
+        return config if row.own else config.replace(net=BUDGET.net, discriminator=BUDGET.discriminator)
 
 
 def data_folder(folder: Path, world: int) -> Path:
@@ -179,7 +179,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     began, counts, digests, made = time.process_time(), dict[Way, Counts](), {}, dict[Way, list[Bytes]]()
     for name, (config, ways) in cell.runs().items():
         run = cell.folder / "runs" / f"{cell.name}-{name}"
-        ended = train(config, run, resume=RunFolder(run).exists(), surroundings=RunContext(workers=1))
+        ended = train(config, run, resume=RunFolder(run).exists(), context=RunContext(workers=1))
         if ended.interrupted:
             raise SystemExit(130)
         for way, own in ways.items():

@@ -52,7 +52,7 @@ class Residual(nn.Module):
         return x + cast(Tensor, self.branch(x))
 
 
-def plain_critic() -> nn.Module:
+def plain_discriminator() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 64, 4, 2, 1), nn.LeakyReLU(0.2, True),
         nn.Conv2d(64, 128, 4, 2, 1), nn.InstanceNorm2d(128), nn.LeakyReLU(0.2, True),
@@ -67,15 +67,20 @@ class PlainStep:
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        self.ab, self.ba, self.da, self.db = plain_generator(), plain_generator(), plain_critic(), plain_critic()
+        self.ab, self.ba, self.da, self.db = (
+            plain_generator(),
+            plain_generator(),
+            plain_discriminator(),
+            plain_discriminator(),
+        )
         self.pools = ImagePool(50), ImagePool(50)
         generators = [*self.ab.parameters(), *self.ba.parameters()]
-        self.critics = [*self.da.parameters(), *self.db.parameters()]
+        self.discriminators = [*self.da.parameters(), *self.db.parameters()]
         self.down_g = torch.optim.Adam(generators, 2e-4, (0.5, 0.999))
-        self.down_d = torch.optim.Adam(self.critics, 2e-4, (0.5, 0.999))
+        self.down_d = torch.optim.Adam(self.discriminators, 2e-4, (0.5, 0.999))
 
     def __call__(self, a: Tensor, b: Tensor) -> None:
-        for p in self.critics:
+        for p in self.discriminators:
             p.requires_grad_(False)
         fake_b, fake_a = self.ab(a), self.ba(b)
         loss = 5 * (F.l1_loss(self.ab(b), b) + F.l1_loss(self.ba(a), a))
@@ -85,11 +90,14 @@ class PlainStep:
         self.down_g.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.down_g.step()
-        for p in self.critics:
+        for p in self.discriminators:
             p.requires_grad_(True)
         self.down_d.zero_grad()
-        for critic, real, fake, pool in ((self.da, a, fake_a, self.pools[0]), (self.db, b, fake_b, self.pools[1])):
-            on_real, on_fake = critic(real), critic(pool.query(fake))
+        for discriminator, real, fake, pool in (
+            (self.da, a, fake_a, self.pools[0]),
+            (self.db, b, fake_b, self.pools[1]),
+        ):
+            on_real, on_fake = discriminator(real), discriminator(pool.query(fake))
             half = F.mse_loss(on_real, torch.ones_like(on_real)) + F.mse_loss(on_fake, torch.zeros_like(on_fake))
             (0.5 * half).backward()  # type: ignore[no-untyped-call]
         self.down_d.step()

@@ -37,10 +37,10 @@ def test_import_writes_a_weights_file_and_says_what_it_is(capsys: pytest.Capture
 
 
 def test_a_wrong_file_takes_one_line_and_exits_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    torch.save(plain.Critic().state_dict(), "net_D.pth")
+    torch.save(plain.Discriminator().state_dict(), "net_D.pth")
     assert run(["models", "import", "net_D.pth", "-o", "x.safetensors"]) == 2
     said = capsys.readouterr().err
-    assert "a critic" in said
+    assert "a discriminator" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "x.safetensors").exists()
 

@@ -14,7 +14,7 @@ from PIL import Image
 from imgcycle.cli.app import run
 from imgcycle.cli.render.train import in_words, train_listener
 from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.training import events
 from tests.training.toys import texture_world
@@ -23,12 +23,12 @@ FOLDERS = {"a": Path("/data/x/train"), "b": Path("/data/y/train")}
 
 
 @pytest.mark.parametrize("variant", ["2017", "2018"])
-def test_another_kind_of_critic_has_a_depth_and_sizes_of_its_own(variant: str) -> None:
-    config = build_config({**FOLDERS, "method": "unit", "variant": variant, "critic": "vgg19"})
-    assert config.critic == CriticConfig("vgg19")
-    asked = {"critic_layers": 4, "critic_scales": 2, "critic_width": 32}
-    given = build_config({**FOLDERS, "method": "unit", "variant": variant, "critic": "vgg19", **asked})
-    assert given.critic == CriticConfig("vgg19", width=32, layers=4, scales=2)
+def test_another_kind_of_discriminator_has_a_depth_and_sizes_of_its_own(variant: str) -> None:
+    config = build_config({**FOLDERS, "method": "unit", "variant": variant, "discriminator": "vgg19"})
+    assert config.discriminator == DiscriminatorConfig("vgg19")
+    asked = {"discriminator_layers": 4, "discriminator_scales": 2, "discriminator_width": 32}
+    given = build_config({**FOLDERS, "method": "unit", "variant": variant, "discriminator": "vgg19", **asked})
+    assert given.discriminator == DiscriminatorConfig("vgg19", width=32, layers=4, scales=2)
 
 
 def test_defaults_are_the_papers_losses_on_the_compact_net() -> None:
@@ -59,33 +59,36 @@ def test_methods_bring_their_own_defaults_and_options_win() -> None:
 
 def test_unit_brings_its_own_nets_and_weights_and_2018_its_others() -> None:
     first = build_config({**FOLDERS, "method": "unit"})
-    assert (first.net, first.critic) == (NetConfig("unit2017", 64, 4), CriticConfig("plain", layers=5))
+    assert (first.net, first.discriminator) == (NetConfig("unit2017", 64, 4), DiscriminatorConfig("plain", layers=5))
     assert (first.gan, first.lambda_gan, first.lambda_reconstruction, first.lambda_cycle) == ("vanilla", 10, 100, 100)
     assert (first.lambda_kl, first.lr, first.weight_decay, first.schedule) == (0.1, 1e-4, 1e-4, "constant")
     assert (first.shared_blocks, first.pool, first.lambda_vgg) == (1, 0, 0)
     later = build_config({**FOLDERS, "method": "unit", "variant": "2018", "lambda_vgg": 1.0})
-    assert (later.net, later.critic) == (NetConfig("unit", 64, 4), CriticConfig("multiscale", layers=4, scales=3))
+    assert (later.net, later.discriminator) == (
+        NetConfig("unit", 64, 4),
+        DiscriminatorConfig("multiscale", layers=4, scales=3),
+    )
     assert (later.gan, later.lambda_gan, later.lambda_reconstruction, later.lambda_cycle) == ("lsgan", 1, 10, 10)
     assert (later.lambda_kl, later.lr, later.weight_decay, later.schedule) == (0.01, 1e-4, 1e-4, "halving")
     assert (later.shared_blocks, later.lambda_vgg) == (0, 1)
 
 
 def test_units_ablations_are_options() -> None:
-    given = {**FOLDERS, "method": "unit", "shared_blocks": 0, "cycle": "none", "critic_layers": 3, "width": 16}
+    given = {**FOLDERS, "method": "unit", "shared_blocks": 0, "cycle": "none", "discriminator_layers": 3, "width": 16}
     config = build_config(given)
     assert (config.shared_blocks, config.cycle) == (0, "none")
-    assert (config.critic, config.net) == (CriticConfig("plain", layers=3), NetConfig("unit2017", 16, 4))
+    assert (config.discriminator, config.net) == (DiscriminatorConfig("plain", layers=3), NetConfig("unit2017", 16, 4))
 
 
 def test_pix2pix_takes_two_folders_or_one_and_a_live_unet() -> None:
     config = build_config({**FOLDERS, "method": "pix2pix"})
-    assert config.net == NetConfig("unet", 64, 8, "batch", live=True)
-    assert (config.critic, config.gan, config.lambda_l1) == (CriticConfig(norm="batch"), "vanilla", 100)
+    assert config.net == NetConfig("unet", 64, 8, "batch", test_time_stochastic=True)
+    assert (config.discriminator, config.gan, config.lambda_l1) == (DiscriminatorConfig(norm="batch"), "vanilla", 100)
     alone = build_config({"a": Path("/data/facades"), "method": "pix2pix", "direction": "B2A", "net": "unet128"})
     assert (alone.a, alone.b, alone.direction) == ("/data/facades", "/data/facades", "B2A")
-    assert alone.net == NetConfig("unet", 64, 7, "batch", live=True)
-    assert not build_config({**FOLDERS, "method": "pix2pix", "net": "resnet9"}).net.live
-    assert not build_config({**FOLDERS, "net": "unet256"}).net.live
+    assert alone.net == NetConfig("unet", 64, 7, "batch", test_time_stochastic=True)
+    assert not build_config({**FOLDERS, "method": "pix2pix", "net": "resnet9"}).net.test_time_stochastic
+    assert not build_config({**FOLDERS, "net": "unet256"}).net.test_time_stochastic
 
 
 def test_what_is_compared_has_the_nets_and_losses_of_cyclegan() -> None:
@@ -113,9 +116,13 @@ def test_cogans_nets_are_made_for_the_crop() -> None:
     config = build_config({**FOLDERS, "method": "cogan"})
     assert (config.size, config.crop, config.batch, config.gan, config.pool) == (143, 128, 64, "vanilla", 0)
     assert config.net == NetConfig("cogan", 32, 5, "batch")
-    assert config.critic == CriticConfig("plain", 32, 6)
-    small = build_config({**FOLDERS, "method": "cogan", "crop": 32, "width": 8, "critic_width": 4})
-    assert (small.size, small.net, small.critic) == (36, NetConfig("cogan", 8, 3, "batch"), CriticConfig("plain", 4, 4))
+    assert config.discriminator == DiscriminatorConfig("plain", 32, 6)
+    small = build_config({**FOLDERS, "method": "cogan", "crop": 32, "width": 8, "discriminator_width": 4})
+    assert (small.size, small.net, small.discriminator) == (
+        36,
+        NetConfig("cogan", 8, 3, "batch"),
+        DiscriminatorConfig("plain", 4, 4),
+    )
     assert build_config({}, small.to_dict()) == small, "as a resumed run has it"
     assert build_config({**FOLDERS, "method": "cogan", "paper": True}).crop == 128
     with pytest.raises(UsageError, match="cyclegan with CoGAN's net"):
@@ -124,9 +131,11 @@ def test_cogans_nets_are_made_for_the_crop() -> None:
 
 def test_parts_of_a_settings_file_stand_on_the_methods_own(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps({"method": "unit", "critic": {"width": 8}, "net": {"kind": "unit2017", "depth": 2}}))
+    file.write_text(
+        json.dumps({"method": "unit", "discriminator": {"width": 8}, "net": {"kind": "unit2017", "depth": 2}})
+    )
     config = build_config(FOLDERS, read_settings(file))
-    assert (config.critic, config.net.depth) == (CriticConfig("plain", 8, 5), 2)
+    assert (config.discriminator, config.net.depth) == (DiscriminatorConfig("plain", 8, 5), 2)
 
 
 def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
@@ -138,8 +147,10 @@ def test_a_run_stored_before_there_was_unit_goes_on_as_it_was() -> None:
     for method in ("cyclegan", "cut"):
         config = build_config({**FOLDERS, "method": method, "steps": 5})
         stored = {name: value for name, value in config.to_dict().items() if name not in new}
-        stored["net"] = {name: value for name, value in stored["net"].items() if name not in ("live", "skip")}
-        stored["critic"] = {name: value for name, value in stored["critic"].items() if name != "scales"}
+        stored["net"] = {
+            name: value for name, value in stored["net"].items() if name not in ("test_time_stochastic", "skip")
+        }
+        stored["discriminator"] = {name: value for name, value in stored["discriminator"].items() if name != "scales"}
         assert build_config({}, stored) == TrainConfig.from_dict(stored) == config
 
 
@@ -214,13 +225,25 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "--lambda-shift is -1"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"], "no critic to see it"),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--critic", "vgg19", "--no-gan"], "--critic, and no critic"),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--lr-critic", "1e-4", "--no-gan"], "--lr-critic, and no critic"),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"],
+            "no discriminator to see it",
+        ),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--discriminator", "vgg19", "--no-gan"],
+            "--discriminator, and no discriminator",
+        ),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--lr-discriminator", "1e-4", "--no-gan"],
+            "--lr-discriminator, and no discriminator",
+        ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--crop", "100"], "not of 100"),
-        (["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--net", "resnet9"], "generator and critics"),
+        (
+            ["train", "{red}", "{blue}", "-o", "{run}", "--method", "cogan", "--net", "resnet9"],
+            "generator and discriminators",
+        ),
     ],
 )
 def test_mistakes_take_one_line_and_exit_2(
@@ -283,12 +306,13 @@ def test_an_interrupt_before_the_first_step_leaves_no_run(
 
 def test_a_tiny_run_from_the_command_line_speaks_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     red, blue = texture_world(tmp_path)
-    words = "--width 4 --critic nlayers --critic-layers 2 --critic-width 8 --size 40 --crop 32 --steps 2 --json"
+    words = "--width 4 --discriminator nlayers --discriminator-layers 2 --discriminator-width 8 "
+    words += "--size 40 --crop 32 --steps 2 --json"
     assert run(["train", str(red), str(blue), "-o", str(tmp_path / "run"), *words.split()]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all(row["schema"] == 1 for row in rows)
     assert [row["event"] for row in rows] == ["saved", "started", "progress", "sampled", "saved", "finished"]
-    assert rows[2]["losses"].keys() >= {"gan_A2B", "cycle_A", "identity_A", "critic_A"}
+    assert rows[2]["losses"].keys() >= {"gan_A2B", "cycle_A", "identity_A", "discriminator_A"}
 
 
 def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +320,7 @@ def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: 
     for path in pairs.iterdir():
         Image.open(path).resize((160, 80)).save(path)
     monkeypatch.chdir(tmp_path)
-    words = "--method pix2pix --net unet128 --width 2 --critic-width 4 --size 128 --crop 128 --steps 1 -q"
+    words = "--method pix2pix --net unet128 --width 2 --discriminator-width 4 --size 128 --crop 128 --steps 1 -q"
     assert run(["train", str(pairs), *words.split(), "--direction", "B2A"]) == 0
     assert (tmp_path / "red-pix2pix/weights/B2A.safetensors").is_file()
     assert run(["train", "-o", "red-pix2pix", "--resume", "--steps", "2", "-q"]) == 0
@@ -326,7 +350,7 @@ def test_the_panel_on_a_terminal_shows_pace_losses_and_findings(
 
 def test_full_is_a_size_with_crops_of_its_own() -> None:
     config = build_config({**FOLDERS, "size": "full", "px_per_cm": 20.0, "net": "strokes"})
-    assert (config.size, config.crop, config.px_per_cm, config.net.norm, config.net.skip) == (
+    assert (config.size, config.crop, config.px_per_cm, config.net.norm, config.net.global_residual) == (
         "full", 128, 20.0, "none", True,
     )  # fmt: skip
     assert TrainConfig.from_dict(config.to_dict()) == config

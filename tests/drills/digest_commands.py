@@ -7,9 +7,10 @@ Spoken for all of them: the CPU, fp32, one thread each for reading, the net and 
 from __future__ import annotations
 
 NETS = "--net compact --width 4 --size 40 --crop 32 --ema 0.9 --steps 3 --save-every 2 --sample-every 3"
-CRITIC = "--critic nlayers --critic-layers 2 --critic-width 8"
-MULTISCALE = "--critic multiscale --critic-layers 2 --critic-scales 2 --critic-width 8"
-"""What makes runs of milliseconds, in one place: `$NETS`, `$CRITIC` and `$MULTISCALE` stand for it below."""
+SMALL = "--discriminator-layers 2 --discriminator-width 8"
+PATCH = f"--discriminator nlayers {SMALL}"
+MULTISCALE = "--discriminator multiscale --discriminator-layers 2 --discriminator-scales 2 --discriminator-width 8"
+"""What makes runs of milliseconds, in one place: `$NETS`, `$SMALL`, `$PATCH` and `$MULTISCALE` stand for it below."""
 
 CONVERT = """
 convert stills --to tiny.safetensors -o all/
@@ -94,26 +95,26 @@ evaluate --flicker strong.mkv --source clips/whole.mkv --size 64 --json
 """
 
 TRAIN = """
-train train/red train/blue -o run $NETS $CRITIC --pool 3
+train train/red train/blue -o run $NETS $PATCH --pool 3
 train -o run --resume --steps 5
-train train/red train/blue -o run $NETS $CRITIC --json
-train train/red train/blue -o cut --method cut $NETS $CRITIC --nce-width 16 --nce-patches 16 --json
-train train/red train/blue -o fastcut --method fastcut $NETS $CRITIC --nce-patches 16 --lambda-shift 1 --lambda-grid 1
-train train/red train/blue -o unit --method unit --size 40 --crop 32 --width 4 --steps 2 --critic-width 8 -q
+train train/red train/blue -o run $NETS $PATCH --json
+train train/red train/blue -o cut --method cut $NETS $PATCH --nce-width 16 --nce-patches 16 --json
+train train/red train/blue -o fastcut --method fastcut $NETS $PATCH --nce-patches 16 --lambda-shift 1 --lambda-grid 1
+train train/red train/blue -o unit --method unit --size 40 --crop 32 --width 4 --steps 2 --discriminator-width 8 -q
 train train/red train/blue -o unit18 --method unit --variant 2018 --size 40 --crop 32 --width 4 --steps 2 $MULTISCALE
-train pairs/red pairs/blue -o pix --method pix2pix --net unet128 --width 4 --size 143 --crop 128 --steps 2 $CRITIC
-train side -o side-run --method pix2pix --net unet128 --width 4 --size 143 --crop 128 --steps 2 $CRITIC --direction B2A
-train train/red train/blue -o simgan --method simgan $NETS $CRITIC
-train train/red train/blue -o bigan --method bigan $NETS $CRITIC
-train train/red train/blue -o cogan --method cogan --steps 2 --batch 4 --critic-width 8 --width 4
-train train/red train/blue -o wgan $NETS $CRITIC --gan wgangp --cycle forward --grad-clip 1 --schedule cosine --warmup 1
+train pairs/red pairs/blue -o pix --method pix2pix --net unet128 --width 4 --size 143 --crop 128 --steps 2 $PATCH
+train side -o side-run --method pix2pix --net unet128 --width 4 --size 143 --crop 128 --steps 2 $PATCH --direction B2A
+train train/red train/blue -o simgan --method simgan $NETS $PATCH
+train train/red train/blue -o bigan --method bigan $NETS $PATCH
+train train/red train/blue -o cogan --method cogan --steps 2 --batch 4 --discriminator-width 8 --width 4
+train train/red train/blue -o wgan $NETS $PATCH --gan wgangp --cycle forward --grad-clip 1 --schedule cosine --warmup 1
 train train/red train/blue -o plain $NETS --no-gan --weight-init orthogonal --lambda-identity 0 --skip --seed 7
-train train/red train/blue -o augmented $NETS $CRITIC --diff-augment color,translation,cutout --batch 2 --lr 0.001
-train train/red train/blue -o vgg $NETS --critic vgg19 --critic-layers 2 --critic-width 8 --gan vanilla
-train train/red train/blue -o from-run --start-from run $NETS $CRITIC --licence "CC0 1.0"
-train train/red train/blue -o set --config settings.json $NETS $CRITIC
-train train/red train/blue -o features --method simgan --feature-loss vgg19 $NETS $CRITIC --seed 3
-train train/red train/blue -o stroke-run --method cut --strokes-of tiny.safetensors --crop 32 --steps 2 $CRITIC
+train train/red train/blue -o augmented $NETS $PATCH --diff-augment color,translation,cutout --batch 2 --lr 0.001
+train train/red train/blue -o vgg $NETS --discriminator vgg19 $SMALL --gan vanilla
+train train/red train/blue -o from-run --start-from run $NETS $PATCH --licence "CC0 1.0"
+train train/red train/blue -o set --config settings.json $NETS $PATCH
+train train/red train/blue -o features --method simgan --feature-loss vgg19 $NETS $PATCH --seed 3
+train train/red train/blue -o stroke-run --method cut --strokes-of tiny.safetensors --crop 32 --steps 2 $PATCH
 convert photos --to run -o by-run/ --work-size 32
 convert photos --to run --direction B2A -o back-by-run/ --work-size full
 convert photos --to unit -o by-unit/
@@ -228,16 +229,16 @@ video frames/%05d.png --style tiny.safetensors --fps none
 train
 train train/red
 train train/red missing -o x
-train train/red train/red -o x $NETS $CRITIC --steps 0
+train train/red train/red -o x $NETS $PATCH --steps 0
 train train/red train/blue -o x --method nonsense
 train train/red train/blue -o x --method cut --lambda-cycle 3
 train train/red train/blue -o x --crop 300 --size 200
 train train/red train/blue -o x --lr -1
-train train/red train/blue -o x --no-gan --critic-width 8
+train train/red train/blue -o x --no-gan --discriminator-width 8
 train train/red train/blue -o x --config wrong.json
 train train/red train/blue -o x --config missing.json
 train train/red train/blue -o x --diff-augment blur
-train train/red train/blue -o x --start-from nowhere $NETS $CRITIC
+train train/red train/blue -o x --start-from nowhere $NETS $PATCH
 train -o nowhere --resume
 train -o run --resume --paper
 train -o run --resume --seed 3
@@ -256,7 +257,7 @@ models info photos/0.png
 models get nowhere
 models add tiny.safetensors --name ../x
 models add missing.pth --name x
-models import net_D.pth -o critic.safetensors
+models import net_D.pth -o discriminator.safetensors
 models import net_G.pth -o x.pth
 models remove monet
 models path nowhere
@@ -264,7 +265,7 @@ models verify nowhere
 """
 
 SECTIONS = {"convert": CONVERT, "video": VIDEO, "train": TRAIN, "models": MODELS, "help": HELP, "wrong": WRONG}
-WORDS = {"$NETS": NETS, "$CRITIC": CRITIC, "$MULTISCALE": MULTISCALE}
+WORDS = {"$NETS": NETS, "$PATCH": PATCH, "$SMALL": SMALL, "$MULTISCALE": MULTISCALE}
 ALWAYS = {
     "convert": "--device cpu --precision fp32 -j 1",
     "video": "--device cpu --precision fp32 -j 1",

@@ -48,7 +48,7 @@ def grow(root: Path) -> None:
     _style(root / "unet.safetensors", 2, NetConfig("unet", 4, 5, "batch"))
     save_two_nets(root / "two.safetensors", 3, {"share": 0.8, "detail": 0.6, "calm": 1.0}, work_size=32)
     torch.save(plain.lively(plain.Resnet(1)).state_dict(), root / "net_G.pth")
-    torch.save(plain.Critic().state_dict(), root / "net_D.pth")
+    torch.save(plain.Discriminator().state_dict(), root / "net_D.pth")
     _write(root / "damaged.safetensors", (root / "tiny.safetensors").read_bytes()[:-9])
     for path in sorted(root.rglob("*")):
         os.utime(path, (MADE, MADE))

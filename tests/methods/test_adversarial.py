@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, gradient_penalty, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, gradient_penalty, make_discriminator
 from imgcycle.methods.base import make_generator
 from tests.methods.toys import Brightness, tiny_config
 
@@ -39,38 +39,42 @@ def test_losses_are_float32_whatever_the_logits_are() -> None:
     assert gan_loss("lsgan", LOGITS.bfloat16(), True).dtype == torch.float32
 
 
-def test_the_penalty_of_a_linear_critic_is_known() -> None:
+def test_the_penalty_of_a_linear_discriminator_is_known() -> None:
     """D(x) = g·mean(x) over n values has gradient norm g/√n everywhere."""
-    critic = Brightness(6.0)
+    discriminator = Brightness(6.0)
     real, made = torch.randn(2, 3, 2, 2), torch.randn(2, 3, 2, 2)
-    penalty = gradient_penalty(critic, real, made)
+    penalty = gradient_penalty(discriminator, real, made)
     assert float(penalty.detach()) == pytest.approx((6.0 / math.sqrt(12) - 1) ** 2, rel=1e-5)
     penalty.backward()  # type: ignore[no-untyped-call]
     slope = 2 * (6.0 / math.sqrt(12) - 1) / math.sqrt(12)
-    assert critic.gain.grad is not None
-    assert float(critic.gain.grad) == pytest.approx(slope, rel=1e-5)
+    assert discriminator.gain.grad is not None
+    assert float(discriminator.gain.grad) == pytest.approx(slope, rel=1e-5)
 
 
-def test_the_critic_loss_halves_both_sides_and_adds_the_penalty_ten_times() -> None:
-    critic = Brightness(1.0)
+def test_the_discriminator_loss_halves_both_sides_and_adds_the_penalty_ten_times() -> None:
+    discriminator = Brightness(1.0)
     real, made = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), -0.25)
-    assert float(critic_loss("lsgan", critic, real, made, True).detach()) == pytest.approx(0.5 * (0.25 + 0.0625))
+    assert float(discriminator_loss("lsgan", discriminator, real, made, True).detach()) == pytest.approx(
+        0.5 * (0.25 + 0.0625)
+    )
     plain = 0.5 * (-0.5 - 0.25)
     penalty = (1 / math.sqrt(12) - 1) ** 2
-    assert float(critic_loss("wgangp", critic, real, made, True).detach()) == pytest.approx(plain + 10 * penalty)
+    assert float(discriminator_loss("wgangp", discriminator, real, made, True).detach()) == pytest.approx(
+        plain + 10 * penalty
+    )
 
 
 def test_one_batch_or_two_give_the_same_loss() -> None:
     torch.manual_seed(0)
-    critic = make_critic(tiny_config(), "normal")
+    discriminator = make_discriminator(tiny_config(), "normal")
     real, made = torch.randn(1, 3, 32, 32), torch.randn(1, 3, 32, 32)
-    together, apart = (critic_loss("lsgan", critic, real, made, batched) for batched in (True, False))
+    together, apart = (discriminator_loss("lsgan", discriminator, real, made, batched) for batched in (True, False))
     assert torch.allclose(together, apart, atol=1e-6)
 
 
-def test_a_crop_too_small_for_the_critic_is_refused() -> None:
-    with pytest.raises(UsageError, match="too small for this critic"):
-        make_critic(tiny_config(critic=CriticConfig("nlayers", 4, 4)), "normal")
+def test_a_crop_too_small_for_the_discriminator_is_refused() -> None:
+    with pytest.raises(UsageError, match="too small for this discriminator"):
+        make_discriminator(tiny_config(discriminator=DiscriminatorConfig("nlayers", 4, 4)), "normal")
 
 
 class TwoSizes(Brightness):
@@ -83,13 +87,13 @@ class TwoSizes(Brightness):
 
 @pytest.mark.parametrize("batched", [True, False])
 def test_the_losses_of_several_sizes_add_up(batched: bool) -> None:
-    critic = TwoSizes(1.0)
+    discriminator = TwoSizes(1.0)
     real, made = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), -0.25)
-    assert float(gan_loss("lsgan", critic(real), True).detach()) == pytest.approx(0.5**2 + 0.75**2)
+    assert float(gan_loss("lsgan", discriminator(real), True).detach()) == pytest.approx(0.5**2 + 0.75**2)
     by_hand = 0.5 * (0.5**2 + 0.75**2 + 0.25**2 + 0.125**2)
-    assert float(critic_loss("lsgan", critic, real, made, batched).detach()) == pytest.approx(by_hand)
+    assert float(discriminator_loss("lsgan", discriminator, real, made, batched).detach()) == pytest.approx(by_hand)
     slope = 1.5 / math.sqrt(12)
-    assert float(gradient_penalty(critic, real, made).detach()) == pytest.approx((slope - 1) ** 2)
+    assert float(gradient_penalty(discriminator, real, made).detach()) == pytest.approx((slope - 1) ** 2)
 
 
 def test_a_crop_the_generator_cannot_halve_is_refused_with_one_it_can() -> None:

@@ -152,10 +152,10 @@ def test_nothing_asks_the_device_for_a_value() -> None:
 
 
 @pytest.mark.parametrize("method", EACH)
-def test_every_method_changes_what_its_critics_see_and_nothing_else(
+def test_every_method_changes_what_its_discriminators_see_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """A critic is asked about real and made pictures in its own phase, about made ones in the generator's."""
+    """A discriminator is asked about real and made pictures in its own phase, about made ones in the generator's."""
     config = tiny_config(**EACH[method], diff_augment=ALL)
     torch.manual_seed(0)
     nets = build_method(config)
@@ -169,7 +169,7 @@ def test_every_method_changes_what_its_critics_see_and_nothing_else(
     monkeypatch.setattr(Augmentation, "__call__", watched)
     asked: list[tuple[str, Tensor]] = []
     for name, net in nets.nets().items():
-        if name.startswith("critic"):
+        if name.startswith("discriminator"):
             net.register_forward_pre_hook(lambda _, args, name=name: asked.append((name, args[0])))
     a, b = (torch.rand(config.batch, 3, 32, 32) * 2 - 1 for _ in "ab")
     batch = Batch(a, b)
@@ -197,12 +197,12 @@ def test_the_pool_keeps_pictures_as_they_were_made() -> None:
     batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1)
     for phase in method.phases():
         phase(batch)
-    assert torch.equal(method.state()["pool"][0], batch.made["B"][0])
-    assert not (batch.made["B"] == 0).any()
+    assert torch.equal(method.state()["pool"][0], batch.fake["B"][0])
+    assert not (batch.fake["B"] == 0).any()
 
 
 def test_a_generators_gradient_is_that_of_the_changed_picture() -> None:
-    """Of a critic that sees brightness alone, a cut-out picture teaches only the pixels that are left."""
+    """Of a discriminator that sees brightness alone, a cut-out picture teaches only the pixels that are left."""
     picture = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64, requires_grad=True)
     torch.manual_seed(0)
     changed = Augmentation(("cutout",))(picture)
@@ -211,7 +211,7 @@ def test_a_generators_gradient_is_that_of_the_changed_picture() -> None:
     assert torch.allclose(picture.grad, 2.0 / 192 * (changed != 0).double())
 
 
-def test_saved_critics_have_the_names_they_always_had() -> None:
+def test_saved_discriminators_have_the_names_they_always_had() -> None:
     for method in ("cyclegan", "pix2pix"):
         torch.manual_seed(0)
         plain = build_method(tiny_config(**EACH[method])).nets()

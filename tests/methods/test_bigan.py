@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch
-from imgcycle.methods.bigan import CRITIC, BiGan, CriticPhase, GeneratorPhase
+from imgcycle.methods.bigan import DISCRIMINATOR, BiGan, DiscriminatorPhase, GeneratorPhase
 from imgcycle.methods.pool import ImagePool
 from tests.methods.toys import Scale, tiny_config
 
@@ -18,7 +18,7 @@ A, B = (torch.full((1, 3, 2, 2), level, dtype=torch.float64) for level in (0.4, 
 
 
 class Contrast(nn.Module):
-    """A critic whose logit is gain × (the mean of b less twice that of a)."""
+    """A discriminator whose logit is gain × (the mean of b less twice that of a)."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Contrast(nn.Module):
 
 
 def nets() -> dict[str, nn.Module]:
-    return {"A2B": Scale(0.5).double(), "B2A": Scale(-1.5).double(), CRITIC: Contrast(1.0).double()}
+    return {"A2B": Scale(0.5).double(), "B2A": Scale(-1.5).double(), DISCRIMINATOR: Contrast(1.0).double()}
 
 
 def pools(size: int = 0) -> dict[str, ImagePool]:
@@ -48,18 +48,18 @@ def values(losses: dict[str, Tensor]) -> dict[str, float]:
 def test_one_step_by_hand() -> None:
     # (a, A2B(a)) = (0.4, 0.2): logit −0.6. (B2A(b), b) = (0.9, −0.6): logit −2.4.
     for gan, terms in (
-        ("lsgan", {"gan_A2B": 2 * 0.6**2, "gan_B2A": 2 * 3.4**2, CRITIC: 0.5 * (1.6**2 + 2.4**2)}),
+        ("lsgan", {"gan_A2B": 2 * 0.6**2, "gan_B2A": 2 * 3.4**2, DISCRIMINATOR: 0.5 * (1.6**2 + 2.4**2)}),
         (
             "vanilla",
             {
                 "gan_A2B": 2 * softplus(-0.6),
                 "gan_B2A": 2 * softplus(2.4),
-                CRITIC: 0.5 * (softplus(0.6) + softplus(-2.4)),
+                DISCRIMINATOR: 0.5 * (softplus(0.6) + softplus(-2.4)),
             },
         ),
     ):
         config, batch = tiny_config(method="bigan", gan=gan, lambda_gan=2.0), Batch(A, B)
-        losses = GeneratorPhase(config, nets())(batch) | CriticPhase(config, nets(), pools())(batch)
+        losses = GeneratorPhase(config, nets())(batch) | DiscriminatorPhase(config, nets(), pools())(batch)
         assert values(losses) == pytest.approx(terms, rel=1e-6)
 
 
@@ -80,15 +80,15 @@ def test_gradients_reach_the_nets_whose_phase_it_is() -> None:
     assert gradient(parts["B2A"]) == pytest.approx(2 * -3.4 * 1.2)
     for part in parts.values():
         part.zero_grad()
-    CriticPhase(config, parts, pools())(batch)[CRITIC].backward()
+    DiscriminatorPhase(config, parts, pools())(batch)[DISCRIMINATOR].backward()
     assert (gradient(parts["A2B"]), gradient(parts["B2A"])) == (None, None)
-    assert gradient(parts[CRITIC], "gain")
+    assert gradient(parts[DISCRIMINATOR], "gain")
 
 
 def test_pools_keep_pairs_together() -> None:
     torch.manual_seed(0)
     kept = pools(2)
-    phase = CriticPhase(tiny_config(method="bigan"), nets(), kept)
+    phase = DiscriminatorPhase(tiny_config(method="bigan"), nets(), kept)
     for level in (0.1, 0.2, 0.3, 0.4):
         pair = torch.full((1, 6, 2, 2), level, dtype=torch.float64)
         phase(Batch(A, B, {"A2B": pair, "B2A": -pair}))
@@ -101,15 +101,15 @@ def test_pools_keep_pairs_together() -> None:
 def test_nets_phases_and_pools_of_a_run() -> None:
     torch.manual_seed(0)
     method = BiGan(tiny_config(method="bigan", pool=2))
-    assert (set(method.nets()), set(method.generators())) == ({"A2B", "B2A", CRITIC}, {"A2B", "B2A"})
-    assert method.nets()[CRITIC].get_parameter("first.weight").shape[1] == 6
+    assert (set(method.nets()), set(method.generators())) == ({"A2B", "B2A", DISCRIMINATOR}, {"A2B", "B2A"})
+    assert method.nets()[DISCRIMINATOR].get_parameter("first.weight").shape[1] == 6
     batch = Batch(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
-    assert [set(phase(batch)) for phase in method.phases()] == [{"gan_A2B", "gan_B2A"}, {CRITIC}]
-    assert torch.equal(batch.made["A2B"][:, :3], batch.a)
-    assert torch.equal(batch.made["B2A"][:, 3:], batch.b)
+    assert [set(phase(batch)) for phase in method.phases()] == [{"gan_A2B", "gan_B2A"}, {DISCRIMINATOR}]
+    assert torch.equal(batch.fake["A2B"][:, :3], batch.a)
+    assert torch.equal(batch.fake["B2A"][:, 3:], batch.b)
     other = BiGan(tiny_config(method="bigan", pool=2))
     other.load_state(method.state())
-    assert torch.equal(other.state()["pools"]["B2A"][0], batch.made["B2A"][0])
+    assert torch.equal(other.state()["pools"]["B2A"][0], batch.fake["B2A"][0])
 
 
 def test_without_a_gan_it_is_nothing() -> None:

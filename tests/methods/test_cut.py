@@ -64,11 +64,11 @@ def test_heads_fit_the_tapped_layers(net: str, width: int) -> None:
 def test_a_step_has_the_terms_of_its_objective() -> None:
     torch.manual_seed(0)
     batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1)
-    critic, generator = Cut(tiny_config(method="cut")).phases()
-    assert set(critic(batch)) == {"critic_B"}
+    discriminator, generator = Cut(tiny_config(method="cut")).phases()
+    assert set(discriminator(batch)) == {"discriminator_B"}
     losses = generator(batch)
     assert set(losses) == {"gan_A2B", "nce_A", "nce_B"}
-    assert batch.made["B"].shape == batch.a.shape
+    assert batch.fake["B"].shape == batch.a.shape
 
 
 def test_the_nce_terms_are_means_over_layers_halved_by_the_identity() -> None:
@@ -89,14 +89,14 @@ def test_the_nce_terms_are_means_over_layers_halved_by_the_identity() -> None:
 
 def test_fastcut_mirrors_the_batch_for_both_phases_or_neither() -> None:
     config = tiny_config(method="fastcut", **{k: v for k, v in FastCut.defaults.items() if "epochs" not in k})
-    critic, generator = FastCut(config).phases()
+    discriminator, generator = FastCut(config).phases()
     a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     seen = set()
     for seed in range(8):
         torch.manual_seed(seed)
         batch = Batch(a.clone(), b.clone())
-        critic(batch)
-        mirrored = bool(batch.made["mirrored"])
+        discriminator(batch)
+        mirrored = bool(batch.mirrored)
         seen.add(mirrored)
         assert torch.equal(batch.a, a.flip(-1) if mirrored else a)
         assert torch.equal(batch.b, b.flip(-1) if mirrored else b)
@@ -110,14 +110,14 @@ def test_nets_without_stages_are_refused() -> None:
 
 
 @pytest.mark.parametrize("method", [Cut, FastCut])
-def test_without_a_critic_it_would_only_copy(method: type[Cut]) -> None:
-    with pytest.raises(UsageError, match="without its critic only copies"):
+def test_without_a_discriminator_it_would_only_copy(method: type[Cut]) -> None:
+    with pytest.raises(UsageError, match="without its discriminator only copies"):
         method(tiny_config(method="cut", use_gan=False))
 
 
 @pytest.mark.parametrize("first", [None, "normal", "kaiming"])
 def test_a_skip_starts_at_no_change_however_weights_are_drawn(first: str | None) -> None:
-    adding = NetConfig("compact", 4, 1, "affine", skip=True)
+    adding = NetConfig("compact", 4, 1, "affine", global_residual=True)
     net = Cut(tiny_config(method="cut", net=adding, weight_init=first)).generators()["A2B"]
     x = torch.rand(1, 3, 32, 32) * 2 - 1
     assert torch.equal(net(x), x)

@@ -7,7 +7,7 @@ import torch
 
 from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch
-from imgcycle.methods.cyclegan import CriticPhase, CycleGan, GeneratorPhase
+from imgcycle.methods.cyclegan import CycleGan, DiscriminatorPhase, GeneratorPhase
 from imgcycle.methods.pool import ImagePool
 from tests.methods.toys import Brightness, Scale, tiny_config
 
@@ -15,7 +15,12 @@ A, B = torch.full((1, 3, 2, 2), 0.4), torch.full((1, 3, 2, 2), -0.6)
 
 
 def nets() -> dict[str, torch.nn.Module]:
-    return {"A2B": Scale(0.5), "B2A": Scale(-3.0), "critic_A": Brightness(2.0), "critic_B": Brightness(1.0)}
+    return {
+        "A2B": Scale(0.5),
+        "B2A": Scale(-3.0),
+        "discriminator_A": Brightness(2.0),
+        "discriminator_B": Brightness(1.0),
+    }
 
 
 def values(losses: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -38,12 +43,13 @@ def test_one_step_of_the_generators_by_hand() -> None:
     )
 
 
-def test_one_step_of_the_critics_by_hand() -> None:
-    batch = Batch(A, B, made={"A": torch.full_like(A, 1.8), "B": torch.full_like(B, 0.2)})
+def test_one_step_of_the_discriminators_by_hand() -> None:
+    batch = Batch(A, B, fake={"A": torch.full_like(A, 1.8), "B": torch.full_like(B, 0.2)})
     pools = {domain: ImagePool(50) for domain in "AB"}
-    losses = values(CriticPhase(tiny_config(), nets(), pools)(batch))
+    losses = values(DiscriminatorPhase(tiny_config(), nets(), pools)(batch))
     assert losses == pytest.approx(
-        {"critic_A": 0.5 * ((0.8 - 1) ** 2 + 3.6**2), "critic_B": 0.5 * ((-0.6 - 1) ** 2 + 0.2**2)}, abs=1e-5
+        {"discriminator_A": 0.5 * ((0.8 - 1) ** 2 + 3.6**2), "discriminator_B": 0.5 * ((-0.6 - 1) ** 2 + 0.2**2)},
+        abs=1e-5,
     )
 
 
@@ -57,7 +63,7 @@ def test_ablations_keep_just_their_terms(cycle: str, terms: set[str]) -> None:
     assert set(losses) == terms | {"gan_A2B", "gan_B2A"}
 
 
-def test_cycle_alone_has_no_critic() -> None:
+def test_cycle_alone_has_no_discriminator() -> None:
     method = CycleGan(tiny_config(use_gan=False))
     assert set(method.nets()) == {"A2B", "B2A"}
     assert [phase.name for phase in method.phases()] == ["generator"]
@@ -80,11 +86,11 @@ def test_passes_batched_together_equal_passes_apart() -> None:
 
 
 def test_a_phase_owns_the_nets_it_updates_and_no_others() -> None:
-    generator, critic = CycleGan(tiny_config()).phases()
+    generator, discriminator = CycleGan(tiny_config()).phases()
     assert generator.updates == ("A2B", "B2A")
-    assert critic.updates == ("critic_A", "critic_B")
+    assert discriminator.updates == ("discriminator_A", "discriminator_B")
     assert {name.split(".")[1] for name, _ in generator.named_parameters()} == {"A2B", "B2A"}
-    assert generator.net("critic_A") is critic.net("critic_A")
+    assert generator.net("discriminator_A") is discriminator.net("discriminator_A")
 
 
 def test_the_pools_are_state() -> None:
@@ -97,4 +103,4 @@ def test_the_pools_are_state() -> None:
     for domain in "AB":
         kept = second.state()["pools"][domain]
         assert len(kept) == 1
-        assert torch.equal(kept[0], batch.made[domain][0])
+        assert torch.equal(kept[0], batch.fake[domain][0])

@@ -135,7 +135,7 @@ def test_cyclegan_has_it_both_ways_for_one_pass_more_of_each() -> None:
     counters = [Counted(run.nets()[way]) for run in (plain, method) for way in ("A2B", "B2A")]
     torch.manual_seed(1)
     losses = method.phases()[0](batch)
-    made = batch.made
+    made = batch.fake
     assert set(losses) - set(plain.phases()[0](batch)) == {"shift_A2B", "shift_B2A"}
     assert [c.passes for c in counters] == [2, 2, 3, 3]
     torch.manual_seed(1)
@@ -160,7 +160,7 @@ def test_cut_has_it_on_the_picture_it_translates(identity: bool) -> None:
     for shift in EVERY:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(equivariance, "draw_shift", lambda shift=shift: shift)
-            possible.add(round(2 * float(shift_loss(generator, batch.a, batch.made["B"]).detach()), 5))
+            possible.add(round(2 * float(shift_loss(generator, batch.a, batch.fake["B"]).detach()), 5))
     assert round(float(losses["shift_A2B"].detach()), 5) in possible
     assert "shift_A2B" not in Cut(tiny_config(method="cut")).phases()[1](batch)
 

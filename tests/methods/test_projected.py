@@ -1,19 +1,19 @@
-"""The critic on a classifier's features: what it looks at, what it learns, what of it is kept."""
+"""The discriminator on a classifier's features: what it looks at, what it learns, what of it is kept."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from imgcycle.config import CriticConfig
+from imgcycle.config import DiscriminatorConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import critic_loss, gan_loss, make_critic
+from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.cut import Cut
-from imgcycle.methods.projected import TAPS, FeatureCritic
+from imgcycle.methods.projected import TAPS, FeatureDiscriminator
 from imgcycle.metrics.features import FeatureNet
 from tests.methods.toys import tiny_config
 
-TINY = CriticConfig("vgg19", 4)
+TINY = DiscriminatorConfig("vgg19", 4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,20 +25,20 @@ def one_net() -> object:
         yield net
 
 
-def critic(config: CriticConfig = TINY) -> FeatureCritic:
+def discriminator(config: DiscriminatorConfig = TINY) -> FeatureDiscriminator:
     torch.manual_seed(0)
-    made = make_critic(tiny_config(critic=config, size=64, crop=64), "normal")
-    assert isinstance(made, FeatureCritic)
+    made = make_discriminator(tiny_config(discriminator=config, size=64, crop=64), "normal")
+    assert isinstance(made, FeatureDiscriminator)
     return made
 
 
 def test_it_gives_a_map_of_pixels_and_one_for_each_layer_and_size() -> None:
     x = torch.rand(2, 3, 64, 64) * 2 - 1
-    maps = critic()(x)
+    maps = discriminator()(x)
     assert [tuple(m.shape) for m in maps] == [(2, 1, n, n) for n in (6, 32, 16, 16, 8)]
-    maps = critic(CriticConfig("vgg19", 4, scales=2))(x)
+    maps = discriminator(DiscriminatorConfig("vgg19", 4, scales=2))(x)
     assert [m.shape[-1] for m in maps] == [6, 32, 16, 16, 8, 16, 8, 8, 4]
-    maps = critic(CriticConfig("vgg19", 4, 4))(x)
+    maps = discriminator(DiscriminatorConfig("vgg19", 4, 4))(x)
     assert [m.shape[-1] for m in maps] == [6, 32, 16, 16, 8, 8]
 
 
@@ -65,7 +65,7 @@ def test_planes_narrow_under_autocast_and_gradients_reach_the_picture(one_net: F
 
 
 def test_the_classifier_is_neither_learnt_nor_saved() -> None:
-    net = critic()
+    net = discriminator()
     names = set(net.state_dict())
     assert all(name.startswith(("pixels.", "heads.")) for name in names)
     assert sum(p.numel() for p in net.parameters()) < 200_000
@@ -73,16 +73,16 @@ def test_the_classifier_is_neither_learnt_nor_saved() -> None:
 
 def test_heads_speak_up_from_the_start() -> None:
     torch.manual_seed(0)
-    maps = critic()(torch.rand(1, 3, 64, 64) * 2 - 1)
+    maps = discriminator()(torch.rand(1, 3, 64, 64) * 2 - 1)
     assert all(float(m.detach().std()) > 0.02 for m in maps[1:])
 
 
 def test_it_learns_to_tell_two_textures_apart() -> None:
-    net = critic()
+    net = discriminator()
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)
     for _ in range(25):
         fine, coarse = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 8, 8).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        loss = critic_loss("lsgan", net, fine * 2 - 1, coarse * 2 - 1, batched=True)
+        loss = discriminator_loss("lsgan", net, fine * 2 - 1, coarse * 2 - 1, batched=True)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -94,15 +94,15 @@ def test_it_learns_to_tell_two_textures_apart() -> None:
 
 def test_pairs_side_by_side_small_crops_and_many_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="judges one picture in colours"):
-        make_critic(tiny_config(critic=TINY), "normal", images=2)
+        make_discriminator(tiny_config(discriminator=TINY), "normal", images=2)
     with pytest.raises(UsageError, match="needs 64"):
-        make_critic(tiny_config(critic=CriticConfig("vgg19", 4, scales=2)), "normal")
+        make_discriminator(tiny_config(discriminator=DiscriminatorConfig("vgg19", 4, scales=2)), "normal")
     with pytest.raises(UsageError, match="vgg19 1 to 3"):
-        CriticConfig("vgg19", scales=4)
+        DiscriminatorConfig("vgg19", scales=4)
     with pytest.raises(UsageError, match="between 1 and 4"):
-        CriticConfig("vgg19", layers=5)
+        DiscriminatorConfig("vgg19", layers=5)
 
 
 def test_a_method_takes_it_as_any_other() -> None:
-    nets = Cut(tiny_config(method="cut", critic=TINY)).nets()
-    assert isinstance(nets["critic_B"], FeatureCritic)
+    nets = Cut(tiny_config(method="cut", discriminator=TINY)).nets()
+    assert isinstance(nets["discriminator_B"], FeatureDiscriminator)

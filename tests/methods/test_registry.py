@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imgcycle.cli.train import MethodName
 from imgcycle.cli.train_config import build_config
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.registry import METHODS, build_method, owners
 
@@ -27,7 +27,7 @@ def test_python_and_the_command_line_make_one_config(method: str, variant: Any) 
     assert made == build_config({**FOLDERS, **chosen})
     assert made == TrainConfig.from_dict({"a": "/data/x", "b": "/data/y", **chosen})
     for name, value in {**METHODS[method].defaults, **METHODS[method].variants.get(variant, {})}.items():
-        if name not in ("net", "critic"):
+        if name not in ("net", "discriminator"):
             assert getattr(made, name) == value, name
 
 
@@ -46,19 +46,22 @@ def test_fastcut_from_python_is_fastcut() -> None:
     assert (config.lambda_nce, config.nce_identity, config.flip_equivariance) == (10.0, False, True)
     assert (config.epochs, config.epochs_decay, config.pool) == (150, 50, 0)
     unit = TrainConfig("a", "b", "unit", variant="2018")
-    assert (unit.net, unit.critic) == (NetConfig("unit", 64, 4), CriticConfig("multiscale", layers=4, scales=3))
-    assert TrainConfig("a", "b", "pix2pix").net.live
+    assert (unit.net, unit.discriminator) == (
+        NetConfig("unit", 64, 4),
+        DiscriminatorConfig("multiscale", layers=4, scales=3),
+    )
+    assert TrainConfig("a", "b", "pix2pix").net.test_time_stochastic
     assert TrainConfig("pairs", method="pix2pix").b == "pairs"  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_config_of_defaults_can_be_built(method: str) -> None:
-    small = {"net": {"width": 2}, "critic": {"width": 2}}
+    small = {"net": {"width": 2}, "discriminator": {"width": 2}}
     config = TrainConfig.from_dict({"a": "a", "b": "b", "method": method, **small})
-    assert (config.net.width, config.critic.width) == (2, 2)
-    assert config.replace(net=TrainConfig("a", "b", method).net, critic=TrainConfig("a", "b", method).critic) == (
-        TrainConfig("a", "b", method)
-    )
+    assert (config.net.width, config.discriminator.width) == (2, 2)
+    assert config.replace(
+        net=TrainConfig("a", "b", method).net, discriminator=TrainConfig("a", "b", method).discriminator
+    ) == (TrainConfig("a", "b", method))
     assert build_method(config).phases()
 
 

@@ -13,7 +13,7 @@ from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.methods.base import Batch
 from imgcycle.methods.perceptual import FEATURE_SCALE, FeatureLoss
 from imgcycle.methods.pool import ImagePool
-from imgcycle.methods.simgan import CriticPhase, GeneratorPhase, SimGan
+from imgcycle.methods.simgan import DiscriminatorPhase, GeneratorPhase, SimGan
 from imgcycle.metrics.features import FeatureNet
 from tests.methods.toys import Brightness, Scale, tiny_config
 
@@ -22,7 +22,7 @@ CONFIG = tiny_config(method="simgan", lambda_self=7.0, lambda_gan=3.0)
 
 
 def nets() -> dict[str, nn.Module]:
-    return {"A2B": Scale(0.5).double(), "critic_B": Brightness(2.0).double()}
+    return {"A2B": Scale(0.5).double(), "discriminator_B": Brightness(2.0).double()}
 
 
 def images() -> Batch:
@@ -32,16 +32,16 @@ def images() -> Batch:
 def test_one_step_by_hand() -> None:
     batch, parts = Batch(A, B), nets()
     losses = GeneratorPhase(CONFIG, parts, F.l1_loss)(batch)
-    # a = 0.4 becomes 0.2, of which the critic thinks 0.4.
+    # a = 0.4 becomes 0.2, of which the discriminator thinks 0.4.
     made = {name: float(value.detach()) for name, value in losses.items()}
     assert made == pytest.approx({"gan_A2B": 3 * (0.4 - 1) ** 2, "self_A": 7 * 0.2}, rel=1e-6)
-    losses = CriticPhase(CONFIG, parts, ImagePool(0))(batch)
-    assert float(losses["critic_B"].detach()) == pytest.approx(0.5 * ((-1.2 - 1) ** 2 + 0.4**2), rel=1e-6)
+    losses = DiscriminatorPhase(CONFIG, parts, ImagePool(0))(batch)
+    assert float(losses["discriminator_B"].detach()) == pytest.approx(0.5 * ((-1.2 - 1) ** 2 + 0.4**2), rel=1e-6)
 
 
 def test_gradients_reach_the_net_whose_phase_it_is() -> None:
     batch, parts = Batch(A, B), nets()
-    factor, gain = parts["A2B"].get_parameter("factor"), parts["critic_B"].get_parameter("gain")
+    factor, gain = parts["A2B"].get_parameter("factor"), parts["discriminator_B"].get_parameter("gain")
     for name, value in GeneratorPhase(CONFIG, parts, F.l1_loss)(batch).items():
         parts["A2B"].zero_grad()
         value.backward(retain_graph=True)
@@ -50,28 +50,28 @@ def test_gradients_reach_the_net_whose_phase_it_is() -> None:
         assert float(factor.grad) == pytest.approx({"gan_A2B": 6 * (0.4 - 1) * 0.8, "self_A": -2.8}[name])
     for part in parts.values():
         part.zero_grad()
-    CriticPhase(CONFIG, parts, ImagePool(0))(batch)["critic_B"].backward()
+    DiscriminatorPhase(CONFIG, parts, ImagePool(0))(batch)["discriminator_B"].backward()
     assert factor.grad is None
     assert gain.grad is not None
 
 
-def test_its_critic_sees_older_pictures_from_the_pool() -> None:
+def test_its_discriminator_sees_older_pictures_from_the_pool() -> None:
     torch.manual_seed(0)
-    phase = CriticPhase(tiny_config(method="simgan"), nets(), ImagePool(1))
-    old = float(phase(Batch(A, B, {"B": A}))["critic_B"].detach())
-    later = {round(float(phase(Batch(A, B, {"B": B}))["critic_B"].detach()), 6) for _ in range(8)}
+    phase = DiscriminatorPhase(tiny_config(method="simgan"), nets(), ImagePool(1))
+    old = float(phase(Batch(A, B, {"B": A}))["discriminator_B"].detach())
+    later = {round(float(phase(Batch(A, B, {"B": B}))["discriminator_B"].detach()), 6) for _ in range(8)}
     assert later == {round(old, 6), round(0.5 * ((-1.2 - 1) ** 2 + 1.2**2), 6)}
 
 
 def test_nets_phases_and_pool_of_a_run() -> None:
     torch.manual_seed(0)
     method = SimGan(tiny_config(method="simgan", pool=2))
-    assert (set(method.nets()), set(method.generators())) == ({"A2B", "critic_B"}, {"A2B"})
+    assert (set(method.nets()), set(method.generators())) == ({"A2B", "discriminator_B"}, {"A2B"})
     batch = images()
-    assert [set(phase(batch)) for phase in method.phases()] == [{"gan_A2B", "self_A"}, {"critic_B"}]
+    assert [set(phase(batch)) for phase in method.phases()] == [{"gan_A2B", "self_A"}, {"discriminator_B"}]
     other = SimGan(tiny_config(method="simgan", pool=2))
     other.load_state(method.state())
-    assert torch.equal(other.state()["pool"][0], batch.made["B"][0])
+    assert torch.equal(other.state()["pool"][0], batch.fake["B"][0])
 
 
 def test_without_its_weight_it_is_a_gan_alone_and_without_a_gan_it_is_nothing() -> None:
@@ -116,7 +116,7 @@ def test_the_real_feature_loss_reaches_the_generator_and_knows_the_input() -> No
     method = SimGan(tiny_config(method="simgan", feature_loss="vgg19"))
     batch = images()
     losses = method.phases()[0](batch)
-    expected = 10 * FeatureLoss()(batch.made["B"], batch.a)
+    expected = 10 * FeatureLoss()(batch.fake["B"], batch.a)
     assert float(losses["self_A"].detach()) == pytest.approx(float(expected), rel=1e-5)
     assert float(FeatureLoss()(batch.a, batch.a)) == 0
     losses["self_A"].backward()

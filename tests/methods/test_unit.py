@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.methods import unit
 from imgcycle.methods.base import Batch
-from imgcycle.methods.unit import CriticPhase, GeneratorPhase, Unit, kl_to_standard
+from imgcycle.methods.unit import DiscriminatorPhase, GeneratorPhase, Unit, kl_to_standard
 from tests.methods.toys import Brightness, tiny_config
 
 A, B = torch.full((1, 3, 2, 2), 0.4), torch.full((1, 3, 2, 2), -0.6)
@@ -36,13 +36,24 @@ class Halves(nn.Module):
 
 def nets() -> dict[str, nn.Module]:
     # E_A = 2, G_B = 0.5; E_B = −1, G_A = 3
-    return {"A2B": Halves(2.0, 0.5), "B2A": Halves(-1.0, 3.0), "critic_A": Brightness(2.0), "critic_B": Brightness(1.0)}
+    return {
+        "A2B": Halves(2.0, 0.5),
+        "B2A": Halves(-1.0, 3.0),
+        "discriminator_A": Brightness(2.0),
+        "discriminator_B": Brightness(1.0),
+    }
 
 
 def unit_config(variant: str = "2017", **changes: object) -> TrainConfig:
     kind = {"2017": "unit2017", "2018": "unit"}[variant]
-    critic = CriticConfig("plain", 4, 3) if variant == "2017" else CriticConfig("multiscale", 4, 2, scales=2)
-    base = {"net": NetConfig.from_dict({"kind": kind, "width": 2, "depth": 2}), "critic": critic, "gan": "vanilla"}
+    discriminator = (
+        DiscriminatorConfig("plain", 4, 3) if variant == "2017" else DiscriminatorConfig("multiscale", 4, 2, scales=2)
+    )
+    base = {
+        "net": NetConfig.from_dict({"kind": kind, "width": 2, "depth": 2}),
+        "discriminator": discriminator,
+        "gan": "vanilla",
+    }
     return tiny_config(**{"method": "unit", "variant": variant, **base, **WEIGHTS, **changes})
 
 
@@ -83,19 +94,19 @@ def test_one_step_of_the_generators_by_hand() -> None:
 
 
 @pytest.mark.usefixtures("steady")
-def test_one_step_of_the_critics_by_hand() -> None:
+def test_one_step_of_the_discriminators_by_hand() -> None:
     batch = Batch(A, B)
-    losses = values(CriticPhase(unit_config(), nets())(batch))
+    losses = values(DiscriminatorPhase(unit_config(), nets())(batch))
     assert losses == pytest.approx(
         {
-            "critic_A": 10 * (softplus(-2 * 0.4) + softplus(2 * 3.3)),
-            "critic_B": 10 * (softplus(0.6) + softplus(0.65)),
+            "discriminator_A": 10 * (softplus(-2 * 0.4) + softplus(2 * 3.3)),
+            "discriminator_B": 10 * (softplus(0.6) + softplus(0.65)),
         },
         rel=1e-5,
     )
-    assert float(batch.made["B"][0, 0, 0, 0]) == pytest.approx(0.65)
-    least_squares = values(CriticPhase(unit_config(gan="lsgan"), nets())(Batch(A, B)))
-    assert least_squares["critic_B"] == pytest.approx(10 * (1.6**2 + 0.65**2))
+    assert float(batch.fake["B"][0, 0, 0, 0]) == pytest.approx(0.65)
+    least_squares = values(DiscriminatorPhase(unit_config(gan="lsgan"), nets())(Batch(A, B)))
+    assert least_squares["discriminator_B"] == pytest.approx(10 * (1.6**2 + 0.65**2))
 
 
 def test_kl_is_that_of_two_normal_distributions() -> None:
@@ -123,7 +134,7 @@ def test_ablations_keep_just_their_terms(cycle: str, domains: set[str]) -> None:
     assert set(GeneratorPhase(unit_config(cycle=cycle), nets())(Batch(A, B))) == always | rounds
 
 
-def test_without_a_gan_there_are_no_critics() -> None:
+def test_without_a_gan_there_are_no_discriminators() -> None:
     method = Unit(unit_config(use_gan=False))
     assert set(method.nets()) == {"A2B", "B2A"}
     (phase,) = method.phases()

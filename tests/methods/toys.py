@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 
 
 class Scale(nn.Module):
@@ -20,7 +20,7 @@ class Scale(nn.Module):
 
 
 class Brightness(nn.Module):
-    """A critic whose logit is gain × the mean of the picture."""
+    """A discriminator whose logit is gain × the mean of the picture."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ def tiny_config(**changes: object) -> TrainConfig:
         "a": "A",
         "b": "B",
         "net": NetConfig("compact", 4, 1, "affine"),
-        "critic": CriticConfig("nlayers", 8, 2),
+        "discriminator": DiscriminatorConfig("nlayers", 8, 2),
         "size": 32,
         "crop": 32,
         "nce_width": 16,

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.engine.strips.plan import make_plan
 from imgcycle.errors import UsageError
 from imgcycle.nets import cogan
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.cogan import CANDIDATES, LATENT, OWN, STARTS, CoganGenerator, couple
-from imgcycle.nets.critics import PlainCritic
+from imgcycle.nets.discriminators import PlainDiscriminator
 from imgcycle.nets.layers import parameter_count
 
 
@@ -154,8 +154,8 @@ def test_memory_is_that_of_the_net_and_not_of_the_picture() -> None:
     assert "cannot be run in strips" in str(make_plan(net, 128, 128, 2**34))
 
 
-def test_critics_are_alike_far_from_the_pixels() -> None:
-    one, other = (PlainCritic(CriticConfig("plain", 2, 4)) for _ in range(2))
+def test_discriminators_are_alike_far_from_the_pixels() -> None:
+    one, other = (PlainDiscriminator(DiscriminatorConfig("plain", 2, 4)) for _ in range(2))
     couple(one, other)
     assert [one.convs[n] is other.convs[n] for n in range(4)] == [False] * OWN + [True, True]
     assert one.last is other.last

@@ -15,8 +15,8 @@ from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, mult
 
 SMALL = {
     "compact": NetConfig("compact", 4, 2, "affine"),
-    "compact skip": NetConfig("compact", 4, 2, "affine", skip=True),
-    "compact without norms": NetConfig("compact", 4, 2, "none", skip=True),
+    "compact skip": NetConfig("compact", 4, 2, "affine", global_residual=True),
+    "compact without norms": NetConfig("compact", 4, 2, "none", global_residual=True),
     "resnet": NetConfig("resnet", 4, 2),
     "resnet affine": NetConfig("resnet", 4, 1, "affine"),
     "resnet batch": NetConfig("resnet", 4, 1, "batch"),
@@ -182,7 +182,7 @@ def test_a_skip_adds_what_is_drawn_to_the_input() -> None:
     assert torch.equal(adding(x), plain(x) + x)
     assert torch.equal(small("compact skip")(x), x), "it starts at no change"
     with pytest.raises(UsageError, match="only a compact one"):
-        NetConfig("resnet", 4, 1, skip=True)
+        NetConfig("resnet", 4, 1, global_residual=True)
 
 
 def test_without_norms_a_net_looks_no_further_than_its_surroundings() -> None:

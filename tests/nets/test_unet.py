@@ -16,7 +16,7 @@ from imgcycle.nets.unet import UnetGenerator
 
 def ready(live: bool, depth: int = 6) -> UnetGenerator:
     torch.manual_seed(0)
-    net = build_generator(NetConfig("unet", 4, depth, "batch", live=live))
+    net = build_generator(NetConfig("unet", 4, depth, "batch", test_time_stochastic=live))
     net.initialise()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0.1, 0.3)
@@ -70,4 +70,4 @@ def test_the_translator_runs_it_whole_in_any_precision(dtype: torch.dtype) -> No
 
 def test_only_a_unet_is_live() -> None:
     with pytest.raises(UsageError, match="only a unet"):
-        NetConfig("resnet", 64, 9, live=True)
+        NetConfig("resnet", 64, 9, test_time_stochastic=True)

@@ -9,7 +9,18 @@ import sys
 import threading
 from pathlib import Path
 
-SMALL = ["--width", "4", "--critic", "nlayers", "--critic-layers", "2", "--critic-width", "8", "--size", "40"]
+SMALL = [
+    "--width",
+    "4",
+    "--discriminator",
+    "nlayers",
+    "--discriminator-layers",
+    "2",
+    "--discriminator-width",
+    "8",
+    "--size",
+    "40",
+]
 SMALL += ["--crop", "32", "--pool", "3", "--ema", "0.9", "--precision", "fp32", "--device", "cpu"]
 SMALL += ["--sample-every", "1000"]
 

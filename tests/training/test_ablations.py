@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.training import events
 from imgcycle.training.loop import train
 from tests.training.toys import final_state, same, toy_config
@@ -36,7 +36,7 @@ def test_ablations_of_cyclegan_learn_the_colours_with_the_terms_they_keep(tmp_pa
     paired_world(tmp_path)
     config = toy_config(
         tmp_path, steps=150, save_every=150, cycle=cycle, lambda_identity=0.0, lr=1e-3, ema=0.0,
-        net=NetConfig("compact", 8, 1, "affine"), critic=CriticConfig("nlayers", 16, 2),
+        net=NetConfig("compact", 8, 1, "affine"), discriminator=DiscriminatorConfig("nlayers", 16, 2),
     )  # fmt: skip
     run = learnt(tmp_path, config)
     _, made = translated(run)

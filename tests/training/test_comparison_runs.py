@@ -21,7 +21,7 @@ def test_simgan_learns_the_colour_and_keeps_the_picture(tmp_path: Path) -> None:
     assert levels(made)[2] > levels(made)[0] + 30
     assert levels(source)[2] < levels(source)[0] - 30
     assert float(torch.corrcoef(torch.stack([source.mean(1).flatten(), made.mean(1).flatten()]))[0, 1]) > 0.4
-    assert sorted(p.stem for p in (run / "weights").iterdir()) == ["A2B", "critics"]
+    assert sorted(p.stem for p in (run / "weights").iterdir()) == ["A2B", "discriminators"]
 
 
 @pytest.mark.parametrize("feature_loss", [None, "vgg19"])
@@ -34,13 +34,13 @@ def test_enough_self_regularisation_holds_simgan_to_its_input(tmp_path: Path, fe
     )
 
 
-def test_bigan_learns_both_colours_by_one_critic(tmp_path: Path) -> None:
+def test_bigan_learns_both_colours_by_one_discriminator(tmp_path: Path) -> None:
     run = learnt(tmp_path, config_for(tmp_path, "bigan", steps=120, save_every=120, lr=5e-4))
     for direction, blueness in (("A2B", 1), ("B2A", -1)):
         source, made = translated(run, direction)
         assert blueness * (levels(made)[2] - levels(made)[0]) > 20
         assert blueness * (levels(source)[2] - levels(source)[0]) < -20
-    assert sorted(p.stem for p in (run / "weights").iterdir()) == ["A2B", "B2A", "critics"]
+    assert sorted(p.stem for p in (run / "weights").iterdir()) == ["A2B", "B2A", "discriminators"]
 
 
 @pytest.mark.parametrize("method", ["simgan", "bigan"])

@@ -61,9 +61,9 @@ def test_findings_are_patient_and_not_repeated(bad: Probe, word: str) -> None:
     assert word in spoken[0]
 
 
-def test_a_critic_at_zero_is_named_but_not_under_wgangp() -> None:
-    losses = {"critic_B": 0.001, "critic_A": 0.3}
+def test_a_discriminator_at_zero_is_named_but_not_under_wgangp() -> None:
+    losses = {"discriminator_B": 0.001, "discriminator_A": 0.3}
     spoken = heard([WELL] * 5, losses)
     assert len(spoken) == 1
-    assert spoken[0].startswith("critic_B")
+    assert spoken[0].startswith("discriminator_B")
     assert heard([WELL] * 5, losses, "wgangp") == []

@@ -1,4 +1,4 @@
-"""Runs with augmentation, the shift and grid terms, the critic on features.
+"""Runs with augmentation, the shift and grid terms, the discriminator on features.
 
 Bit for bit after a stop, learning still, and folders from before there were any.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.methods import cogan, equivariance
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.training import events
@@ -26,7 +26,12 @@ EACH: dict[str, dict[str, Any]] = {
     "cyclegan": {"lambda_shift": 2.0},
     "cut": {"method": "cut", "lambda_shift": 2.0, "precision": "bf16", "gan": "wgangp"},
     "fastcut": {"method": "fastcut", "lambda_shift": 2.0, "flip_equivariance": True, "nce_identity": False},
-    "features": {"method": "fastcut", "critic": CriticConfig("vgg19", 4), "lambda_grid": 1.0, "precision": "bf16"},
+    "features": {
+        "method": "fastcut",
+        "discriminator": DiscriminatorConfig("vgg19", 4),
+        "lambda_grid": 1.0,
+        "precision": "bf16",
+    },
     **METHODS,
 }
 
@@ -71,7 +76,7 @@ def test_a_folder_from_before_there_were_the_two_goes_on_bit_for_bit(tmp_path: P
     assert same(final_state(tmp_path / "straight")["nets"], final_state(tmp_path / "halves")["nets"])
 
 
-def test_a_look_is_learnt_though_the_critic_sees_it_moved_and_cut(tmp_path: Path) -> None:
+def test_a_look_is_learnt_though_the_discriminator_sees_it_moved_and_cut(tmp_path: Path) -> None:
     places = ("translation", "cutout")
     changes: dict[str, Any] = {"steps": 100, "save_every": 100, "lr": 2e-3, "diff_augment": places}
     source, made = translated(learnt(tmp_path, config_for(tmp_path, "simgan", **changes)))

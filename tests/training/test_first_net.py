@@ -20,7 +20,7 @@ from tests.media.pictures import scene
 from tests.styles import save_style, tiny_net
 from tests.training.toys import final_state, same, toy_config
 
-FINE = NetConfig("compact", 4, 1, "none", skip=True)
+FINE = NetConfig("compact", 4, 1, "none", global_residual=True)
 
 
 def stroke_config(root: Path, **changes: object) -> TrainConfig:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcycle.config import CriticConfig, NetConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.data.batches import to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import TrainingError, UsageError
@@ -66,12 +66,12 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     assert sorted(p.name for p in (run / "weights").iterdir()) == [
         "A2B.safetensors",
         "B2A.safetensors",
-        "critics.safetensors",
+        "discriminators.safetensors",
     ]
     assert (run / "samples/step-12.png").is_file()
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 12
-    assert {"gan_A2B", "cycle_A", "critic_B", "lr"} <= rows[-1].keys()
+    assert {"gan_A2B", "cycle_A", "discriminator_B", "lr"} <= rows[-1].keys()
     net, about = load_generator(run / "weights/A2B.safetensors")
     assert about.card["direction"] == "A2B"
     assert about.card["steps"] == 12
@@ -94,13 +94,13 @@ def test_steps_may_change_on_resume_and_metrics_are_cut_to_the_state(tmp_path: P
 def test_cards_tell_how_a_continued_run_was_begun(tmp_path: Path) -> None:
     run = tmp_path / "run"
     begun = RunContext(command="imgcycle train A B", licence="CC0")
-    train(toy_config(tmp_path, steps=2), run, surroundings=begun)
+    train(toy_config(tmp_path, steps=2), run, context=begun)
     card = inspect_weights(run / "weights" / "A2B.safetensors").card
     assert (card["command"], card["licence"]) == ("imgcycle train A B", "CC0")
     again = RunContext(command="imgcycle train -o run")
-    train(toy_config(tmp_path, steps=2), run, resume=True, surroundings=again)
+    train(toy_config(tmp_path, steps=2), run, resume=True, context=again)
     changed = RunContext(command="imgcycle train --steps 4")
-    train(toy_config(tmp_path, steps=4), run, resume=True, surroundings=changed)
+    train(toy_config(tmp_path, steps=4), run, resume=True, context=changed)
     card = inspect_weights(run / "weights" / "A2B.safetensors").card
     assert card["command"] == "imgcycle train A B && imgcycle train --steps 4 --resume"
     assert card["licence"] == "CC0"
@@ -127,10 +127,10 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
 def test_a_run_that_another_began_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build, others = Run._build, iter([tmp_path / "new"])
 
-    def built_while_another_begins(self: Run, around: RunContext) -> None:
+    def built_while_another_begins(self: Run, context: RunContext) -> None:
         for folder in others:
             train(toy_config(tmp_path, steps=1), folder)
-        build(self, around)
+        build(self, context)
 
     monkeypatch.setattr(Run, "_build", built_while_another_begins)
     with pytest.raises(UsageError, match="is a run already"):
@@ -313,7 +313,7 @@ def test_three_hundred_steps_learn_a_world_of_two_textures(tmp_path: Path, metho
     red, blue = texture_world(tmp_path, count=12)
     config = toy_config(
         tmp_path, method=method, steps=300, save_every=300, net=NetConfig("compact", 8, 2, "affine"),
-        critic=CriticConfig("nlayers", 16, 2), lr=1e-3, nce_identity=False,
+        discriminator=DiscriminatorConfig("nlayers", 16, 2), lr=1e-3, nce_identity=False,
     )  # fmt: skip
     train(config, tmp_path / "run")
     net, _ = load_generator(tmp_path / "run/weights/A2B.safetensors")
@@ -329,16 +329,16 @@ def test_three_hundred_steps_learn_a_world_of_two_textures(tmp_path: Path, metho
     assert float(torch.corrcoef(light)[0, 1]) > 0.6, "the blotches stay where they were"
 
 
-def test_cycle_alone_learns_to_come_back_without_a_critic(tmp_path: Path) -> None:
+def test_cycle_alone_learns_to_come_back_without_a_discriminator(tmp_path: Path) -> None:
     config = toy_config(tmp_path, steps=100, save_every=100, use_gan=False, lambda_identity=0.0, lr=1e-3)
     train(config, tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     losses = [row["cycle_A"] for row in rows if "cycle_A" in row]
     assert losses[-1] < 0.7 * losses[0]
-    assert not any(name.startswith(("critic", "gan")) for row in rows for name in row)
+    assert not any(name.startswith(("discriminator", "gan")) for row in rows for name in row)
 
 
-def test_critics_learn_at_once_while_generators_warm_up(tmp_path: Path) -> None:
+def test_discriminators_learn_at_once_while_generators_warm_up(tmp_path: Path) -> None:
     moved = {}
     for warmup in (0, 1000):
         rhythm = {"steps": None, "epochs": 1, "epochs_decay": 0, "batch": 8}  # all the pictures: one step
@@ -352,7 +352,7 @@ def test_critics_learn_at_once_while_generators_warm_up(tmp_path: Path) -> None:
             net: max(float((after[net][n] - before[net][n]).abs().max()) for n in before[net]) for net in before
         }
     assert moved[1000]["A2B"] == pytest.approx(moved[0]["A2B"] / 1000, rel=0.1)
-    assert moved[1000]["critic_B"] == pytest.approx(moved[0]["critic_B"], rel=0.1)
+    assert moved[1000]["discriminator_B"] == pytest.approx(moved[0]["discriminator_B"], rel=0.1)
 
 
 def test_nothing_is_diagnosed_while_generators_warm_up(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_nothing_is_diagnosed_while_generators_warm_up(tmp_path: Path) -> None:
     found = {}
     for warmup in (0, 8):
         heard: list[events.Event] = []
-        still = {"method": "fastcut", "net": NetConfig("compact", 4, 1, "affine", skip=True), "lr": 1e-9}
+        still = {"method": "fastcut", "net": NetConfig("compact", 4, 1, "affine", global_residual=True), "lr": 1e-9}
         config = toy_config(tmp_path, steps=9, save_every=100, warmup=warmup, **still)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("imgcycle.training.loop.PROBE_EVERY", 2)
@@ -407,7 +407,7 @@ def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
 
 
 def test_a_net_that_draws_changes_starts_from_one_that_draws_pictures_at_no_change(tmp_path: Path) -> None:
-    adding = NetConfig("compact", 4, 1, "affine", skip=True)
+    adding = NetConfig("compact", 4, 1, "affine", global_residual=True)
     nets: dict[str, dict[str, torch.Tensor]] = {}
     for name, source in (("drawn", None), ("added", "drawn"), ("more", "added")):
         config = toy_config(tmp_path, method="cut", steps=2, net=toy_config(tmp_path).net if source is None else adding)
@@ -440,10 +440,12 @@ def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
     assert inspect_weights(tmp_path / "first/weights/B2A.safetensors").card["direction"] == "B2A"
 
 
-def test_other_critics_than_a_runs_start_from_its_generator_alone(tmp_path: Path) -> None:
+def test_other_discriminators_than_a_runs_start_from_its_generator_alone(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=1), tmp_path / "first")
-    config = toy_config(tmp_path, steps=1, critic=CriticConfig("nlayers", 4, 1))
-    with pytest.raises(UsageError, match=r"does not fit this run's critics.*--start-from .*A2B.safetensors") as refused:
+    config = toy_config(tmp_path, steps=1, discriminator=DiscriminatorConfig("nlayers", 4, 1))
+    with pytest.raises(
+        UsageError, match=r"does not fit this run's discriminators.*--start-from .*A2B.safetensors"
+    ) as refused:
         train(config, tmp_path / "second", start_from=tmp_path / "first")
     assert str(tmp_path / "first/weights/A2B.safetensors") in str(refused.value)
     assert train(config, tmp_path / "third", start_from=tmp_path / "first/weights/A2B.safetensors").step == 1

@@ -24,7 +24,7 @@ def test_it_learns_each_pairs_other_half(tmp_path: Path, direction: str) -> None
     wanted = source.flip(1)
     assert float((made - wanted).abs().mean()) * 127.5 < 12, "in levels, picture by picture"
     assert float((source - wanted).abs().mean()) * 127.5 > 30
-    assert sorted(p.stem for p in (run / "weights").iterdir()) == [direction, "critics"]
+    assert sorted(p.stem for p in (run / "weights").iterdir()) == [direction, "discriminators"]
 
 
 def test_it_learns_from_files_of_both_halves(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_pairs_without_partners_are_said_once_and_probes_are_not_read(tmp_path: 
 
 def test_convert_takes_a_run_of_pix2pix_and_gives_the_same_picture_again(tmp_path: Path) -> None:
     paired_world(tmp_path)
-    train(config_for(tmp_path, "pix2pix", steps=1, net=NetConfig("unet", 4, 6, "batch", live=True), size=64, crop=64),
-          tmp_path / "run")  # fmt: skip
+    net = NetConfig("unet", 4, 6, "batch", test_time_stochastic=True)
+    train(config_for(tmp_path, "pix2pix", steps=1, net=net, size=64, crop=64), tmp_path / "run")
     translator = load_translator(str(tmp_path / "run"), "A2B", "cpu", "fp32")
     for name in ("one.png", "two.png"):
         convert_image(tmp_path / "red/0.png", tmp_path / name, translator)

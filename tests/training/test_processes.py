@@ -62,8 +62,8 @@ class Spy(run.Session):
 run.Session = Spy
 torch.set_num_threads(1)
 red, blue, folder, steps = sys.argv[1:]
-given = dict(a=red, b=blue, width=4, critic="nlayers", critic_layers=2, critic_width=8, size=40, crop=32, pool=3,
-             precision="fp32", device="cpu", steps=int(steps), save_every=4)
+given = dict(a=red, b=blue, width=4, discriminator="nlayers", discriminator_layers=2, discriminator_width=8,
+             size=40, crop=32, pool=3, precision="fp32", device="cpu", steps=int(steps), save_every=4)
 train(build_config(given), Path(folder), resume=(Path(folder) / "config.json").exists())
 torch.save({n: net.state_dict() for n, net in made[0].nets.items()}, f"{folder}-rank{os.environ['RANK']}.pt")
 """

@@ -24,9 +24,9 @@ def test_linear_over_steps_is_constant_for_half() -> None:
 
 def test_generators_warm_up_over_the_first_steps_alone() -> None:
     schedule = Schedule(tiny_config(steps=10, warmup=4), 1)
-    assert [schedule.warmth(s) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
-    assert [schedule.factor(s) for s in range(4)] == [1, 1, 1, 1], "and the critics do not"
-    assert Schedule(tiny_config(steps=10), 1).warmth(0) == 1
+    assert [schedule.warmup_factor(s) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert [schedule.factor(s) for s in range(4)] == [1, 1, 1, 1], "and the discriminators do not"
+    assert Schedule(tiny_config(steps=10), 1).warmup_factor(0) == 1
     with pytest.raises(UsageError, match="warm-up of 10 steps in a run of 10"):
         tiny_config(steps=10, warmup=10)
 

@@ -80,6 +80,6 @@ def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
         start_from_weights(tmp_path / "page.pth", of(TINY), {"A2B": build_generator(TINY)}, {})
     with pytest.raises(UnknownStyle):
         start_from_weights(tmp_path / "none", of(TINY), {"A2B": build_generator(TINY)}, {})
-    critics = save_style(tmp_path / "critics.safetensors", direction="critics")
-    with pytest.raises(UsageError, match="holds critics, no generator"):
-        start_from_weights(critics, of(TINY), {"A2B": build_generator(TINY)}, {})
+    discriminators = save_style(tmp_path / "discriminators.safetensors", direction="discriminators")
+    with pytest.raises(UsageError, match="holds discriminators, no generator"):
+        start_from_weights(discriminators, of(TINY), {"A2B": build_generator(TINY)}, {})

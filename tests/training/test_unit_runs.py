@@ -37,8 +37,8 @@ def test_it_learns_a_world_of_two_colours_both_ways(tmp_path: Path, method: str,
         # The other colour is the same one with red and blue exchanged.
         assert np.abs(levels(made) - levels(source)[::-1]).max() < 15, (levels(made), levels(source))
         assert abs(levels(source)[0] - levels(source)[2]) > 50
-        # Which of its blotches are the bright ones nothing tells UNIT but a critic that needs longer than this; where
-        # they are it has kept, and it finds its way home.
+        # Which of its blotches are the bright ones nothing tells UNIT but a discriminator that needs longer than this;
+        # where they are it has kept, and it finds its way home.
         assert abs(likeness(source, made)) > 0.6
         with torch.inference_mode():
             assert likeness(source, nets[back](made)) > 0.8

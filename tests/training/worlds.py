@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from imgcycle.config import CriticConfig, NetConfig, TrainConfig
+from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.training.loop import train
@@ -17,25 +17,25 @@ from imgcycle.weights.native import load_generator
 from tests.training.toys import toy_config
 
 UNIT: dict[str, Any] = {
-    "method": "unit", "net": NetConfig("unit2017", 4, 2), "critic": CriticConfig("plain", 8, 3), "gan": "vanilla",
-    "lambda_gan": 10.0, "lambda_cycle": 100.0, "weight_decay": 1e-4, "schedule": "constant",
+    "method": "unit", "net": NetConfig("unit2017", 4, 2), "discriminator": DiscriminatorConfig("plain", 8, 3),
+    "gan": "vanilla", "lambda_gan": 10.0, "lambda_cycle": 100.0, "weight_decay": 1e-4, "schedule": "constant",
 }  # fmt: skip
 METHODS: dict[str, dict[str, Any]] = {
     "unit": UNIT,
     "unit 2018": {
         **UNIT, "variant": "2018", "net": NetConfig("unit", 4, 1), "shared_blocks": 0, "schedule": "halving",
-        "critic": CriticConfig("multiscale", 8, 2, scales=2), "gan": "lsgan", "lambda_gan": 1.0,
+        "discriminator": DiscriminatorConfig("multiscale", 8, 2, scales=2), "gan": "lsgan", "lambda_gan": 1.0,
         "lambda_reconstruction": 10.0, "lambda_cycle": 10.0, "lambda_kl": 0.01,
     },
     "pix2pix": {
-        "method": "pix2pix", "net": NetConfig("unet", 4, 5, "batch", live=True), "gan": "vanilla", "pool": 0,
-        "critic": CriticConfig("nlayers", 8, 2, "batch"),
+        "method": "pix2pix", "net": NetConfig("unet", 4, 5, "batch", test_time_stochastic=True), "gan": "vanilla",
+        "pool": 0, "discriminator": DiscriminatorConfig("nlayers", 8, 2, "batch"),
     },
     "simgan": {"method": "simgan", "lambda_self": 1.0},
     "bigan": {"method": "bigan"},
     "cogan": {
-        "method": "cogan", "net": NetConfig("cogan", 4, 3, "batch"), "critic": CriticConfig("plain", 8, 4),
-        "gan": "vanilla", "pool": 0, "batch": 4,
+        "method": "cogan", "net": NetConfig("cogan", 4, 3, "batch"),
+        "discriminator": DiscriminatorConfig("plain", 8, 4), "gan": "vanilla", "pool": 0, "batch": 4,
     },
 }  # fmt: skip
 """The settings of each method, on nets that take milliseconds."""

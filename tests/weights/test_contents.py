@@ -205,7 +205,7 @@ CONFIG = {"kind": "compact", "width": 4, "depth": 1, "norm": "affine"}
     [
         {"width": 10**9}, {"depth": 10**9}, {"width": -1}, {"depth": 0}, {"width": 0}, {"width": "4"},
         {"channels": 10**6}, {"kind": "resnet"}, {"kind": "x"}, {"kind": []}, {"norm": None}, {"more": 1},
-        {"kind": "unet", "depth": 30}, {"kind": "cogan", "depth": 12}, {"width": True}, {"live": 1},
+        {"kind": "unet", "depth": 30}, {"kind": "cogan", "depth": 12}, {"width": True}, {"test_time_stochastic": 1},
         {"down": "[" * 3000},
     ],
 )  # fmt: skip
@@ -236,9 +236,9 @@ def test_values_of_ours_are_looked_at_as_well(tmp_path: Path) -> None:
         assert name in str(caught.value)
 
 
-def test_critics_of_a_run_are_called_that(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="holds a run's critics"):
-        load_generator(save_style(tmp_path / "critics.safetensors", direction="critics"))
+def test_discriminators_of_a_run_are_called_that(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="holds a run's discriminators"):
+        load_generator(save_style(tmp_path / "discriminators.safetensors", direction="discriminators"))
 
 
 def test_headers_of_any_damage(tmp_path: Path) -> None:

@@ -132,12 +132,16 @@ def test_weights_that_are_not_from_the_pinned_file_are_found_out(home: Path) -> 
         check_origin(find_style("tiny"))
 
 
-@pytest.mark.parametrize("kind", ["critic", "words", "cut"])
+@pytest.mark.parametrize("kind", ["discriminator", "words", "cut"])
 def test_what_is_no_generator_is_neither_kept_nor_trusted(
     home: Path, server: Server, tmp_path: Path, kind: str
 ) -> None:
-    torch.save(plain.Critic().state_dict(), tmp_path / "critic")
-    given = {"critic": (tmp_path / "critic").read_bytes(), "words": b"come back tomorrow", "cut": GOOD[:-100]}[kind]
+    torch.save(plain.Discriminator().state_dict(), tmp_path / "discriminator")
+    given = {
+        "discriminator": (tmp_path / "discriminator").read_bytes(),
+        "words": b"come back tomorrow",
+        "cut": GOOD[:-100],
+    }[kind]
     # Without a length nothing but the file itself tells that it is cut.
     server.answers["/tiny.pth"] = body(given, None)
     with pytest.raises(DownloadError) as caught:

@@ -144,8 +144,8 @@ def test_names_that_could_not_be_used(tmp_path: Path, name: str) -> None:
 
 def test_what_cannot_be_read_leaves_nothing(tmp_path: Path, home: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
-    torch.save(plain.Critic().state_dict(), tmp_path / "critic.pth")
-    for source in ("bad.safetensors", "critic.pth"):
+    torch.save(plain.Discriminator().state_dict(), tmp_path / "discriminator.pth")
+    for source in ("bad.safetensors", "discriminator.pth"):
         with pytest.raises(WeightsError):
             add_style(str(tmp_path / source), "mine")
     with pytest.raises(UnknownStyle):

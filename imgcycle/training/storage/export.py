@@ -10,6 +10,7 @@ from torch import nn
 
 from imgcycle._version import __version__
 from imgcycle.config import TrainConfig
+from imgcycle.config.legacy import DISCRIMINATORS_CARDS, DISCRIMINATORS_FILES
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
 from imgcycle.training.first_net import FirstNet
@@ -38,14 +39,17 @@ class Exporter:
     def export(
         self, generators: Mapping[str, Generator], nets: Mapping[str, nn.Module], step: int, best: Mapping[str, float]
     ) -> None:
-        """All generators, and beside them everything else that was learnt (`critics.safetensors`)."""
+        """All generators, and beside them everything else that was learnt (`discriminators.safetensors`)."""
         for direction, net in generators.items():
             figures = {"best_kid_x1000": best[direction]} if direction in best else {}
             self._save(self.folder.weights / f"{direction}.safetensors", net, self._card(direction, step, figures))
         others = nn.ModuleDict({name: net for name, net in nets.items() if name not in generators})
         if len(others):
-            path = self.folder.weights / "critics.safetensors"
-            save_weights(path, others, self.config.critic.to_dict(), self._card("critics", step, {}))
+            path, former = (self.folder.weights / name for name in DISCRIMINATORS_FILES)
+            save_weights(
+                path, others, self.config.discriminator.to_dict(), self._card(DISCRIMINATORS_CARDS[0], step, {})
+            )
+            former.unlink(missing_ok=True)  # of a run that an earlier version began
 
     def stale(self, directions: Iterable[str], step: int) -> bool:
         """Whether weights are missing, damaged, or of another step."""

@@ -2,7 +2,8 @@
 
 config.json                     the run's TrainConfig, and the facts its bits depend on
 state/step-N.pt                 everything at step N, one file a save; the newest readable one counts
-weights/{A2B,B2A,critics}.safetensors   what convert uses (the EMA where there is one)
+weights/{A2B,B2A}.safetensors   what convert uses (the EMA where there is one)
+weights/discriminators.safetensors   everything else that is learnt, for --start-from
 weights/best/…                  the same at the best validation figure
 metrics.jsonl, samples/step-N.png
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from imgcycle.config import JsonConfig, TrainConfig
+from imgcycle.config.legacy import current_names
 from imgcycle.errors import ImgcycleError, TrainingError, UsageError
 from imgcycle.media.files import remove_leftovers, write_text
 from imgcycle.media.locks import taken
@@ -157,7 +159,8 @@ class RunFolder:
         raise TrainingError(f"{self.states.folder} holds no readable state: {'; '.join(bad)}", self._afresh())
 
     def clean(self, step: int) -> int:
-        """Remove a killed writer's leftovers and everything logged after `step`; how many damaged lines went too.
+        """Remove a killed writer's leftovers and everything logged after `step`, and bring an earlier version's log
+        under current names; how many damaged lines went too.
 
         The last line does not count: it may be half a line if the writer was killed within it.
         """
@@ -169,7 +172,11 @@ class RunFolder:
                 return 0
             lines = self.metrics.read_bytes().split(b"\n")
             rows = [_logged(line) for line in lines]
-            kept = [line for line, logged in zip(lines, rows, strict=True) if logged is not None and logged <= step]
+            kept = [
+                _renamed(line)
+                for line, logged in zip(lines, rows, strict=True)
+                if logged is not None and logged <= step
+            ]
             if b"\n".join((*kept, b"")) != b"\n".join(lines):
                 write_text(self.metrics, b"\n".join((*kept, b"")).decode())
         return sum(logged is None and bool(line.strip()) for line, logged in zip(lines[:-1], rows, strict=False))
@@ -198,6 +205,12 @@ def _logged(line: bytes) -> int | None:
     return step if type(step) is int else None
 
 
+def _renamed(line: bytes) -> bytes:
+    """A line of `metrics.jsonl` with its losses under current names."""
+    row = json.loads(line.decode())
+    return line if (renamed := current_names(row)) == row else json.dumps(renamed).encode()
+
+
 def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
     """The config to continue with; UsageError names any difference that may not be."""
     changes = {
@@ -212,7 +225,7 @@ def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
 
 
 def _plain(changes: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Differences by name, those of a net or a critic one by one."""
+    """Differences by name, those of a net or a discriminator one by one."""
     for name, (old, new) in changes.items():
         if not isinstance(old, JsonConfig):
             yield name, (old, new)

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 
 import torch
 
+from imgcycle.config.legacy import current_state
 from imgcycle.errors import DiskFull, OutputError
 from imgcycle.media.files import atomic_write, is_full
 
@@ -63,7 +64,7 @@ class SavedStates:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """A state whose every byte is as it was written; UnsoundState says in words why there is none.
+    """A state whose every byte is as it was written, under current names; UnsoundState says in words why there is none.
 
     Tensors and plain values only: nothing in the file is executed.
     """
@@ -81,6 +82,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise UnsoundState("is no state of imgcycle train") from error
     if not isinstance(state, dict) or "step" not in state:
         raise UnsoundState("is no state of imgcycle train")
+    state = current_state(state)
     for name, kind in _PARTS.items():
         if name not in state:
             raise UnsoundState(f"lacks its {name}")

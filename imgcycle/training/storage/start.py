@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from imgcycle.config import NET_NAMES, NetConfig, TrainConfig
+from imgcycle.config.legacy import DISCRIMINATORS_CARDS, DISCRIMINATORS_FILES
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
@@ -41,7 +42,7 @@ def start_from_weights(
             raise UsageError(f"{source} holds no weights to start from", "give a weights file, or a run of this kind")
         for way, path in found.items():
             _fill(generators[way], path, config)
-        notes = _fill_critics(folder, config.method, nets, found[min(found)])
+        notes = _fill_discriminators(folder, config.method, nets, found[min(found)])
     else:
         _refuse_state(folder)
         style = find_style(str(source))
@@ -50,8 +51,8 @@ def start_from_weights(
         else:
             _check_digest(style)
             way = str(inspect_weights(style.path).card.get("direction", "A2B"))
-            if way == "critics":
-                raise UsageError(f"{source} holds critics, no generator", "give its run folder, or a generator")
+            if way in DISCRIMINATORS_CARDS:
+                raise UsageError(f"{source} holds discriminators, no generator", "give its run folder, or a generator")
             way = way if way in generators else next(iter(generators))
             found = {way: style.path}
             _fill(generators[way], style.path, config)
@@ -68,20 +69,21 @@ def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
     theirs = NetConfig.from_dict(about.config if second is None else second)
     _check_fit(str(path), theirs, config.net)
     fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second is not None)
-    if isinstance(net, CompactGenerator) and config.net.skip and not theirs.skip:
+    if isinstance(net, CompactGenerator) and config.net.global_residual and not theirs.global_residual:
         net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
 
 
-def _fill_critics(run: Path, method: str, nets: Mapping[str, nn.Module], generator: Path) -> list[str]:
+def _fill_discriminators(run: Path, method: str, nets: Mapping[str, nn.Module], generator: Path) -> list[str]:
     """Everything else that a run had learnt, where it has any and learnt by the same method; what to say otherwise."""
-    critics = run / "weights" / "critics.safetensors"
+    files = (run / "weights" / name for name in DISCRIMINATORS_FILES)
+    discriminators = next((path for path in files if path.is_file()), None)
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in _DIRECTIONS})
-    if not critics.is_file() or not len(others):
+    if discriminators is None or not len(others):
         return []
-    if (theirs := inspect_weights(critics).card.get("method")) not in (None, method):
-        return [f"{run} was learnt by {theirs}: its generators are taken, critics begin afresh"]
-    hint = f"--start-from {generator} takes the generator alone, beside fresh critics"
-    fill(others, critics, "this run's critics", hint)
+    if (theirs := inspect_weights(discriminators).card.get("method")) not in (None, method):
+        return [f"{run} was learnt by {theirs}: its generators are taken, discriminators begin afresh"]
+    hint = f"--start-from {generator} takes the generator alone, beside fresh discriminators"
+    fill(others, discriminators, "this run's discriminators", hint)
     return []
 
 
@@ -100,9 +102,9 @@ def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generato
 
 def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
     """UsageError when weights of one architecture cannot begin a net of another."""
-    if theirs == mine.replace(skip=theirs.skip) and (theirs.skip <= mine.skip):
+    if theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual):
         return
-    if theirs.skip and theirs == mine.replace(skip=True):
+    if theirs.global_residual and theirs == mine.replace(global_residual=True):
         raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
     raise UsageError(
         f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
@@ -117,8 +119,9 @@ def _told(net: NetConfig) -> str:
 def _asked(net: NetConfig) -> str:
     """The options that make such a net."""
     for name in NET_NAMES:
-        if NetConfig.named(name, net.width).replace(live=net.live, skip=net.skip) == net:
-            return f"ask for it: --net {name} --width {net.width}" + (" --skip" if net.skip else "")
+        named = NetConfig.named(name, net.width)
+        if net == named.replace(test_time_stochastic=net.test_time_stochastic, global_residual=net.global_residual):
+            return f"ask for it: --net {name} --width {net.width}" + (" --skip" if net.global_residual else "")
     return "no --net is built like that"
 
 

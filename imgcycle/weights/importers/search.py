@@ -107,8 +107,8 @@ def what_else(state: State) -> str:
         return "an optimizer's state, not a net"
     if {"head", "tail", "conv1"} <= words:
         return "a training state of imgcycle; name its run folder instead"
-    if kernels and _is_critic(kernels):
-        return "a critic (a discriminator), which judges pictures and makes none"
+    if kernels and _is_discriminator(kernels):
+        return "a discriminator, which judges pictures and makes none"
     if any(name.split(".")[0].startswith("mlp_") for name in state):
         return "CUT's projection heads (netF), not its generator"
     if {"enc", "dec"} <= words:
@@ -116,6 +116,6 @@ def what_else(state: State) -> str:
     return "" if state else "no tensors"
 
 
-def _is_critic(kernels: list[Tensor]) -> bool:
+def _is_discriminator(kernels: list[Tensor]) -> bool:
     # A PatchGAN ends in one channel of logits, from a kernel no larger than its others; a grey generator in 7×7.
     return kernels[-1].shape[0] == 1 and kernels[-1].shape[-1] <= 4 and kernels[0].shape[-1] <= 4

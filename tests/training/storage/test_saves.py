@@ -83,9 +83,9 @@ def other_net(state: dict[str, Any]) -> dict[str, Any]:
 
 def other_moments(state: dict[str, Any]) -> dict[str, Any]:
     optimizers = dict(state["optimizers"])
-    changed = {**optimizers["critic"], "state": dict(optimizers["critic"]["state"])}
+    changed = {**optimizers["discriminator"], "state": dict(optimizers["discriminator"]["state"])}
     changed["state"][0] = {**changed["state"][0], "exp_avg": torch.zeros(2, 2)}
-    return {**state, "optimizers": {**optimizers, "critic": changed}}
+    return {**state, "optimizers": {**optimizers, "discriminator": changed}}
 
 
 def no_numbers(state: dict[str, Any]) -> dict[str, Any]:

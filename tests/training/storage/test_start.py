@@ -41,11 +41,11 @@ def test_runs_and_wrong_files_are_called_what_they_are(tmp_path: Path) -> None:
     train(toy_config(tmp_path, steps=1), run)
     session, notes = begun(tmp_path, str(run), method="cut")
     net, _ = load_generator(run / "weights/A2B.safetensors")
-    assert notes == [f"{run} was learnt by cyclegan: its generators are taken, critics begin afresh"]
+    assert notes == [f"{run} was learnt by cyclegan: its generators are taken, discriminators begin afresh"]
     assert all(torch.equal(t, session.nets["A2B"].state_dict()[name]) for name, t in net.state_dict().items())
     for source, said in (
         (run / "state/step-1.pt", rf"is a saved state of a run .*--start-from {run}"),
-        (run / "weights/critics.safetensors", "holds critics, no generator"),
+        (run / "weights/discriminators.safetensors", "holds discriminators, no generator"),
         (tmp_path / "red/0.png", "is no weights file but a PNG picture"),
         (tmp_path / "red", "is a folder without weights"),
         ("nosuch", "no style is called 'nosuch'"),

@@ -314,8 +314,8 @@ class Course(nn.Module):
         return torch.tanh(self.exit_conv(F.pad(x, (3, 3, 3, 3), "reflect")))
 
 
-class Critic(nn.Module):
-    """The official 70×70 critic."""
+class Discriminator(nn.Module):
+    """The official 70×70 discriminator."""
 
     def __init__(self, w: int = 4) -> None:
         super().__init__()

@@ -283,7 +283,7 @@ def test_files_without_a_generator_are_named_beside_cargo_too(tmp_path: Path) ->
     optimizer.step()
     for tree, words in (
         ({"args": cargo, "optimizer": optimizer.state_dict()}, "an optimizer's state, not a net"),
-        ({"args": cargo, "netD_A": plain.Critic().state_dict()}, "a critic (a discriminator)"),
+        ({"args": cargo, "netD_A": plain.Discriminator().state_dict()}, "a discriminator"),
         ({"args": cargo}, "holds no tensors"),
         ({"args": cargo, "net": net}, "it would import tests.weights.importers.plain.Resnet"),
         (net, "all of it is an object of tests.weights.importers.plain.Resnet"),

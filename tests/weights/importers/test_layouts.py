@@ -71,7 +71,7 @@ def test_the_re_creations_have_the_published_names() -> None:
     assert {"model.model.0.weight", "model.model.1.model.3.model.3.model.1.weight"} < set(
         plain.Unet(8, 1, "batch").state_dict()
     )
-    assert kernels(plain.Critic()) == {f"model.{n}" for n in (0, 2, 5, 8, 11)}
+    assert kernels(plain.Discriminator()) == {f"model.{n}" for n in (0, 2, 5, 8, 11)}
 
 
 @pytest.mark.parametrize("norm", ["affine", "batch"])
@@ -134,7 +134,7 @@ def test_mmagic_names_its_generators_by_what_they_paint(tmp_path: Path) -> None:
     photo, mask = lively(plain.MMResnet(), 1), lively(plain.MMResnet(), 2)
     state = {f"generators.photo.{n}": t for n, t in photo.state_dict().items()}
     state |= {f"generators.mask.{n}": t for n, t in mask.state_dict().items()}
-    state |= {f"discriminators.mask.{n}": t for n, t in plain.Critic().state_dict().items()}
+    state |= {f"discriminators.mask.{n}": t for n, t in plain.Discriminator().state_dict().items()}
     path = save(tmp_path / "facades.pth", {"meta": {"epoch": 3}, "state_dict": state})
     about = compared(path, mask, direction="A2B")
     assert "generators.mask is taken for A2B" in about.notes[0]

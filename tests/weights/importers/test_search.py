@@ -51,7 +51,7 @@ def test_names_tell_the_direction_else_the_order_does(tmp_path: Path, names: tup
     nets = {names[0]: lively(plain.Resnet(1), 1), names[1]: lively(plain.Resnet(1), 2)}
     if swapped and names[0] != "gen_Z":
         nets = dict(reversed(nets.items()))
-    tree: dict[str, object] = {"epoch": 7, "D_A": plain.Critic().state_dict()}
+    tree: dict[str, object] = {"epoch": 7, "D_A": plain.Discriminator().state_dict()}
     for name, net in nets.items():
         first, _, last = name.rpartition(".")
         inner = tree if not first else tree.setdefault(first, {})
@@ -79,20 +79,20 @@ def test_a_file_of_one_way_has_no_direction(tmp_path: Path) -> None:
     assert torch.equal(taken(path, "A2B"), taken(path, "B2A"))
 
 
-def test_critics_are_called_critics(tmp_path: Path) -> None:
-    assert "a critic" in refusal(save(tmp_path / "latest_net_D_A.pth", plain.Critic().state_dict()))
+def test_discriminators_are_called_discriminators(tmp_path: Path) -> None:
+    assert "a discriminator" in refusal(save(tmp_path / "latest_net_D_A.pth", plain.Discriminator().state_dict()))
     pixel = nn.Sequential(nn.Conv2d(3, 4, 1), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 1), nn.Identity(), nn.Conv2d(8, 1, 1))
     state = {f"net.{n}": t for n, t in pixel.state_dict().items()}
-    assert "a critic" in refusal(save(tmp_path / "pixel.pth", state))
+    assert "a discriminator" in refusal(save(tmp_path / "pixel.pth", state))
 
 
-def test_the_critics_of_unit_and_cut_too(tmp_path: Path) -> None:
+def test_the_discriminators_of_unit_and_cut_too(tmp_path: Path) -> None:
     rows = {f"cnns.{s}.{n}.conv.weight": torch.rand(8, 3 if n == 0 else 8, 4, 4) for s in (0, 1, 2) for n in range(4)}
     rows |= {f"cnns.{s}.4.weight": torch.rand(1, 8, 1, 1) for s in (0, 1, 2)}
-    assert "a critic" in refusal(save(tmp_path / "dis_00500000.pt", {"a": rows, "b": rows}))
+    assert "a discriminator" in refusal(save(tmp_path / "dis_00500000.pt", {"a": rows, "b": rows}))
     blurred = {f"model.{n}.weight": torch.rand(8, 3 if n == 0 else 8, 4, 4) for n in (0, 3, 7, 11)}
     blurred |= {"model.2.filt": torch.rand(8, 1, 3, 3), "model.14.weight": torch.rand(1, 8, 4, 4)}
-    assert "a critic" in refusal(save(tmp_path / "latest_net_D.pth", blurred))
+    assert "a discriminator" in refusal(save(tmp_path / "latest_net_D.pth", blurred))
 
 
 def test_optimizers_are_called_optimizers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Critics that judge patches: each value of the output map sees one patch of the image.
+"""Discriminators that judge patches: each value of the output map sees one patch of the image.
 
 Isola et al., CVPR 2017, appendix 6.1.2: the basic one sees 70×70 pixels and gives 30×30 values for 256². UNIT's are
 plain stacks of convolutions, that of 2018 at several sizes of the image.
@@ -12,15 +12,15 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from imgcycle.config import CriticConfig
+from imgcycle.config import DiscriminatorConfig
 from imgcycle.nets.layers import conv, norm_module, norm_stage
 from imgcycle.nets.stages import PadMode, pad_planes, step
 
 
-class PatchCritic(nn.Module):
+class PatchDiscriminator(nn.Module):
     """`layers` halving 4×4 convolutions, one more of stride 1, one to a single channel; logits, no sigmoid."""
 
-    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+    def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
         super().__init__()
         layers = 3 if config.kind == "basic" else config.layers
         bias = config.norm != "batch"
@@ -44,12 +44,12 @@ class PatchCritic(nn.Module):
         return cast(Tensor, self.last(x))
 
 
-class PixelCritic(nn.Module):
+class PixelDiscriminator(nn.Module):
     """1×1 convolutions: judges colours alone (8,705 parameters at width 64)."""
 
     min_size = 1
 
-    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+    def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
         super().__init__()
         w = config.width
         bias = config.norm != "batch"
@@ -65,14 +65,14 @@ class PixelCritic(nn.Module):
         return cast(Tensor, self.last(nn.functional.leaky_relu(x, 0.2)))
 
 
-class PlainCritic(nn.Module):
+class PlainDiscriminator(nn.Module):
     """UNIT's: `layers` halving convolutions without norms, each wider by two, and a 1×1 one to a single channel.
 
     That of 2017 has 3×3 kernels over zeros (5 layers from 64 channels on: 6,271,617 parameters), each scale
     of that of 2018 4×4 ones over reflected edges.
     """
 
-    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+    def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
         super().__init__()
         published = config.kind == "plain"
         self.mode: PadMode = "zero" if published else "reflect"
@@ -97,34 +97,34 @@ class PlainCritic(nn.Module):
         return cast(Tensor, self.last(self.features(x)))
 
 
-class MultiScaleCritic(nn.Module):
-    """A plain critic for each of `scales` sizes of the image, halved by 3×3 means (Wang et al., CVPR 2018)."""
+class MultiScaleDiscriminator(nn.Module):
+    """A plain discriminator for each of `scales` sizes of the image, halved by 3×3 means (Wang et al., CVPR 2018)."""
 
-    def __init__(self, config: CriticConfig, channels: int = 3) -> None:
+    def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
         super().__init__()
-        self.critics = nn.ModuleList([PlainCritic(config, channels) for _ in range(config.scales)])
+        self.discriminators = nn.ModuleList([PlainDiscriminator(config, channels) for _ in range(config.scales)])
         # Each halving rounds up.
         self.min_size = (2**config.layers - 1) * 2 ** (config.scales - 1) + 1
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) → a map of logits for each size, the largest first."""
         found = []
-        for n, critic in enumerate(self.critics):
+        for n, discriminator in enumerate(self.discriminators):
             x = nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False) if n else x
-            found.append(critic(x))
+            found.append(discriminator(x))
         return found
 
 
-Critic = PatchCritic | PixelCritic | PlainCritic | MultiScaleCritic
-_KINDS: dict[str, Callable[[CriticConfig, int], Critic]] = {
-    "basic": PatchCritic,
-    "nlayers": PatchCritic,
-    "pixel": PixelCritic,
-    "plain": PlainCritic,
-    "multiscale": MultiScaleCritic,
+Discriminator = PatchDiscriminator | PixelDiscriminator | PlainDiscriminator | MultiScaleDiscriminator
+_KINDS: dict[str, Callable[[DiscriminatorConfig, int], Discriminator]] = {
+    "basic": PatchDiscriminator,
+    "nlayers": PatchDiscriminator,
+    "pixel": PixelDiscriminator,
+    "plain": PlainDiscriminator,
+    "multiscale": MultiScaleDiscriminator,
 }
 
 
-def build_critic(config: CriticConfig, channels: int = 3) -> Critic:
-    """The critic a config describes, freshly made (not initialised the paper's way)."""
+def build_discriminator(config: DiscriminatorConfig, channels: int = 3) -> Discriminator:
+    """The discriminator a config describes, freshly made (not initialised the paper's way)."""
     return _KINDS[config.kind](config, channels)
