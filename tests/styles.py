@@ -13,7 +13,7 @@ from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.native import save_weights
-from imgcycle.weights.own import add_style
+from imgcycle.weights.user_styles import add_style
 
 TINY = NetConfig("compact", 4, 1, "affine")
 
@@ -50,6 +50,6 @@ def save_style(path: Path, seed: int = 0, config: NetConfig = TINY, **card: Any)
 def settle(patch: pytest.MonkeyPatch, home: Path, *names: str) -> None:
     """Make these styles, and no others, the ones that are here; each is a net of its own that works at 32 pixels."""
     patch.setattr("imgcycle.weights.find.homes", lambda: [home])
-    patch.setattr("imgcycle.weights.own.homes", lambda: [home])
+    patch.setattr("imgcycle.weights.user_styles.homes", lambda: [home])
     for seed, name in enumerate(names):
         add_style(str(save_style(home.parent / f"{name}.safetensors", seed, work_size=32)), name)

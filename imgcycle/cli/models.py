@@ -99,7 +99,7 @@ def info(name: Name, json_lines: o.JsonOption = False) -> None:
 def _card(name: str) -> dict[str, Any] | None:
     """What is known of a style that is here, None for one that is yet to be fetched."""
     from imgcycle.errors import StyleNotHere
-    from imgcycle.weights.find import entry_of, find_style
+    from imgcycle.weights.find import find_style, index_entry
 
     try:
         found = find_style(name)
@@ -114,7 +114,7 @@ def _card(name: str) -> dict[str, Any] | None:
     from imgcycle.weights.native import digest, inspect_weights
 
     about = inspect_weights(found.path)
-    return facts | _facts(found.entry or entry_of(digest(found.path))) | {"net": about.config, "card": about.card}
+    return facts | _facts(found.entry or index_entry(digest(found.path))) | {"net": about.config, "card": about.card}
 
 
 @models.command()
@@ -138,8 +138,8 @@ def verify(
 
     from imgcycle.cli.render.console import emit
     from imgcycle.errors import ImgcycleError, WeightsError
-    from imgcycle.weights.find import find_style, index_damage, known_styles, remedy
-    from imgcycle.weights.get import check_origin
+    from imgcycle.weights.fetch import check_origin
+    from imgcycle.weights.find import find_style, index_damage, known_styles, repair_hint
     from imgcycle.weights.native import digest
 
     for name in names or ():
@@ -150,7 +150,7 @@ def verify(
         try:
             found = find_style(name)
             if found.digest and digest(found.path) != found.digest:
-                emit(f"{name}: {found.path} is not the file its index describes ({remedy(found)})")
+                emit(f"{name}: {found.path} is not the file its index describes ({repair_hint(found)})")
                 bad += 1
                 continue
             check_origin(found)
@@ -182,7 +182,7 @@ def get(
     from imgcycle.cli.render.console import emit_json, say
     from imgcycle.cli.render.models import fetching
     from imgcycle.errors import DownloadError
-    from imgcycle.weights.get import check_names, get_style
+    from imgcycle.weights.fetch import check_names, get_style
 
     failed = 0
     with graceful_exit():
@@ -239,7 +239,7 @@ def add(
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted
-    from imgcycle.weights.own import add_style
+    from imgcycle.weights.user_styles import add_style
 
     with graceful_exit(lambda: Interrupted("interrupted; nothing was added")):
         entry, notes = add_style(source, name, direction.value)
@@ -252,7 +252,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A style of 
     """Forget a style that was added, and delete its weights."""
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
-    from imgcycle.weights.own import remove_style
+    from imgcycle.weights.user_styles import remove_style
 
     with graceful_exit():
         gone = remove_style(name)

@@ -28,7 +28,7 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
 
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.models import fetching
-    from imgcycle.weights.get import get_style
+    from imgcycle.weights.fetch import get_style
 
     with graceful_exit(), fetching() as listener:
         get_style(style, (), listener)

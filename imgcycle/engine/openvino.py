@@ -32,7 +32,7 @@ class OpenVinoNet:
     """
 
     def __init__(self, net: Generator, threads: int | None = None) -> None:
-        if net.latent_side is not None:
+        if net.fixed_output_side is not None:
             raise UsageError("OpenVINO cannot run this net, which searches by gradients", "use --backend torch")
         ov = _package()
         try:

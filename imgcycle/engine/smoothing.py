@@ -15,10 +15,10 @@ A net sees every frame for the first time. Two things make its strokes flicker, 
   moves in the photograph leaves no ghost of itself, and light that changes is followed at once. Averages are softer
   than what they average, so fine detail is then raised to the strength that it has in n around.
 
-The net sees frames alone, so several may be in it at once: where each is put on the grid (`place`) and what is blended
-(`settle`) goes in order, the net itself (`translated`) need not. A scene cut forgets everything. The third thing often
-tried, moments of the norms held through time, is left out: what it took of the flicker it took of the contrast
-(tests/benchmarks/flicker.py).
+The net sees frames alone, so several may be in it at once: where each is put on the grid (`align_to_grid`) and what
+is blended (`blend`) goes in order, the net itself (`translated`) need not. A scene cut forgets everything. The third
+thing often tried, moments of the norms held through time, is left out: what it took of the flicker it took of the
+contrast (tests/benchmarks/flicker.py).
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ class TemporalSmoother:
 
         `motion_between` needs frames alone, so it may run ahead in other threads while the net works.
         """
-        at = self.place(motion)
-        return self.settle(frame, self.translated(frame, at), motion, at)
+        at = self.align_to_grid(motion)
+        return self.blend(frame, self.translated(frame, at), motion, at)
 
-    def place(self, motion: Motion | None) -> At:
+    def align_to_grid(self, motion: Motion | None) -> At:
         """Where on the net's grid (down, right) the next frame goes; frames are placed in order."""
         if self.smoothing is not None:
             self._at = (0, 0) if motion is None else _turned(self._at, motion, self.translator.stride)
@@ -116,7 +116,7 @@ class TemporalSmoother:
         with torch.inference_mode():
             return resample.from_tensor(self.translator.whole(resample.to_tensor(frame), at))
 
-    def settle(self, frame: Floats, fresh: Floats, motion: Motion | None, at: At) -> Floats:
+    def blend(self, frame: Floats, fresh: Floats, motion: Motion | None, at: At) -> Floats:
         """The result for the next frame, of which the net made `fresh`; frames are settled in order."""
         if self.smoothing is None:
             return fresh
@@ -127,7 +127,7 @@ class TemporalSmoother:
         self._before, self._change, self._settled = frame.copy(), result - frame, at
         return result
 
-    def lose(self, frame: Floats, at: At) -> None:
+    def skip_frame(self, frame: Floats, at: At) -> None:
         """Settle a frame that the net failed with: the next one is taken as the net makes it."""
         if self.smoothing is not None:
             self._before, self._change, self._settled = frame.copy(), None, at
@@ -159,7 +159,7 @@ class TemporalSmoother:
         """`fresh` with the change that was `shown` on the frame before, where that frame is to be trusted."""
         trust = _trust(before, frame, motion, smoothing.tolerance)[..., None]
         change = fresh - frame
-        mixed = fresh + smoothing.weight * trust * (motion.brought(shown) - change)
+        mixed = fresh + smoothing.weight * trust * (motion.warped(shown) - change)
         calm: Floats = np.clip(mixed + np.sqrt(trust) * _lost(mixed, fresh), 0, 1)
         return calm
 
@@ -181,7 +181,7 @@ def _turned(at: At, motion: Motion, stride: int) -> At:
 
 def _trust(before: Floats, frame: Floats, motion: Motion, tolerance: float) -> Floats:
     """How sure it is, 0..1, that each pixel shows what it showed before, (h, w)."""
-    apart = motion.brought(before, sharp=False) - frame
+    apart = motion.warped(before, sharp=False) - frame
     squared = np.einsum("hwc,hwc->hw", apart, apart) * np.float32(255**2 / 3)
     trust: Floats = np.where(motion.known, np.exp(squared / np.float32(-(tolerance**2))), np.float32(0))
     return trust

@@ -93,7 +93,7 @@ class Translator:
     ) -> None:
         self.strokes = strokes
         """The same for the style's second net, which draws fine strokes at full size."""
-        self.style = replace(style or Style(), clips=net.latent_side is None)
+        self.style = replace(style or Style(), clips=net.fixed_output_side is None)
         self.device = device
         self.dtype = dtype
         self.stride, self.min_size = net.stride, net.min_size

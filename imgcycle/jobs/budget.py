@@ -150,7 +150,7 @@ def row_cost(facts: ImageHeader, task: Task, style: Style) -> ImageCost | None:
     bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
     share = strokes_share(facts.height, facts.width, options, style)
     followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
-    passes = 2 if followed and not reader.laid else 1
+    passes = 2 if followed and not reader.spooled else 1
     return ImageCost(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
 
 

@@ -59,8 +59,8 @@ def stroked_frame(
 
 def frame_plan(height: int, width: int, fine: Translator) -> StripPlan:
     """How the second net does one frame of a clip: in strips, which take little memory and give the same bytes."""
-    walkable = fine.net.stages() is not None
-    return fine.plan(height, width, 2**62, mode="strips" if walkable else "whole")
+    streamable = fine.net.stages() is not None
+    return fine.plan(height, width, 2**62, mode="strips" if streamable else "whole")
 
 
 def in_turn(listener: Callable[[float], None] | None, *plans: StripPlan) -> list[Listener | None]:

@@ -9,7 +9,7 @@ from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, remedy
+from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, repair_hint
 from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
 from imgcycle.weights.usage import usage_of
 
@@ -73,7 +73,7 @@ def open_style(
     ready = _maker(device, precision, backend)
     seen = digest(found.path) if found.digest and found.path.is_file() else ""
     if found.digest and seen != found.digest:
-        raise WeightsError(f"{found.path} is not the file its index describes", remedy(found))
+        raise WeightsError(f"{found.path} is not the file its index describes", repair_hint(found))
     if found.is_foreign:
         return _open_foreign(found, ready)
     seen = seen or digest(found.path)

@@ -12,7 +12,7 @@ from imgcycle.media.files import Data
 from imgcycle.media.image import colour, profiles
 from imgcycle.media.metadata import exif, xmp
 from imgcycle.media.metadata.directories import unwrapped
-from imgcycle.media.metadata.survey import Survey, surveyed
+from imgcycle.media.metadata.survey import Survey, survey_metadata
 
 _HEAD = 65536
 """Bytes among which the boxes on colour are."""
@@ -110,7 +110,7 @@ def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
 def _said(image: Image.Image, data: Data) -> Survey:
     if image.format not in _PARTED:
         return _told(image)
-    return surveyed(data, getattr(getattr(image, "tag_v2", None), "_offset", 0))
+    return survey_metadata(data, getattr(getattr(image, "tag_v2", None), "_offset", 0))
 
 
 def _told(image: Image.Image) -> Survey:
@@ -129,8 +129,8 @@ def _orientation(image: Image.Image, found: Survey) -> int:
     # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
     if image.format == "HEIF":
         return 1
-    stated = found.orientation if image.format == "TIFF" else exif.stated_orientation(found.exif)
-    return stated or xmp.stated_orientation(found.xmp) or 1
+    stated = found.orientation if image.format == "TIFF" else exif.exif_orientation(found.exif)
+    return stated or xmp.xmp_orientation(found.xmp) or 1
 
 
 def _density(image: Image.Image, found: Survey) -> int:

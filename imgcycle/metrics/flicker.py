@@ -27,7 +27,7 @@ class Backward(Protocol):
     def known(self) -> npt.NDArray[np.bool_]:
         """True where the motion is to be trusted, (h, w)."""
 
-    def brought(self, earlier: Floats, *, sharp: bool = True) -> Floats:
+    def warped(self, earlier: Floats, *, sharp: bool = True) -> Floats:
         """An image (h, w, 3) moved."""
 
 
@@ -64,7 +64,7 @@ class Flicker:
         `plain` is the same frame's result without smoothing.
         """
         if back is not None and self._before is not None and back.known.any():
-            apart = back.brought(frame, sharp=False) - self._before
+            apart = back.warped(frame, sharp=False) - self._before
             self._errors.append(float(np.square(apart[back.known], dtype=np.float64).mean()))
         self._before = frame
         self._frames += 1

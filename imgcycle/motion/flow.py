@@ -33,7 +33,7 @@ class Motion:
     forward: Floats
     backward: Floats
 
-    def brought(self, earlier: Floats, *, sharp: bool = True) -> Floats:
+    def warped(self, earlier: Floats, *, sharp: bool = True) -> Floats:
         """An image (h, w, c) that belongs to the earlier frame, moved to where the later frame has its content.
 
         `sharp` interpolates by cubics, else linearly. Outside the image its edge is repeated.
@@ -49,7 +49,7 @@ class Motion:
         A pixel is hidden where the flow there and back does not return, |f_w + b|² > 0.01 (|f_w|² + |b|²) + 0.5;
         at an edge where |∇b|² > 0.01 |b|² + 0.002; or it came from outside the frame.
         """
-        there, back = self.brought(self.forward, sharp=False), self.backward
+        there, back = self.warped(self.forward, sharp=False), self.backward
         hidden = _squared(there + back) > 0.01 * (_squared(there) + _squared(back)) + 0.5
         edge = _steepness(back) > 0.01 * _squared(back) + 0.002
         x, y = self._sources

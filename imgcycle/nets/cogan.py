@@ -52,14 +52,14 @@ class CoganGenerator(Generator):
     """
 
     stride = min_size = 1
-    walkable = False
-    latent_side: int
+    streamable = False
+    fixed_output_side: int
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         widths = [config.width * min(1 << n, 32) for n in range(config.depth, -1, -1)]
         shared = max(0, config.depth - OWN)
-        self.latent_side = SMALLEST << config.depth
+        self.fixed_output_side = SMALLEST << config.depth
         self.fit_steps = FIT_STEPS
         first = nn.ConvTranspose2d(LATENT, widths[0], SMALLEST, bias=False)
         self.trunk = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.PReLU(), *_doublings(widths[: shared + 1]))
@@ -67,7 +67,7 @@ class CoganGenerator(Generator):
             nn.Sequential(*_doublings(widths[shared:]), nn.Conv2d(widths[-1], config.channels, 3, padding=1))
             for _ in range(2)
         )
-        self._picture = config.channels * self.latent_side**2
+        self._picture = config.channels * self.fixed_output_side**2
         planes = sum(w * (SMALLEST << n) ** 2 for n, w in enumerate(widths))
         # Each layer's planes after convolution, norm and activation, and a gradient of each.
         self._values = 6 * (planes + self._picture)
@@ -132,7 +132,7 @@ class CoganGenerator(Generator):
         """
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             # A tensor that was born in inference mode takes part in no gradient; its copy does.
-            images = _resized(x.clone().float(), self.latent_side, self.latent_side)
+            images = _resized(x.clone().float(), self.fixed_output_side, self.fixed_output_side)
             narrow = any(p.dtype != torch.float32 for p in self.parameters())
             exact = copy.deepcopy(self).float() if narrow else self
             made = exact.draw(exact.find(images))[1]

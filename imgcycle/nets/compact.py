@@ -40,7 +40,7 @@ class CompactGenerator(Generator):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         w, c = config.width, config.channels
-        self.walkable = config.norm != "batch"
+        self.streamable = config.norm != "batch"
         self.global_residual = config.global_residual
         self.head = conv(c, w, 5)
         self.down = nn.ModuleList([conv(w, 2 * w, 3), conv(2 * w, 4 * w, 3)])

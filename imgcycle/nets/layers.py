@@ -20,9 +20,9 @@ class Generator(nn.Module):
 
     stride: int = 4
     min_size: int = 8
-    walkable: bool = True
+    streamable: bool = True
     """False where a norm uses statistics of the batch: such a net is run whole."""
-    latent_side: int | None = None
+    fixed_output_side: int | None = None
     """The side of the one square that a net draws which translates by search: for each picture it finds the code that
     draws it. That takes gradients and seconds, and two frames of a clip are not found alike."""
 
@@ -32,7 +32,7 @@ class Generator(nn.Module):
 
     def stages(self) -> list[Stage] | None:
         """The chain, or None for a net that cannot be walked strip by strip."""
-        return self.chain() if self.walkable else None
+        return self.chain() if self.streamable else None
 
     def fixed_values(self) -> int | None:
         """Values alive at most, in a net that has as many for pictures of any size; None where they grow with them."""

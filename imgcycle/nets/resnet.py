@@ -46,7 +46,7 @@ class ResnetGenerator(Generator):
         super().__init__()
         w, c, bias = config.width, config.channels, config.norm != "batch"
         self.config = config
-        self.walkable = config.norm != "batch"
+        self.streamable = config.norm != "batch"
         stride = 1 if config.down == "blur" else 2
         self.head = conv(c, w, 7, bias=bias)
         self.head_norm = norm_module(config.norm, w)

@@ -75,7 +75,7 @@ class Level(nn.Module):
 class UnetGenerator(Generator):
     """`depth` halvings (8 for 256², 7 for 128²), dropout on the middle levels; sides are multiples of 2^depth."""
 
-    walkable = False
+    streamable = False
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()

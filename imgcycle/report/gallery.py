@@ -15,7 +15,7 @@ from typing import IO
 
 from imgcycle._version import __version__
 from imgcycle.media.image.thumbnails import Levels, webp_bytes
-from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
+from imgcycle.report.comparisons import Comparison, Missing, ReportPage
 
 LONGEST = 1600
 """Pixels of a picture's longest side: a laptop's screen, and a phone's at its own density."""
@@ -24,22 +24,22 @@ LONGEST = 1600
 class Gallery:
     """The page on its way into a file: its head, then picture after picture, then its foot.
 
-    Only one exhibit's pictures are in memory at a time.
+    Only one comparison's pictures are in memory at a time.
     """
 
-    def __init__(self, file: IO[bytes], exhibition: Exhibition) -> None:
-        self._file, self._exhibition = file, exhibition
+    def __init__(self, file: IO[bytes], page: ReportPage) -> None:
+        self._file, self._page = file, page
         self._count = 0
-        self._write(_head(exhibition))
+        self._write(_head(page))
 
-    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+    def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
         """Hang one: `pictures` are its input and its results, in order."""
         self._count += 1
-        self._write(_figure(exhibit, pictures, self._count))
+        self._write(_figure(comparison, pictures, self._count))
 
     def finish(self, missing: Sequence[Missing]) -> None:
         """Write what is missing, whose styles these are, and the end."""
-        self._write(f"</main>\n{_missing(missing)}{_foot(self._exhibition)}</body>\n</html>\n")
+        self._write(f"</main>\n{_missing(missing)}{_foot(self._page)}</body>\n</html>\n")
 
     def _write(self, text: str) -> None:
         # A lone surrogate is an undecodable byte of a name that was escaped nowhere else.
@@ -50,12 +50,12 @@ def _own(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
 
 
-def _head(exhibition: Exhibition) -> str:
+def _head(page: ReportPage) -> str:
     script = _own("gallery.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
-    title, styles = escape(exhibition.title), escape(_listed(exhibition.styles))
+    title, styles = escape(page.title), escape(_listed(page.styles))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -81,10 +81,10 @@ n and p go from picture to picture</span>.</p>
 """
 
 
-def _figure(exhibit: Exhibit, pictures: Sequence[Levels], number: int) -> str:
-    name = escape(exhibit.title)
+def _figure(comparison: Comparison, pictures: Sequence[Levels], number: int) -> str:
+    name = escape(comparison.title)
     height, width = pictures[0].shape[:2]
-    styles = [escape(style) for style, _ in exhibit.after]
+    styles = [escape(style) for style, _ in comparison.after]
     images = [
         _image(made, "after", f"{name}, after: {style}", hidden=n > 0)
         for n, (style, made) in enumerate(zip(styles, pictures[1:], strict=True))
@@ -132,8 +132,8 @@ def _missing(missing: Sequence[Missing]) -> str:
     return f'<section class="missing">\n<h2>Not shown</h2>\n<ul>\n{items}\n</ul>\n</section>\n'
 
 
-def _foot(exhibition: Exhibition) -> str:
-    credits = "\n".join(f"<p>{escape(credit.line)}</p>" for credit in exhibition.credits)
+def _foot(page: ReportPage) -> str:
+    credits = "\n".join(f"<p>{escape(credit.line)}</p>" for credit in page.credits)
     return f"<footer>\n{credits}\n<p>Made with imgcycle {__version__}.</p>\n</footer>\n"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 WIDTH = 2000
 """Pixels of a sheet's width, about: less where a few pictures do not fill it."""
 MARGIN, GUTTER, SEAM = 56, 40, 6
-"""Around everything; between exhibits; between the pictures of one, where there are two (else half a gutter)."""
+"""Around everything; between comparisons; between the pictures of one, where there are two (else half a gutter)."""
 HEAD = 128
 """What the heading takes below the upper margin."""
 _HEIGHTS = [round(720 * 0.93**n) for n in range(27)]
@@ -37,7 +37,7 @@ class LayoutBox:
 @dataclass(frozen=True)
 class SheetLayout:
     """A sheet's size without its foot, the size of letters below the pictures, and a box for each picture of each
-    exhibit, in order."""
+    comparison, in order."""
 
     width: int
     height: int
@@ -62,15 +62,15 @@ class _Strip:
         return self.count * self.ratio * height + (self.count - 1) * self.gap
 
 
-def most_exhibits(pictures: int) -> int:
-    """How many exhibits of so many pictures each a sheet has room for."""
+def most_comparisons(pictures: int) -> int:
+    """How many comparisons of so many pictures each a sheet has room for."""
     return max(1, _MOST // pictures)
 
 
 def lay_out(ratios: Sequence[float], pictures: int) -> SheetLayout:
-    """A layout for exhibits of these widths / heights, of `pictures` pictures each.
+    """A layout for comparisons of these widths / heights, of `pictures` pictures each.
 
-    The pictures of one exhibit stay in one row, unless it is the only one and has more than two.
+    The pictures of one comparison stay in one row, unless it is the only one and has more than two.
     """
     bounded = [min(_FLAT, max(_TALL, ratio)) for ratio in ratios]
     alone = len(bounded) == 1 and pictures > 2

@@ -29,7 +29,7 @@ class Ink:
     size: int
 
 
-def write(
+def draw_text(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, ink: Ink, room: int, face: Face | None = None
 ) -> None:
     """One line with its top left corner `at`, cut in the middle when it is wider than `room` pixels."""

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from imgcycle._version import __version__
 from imgcycle.media.image.thumbnails import Levels
-from imgcycle.report.exhibits import Exhibit, Exhibition, Missing
+from imgcycle.report.comparisons import Comparison, Missing, ReportPage
 from imgcycle.report.layout import HEAD, MARGIN, LayoutBox, SheetLayout
-from imgcycle.report.lettering import Ink, face_for, wrapped, write
+from imgcycle.report.lettering import Ink, draw_text, face_for, wrapped
 
 PAPER, INK, FAINT = (250, 249, 247), (38, 38, 42), (110, 108, 105)
 _LINE = 24
@@ -21,21 +21,21 @@ _NAMED = 3
 
 
 class Sheet:
-    """A sheet on its way: exhibits are hung one after another, then it is finished."""
+    """A sheet on its way: comparisons are hung one after another, then it is finished."""
 
-    def __init__(self, exhibition: Exhibition, layout: SheetLayout) -> None:
-        self.exhibition, self.layout = exhibition, layout
+    def __init__(self, page: ReportPage, layout: SheetLayout) -> None:
+        self.page, self.layout = page, layout
         self._pixels = _paper(layout.height, layout.width)
         self._labels: list[tuple[LayoutBox, str, int]] = []
         self._count = 0
 
-    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+    def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
         """Hang one: `pictures` are its input and its results, in order; a style it has none in leaves a gap."""
         before, *boxes = self.layout.boxes[self._count]
         self._count += 1
         alone = len(self.layout.boxes) == 1
-        made = dict(zip((style for style, _ in exhibit.after), pictures[1:], strict=True))
-        for box, style in zip(boxes, self.exhibition.styles, strict=True):
+        made = dict(zip((style for style, _ in comparison.after), pictures[1:], strict=True))
+        for box, style in zip(boxes, self.page.styles, strict=True):
             if style in made:
                 self._hang(box, made[style])
             # Of many pairs the heading tells once what all the right halves are.
@@ -43,14 +43,14 @@ class Sheet:
             self._labels.append((box, label if style in made else f"{style}: none", box.width))
         self._hang(before, pictures[0])
         wide = boxes[0].left + boxes[0].width - before.left if len(boxes) == 1 and not alone else before.width
-        self._labels.append((before, "before" if alone else exhibit.title, wide))
+        self._labels.append((before, "before" if alone else comparison.title, wide))
 
     def finish(self, missing: Sequence[Missing], more: int = 0) -> Levels:
-        """The whole sheet, uint8 (h, w, 3); `more` exhibits had no room."""
+        """The whole sheet, uint8 (h, w, 3); `more` comparisons had no room."""
         layout = self.layout
         room = layout.width - 2 * MARGIN
         small = Ink(FAINT, 15)
-        said = _foot(self.exhibition, missing, more)
+        said = _foot(self.page, missing, more)
         face = face_for("".join(said), small.size)
         foot = [line for text in said for line in wrapped(text, face, room)]
         below = _paper(MARGIN + _LINE * len(foot), layout.width)
@@ -59,12 +59,12 @@ class Sheet:
         image = Image.fromarray(self._pixels)
         self._pixels = below
         draw = ImageDraw.Draw(image)
-        write(draw, (MARGIN, MARGIN), self.exhibition.title, Ink(INK, 36), room)
-        write(draw, (MARGIN, MARGIN + HEAD - 76), ", ".join(self.exhibition.styles), Ink(FAINT, 22), room)
+        draw_text(draw, (MARGIN, MARGIN), self.page.title, Ink(INK, 36), room)
+        draw_text(draw, (MARGIN, MARGIN + HEAD - 76), ", ".join(self.page.styles), Ink(FAINT, 22), room)
         for box, text, wide in self._labels:
-            write(draw, (box.left, box.top + box.height + 7), text, Ink(FAINT, layout.letters), wide)
+            draw_text(draw, (box.left, box.top + box.height + 7), text, Ink(FAINT, layout.letters), wide)
         for n, line in enumerate(foot):
-            write(draw, (MARGIN, layout.height + _LINE * n), line, small, room, face)
+            draw_text(draw, (MARGIN, layout.height + _LINE * n), line, small, room, face)
         return np.asarray(image)
 
     def _hang(self, box: LayoutBox, pixels: Levels) -> None:
@@ -88,8 +88,8 @@ def _paper(height: int, width: int) -> Levels:
     return paper
 
 
-def _foot(exhibition: Exhibition, missing: Sequence[Missing], more: int) -> list[str]:
-    lines = [credit.line for credit in exhibition.credits]
+def _foot(page: ReportPage, missing: Sequence[Missing], more: int) -> list[str]:
+    lines = [credit.line for credit in page.credits]
     if more:
         lines.append(f"{more} more have no room here; these are spread over the whole.")
     if missing:

@@ -14,7 +14,7 @@ from imgcycle.engine import resample
 from imgcycle.engine.strokes import calmed
 from imgcycle.engine.translator import WORK_SIZE, Translator
 from imgcycle.errors import UsageError, WeightsError
-from imgcycle.weights.find import find_style, remedy
+from imgcycle.weights.find import find_style, repair_hint
 from imgcycle.weights.native import digest, load_generator
 from imgcycle.weights.usage import usage_of
 
@@ -34,7 +34,7 @@ class FirstNet:
             )
         self.digest = digest(found.path)
         if found.digest and found.digest != self.digest:
-            raise WeightsError(f"{found.path} is not the file its index describes", remedy(found))
+            raise WeightsError(f"{found.path} is not the file its index describes", repair_hint(found))
         self.net, self.about = load_generator(found.path)
         usage = usage_of(found, self.about.card, self.digest)
         self.work_size = usage.work_size or WORK_SIZE

@@ -24,7 +24,7 @@ _LONGEST, _LONGEST_ERROR = 60, 200
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnreadableKind:
     """A file that holds no weights this program can read: what it is, and what to do about it."""
 
     what: str
@@ -54,7 +54,7 @@ def is_weights(path: Path) -> bool:
     return _is_safetensors(head) or head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] <= b"\x05")
 
 
-def stranger(path: Path) -> Stranger | None:
+def unreadable_kind(path: Path) -> UnreadableKind | None:
     """What a file is that is no PyTorch file, as far as its first bytes tell."""
     try:
         return _stranger(_head(path), path)
@@ -149,23 +149,23 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 """Where some bytes stand, what file that is, and what to do."""
 
 
-def _stranger(head: bytes, path: Path) -> Stranger | None:
+def _stranger(head: bytes, path: Path) -> UnreadableKind | None:
     name = path.name
     onnx = (head[:1] == b"\x08" and b"\x12" in head[2:4]) or b"onnx" in head[:64].lower()
     checkpoint = ".ckpt" in name and (".data-" in name or path.suffix in (".index", ".meta"))
     others = (
-        (not head, Stranger("an empty file", AGAIN)),
-        (not head.strip(b"\0"), Stranger("a file of zeros", AGAIN)),
-        *((head[at : at + len(magic)] == magic, Stranger(what, hint)) for at, magic, what, hint in _MAGIC),
-        (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0", Stranger("a BMP picture", _INPUT)),
-        (onnx, Stranger("an ONNX model", "ONNX models are not read; the PyTorch file that it was made from is")),
-        (b"saved_model_schema_version" in head or name == "saved_model.pb", Stranger(_SAVED_MODEL, _TENSORFLOW)),
-        (checkpoint, Stranger("a checkpoint of TensorFlow", _TENSORFLOW)),
+        (not head, UnreadableKind("an empty file", AGAIN)),
+        (not head.strip(b"\0"), UnreadableKind("a file of zeros", AGAIN)),
+        *((head[at : at + len(magic)] == magic, UnreadableKind(what, hint)) for at, magic, what, hint in _MAGIC),
+        (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0", UnreadableKind("a BMP picture", _INPUT)),
+        (onnx, UnreadableKind("an ONNX model", "ONNX models are not read; the PyTorch file that it was made from is")),
+        (b"saved_model_schema_version" in head or name == "saved_model.pb", UnreadableKind(_SAVED_MODEL, _TENSORFLOW)),
+        (checkpoint, UnreadableKind("a checkpoint of TensorFlow", _TENSORFLOW)),
     )
     return next((words for applies, words in others if applies), None) or _text(head)
 
 
-def _text(head: bytes) -> Stranger | None:
+def _text(head: bytes) -> UnreadableKind | None:
     """Words for a file that can be read as text; None for one that cannot, and for a pickle of protocol 0."""
     codec = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     text = head.decode(codec, "ignore").lstrip("\ufeff \t\r\n")
@@ -179,23 +179,23 @@ def _text(head: bytes) -> Stranger | None:
     line = text.splitlines()[0] if text else ""
     said = shown(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
     others = (
-        ("/annex/objects/" in start, Stranger("a git-annex pointer", "fetch the file itself: git annex get")),
-        (page, Stranger("a web page", _PAGE)),
-        (refusal, Stranger("a server's refusal", _PAGE)),
-        (start.startswith("<"), Stranger("an XML document", _TENSORS)),
-        ("model_checkpoint_path:" in start, Stranger("a list of TensorFlow's checkpoints", _TENSORFLOW)),
-        (start.startswith(("{", "[")), Stranger("a JSON text", _TENSORS)),
+        ("/annex/objects/" in start, UnreadableKind("a git-annex pointer", "fetch the file itself: git annex get")),
+        (page, UnreadableKind("a web page", _PAGE)),
+        (refusal, UnreadableKind("a server's refusal", _PAGE)),
+        (start.startswith("<"), UnreadableKind("an XML document", _TENSORS)),
+        ("model_checkpoint_path:" in start, UnreadableKind("a list of TensorFlow's checkpoints", _TENSORFLOW)),
+        (start.startswith(("{", "[")), UnreadableKind("a JSON text", _TENSORS)),
         (_is_old_pickle(head), None),
-        (bool(said), Stranger(f"a text, beginning with “{said}”", _TENSORS)),
-        (True, Stranger("a text", _TENSORS)),
+        (bool(said), UnreadableKind(f"a text, beginning with “{said}”", _TENSORS)),
+        (True, UnreadableKind("a text", _TENSORS)),
     )
     return next(words for applies, words in others if applies)
 
 
-def _pointer(text: str) -> Stranger:
+def _pointer(text: str) -> UnreadableKind:
     size = next((line.removeprefix("size ") for line in text.splitlines() if line.startswith("size ")), "")
     of = f" of a file of {int(size):,} bytes" if size.isascii() and size.isdigit() and len(size) < 16 else ""
-    return Stranger(f"a Git LFS pointer{of}", "fetch the file itself: git lfs pull")
+    return UnreadableKind(f"a Git LFS pointer{of}", "fetch the file itself: git lfs pull")
 
 
 def _is_old_pickle(head: bytes) -> bool:
@@ -203,7 +203,7 @@ def _is_old_pickle(head: bytes) -> bool:
     return head[:1] in b"(cILlSV]})" and head.count(b"\n") > 1 and b" " not in head.split(b"\n", 1)[0]
 
 
-def _folder(path: Path) -> Stranger:
+def _folder(path: Path) -> UnreadableKind:
     if (path / "saved_model.pb").exists():
-        return Stranger(f"a folder with {_SAVED_MODEL}", _TENSORFLOW)
-    return Stranger("a folder", "name the file, or a run folder of `imgcycle train`")
+        return UnreadableKind(f"a folder with {_SAVED_MODEL}", _TENSORFLOW)
+    return UnreadableKind("a folder", "name the file, or a run folder of `imgcycle train`")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgcycle.errors import StyleNotHere, UnknownStyle, UsageError, WeightsError
-from imgcycle.weights.contents import is_weights, kind_of_weights, stranger
+from imgcycle.weights.contents import is_weights, kind_of_weights, unreadable_kind
 from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, sound_index, sound_remote
 
 Direction = Literal["A2B", "B2A"]
@@ -121,7 +121,7 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     if there == "file":
         if is_weights(path):
             return FoundStyle(_label(path), path, direction=direction)
-        words = stranger(path)
+        words = unreadable_kind(path)
         what, hint = (f" but {words.what}", words.hint) if words else ("", None)
         raise UnknownStyle(f"{style} is no weights file{what}", hint)
     near = _suggestion(style, sorted(known), sorted(remote))
@@ -139,14 +139,14 @@ def check_way(what: str, asked: Direction, held: object = None, hint: str | None
     raise UsageError(f"{what} holds no {asked}, but one way alone{way}", hint or "leave --direction out")
 
 
-def entry_of(sha256: str) -> IndexEntry | None:
+def index_entry(sha256: str) -> IndexEntry | None:
     """What an index says of weights of this digest, wherever they lie; None when none knows them or can be read."""
     with contextlib.suppress(WeightsError):
         return next((found.entry for found in known_styles().values() if found.digest == sha256), None)
     return None
 
 
-def remedy(found: FoundStyle) -> str:
+def repair_hint(found: FoundStyle) -> str:
     """What to do about weights that are not the file their index describes."""
     if found.label in remote_styles():
         return f"imgcycle models get {found.label}"

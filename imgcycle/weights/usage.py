@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from imgcycle.weights.find import FoundStyle, entry_of
+from imgcycle.weights.find import FoundStyle, index_entry
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Usage:
 
 def usage_of(found: FoundStyle, card: dict[str, Any], digest: str) -> Usage:
     """What the index says of a style, else what one says of the same weights, else its card."""
-    entry = found.entry or entry_of(digest)
+    entry = found.entry or index_entry(digest)
     said = card.get("strokes")
     fine = said if isinstance(said, dict) else {}
     work_size = (entry.work_size if entry else None) or _number(card.get("work_size"), 16, 65536)

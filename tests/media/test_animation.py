@@ -114,12 +114,12 @@ def test_gain_maps_and_motion_trailers_are_dropped(translator: Translator) -> No
 
 @pytest.mark.parametrize("packet", [b"<!DOCTYPE a [<!ENTITY x 'y'>]><a/>", b"no xml", b"<x:xmpmeta>", b"\xff\xfe\0"])
 def test_strange_packets_are_dropped(packet: bytes) -> None:
-    assert xmp.made_true(packet, None) == b""
-    assert xmp.recipe_of(xmp.made_true(packet, {"a": 1})) == {"a": 1}
+    assert xmp.updated_xmp(packet, None) == b""
+    assert xmp.recipe_of(xmp.updated_xmp(packet, {"a": 1})) == {"a": 1}
 
 
 def test_a_recipe_is_replaced_not_stacked() -> None:
-    twice = xmp.made_true(xmp.made_true(b"", {"style": "one"}), {"style": "two"})
+    twice = xmp.updated_xmp(xmp.updated_xmp(b"", {"style": "one"}), {"style": "two"})
     assert twice.count(b"imgcycle:recipe=") == 1
     assert xmp.recipe_of(twice) == {"style": "two"}
 

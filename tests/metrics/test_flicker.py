@@ -18,7 +18,7 @@ class Still:
         self.known: npt.NDArray[np.bool_] = np.zeros((height, width), np.bool_)
         self.known[:, : width // 2] = True
 
-    def brought(self, earlier: Floats, *, sharp: bool = True) -> Floats:  # noqa: ARG002
+    def warped(self, earlier: Floats, *, sharp: bool = True) -> Floats:  # noqa: ARG002
         return earlier
 
 

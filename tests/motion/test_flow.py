@@ -18,8 +18,8 @@ def test_a_pan_is_found_to_a_tenth_of_a_pixel_and_undone(shift: tuple[float, flo
     inner = (slice(12, -12), slice(12, -12))
     assert np.abs(np.median(motion.forward[inner], axis=(0, 1)) - shift[::-1]).max() < 0.1
     assert np.abs(np.median(motion.backward[inner], axis=(0, 1)) + shift[::-1]).max() < 0.1
-    assert np.abs(motion.brought(before) - after)[inner].mean() < 0.006
-    assert np.abs(motion.reversed().brought(after) - before)[inner].mean() < 0.006
+    assert np.abs(motion.warped(before) - after)[inner].mean() < 0.006
+    assert np.abs(motion.reversed().warped(after) - before)[inner].mean() < 0.006
     assert motion.known[inner].mean() > 0.97
 
 
@@ -28,7 +28,7 @@ def test_nothing_moved_is_exactly_that() -> None:
     motion = measure_motion(frame, frame.copy())
     assert not motion.backward.any()
     assert motion.known.all()
-    assert np.array_equal(motion.brought(frame), frame)
+    assert np.array_equal(motion.warped(frame), frame)
 
 
 def test_what_a_moving_object_uncovers_is_not_known() -> None:
@@ -59,7 +59,7 @@ def test_threads_do_not_change_a_byte() -> None:
         for number in (1, 4):
             cv2.setNumThreads(number)
             motion = measure_motion(before, after)
-            found.append(motion.backward.tobytes() + motion.brought(before).tobytes() + motion.known.tobytes())
+            found.append(motion.backward.tobytes() + motion.warped(before).tobytes() + motion.known.tobytes())
     finally:
         cv2.setNumThreads(threads)
     assert found[0] == found[1]
@@ -74,4 +74,4 @@ def test_frames_of_any_size_have_a_motion(short: int, long: int, upright: bool) 
     assert motion.backward.shape == motion.forward.shape == (*size, 2)
     assert np.isfinite(motion.backward).all()
     assert motion.known.shape == size
-    assert motion.brought(frames[0]).shape == (*size, 3)
+    assert motion.warped(frames[0]).shape == (*size, 3)

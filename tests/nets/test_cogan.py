@@ -65,7 +65,7 @@ def test_the_published_one_for_faces_is_1024_to_32_channels_wide() -> None:
     net = build_generator(NetConfig("cogan", 32, 5, "batch"))
     assert isinstance(net, CoganGenerator)
     widths = [m.out_channels for m in (*net.trunk, *net.target) if isinstance(m, torch.nn.ConvTranspose2d)]
-    assert (net.latent_side, widths) == (128, [1024, 512, 256, 128, 64, 32])
+    assert (net.fixed_output_side, widths) == (128, [1024, 512, 256, 128, 64, 32])
     ends = 2 * (4 * 4 * (128 * 64 + 64 * 32) + 2 * (64 + 32) + 2 + 32 * 27 + 3)
     trunk = 16 * (100 * 1024 + 1024 * 512 + 512 * 256 + 256 * 128) + 2 * (1024 + 512 + 256 + 128) + 4
     assert parameter_count(net) == trunk + ends

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgcycle.report.exhibits import Missing
+from imgcycle.report.comparisons import Missing
 from imgcycle.report.gallery import Gallery
-from tests.report.exhibitions import ODD, exhibition, plain
+from tests.report.pages import ODD, plain, report_page
 
 
 class Page(HTMLParser):
@@ -50,10 +50,10 @@ def written(
     titles: list[str], styles: tuple[str, ...] = ("monet",), missing: tuple[Missing, ...] = ()
 ) -> tuple[str, Page]:
     out = io.BytesIO()
-    of = exhibition(titles, styles)
+    of = report_page(titles, styles)
     page = Gallery(out, of)
-    for n, exhibit in enumerate(of.exhibits):
-        page.add(exhibit, [plain(10 + n), *(plain(100 + n) for _ in styles)])
+    for n, comparison in enumerate(of.comparisons):
+        page.add(comparison, [plain(10 + n), *(plain(100 + n) for _ in styles)])
     page.finish(missing)
     text = out.getvalue().decode("utf-8")
     return text, Page(text)

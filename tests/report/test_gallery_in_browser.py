@@ -27,7 +27,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from imgcycle.cli.app import run
 from tests.media.pictures import encoded, scene
-from tests.report.exhibitions import ODD
+from tests.report.pages import ODD
 from tests.styles import settle
 
 NAMES = [*ODD, "line\nbreak.png"]

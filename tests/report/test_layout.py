@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.report.layout import GUTTER, HEAD, MARGIN, SEAM, WIDTH, LayoutBox, lay_out, most_exhibits
+from imgcycle.report.layout import GUTTER, HEAD, MARGIN, SEAM, WIDTH, LayoutBox, lay_out, most_comparisons
 
 RATIOS = st.lists(st.floats(0.05, 20), min_size=1, max_size=24)
 
@@ -43,23 +43,25 @@ def test_every_picture_has_a_place_of_its_own_and_its_shape(ratios: list[float],
     assert found.longest == max(max(box.width, box.height) for box in boxes)
 
 
-@pytest.mark.parametrize(("exhibits", "pictures"), [(1, 2), (1, 4), (2, 2), (4, 2), (9, 2), (60, 2), (4, 4), (12, 4)])
-def test_photographs_fill_the_width(exhibits: int, pictures: int) -> None:
-    found = lay_out([1.5] * exhibits, pictures)
+@pytest.mark.parametrize(
+    ("comparisons", "pictures"), [(1, 2), (1, 4), (2, 2), (4, 2), (9, 2), (60, 2), (4, 4), (12, 4)]
+)
+def test_photographs_fill_the_width(comparisons: int, pictures: int) -> None:
+    found = lay_out([1.5] * comparisons, pictures)
     assert abs(found.width - WIDTH) <= 2
     assert 0.4 < found.width / found.height < 2.4
     rows = {row[0].top: row[-1].left + row[-1].width for row in found.boxes}
     assert all(abs(end - (WIDTH - MARGIN)) <= 2 for end in list(rows.values())[:-1])
 
 
-def test_a_pair_touches_and_exhibits_do_not() -> None:
+def test_a_pair_touches_and_comparisons_do_not() -> None:
     (before, after), (next_one, _) = lay_out([1.5, 1.5, 1.5, 1.5], 2).boxes[:2]
     assert after.left - before.left - before.width == pytest.approx(SEAM, abs=1)
     assert next_one.left - after.left - after.width == pytest.approx(GUTTER, abs=1)
 
 
 def test_a_sheet_has_an_end() -> None:
-    assert most_exhibits(2) == 200
-    assert most_exhibits(4) == 100
-    assert most_exhibits(1000) == 1
+    assert most_comparisons(2) == 200
+    assert most_comparisons(4) == 100
+    assert most_comparisons(1000) == 1
     assert lay_out([1.5] * 200, 2).height < 8000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from imgcycle.report import lettering
-from imgcycle.report.lettering import Ink, face_for, fitted, spelled, wrapped, write
+from imgcycle.report.lettering import Ink, draw_text, face_for, fitted, spelled, wrapped
 
 FACE = face_for("", 17)
 
@@ -45,7 +45,7 @@ def test_no_character_is_beyond_a_line() -> None:
     for odd in "\n\r\x00\x1c\x85\u2028\u2029\u202e\ud800":
         assert spelled(f"we{odd}ird", FACE) == "we?ird"
         assert face_for(f"we{odd}ird", 17) is FACE
-        write(draw, (0, 0), f"we{odd}ird", Ink((0, 0, 0), 17), 100)
+        draw_text(draw, (0, 0), f"we{odd}ird", Ink((0, 0, 0), 17), 100)
 
 
 def test_a_long_text_is_measured_a_few_times() -> None:

@@ -13,7 +13,7 @@ from imgcycle.errors import UnknownStyle, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.training.ema import Ema
 from imgcycle.training.storage.start import start_from_weights
-from imgcycle.weights.own import add_style
+from imgcycle.weights.user_styles import add_style
 from tests.styles import TINY, save_style, tiny_net
 from tests.weights.importers import plain
 from tests.weights.importers.plain import lively

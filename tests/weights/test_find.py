@@ -12,7 +12,7 @@ from imgcycle.weights.find import find_style, known_styles
 from imgcycle.weights.importers import convert_checkpoint
 from imgcycle.weights.index import read_index
 from imgcycle.weights.native import digest
-from imgcycle.weights.own import add_style
+from imgcycle.weights.user_styles import add_style
 from tests.styles import save_style, settle
 from tests.weights.importers import plain
 

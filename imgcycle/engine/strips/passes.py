@@ -76,19 +76,19 @@ class Pass:
     stores: tuple[int, ...]
 
 
-def goals(nodes: Sequence[Node]) -> list[int]:
+def pass_ends(nodes: Sequence[Node]) -> list[int]:
     """Where each pass ends: at what each norm is to be measured on, and at the result."""
     return [node.parents[0] for node in nodes if isinstance(node.stage, Norm)] + [len(nodes) - 1]
 
 
-def cut(nodes: Sequence[Node], kept: Iterable[int]) -> list[Pass]:
+def cut_into_passes(nodes: Sequence[Node], kept: Iterable[int]) -> list[Pass]:
     """The passes of a net when the planes `kept` are stored by the first pass that computes them.
 
     A plane that no later pass would read is not stored.
     """
     wanted, stored = set(kept) - {0}, set[int]()
     drafts: list[tuple[int, list[int], list[int], list[int]]] = []
-    for goal in goals(nodes):
+    for goal in pass_ends(nodes):
         leaves, inner = _ancestors(nodes, goal, stored)
         stores = [n for n in inner if n in wanted]
         drafts.append((goal, leaves, inner, stores))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from imgcycle.engine.full_frame import last_uses
 from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.engine.padding import padded_size
-from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, cut, goals, trace
+from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, cut_into_passes, pass_ends, trace
 from imgcycle.engine.strips.rows import shape_after
 from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
@@ -82,7 +82,7 @@ class StripPlan:
     multiply_adds: float = 0.0
     whole_multiply_adds: float = 0.0
     whole_bytes: int = 0
-    walkable: bool = True
+    streamable: bool = True
 
     @property
     def plane_bytes(self) -> int:
@@ -101,12 +101,12 @@ class StripPlan:
 
     def passes(self, nodes: Sequence[Node]) -> list[Pass]:
         """The passes over a traced chain."""
-        return cut(nodes, self.kept)
+        return cut_into_passes(nodes, self.kept)
 
     def __str__(self) -> str:
         picture = f"{self.width} × {self.height}"
         if self.mode == "whole":
-            why = "" if self.walkable else " (this net cannot be run in strips)"
+            why = "" if self.streamable else " (this net cannot be run in strips)"
             return f"{picture}: whole{why}, {_size(self.whole_bytes)} of planes in memory."
         kept = f"{_size(self.plane_bytes)} of kept planes in memory"
         if self.spill_bytes:
@@ -150,7 +150,7 @@ def make_plan(
     if chain is None:
         if mode == "strips":
             raise UsageError("this net cannot be run in strips: its norms or skips span the whole picture")
-        base = replace(base, whole_bytes=untraced_bytes(net, channels, tall, wide, size), walkable=False)
+        base = replace(base, whole_bytes=untraced_bytes(net, channels, tall, wide, size), streamable=False)
         if mode == "auto" and base.whole_bytes > room:
             raise _too_little(base, memory, held + base.whole_bytes)
         return base
@@ -253,7 +253,7 @@ def _too_little(base: StripPlan, memory: int, least: int) -> UsageError:
 
 def _spilled(nodes: tuple[Node, ...], size: int, rows: int = 1) -> int:
     """What strips of `rows` rows take when all kept planes are on disk."""
-    passes = cut(nodes, _mandatory(nodes))
+    passes = cut_into_passes(nodes, _mandatory(nodes))
     schedules = [PassSchedule(nodes, p) for p in passes]
     return _resident(max(s.strip_bytes(min(rows, s.height), size) for s in schedules))
 
@@ -266,12 +266,12 @@ def _resident(strip: int) -> int:
 def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_type: torch.dtype) -> StripPlan:
     """The fewest multiply-adds among the ways that keep all in memory; else the least kept, partly on disk."""
     must = _mandatory(nodes)
-    may = sorted(set(goals(nodes)[:-1]) - must)[:_OPTIONAL]
+    may = sorted(set(pass_ends(nodes)[:-1]) - must)[:_OPTIONAL]
     strips = min(max(_resident(STRIP_BYTES), _spilled(nodes, size, _GOOD_ROWS)), room)
     ways = []
     for chosen in itertools.chain.from_iterable(itertools.combinations(may, k) for k in range(len(may) + 1)):
         kept = must | set(chosen)
-        passes = cut(nodes, kept)
+        passes = cut_into_passes(nodes, kept)
         buffers = _buffers(nodes, passes, kept_type)
         spills = sum(b.bytes for b in buffers) + strips > room
         if not spills or not chosen:
@@ -296,7 +296,7 @@ def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_t
 def _mandatory(nodes: Sequence[Node]) -> set[int]:
     """What is always kept: the smallest planes that are measured or added, or all work would be done over and over."""
     smallest = min(node.height * node.width for node in nodes)
-    found = set(goals(nodes)[:-1])
+    found = set(pass_ends(nodes)[:-1])
     for n, node in enumerate(nodes):
         if isinstance(node.stage, Add):
             found |= {n, *node.parents}

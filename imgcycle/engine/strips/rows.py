@@ -126,7 +126,7 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
             return _blurred(_bordered(stage, x, first, height, span, (before, after), stage.mode), stage)
         case ConvTranspose():
             grown = F.conv_transpose2d(
-                joined(x).to(stage.weight.dtype),
+                concatenated(x).to(stage.weight.dtype),
                 stage.weight,
                 stage.bias,
                 stage.stride,
@@ -137,15 +137,15 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
             return grown[:, :, lo - at : hi - at]
         case FusedUpsampleConv() | SubpixelConv():
             start, end = rows_needed(stage, lo, hi)
-            made = stage(joined(x).to(stage.weight.dtype), start < 0, end > height)
+            made = stage(concatenated(x).to(stage.weight.dtype), start < 0, end > height)
             # Whole pairs of rows are made, of which the first and the last may have only one that is wanted.
             extra = 0 if isinstance(stage, FusedUpsampleConv) and stage.phased else lo % 2
             return made[:, :, extra : extra + hi - lo]
         case Upsample():
-            grown = upsample(joined(x), stage.mode)
+            grown = upsample(concatenated(x), stage.mode)
             return grown[:, :, lo - 2 * first : hi - 2 * first]
         case Activation() | Head():
-            return step(stage, joined(x), {})
+            return step(stage, concatenated(x), {})
         case _:
             raise ValueError(f"{type(stage).__name__} is no matter of one plane's rows")
 
@@ -157,7 +157,9 @@ def in_place(stage: AnyStage, x: Tensor) -> Tensor:
     return widened(x).tanh_()
 
 
-def joined(pieces: list[Tensor], pads: tuple[int, int, int, int] = (0, 0, 0, 0), mode: PadMode = "zero") -> Tensor:
+def concatenated(
+    pieces: list[Tensor], pads: tuple[int, int, int, int] = (0, 0, 0, 0), mode: PadMode = "zero"
+) -> Tensor:
     """Consecutive pieces as one, padded by (left, right, top, bottom), in a single copy.
 
     The width is padded first and whole rows are then mirrored, which is what padding both at once does.
@@ -196,7 +198,7 @@ def _bordered(
     """Exactly the rows that a stage needs for `span`, with borders, from the pieces that begin at row `first`."""
     start, end = rows_needed(stage, *span)
     top, bottom = max(0, -start), max(0, end - height)
-    rows = joined(x, (*sides, top, bottom), mode)
+    rows = concatenated(x, (*sides, top, bottom), mode)
     extra = max(start, 0) - first
     return rows[:, :, extra : extra + end - start]
 

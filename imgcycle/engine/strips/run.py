@@ -20,7 +20,7 @@ from imgcycle.engine.fused import AnyStage
 from imgcycle.engine.row_io import PaddedSource, RowSink, RowSource
 from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, Step, trace
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strips.rows import computed, in_place, joined
+from imgcycle.engine.strips.rows import computed, concatenated, in_place
 from imgcycle.engine.strips.spill import FilePlanes, MemoryPlanes, Planes
 from imgcycle.engine.strips.statistics import Affine, NormStatistics, affine_of
 from imgcycle.errors import ImgcycleError
@@ -169,7 +169,7 @@ class _Stream:
             keep = schedule.carried_from(node, after)
             if keep < after[node]:
                 # Copied: a view would keep the whole strip alive, or be overwritten with its plane.
-                carry[node] = [(keep, joined(list(_cut(windows[node], keep, after[node]))).clone())]
+                carry[node] = [(keep, concatenated(list(_cut(windows[node], keep, after[node]))).clone())]
             for parent in step.parents:
                 left[parent] -= 1
                 if not left[parent]:
@@ -244,7 +244,7 @@ def _adding(step: Step) -> _Ready:
 
 
 def _rows(pieces: Pieces, lo: int, hi: int) -> Tensor:
-    return joined(list(_cut(pieces, lo, hi)))
+    return concatenated(list(_cut(pieces, lo, hi)))
 
 
 def _cut(pieces: Pieces, lo: int, hi: int) -> Iterator[Tensor]:

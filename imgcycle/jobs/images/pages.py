@@ -31,9 +31,9 @@ from imgcycle.media.image.read import Still, measure_file
 from imgcycle.media.image.thumbnails import Levels
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import shown
-from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
+from imgcycle.report.comparisons import Comparison, Credit, Missing, ReportImage, ReportPage
 from imgcycle.report.gallery import LONGEST, Gallery
-from imgcycle.report.layout import lay_out, most_exhibits
+from imgcycle.report.layout import lay_out, most_comparisons
 from imgcycle.report.sheet import Sheet
 from imgcycle.weights.find import FoundStyle
 
@@ -91,7 +91,7 @@ class Pages:
             least += _HELD * (pictures - 2) * LONGEST**2
         if self.sheet is None:
             return least
-        count = min(inputs, most_exhibits(pictures))
+        count = min(inputs, most_comparisons(pictures))
         # The results' shapes are not known yet: it depends on the numbers which of these makes the largest sheet.
         sheets = [lay_out([ratio] * count, pictures) for ratio in _RATIOS]
         return least + _SHEETS_BYTES * max(sheet.width * sheet.height for sheet in sheets)
@@ -150,27 +150,27 @@ def with_pages(
             rows.append(event.row)
         if viewing and isinstance(event, Ended):
             try:
-                yield from _pages(exhibition(works, credits, rows), viewing)
+                yield from _pages(report_page(works, credits, rows), viewing)
             except ImgcycleError:
                 yield event
                 raise
         yield event
 
 
-def exhibition(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> Exhibition:
+def report_page(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> ReportPage:
     """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
 
     `rows` are those of the works' tasks, in order, as far as the work came.
     """
     tasks = [(work.style.name, task) for work in works for task in work.plan.tasks]
     titles = titled([task.input for _, task in tasks])
-    made: dict[str, list[tuple[str, Work]]] = {}
+    made: dict[str, list[tuple[str, ReportImage]]] = {}
     first: dict[str, Task] = {}
     ratios: dict[str, float] = {}
     missing = []
     for n, (style, task) in enumerate(tasks):
         row = rows[n] if n < len(rows) else None
-        result = Work(Path(task.output), 2 if task.options.compare else 1, task.options.max_pixels * 2)
+        result = ReportImage(Path(task.output), 2 if task.options.compare else 1, task.options.max_pixels * 2)
         first.setdefault(task.input, task)
         why = _absent(row)
         if not why:
@@ -184,15 +184,15 @@ def exhibition(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Seque
             missing.append(Missing(title, why))
         else:
             made.setdefault(task.input, []).append((style, result))
-    exhibits = tuple(
-        _exhibit(first[name], titles[name], tuple(made[name]), ratios[name]) for name in first if name in made
+    comparisons = tuple(
+        _comparison(first[name], titles[name], tuple(made[name]), ratios[name]) for name in first if name in made
     )
-    return Exhibition(_heading(list(first)), exhibits, tuple(credits), tuple(missing))
+    return ReportPage(_heading(list(first)), comparisons, tuple(credits), tuple(missing))
 
 
-def _exhibit(task: Task, title: str, after: tuple[tuple[str, Work], ...], ratio: float) -> Exhibit:
-    before = Work(Path(task.input), max_pixels=task.options.max_pixels, raw=task.options.raw)
-    return Exhibit(title, before, after, ratio)
+def _comparison(task: Task, title: str, after: tuple[tuple[str, ReportImage], ...], ratio: float) -> Comparison:
+    before = ReportImage(Path(task.input), max_pixels=task.options.max_pixels, raw=task.options.raw)
+    return Comparison(title, before, after, ratio)
 
 
 def _absent(row: Row | None) -> str:
@@ -225,14 +225,14 @@ def _above(inputs: Sequence[str]) -> str:
         return ""
 
 
-def _pages(shown_there: Exhibition, viewing: Pages) -> Iterator[Event]:
-    exhibits = shown_there.exhibits
+def _pages(shown_there: ReportPage, viewing: Pages) -> Iterator[Event]:
+    comparisons = shown_there.comparisons
     wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
-    if not exhibits:
+    if not comparisons:
         yield Note(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
         return
-    if len(exhibits) > _MANY:
-        yield Note(f"making {' and '.join(map(shown, wanted))} of {len(exhibits)} pictures")
+    if len(comparisons) > _MANY:
+        yield Note(f"making {' and '.join(map(shown, wanted))} of {len(comparisons)} pictures")
     with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
         for page in _made(shown_there, viewing):
             _note_down(Path(page.path))
@@ -241,7 +241,7 @@ def _pages(shown_there: Exhibition, viewing: Pages) -> Iterator[Event]:
                 yield Note(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
 
 
-def _made(of: Exhibition, viewing: Pages) -> Iterator[PageWritten]:
+def _made(of: ReportPage, viewing: Pages) -> Iterator[PageWritten]:
     """Read every picture once, small, for both pages."""
     board = _Board(of) if viewing.sheet is not None else None
     missing = list(of.missing)
@@ -252,17 +252,17 @@ def _made(of: Exhibition, viewing: Pages) -> Iterator[PageWritten]:
             stack.enter_context(_writing("page", viewing.gallery))
             file = stack.enter_context(atomic_write(viewing.gallery))
             page = Gallery(file, of)
-        of_both = of.exhibits if page is not None or board is None else board.exhibits
+        of_both = of.comparisons if page is not None or board is None else board.comparisons
         longest = LONGEST if page is not None or board is None else board.longest
-        for exhibit, pictures in _read(of_both, longest):
+        for comparison, pictures in _read(of_both, longest):
             if isinstance(pictures, ImgcycleError):
-                missing.append(Missing(exhibit.title, str(pictures)))
+                missing.append(Missing(comparison.title, str(pictures)))
                 continue
             count += 1
             if page is not None:
-                page.add(exhibit, pictures)
+                page.add(comparison, pictures)
             if board is not None:
-                board.add(exhibit, pictures)
+                board.add(comparison, pictures)
         if page is not None:
             page.finish(missing)
     if viewing.gallery is not None:
@@ -284,24 +284,24 @@ def _writing(what: str, path: Path) -> Iterator[None]:
 
 
 class _Board:
-    """A sheet, and which exhibits have room there."""
+    """A sheet, and which comparisons have room there."""
 
-    def __init__(self, of: Exhibition) -> None:
+    def __init__(self, of: ReportPage) -> None:
         pictures = 1 + len(of.styles)
-        self.exhibits = spread(of.exhibits, most_exhibits(pictures))
+        self.comparisons = spread(of.comparisons, most_comparisons(pictures))
         self.count = 0
-        self._chosen = {id(exhibit) for exhibit in self.exhibits}
-        self._more = len(of.exhibits) - len(self.exhibits)
+        self._chosen = {id(comparison) for comparison in self.comparisons}
+        self._more = len(of.comparisons) - len(self.comparisons)
         self._of = of
-        layout = lay_out([exhibit.ratio for exhibit in self.exhibits], pictures)
+        layout = lay_out([comparison.ratio for comparison in self.comparisons], pictures)
         self.longest = layout.longest
         self._sheet = Sheet(of, layout)
 
-    def add(self, exhibit: Exhibit, pictures: Sequence[Levels]) -> None:
+    def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
         """Hang one, where it has room."""
-        if id(exhibit) in self._chosen:
+        if id(comparison) in self._chosen:
             self.count += 1
-            self._sheet.add(exhibit, pictures)
+            self._sheet.add(comparison, pictures)
 
     def finish(self, missing: Sequence[Missing], target: Format) -> bytes:
         """The sheet's file, with a recipe: a walk does not take it for a photograph."""
@@ -310,16 +310,17 @@ class _Board:
         return encode_still(Still(pixels, format=target, lossless=target.lossless), target, None, recipe)
 
 
-def _read(exhibits: Sequence[Exhibit], longest: int) -> Iterator[tuple[Exhibit, list[Levels] | InputError]]:
-    """Every exhibit's pictures, or why there are none; the next one's are read meanwhile."""
+def _read(comparisons: Sequence[Comparison], longest: int) -> Iterator[tuple[Comparison, list[Levels] | InputError]]:
+    """Every comparison's pictures, or why there are none; the next one's are read meanwhile."""
 
-    def pictures(exhibit: Exhibit) -> tuple[Exhibit, list[Levels] | InputError]:
+    def pictures(comparison: Comparison) -> tuple[Comparison, list[Levels] | InputError]:
+        images = (comparison.before, *(image for _, image in comparison.after))
         try:
-            return exhibit, [work.read(longest) for work in (exhibit.before, *(work for _, work in exhibit.after))]
+            return comparison, [image.read(longest) for image in images]
         except InputError as error:
-            return exhibit, error
+            return comparison, error
 
-    return ordered_map(pictures, exhibits, 1, name="imgcycle-look")
+    return ordered_map(pictures, comparisons, 1, name="imgcycle-look")
 
 
 def _sheet_format(path: Path) -> Format:

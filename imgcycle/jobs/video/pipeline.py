@@ -129,7 +129,7 @@ class FramePipeline:
             yield InputFrame(timed, pixels, small, motion)
 
     def _placed(self, seen: InputFrame) -> InputFrame:
-        seen.at = self.calm.place(seen.motion)
+        seen.at = self.calm.align_to_grid(seen.motion)
         return seen
 
     def _translated(self, seen: InputFrame) -> Floats:
@@ -147,11 +147,11 @@ class FramePipeline:
             if isinstance(fresh, Exception):
                 raise fresh
             still = self.options.strength == 0
-            result = fresh if still else self.calm.settle(seen.small, fresh, seen.motion, seen.at)
+            result = fresh if still else self.calm.blend(seen.small, fresh, seen.motion, seen.at)
             if self.watcher is not None:
                 self.watcher(seen.small, seen.motion, result)
         except Exception as error:
-            self.calm.lose(seen.small, seen.at)
+            self.calm.skip_frame(seen.small, seen.at)
             why = " ".join(str(error).split()) or type(error).__name__
             self.failures.append(f"frame {seen.timed.number + 1}: {why}")
             self._failed_in_a_row += 1

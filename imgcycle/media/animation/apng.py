@@ -141,14 +141,14 @@ def compose_apng(found: Apng, width: int, height: int) -> Iterator[tuple[Pixels,
         still = read_still(_alone(found, frame))
         both = with_alpha(still.pixels, still.alpha)
         if frame.blend == _OVER and still.alpha is not None:
-            canvas.lay_over(box, both)
+            canvas.composite(box, both)
         else:
             canvas.values[box.place] = both
         yield canvas.shown
         if disposal == _BACKGROUND:
-            canvas.wipe(box)
+            canvas.clear(box)
         elif disposal == _PREVIOUS:
-            canvas.put_back(box)
+            canvas.restore(box)
 
 
 def _alone(found: Apng, frame: PngFrame) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.errors import OutputError
-from imgcycle.media.animation.canvas import parted, with_alpha
+from imgcycle.media.animation.canvas import split_alpha, with_alpha
 from imgcycle.media.animation.timing import AVIF_GRID, Grid, Ticks
 from imgcycle.media.codecs.heif import boxes
 from imgcycle.media.headers import Metadata
@@ -83,7 +83,7 @@ def compose_avif(image: Image.Image, count: int) -> Iterator[tuple[Pixels, Pixel
     """Pixels and alpha of each frame."""
     for number in range(count):
         image.seek(number)
-        yield parted(np.asarray(image.convert("RGBA")))
+        yield split_alpha(np.asarray(image.convert("RGBA")))
 
 
 class AvifWriter:

@@ -44,16 +44,16 @@ class Canvas:
         """Keep what is in a box, to be put back."""
         self._saved = self.values[box.place].copy()
 
-    def put_back(self, box: Box) -> None:
+    def restore(self, box: Box) -> None:
         """What was in the box when it was saved."""
         assert self._saved is not None
         self.values[box.place] = self._saved
 
-    def wipe(self, box: Box) -> None:
+    def clear(self, box: Box) -> None:
         """Make a box clear."""
         self.values[box.place] = 0
 
-    def lay_over(self, box: Box, frame: Pixels) -> None:
+    def composite(self, box: Box, frame: Pixels) -> None:
         """Compose (h, w, 4) over what is there (PNG Specification, section 13.16: alpha is not premultiplied)."""
         most = float(np.iinfo(self.values.dtype).max)
         target = self.values[box.place]
@@ -68,10 +68,10 @@ class Canvas:
     @property
     def shown(self) -> tuple[Pixels, Pixels | None]:
         """Copies of pixels (H, W, 3) and alpha (H, W), None where all is opaque."""
-        return parted(self.values)
+        return split_alpha(self.values)
 
 
-def parted(values: Pixels) -> tuple[Pixels, Pixels | None]:
+def split_alpha(values: Pixels) -> tuple[Pixels, Pixels | None]:
     """Copies of pixels (H, W, 3) and alpha (H, W) of (H, W, 4); no alpha where all is opaque."""
     alpha = values[..., 3]
     opaque = bool((alpha == np.iinfo(alpha.dtype).max).all())

@@ -18,7 +18,7 @@ from imgcycle.media.formats import Format
 from imgcycle.media.headers import has_alpha
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
-from imgcycle.media.metadata.survey import pixels_of, surveyed
+from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 Composed = Iterator[tuple[Pixels, Pixels | None]]
 
@@ -106,7 +106,7 @@ def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 
 
 def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
-    found = parse_apng(pixels_of(data, surveyed(data)).read()) if b"acTL" in data else None
+    found = parse_apng(pixels_of(data, survey_metadata(data)).read()) if b"acTL" in data else None
     if found is None or (found.promised < 2 and not found.cover):
         return None
     if len(found.frames) < found.promised:
@@ -130,7 +130,7 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     count = int(getattr(image, "n_frames", 1))
     if count < 2:
         return None
-    delays = webp_delays(pixels_of(data, surveyed(data)).read())
+    delays = webp_delays(pixels_of(data, survey_metadata(data)).read())
     if len(delays) != count:
         raise InputError("cannot be decoded: its frames are damaged")
     return Animation(

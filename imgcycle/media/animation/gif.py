@@ -139,9 +139,9 @@ def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[
             _draw(canvas, box, frame, gif.palette)
         yield canvas.shown
         if frame.disposal == _CLEAR:
-            canvas.wipe(box)
+            canvas.clear(box)
         elif goes_back:
-            canvas.put_back(box)
+            canvas.restore(box)
 
 
 def _draw(canvas: Canvas, box: Box, frame: GifFrame, shared: bytes | None) -> None:

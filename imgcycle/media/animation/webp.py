@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.errors import InputError, OutputError
-from imgcycle.media.animation.canvas import Box, box_of, parted, with_alpha
+from imgcycle.media.animation.canvas import Box, box_of, split_alpha, with_alpha
 from imgcycle.media.animation.timing import WEBP_GRID, Ticks, webp_loop
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image.pixels import Pixels, eight_bit
@@ -42,7 +42,7 @@ def compose_webp(image: Image.Image, count: int) -> Iterator[tuple[Pixels, Pixel
             values = np.asarray(image.convert("RGBA"))
         except EOFError as error:
             raise InputError("it is damaged, or the file ends in the middle of it") from error
-        yield parted(values)
+        yield split_alpha(values)
 
 
 def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:

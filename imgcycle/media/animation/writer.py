@@ -19,7 +19,7 @@ from imgcycle.media.animation.webp import WebpWriter
 from imgcycle.media.formats import Format
 from imgcycle.media.image import colour
 from imgcycle.media.image.read import Still
-from imgcycle.media.image.write import LEAST_QUALITY, avif_options, losses, truthful, written_in_srgb
+from imgcycle.media.image.write import LEAST_QUALITY, avif_options, losses, result_metadata, written_in_srgb
 
 _MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1, formats.AVIF: 2**31 - 1}
 _GIF_MOST = 2**16 - 1
@@ -91,7 +91,7 @@ class AnimationWriter:
 
     def _opened(self, first: Still) -> _Coder:
         self._lost = losses(first, self._target, self._strip)
-        metadata = truthful(first, self._recipe, self._strip, self._target)
+        metadata = result_metadata(first, self._recipe, self._strip, self._target)
         if written_in_srgb(first, self._target, metadata.icc):
             self._leaving, metadata = metadata.icc, replace(metadata, icc=b"")
         plays = self._source.plays

@@ -159,7 +159,7 @@ def layout_of(image: Image.Image) -> SampleLayout:
     )
 
 
-def notes_of(image: Image.Image) -> tuple[str, ...]:
+def tiff_notes(image: Image.Image) -> tuple[str, ...]:
     """What of a file is not taken, in a line each."""
     if not isinstance(image, TiffFile):
         return ()

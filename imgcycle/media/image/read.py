@@ -52,7 +52,7 @@ from imgcycle.media.headers import (
 from imgcycle.media.image import colour
 from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.metadata.survey import pixels_of, surveyed
+from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 MAX_PIXELS = 300_000_000
 """Pictures above this are refused unless asked for: a small file can claim to be enormous."""
@@ -163,7 +163,7 @@ def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _seen(data: Data, max_pixels: int) -> Image.Image:
     # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
-    found = surveyed(data)
+    found = survey_metadata(data)
     file = pixels_of(data, found)
     image = open_tiff(file) if data[:4] in MARKS else _opened(data, file, max_pixels)
     width, height = image.size
@@ -288,7 +288,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
 def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
     """What of the file is not in the still, in a line each."""
     if image.format == "TIFF":
-        return tiff_reader.notes_of(image)
+        return tiff_reader.tiff_notes(image)
     if image.format in ("JPEG", "MPO"):
         return mpo.notes_in(data)
     bits = heif.bits_of(data) if image.format in ("HEIF", "AVIF") else bits_lost(image, data)
@@ -317,7 +317,7 @@ def closed_jpeg(data: Data) -> bytes | None:
     if jpeg.closed(data) is None:
         return None
     # What is said beside the pixels may have led the search for the end astray.
-    bare = pixels_of(data, surveyed(data)).read()
+    bare = pixels_of(data, survey_metadata(data)).read()
     return jpeg.closed(bare) or bare
 
 
@@ -332,7 +332,7 @@ def _deep(image: Image.Image, data: bytes) -> Still:
     try:
         return Still(*read_deep(image, data))
     except Exception:  # what is said beside the pixels may have been too much for a library: once more without
-        bare = pixels_of(data, surveyed(data)).read()
+        bare = pixels_of(data, survey_metadata(data)).read()
         if bare == data:
             raise
         return Still(*read_deep(image, bare))

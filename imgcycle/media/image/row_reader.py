@@ -1,7 +1,7 @@
 """Pictures read row by row through the optional pyvips (libvips), for those whose pixels should not lie in memory.
 
 JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give the very pixels that `read_still` gives. What is
-rare or has transparency is left to `read_still`. A picture that has to be turned is laid down upright, uncompressed,
+rare or has transparency is left to `read_still`. A picture that has to be turned is spooled upright, uncompressed,
 in a temporary file, since its rows are another one's columns; and so is a progressive JPEG, of which a decoder keeps
 everything to the end.
 """
@@ -57,7 +57,7 @@ def is_available() -> bool:
 def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> RowReader | None:
     """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
 
-    Only the header is read yet. A picture that is laid down takes as much room in `folder` (the system's for
+    Only the header is read yet. A picture that is spooled takes as much room in `folder` (the system's for
     temporary files) as its pixels. MissingExtra without pyvips.
     """
     _vips()
@@ -76,7 +76,7 @@ class RowReader:
 
     `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
     one pass over the file takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is
-    `laid` down, once, by the first that asks for rows. A context; made by `open_rows`.
+    `spooled` down, once, by the first that asks for rows. A context; made by `open_rows`.
     """
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
@@ -86,7 +86,7 @@ class RowReader:
         metadata = headers.metadata_of(image, data, grey)
         coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
         self.turn = metadata.orientation
-        self.laid = self.turn != 1 or headers.is_progressive(image)
+        self.spooled = self.turn != 1 or headers.is_progressive(image)
         width, height = headers.upright_size(image, self.turn)
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         about = (grey, format_, metadata, coding, format_.lossless, width, height)
@@ -138,7 +138,7 @@ class RowReader:
         if self._closed is not None and not self._checked:
             jpeg.check_whole(self._closed, self._stored[0], self._bands)
             self._checked = True
-        if not self.laid:
+        if not self.spooled:
             return decoder.rows(top, bottom)
         if self._upright is None:
             self._upright = self._lay_down()

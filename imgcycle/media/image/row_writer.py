@@ -30,7 +30,7 @@ from imgcycle.media.headers import Metadata
 from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.image.read import Still
-from imgcycle.media.image.write import check_size, coding_of, truthful, written_in_srgb
+from imgcycle.media.image.write import check_size, coding_of, result_metadata, written_in_srgb
 from imgcycle.media.metadata.png import SIGNATURE
 
 ROWS = 64
@@ -82,7 +82,7 @@ class ScanlineWriter:
         self.size = width, height = still.size
         self.path = path
         # Nobody knows yet whether all rows are grey: three channels, and no profile that is for one.
-        metadata = truthful(_coloured(still), recipe, strip, target)
+        metadata = result_metadata(_coloured(still), recipe, strip, target)
         self._leaving = metadata.icc if written_in_srgb(still, target, metadata.icc) else b""
         if self._leaving:
             metadata = replace(metadata, icc=b"")

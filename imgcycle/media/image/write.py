@@ -60,7 +60,7 @@ def encode_still(
     `all` leaves only the colour profile and the recipe.
     """
     check_size(*still.size, target)
-    metadata = truthful(still, recipe, strip, target)
+    metadata = result_metadata(still, recipe, strip, target)
     if written_in_srgb(still, target, metadata.icc):
         still = still.with_pixels(colour.in_srgb(still.pixels, metadata.icc))
         metadata = replace(metadata, icc=b"")
@@ -125,7 +125,7 @@ def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
     return still.pixels.dtype == np.uint16 and not target.deep and colour.is_linear(icc)
 
 
-def truthful(still: Still, recipe: dict[str, Any] | None, strip: str, target: Format) -> Metadata:
+def result_metadata(still: Still, recipe: dict[str, Any] | None, strip: str, target: Format) -> Metadata:
     """A picture's metadata, as they are true of its pixels now, as far as `target` has a place for them."""
     kept = updated_metadata(still.metadata, still.size, recipe, strip, target)
     grey = _stays_grey(still)

@@ -29,12 +29,12 @@ def updated_metadata(
     `strip` is that of `encode_still`. `notes` name, in a line each, what is lost that nobody asked to leave out.
     """
     if strip == "all":
-        packet = xmp.made_true(b"", recipe, keep=False)
+        packet = xmp.updated_xmp(b"", recipe, keep=False)
         return replace(kept, exif=b"", xmp=packet, iptc=b"", texts=(), comments=(), notes=())
     keep_gps = strip != "gps"
     notes = list(kept.notes)
-    block = exif.made_true(kept.exif, *size, keep_gps, notes) if kept.exif else b""
-    datasets = iptc.made_true(kept.iptc, keep_gps, notes)
+    block = exif.updated_exif(kept.exif, *size, keep_gps, notes) if kept.exif else b""
+    datasets = iptc.updated_iptc(kept.iptc, keep_gps, notes)
     texts = kept.texts if keep_gps else tuple(text for text in kept.texts if not _text_tells(*text))
     comments = kept.comments if keep_gps else tuple(c for c in kept.comments if not tells_place(c))
     packet = _packet(kept.xmp, recipe, keep_gps, target, notes)
@@ -67,10 +67,10 @@ def updated_metadata(
 
 
 def _packet(packet: bytes, recipe: dict[str, Any] | None, keep_gps: bool, target: Format, notes: list[str]) -> bytes:
-    if target is formats.JPEG and len(packet) > _JPEG_XMP // 2 and len(xmp.made_true(packet, None)) > _JPEG_XMP:
+    if target is formats.JPEG and len(packet) > _JPEG_XMP // 2 and len(xmp.updated_xmp(packet, None)) > _JPEG_XMP:
         notes.append("XMP was left out: longer than a JPEG segment")
         packet = b""
-    return xmp.made_true(packet, recipe, keep_gps=keep_gps, notes=notes)
+    return xmp.updated_xmp(packet, recipe, keep_gps=keep_gps, notes=notes)
 
 
 def _no_place(target: Format, block: bytes = b"") -> str:

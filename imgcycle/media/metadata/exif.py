@@ -48,10 +48,10 @@ class _Kept:
 
 def orientation(exif: bytes) -> int:
     """The EXIF orientation, 1 to 8; 1 when the block says nothing usable."""
-    return stated_orientation(exif) or 1
+    return exif_orientation(exif) or 1
 
 
-def stated_orientation(exif: bytes) -> int | None:
+def exif_orientation(exif: bytes) -> int | None:
     """The same, but None when the block has no such entry at all."""
     number = _number(exif, ORIENTATION)
     return None if number is None else number if 1 <= number <= 8 else 1
@@ -84,7 +84,7 @@ def _number(exif: bytes, tag: int) -> int | None:
     return next(iter(block.numbers(entry)), 0)
 
 
-def made_true(exif: bytes, width: int, height: int, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
+def updated_exif(exif: bytes, width: int, height: int, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
     """The block for an upright picture of `width` × `height`: orientation 1, dimensions right, no thumbnail.
 
     `keep_gps` False also takes out the place, at any depth, and what nothing refers to. A damaged directory costs that

@@ -15,7 +15,7 @@ _MOST_BLOCKS = 70_000
 """Blocks of one comment: as many as hold the most bytes that are kept of one."""
 
 
-def survey(data: Data) -> Survey:
+def survey_gif(data: Data) -> Survey:
     """The survey of a GIF, of which the decoder needs all but comments and foreign application extensions."""
     found, size = Survey(), len(data)
     at = 13 + _table(data[10]) if size > 13 else size

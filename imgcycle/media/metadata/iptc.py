@@ -41,7 +41,7 @@ def as_resources(iptc: bytes) -> bytes:
     )
 
 
-def made_true(iptc: bytes, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
+def updated_iptc(iptc: bytes, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
     """The sound datasets, byte for byte; `keep_gps` False leaves out those that are a place or tell one.
 
     What is cut off or no dataset is dropped, with a line in `notes`.

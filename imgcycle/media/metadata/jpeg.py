@@ -21,7 +21,7 @@ _MOST_SEGMENTS = 20_000
 """Segments that no decoder needs; of more of them the end is looked for."""
 
 
-def survey(data: Data) -> Survey:
+def survey_jpeg(data: Data) -> Survey:
     """The survey of a JPEG, of which the decoder needs all but APP and COM segments; JFIF's and Adobe's it gets."""
     walk = _Walk(data)
     if not walk.to_scan(2) and walk.astray:

@@ -24,7 +24,7 @@ _MOST_CHUNKS = 50_000
 """Chunks that no decoder needs, one by one; of more of them in a row the end is looked for."""
 
 
-def survey(data: Data) -> Survey:
+def survey_png(data: Data) -> Survey:
     """The survey of a PNG, of which the decoder needs the critical chunks, transparency and animation."""
     found, size = Survey(), len(data)
     found.keep(0, len(SIGNATURE))

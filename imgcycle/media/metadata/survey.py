@@ -95,7 +95,7 @@ class Survey:
         return b"".join(found)
 
 
-def surveyed(data: Data, page: int = 0) -> Survey:
+def survey_metadata(data: Data, page: int = 0) -> Survey:
     """The survey of a file; where its structure cannot be read, a decoder is given all of it.
 
     Of a TIFF, what is said is said of the directory at the offset `page`, by default the first.
@@ -106,15 +106,15 @@ def surveyed(data: Data, page: int = 0) -> Survey:
     head = bytes(data[:12])
     try:
         if head.startswith(b"\xff\xd8\xff"):
-            return jpeg.survey(data)
+            return jpeg.survey_jpeg(data)
         if head.startswith(png.SIGNATURE):
-            return png.survey(data)
+            return png.survey_png(data)
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-            return webp.survey(data)
+            return webp.survey_webp(data)
         if head.startswith((b"GIF87a", b"GIF89a")):
-            return gif.survey(data)
+            return gif.survey_gif(data)
         if head.startswith((b"II", b"MM")):
-            return tiff_tags.survey(data, page)
+            return tiff_tags.survey_tiff(data, page)
     except Exception:  # whatever is said beside the pixels, and however: it never costs a picture
         whole.say("metadata that cannot be read were left out")
     return whole

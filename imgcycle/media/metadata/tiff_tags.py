@@ -79,7 +79,7 @@ class _Table:
         return table[: self.size].ljust(self.size, b"\0")
 
 
-def survey(data: Data, page: int = 0) -> Survey:
+def survey_tiff(data: Data, page: int = 0) -> Survey:
     """The survey of a TIFF, of whose directories the decoder needs the sound entries on pixels, where they stand.
 
     What is said is said of the directory at the offset `page`, by default the first.

@@ -13,7 +13,7 @@ _SAID = 0x20 | 0x08 | 0x04
 """Flags of the extended header: there is an ICC profile, EXIF, XMP."""
 
 
-def survey(data: Data) -> Survey:
+def survey_webp(data: Data) -> Survey:
     """The survey of a WebP, of which the decoder needs the chunks of pixels, with a header that tells of no others."""
     found = Survey()
     (claimed,) = struct.unpack("<I", data[4:8])

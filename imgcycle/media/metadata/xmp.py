@@ -58,7 +58,7 @@ _NAMES = {
 }
 
 
-def made_true(
+def updated_xmp(
     packet: bytes,
     recipe: dict[str, Any] | None,
     keep: bool = True,
@@ -102,11 +102,11 @@ def made_true(
     body: bytes = ElementTree.tostring(root, "utf-8")
     if _parsed(body) is None:  # names that XML allows and its writer does not
         said.append("XMP that could not be written again was left out")
-        return made_true(b"", recipe)
+        return updated_xmp(b"", recipe)
     return _BEGIN + body + _END
 
 
-def stated_orientation(packet: bytes) -> int | None:
+def xmp_orientation(packet: bytes) -> int | None:
     """The orientation, 1 to 8, that a packet states; None when it states none."""
     root = _parsed(packet) if b"Orientation" in packet.replace(b"\0", b"") else None
     name = f"{{{_TIFF}}}Orientation"

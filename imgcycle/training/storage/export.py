@@ -92,7 +92,7 @@ class Exporter:
 
 def _manner(net: Generator) -> dict[str, Any]:
     """How a net wants to be used that draws one size only: at that, without detail from where its drawing differs."""
-    return {} if net.latent_side is None else {"work_size": net.latent_side, "detail": 0.0}
+    return {} if net.fixed_output_side is None else {"work_size": net.fixed_output_side, "detail": 0.0}
 
 
 def _shown_folder(root: str) -> str:

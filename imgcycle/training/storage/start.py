@@ -14,7 +14,7 @@ from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
-from imgcycle.weights.find import FoundStyle, find_style, remedy
+from imgcycle.weights.find import FoundStyle, find_style, repair_hint
 from imgcycle.weights.importers import import_checkpoint
 from imgcycle.weights.native import digest, fill, inspect_weights
 
@@ -133,4 +133,4 @@ def _refuse_state(path: Path) -> None:
 
 def _check_digest(style: FoundStyle) -> None:
     if style.digest and digest(style.path) != style.digest:
-        raise WeightsError(f"{style.path} is not the file its index describes", remedy(style))
+        raise WeightsError(f"{style.path} is not the file its index describes", repair_hint(style))

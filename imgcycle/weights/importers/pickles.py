@@ -24,7 +24,7 @@ from torch import Tensor
 
 from imgcycle.errors import WeightsError, from_system
 from imgcycle.media.files import opened
-from imgcycle.weights.contents import AGAIN, stranger
+from imgcycle.weights.contents import AGAIN, unreadable_kind
 from imgcycle.weights.importers.machine import Damaged, Machine
 from imgcycle.weights.importers.tensors import SIZES, Names, StorageBlock, View, brief
 
@@ -92,7 +92,7 @@ def check_pickle(path: Path) -> Declared:
         raise from_system(WeightsError, error, f"{path} cannot be read") from error
     # A hostile file can upset the parsers in any way; whatever they raise, it is damaged.
     except Exception as error:
-        words = stranger(path)
+        words = unreadable_kind(path)
         if words:
             raise WeightsError(f"{path} is {words.what}, and no PyTorch file", words.hint) from error
         raise WeightsError(f"{path} is damaged, or is no PyTorch file", AGAIN) from error

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.strips.passes import PassSchedule, cut, trace
+from imgcycle.engine.strips.passes import PassSchedule, cut_into_passes, trace
 from imgcycle.engine.strips.plan import WHOLE_BYTES, least_memory, make_plan, whole_bytes
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
@@ -112,7 +112,7 @@ def test_sixteen_bits_take_half() -> None:
 def test_a_net_that_cannot_be_walked_is_run_whole() -> None:
     net = net_of("unet256")
     plan = make_plan(net, 1000, 1000, 1024 * MB)
-    assert (plan.mode, plan.walkable) == ("whole", False)
+    assert (plan.mode, plan.streamable) == ("whole", False)
     assert "cannot be run in strips" in str(plan)
     # More than its widest planes, which are two of 64 channels at half the size, concatenated.
     assert 1024**2 // 4 * 128 * 4 < plan.whole_bytes - 32 * MB == least_memory(net, 1000, 1000) - 32 * MB < 2**29
@@ -128,7 +128,7 @@ def test_each_row_is_computed_once_whatever_the_strips() -> None:
     chain = COMPACT.stages()
     assert chain is not None
     nodes = trace(chain, 3, 64, 40)
-    for a_pass in cut(nodes, range(len(nodes))):
+    for a_pass in cut_into_passes(nodes, range(len(nodes))):
         schedule = PassSchedule(nodes, a_pass)
         for rows in (1, 5, 64):
             ends, seen = schedule.start(), {step.node: 0 for step in schedule.order}

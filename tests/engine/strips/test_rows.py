@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.engine.strips.rows import computed, joined, rows_read, shape_after
+from imgcycle.engine.strips.rows import computed, concatenated, rows_read, shape_after
 from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Head, Stage, Upsample, step
 
 WEIGHTS = torch.Generator().manual_seed(0)
@@ -64,9 +64,9 @@ def test_pieces_are_joined_and_padded_in_one_go() -> None:
     x = torch.randn(1, 2, 9, 6)
     for mode in ("reflect", "replicate"):
         wanted = torch.nn.functional.pad(x, (3, 2, 3, 1), mode)
-        assert torch.equal(joined([x[:, :, :4], x[:, :, 4:]], (3, 2, 3, 1), mode), wanted)
-    assert torch.equal(joined([x], (1, 2, 0, 1)), torch.nn.functional.pad(x, (1, 2, 0, 1)))
-    assert joined([x]) is x
+        assert torch.equal(concatenated([x[:, :, :4], x[:, :, 4:]], (3, 2, 3, 1), mode), wanted)
+    assert torch.equal(concatenated([x], (1, 2, 0, 1)), torch.nn.functional.pad(x, (1, 2, 0, 1)))
+    assert concatenated([x]) is x
 
 
 def test_an_addition_is_no_matter_of_one_plane() -> None:

@@ -13,7 +13,7 @@ from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.padding import pad_to, padded_size
 from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips import run
-from imgcycle.engine.strips.passes import cut, goals, trace
+from imgcycle.engine.strips.passes import cut_into_passes, pass_ends, trace
 from imgcycle.engine.strips.plan import Buffer, StripPlan, make_plan
 from imgcycle.engine.strips.rows import computed
 from imgcycle.engine.strips.run import Advance, stream
@@ -80,10 +80,10 @@ def planned(
         buffers = [(b.nodes, b) for b in made.buffers]
         kept = set(made.kept)
     else:
-        stored = [n for p in cut(nodes, kept) for n in p.stores]
+        stored = [n for p in cut_into_passes(nodes, kept) for n in p.stores]
         buffers = [((n,), Buffer((n,), nodes[n].channels, nodes[n].height, nodes[n].width, dtype)) for n in stored]
     rooms = tuple(Buffer(n, b.channels, b.height, b.width, b.dtype, spilled) for n, b in buffers)
-    passes = len(goals(nodes))
+    passes = len(pass_ends(nodes))
     return StripPlan("strips", height, width, 3, net.stride, net.min_size, tuple(sorted(kept)), rooms, (rows,) * passes)
 
 

@@ -24,12 +24,12 @@ def test_what_was_written_is_read(channels: int, height: int, width: int, name: 
     dtype = getattr(torch, name)
     x = torch.randn(1, channels, height, width)
     stores: list[Planes] = [MemoryPlanes(channels, height, width, dtype), FilePlanes(channels, height, width, dtype)]
-    cut = data.draw(st.integers(0, height))
+    cut_into_passes = data.draw(st.integers(0, height))
     lo = data.draw(st.integers(0, height - 1))
     hi = data.draw(st.integers(lo + 1, height))
     for store in stores:
-        store.write(0, x[:, :, :cut].contiguous(memory_format=torch.channels_last))
-        store.write(cut, x[:, :, cut:])
+        store.write(0, x[:, :, :cut_into_passes].contiguous(memory_format=torch.channels_last))
+        store.write(cut_into_passes, x[:, :, cut_into_passes:])
         found = store.read(lo, hi)
         assert found.dtype == dtype
         assert torch.equal(found, x[:, :, lo:hi].to(dtype))

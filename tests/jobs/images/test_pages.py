@@ -19,7 +19,7 @@ from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.files import PARTIAL
 from imgcycle.report import gallery, layout
-from imgcycle.report.exhibits import Work
+from imgcycle.report.comparisons import ReportImage
 from imgcycle.report.gallery import Gallery
 from imgcycle.weights.find import FoundStyle
 from tests.media.pictures import encoded, scene
@@ -91,15 +91,15 @@ def test_pictures_are_read_small_and_once(folder: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(module, "LONGEST", 30)
     asked: list[tuple[str, int]] = []
-    read = Work.read
+    read = ReportImage.read
 
-    def noted(self: Work, longest: int) -> object:
+    def noted(self: ReportImage, longest: int) -> object:
         asked.append((self.path.name, longest))
         found = read(self, longest)
         assert found.shape == (20, 30, 3)
         return found
 
-    monkeypatch.setattr(Work, "read", noted)
+    monkeypatch.setattr(ReportImage, "read", noted)
     list(shown(folder, works(folder, 2), Pages(folder / "s.png", folder / "g.html")))
     assert sorted(asked) == sorted([(f"{n}.png", 30) for n in range(5)] * 3)
     assert gallery.LONGEST == 1600

@@ -105,7 +105,7 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     filming(undisturbed).run(film(10))
     assert not np.array_equal(sink.frames[7][1], undisturbed.frames[7][1])
     alone = filming(plain)
-    alone.calm.settle = lambda frame, fresh, motion, at: fresh  # type: ignore[method-assign]  # noqa: ARG005
+    alone.calm.blend = lambda frame, fresh, motion, at: fresh  # type: ignore[method-assign]  # noqa: ARG005
     alone.run(film(10))
     assert np.array_equal(sink.frames[7][1], plain.frames[7][1])
     assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]

@@ -52,20 +52,20 @@ def test_orientation_is_applied_and_reset(orientation: int) -> None:
 
 def test_the_thumbnail_goes_and_the_place_goes_when_asked() -> None:
     block = exif_block(6, thumbnail=True).removeprefix(b"Exif\0\0")
-    true = exif.made_true(block, 40, 56)
+    true = exif.updated_exif(block, 40, 56)
     assert b"\xff\xd8\xff" in block
     assert b"\xff\xd8\xff" not in true
     found = Image.Exif()
     found.load(true)
     assert found.get_ifd(0x8825)[2] == (48.0, 12.0, 30.0)
     without = Image.Exif()
-    without.load(exif.made_true(block, 40, 56, keep_gps=False))
+    without.load(exif.updated_exif(block, 40, 56, keep_gps=False))
     assert 0x8825 not in without
     assert without[0x0132] == "2024:05:06 07:08:09"
 
 
 def test_a_damaged_exif_block_is_dropped() -> None:
-    assert exif.made_true(b"II*\0\xff\xff\xff\xff", 4, 4) == b""
+    assert exif.updated_exif(b"II*\0\xff\xff\xff\xff", 4, 4) == b""
     assert exif.orientation(b"") == 1
 
 

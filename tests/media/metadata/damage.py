@@ -15,7 +15,7 @@ from PIL import Image
 from imgcycle.media import formats
 from imgcycle.media.image.read import measure, read_still
 from imgcycle.media.image.write import encode_still, losses
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata import blocks
 from tests.media.pictures import scene
 
@@ -111,7 +111,9 @@ def check_picture(data: bytes, chance: random.Random) -> None:
         ElementTree.fromstring(again.metadata.xmp)  # noqa: S314 - made here
     if strip != "none":
         assert not any(pattern in result for pattern in LATITUDES)
-        assert not surveyed(result).exif or not any(pattern in surveyed(result).exif for pattern in LATITUDES)
+        assert not survey_metadata(result).exif or not any(
+            pattern in survey_metadata(result).exif for pattern in LATITUDES
+        )
 
 
 def check(seed: int, turns: int) -> int:

@@ -26,15 +26,15 @@ def test_spoilt_blocks_by_themselves(seed: int) -> None:
     kept = 0
     for _ in range(300):
         block = spoilt(chance.choice(EXIF), chance)
-        made = exif.made_true(block, 56, 40, chance.random() < 0.5)
+        made = exif.updated_exif(block, 56, 40, chance.random() < 0.5)
         assert exif.orientation(made) == 1
         kept += bool(made)
-        free = exif.made_true(block, 56, 40, keep_gps=False)
+        free = exif.updated_exif(block, 56, 40, keep_gps=False)
         assert not any(pattern in free for pattern in LATITUDES)
-        packet = xmp.made_true(spoilt(chance.choice(XMP), chance), {"style": "tiny"}, keep_gps=False)
+        packet = xmp.updated_xmp(spoilt(chance.choice(XMP), chance), {"style": "tiny"}, keep_gps=False)
         assert xmp.recipe_of(packet) == {"style": "tiny"}
-        datasets = iptc.made_true(spoilt(chance.choice(IPTC), chance))
-        assert iptc.made_true(datasets) == datasets
+        datasets = iptc.updated_iptc(spoilt(chance.choice(IPTC), chance))
+        assert iptc.updated_iptc(datasets) == datasets
     assert kept > 150
 
 

@@ -108,7 +108,7 @@ def test_entries_that_lead_outside_go_and_the_others_stay() -> None:
 def test_a_sound_block_is_changed_where_it_was_untrue_alone(order: str) -> None:
     block = full_exif(order)
     said: list[str] = []
-    made = exif.made_true(block, 40, 56, notes=said)
+    made = exif.updated_exif(block, 40, 56, notes=said)
     assert not said
     assert len(made) == len(block)
     start = block.find(b"\xff\xd8")
@@ -117,7 +117,7 @@ def test_a_sound_block_is_changed_where_it_was_untrue_alone(order: str) -> None:
     changed = [n for n, (a, b) in enumerate(zip(made, block, strict=True)) if a != b and n not in thumbnail]
     # Orientation (one byte), width and height (one each), the offset of the thumbnail's directory (two).
     assert len(changed) == 5
-    assert exif.made_true(made, 40, 56) == made
+    assert exif.updated_exif(made, 40, 56) == made
 
 
 def test_density_is_taken_from_exif_where_nothing_else_tells() -> None:

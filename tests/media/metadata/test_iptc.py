@@ -6,7 +6,7 @@ from imgcycle.media import formats
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import iptc
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import IPTC, Tiff, datasets, jpeg, jpeg_of, png_of, resources, segment, tiff_of
 
 
@@ -21,11 +21,11 @@ def test_iptc_is_kept_where_a_format_has_a_place_and_named_where_not() -> None:
         still = read_still(data)
         for target in (formats.JPEG, formats.PNG, formats.TIFF):
             assert losses(still, target) == ()
-            assert surveyed(encode_still(still, target)).iptc == IPTC
+            assert survey_metadata(encode_still(still, target)).iptc == IPTC
         for target in (formats.WEBP, formats.AVIF, formats.BMP, formats.GIF):
             assert losses(still, target) == (f"IPTC was left out: {target.name} has no place for it",)
         assert losses(still, formats.WEBP, "all") == ()
-        assert surveyed(encode_still(still, formats.JPEG, strip="all")).iptc == b""
+        assert survey_metadata(encode_still(still, formats.JPEG, strip="all")).iptc == b""
 
 
 def test_a_block_over_several_segments_is_read_and_written_so() -> None:
@@ -37,27 +37,27 @@ def test_a_block_over_several_segments_is_read_and_written_so() -> None:
     assert still.metadata.iptc == long
     made = encode_still(still, formats.JPEG)
     assert made.count(b"Photoshop 3.0\0") == 3
-    assert surveyed(made).iptc == long
+    assert survey_metadata(made).iptc == long
 
 
 def test_damage_costs_the_datasets_from_there_on() -> None:
     said: list[str] = []
     cut = IPTC + b"\x1c\2\x50\0\xffcut off"
-    assert iptc.made_true(cut, notes=said) == IPTC
+    assert iptc.updated_iptc(cut, notes=said) == IPTC
     assert said == ["damaged IPTC was left out"]
     said.clear()
-    assert iptc.made_true(IPTC + bytes(3), notes=said) == IPTC
+    assert iptc.updated_iptc(IPTC + bytes(3), notes=said) == IPTC
     assert not said
     still = read_still(jpeg_of(iptc=cut))
     assert losses(still, formats.JPEG) == ("damaged IPTC was left out",)
-    assert surveyed(encode_still(still, formats.JPEG)).iptc == IPTC
+    assert survey_metadata(encode_still(still, formats.JPEG)).iptc == IPTC
 
 
 def test_extended_datasets_have_sizes_of_their_own() -> None:
     long = b"\x1c\2\x19\x80\4" + struct.pack(">I", 40_000) + b"k" * 40_000
-    assert iptc.made_true(long + IPTC) == long + IPTC
+    assert iptc.updated_iptc(long + IPTC) == long + IPTC
     for damaged in (b"\x1c\2\x19\x80\0", b"\x1c\2\x19\xff\xff" + bytes(9), b"\x1c\2\x19\x80\4\xff\xff\xff\xff"):
-        assert iptc.made_true(IPTC + damaged, notes=[]) == IPTC
+        assert iptc.updated_iptc(IPTC + damaged, notes=[]) == IPTC
 
 
 def test_resources_are_read_as_far_as_they_go() -> None:

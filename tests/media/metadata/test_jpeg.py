@@ -10,7 +10,7 @@ from PIL import Image
 from imgcycle.media import formats
 from imgcycle.media.image.read import measure, read_still
 from imgcycle.media.image.write import encode_still, losses
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import full_exif, gif_of, jpeg, jpeg_of, segment
 from tests.media.pictures import encoded, scene, wide_profile
 
@@ -65,7 +65,7 @@ def test_comments_are_kept_or_named() -> None:
             with Image.open(io.BytesIO(encode_still(still, formats.PNG))) as image:
                 assert image.info["Comment"] in words
             assert losses(still, formats.WEBP) == ("a comment was left out: WEBP has no place for it",)
-            assert surveyed(encode_still(still, formats.JPEG, strip="all")).comments == []
+            assert survey_metadata(encode_still(still, formats.JPEG, strip="all")).comments == []
 
 
 def test_long_comments_of_a_gif() -> None:

@@ -11,7 +11,7 @@ from imgcycle.media import formats
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata.places import is_place, tells_place
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import (
     LATITUDE,
     TITLE,
@@ -89,7 +89,7 @@ EXIF = {f"{name}, {order}": block for order in "<>" for name, block in blocks(or
 
 def is_free(data: bytes) -> bool:
     """Whether nothing in the bytes, nor in any block read out of them, tells the place."""
-    found = surveyed(data)
+    found = survey_metadata(data)
     packed = [payload for _, payload in found.texts] + found.comments
     return not any(word in block for word in TELLING for block in (data, found.exif, found.xmp, found.iptc, *packed))
 
@@ -194,8 +194,8 @@ def test_iptc_loses_its_places_and_keeps_the_rest() -> None:
         still = read_still(data)
         assert still.metadata.iptc == iptc
         for target in (formats.JPEG, formats.PNG, formats.TIFF):
-            assert surveyed(encode_still(still, target, strip="gps")).iptc == kept
-            assert surveyed(encode_still(still, target)).iptc == iptc
+            assert survey_metadata(encode_still(still, target, strip="gps")).iptc == kept
+            assert survey_metadata(encode_still(still, target)).iptc == iptc
 
 
 TEXTS = {

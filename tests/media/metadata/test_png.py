@@ -16,7 +16,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.image.read import measure, measure_file, read_still
 from imgcycle.media.image.write import encode_still, losses
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import chunk, full_exif, itxt, png, ztxt
 from tests.media.pictures import encoded, scene, wide_profile
 
@@ -122,7 +122,7 @@ def test_a_flood_of_chunks_is_bounded() -> None:
     assert len(still.metadata.texts) == 1000
     assert losses(still, formats.PNG) == ("more texts than a picture has were left out",)
     bombs = ztxt(b"zeros", bytes(1 << 23)) * 200
-    found = surveyed(png(bombs))
+    found = survey_metadata(png(bombs))
     assert len(found.texts) <= 8
     assert found.notes == ["a damaged zTXt chunk was left out"]
 
@@ -143,4 +143,4 @@ def test_an_animation_plays_whatever_is_said_between_its_frames() -> None:
 
 def test_a_sound_png_is_given_to_the_decoder_as_it_is() -> None:
     data = encoded(scene(), "PNG", dpi=(200, 200))
-    assert surveyed(data).pieces == [range(len(data))]
+    assert survey_metadata(data).pieces == [range(len(data))]

@@ -13,7 +13,7 @@ from PIL import Image
 from imgcycle.media import formats
 from imgcycle.media.image.read import measure, measure_file, read_still
 from imgcycle.media.image.write import encode_still, losses
-from imgcycle.media.metadata.survey import surveyed
+from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import Field, Tiff, text, tiff_of
 from tests.media.pictures import scene, wide_profile
 
@@ -84,4 +84,4 @@ def test_pages_that_lead_to_one_another_end() -> None:
 
 def test_a_plain_tiff_is_given_to_the_decoder_as_it_is() -> None:
     data = tiff_of([text(305, "x")])
-    assert surveyed(data).pieces == [range(len(data))]
+    assert survey_metadata(data).pieces == [range(len(data))]

@@ -19,17 +19,17 @@ def is_rgb(name: str) -> bool:
     return name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "bayer"))
 
 
-def is_grey(name: str) -> bool:
+def is_grey_format(name: str) -> bool:
     """Whether there is one channel of light, or two with alpha."""
     return name.startswith(("gray", "mono", "ya8", "ya16"))
 
 
 def is_full_range(name: str) -> bool:
     """Whether the name itself says that 0 is black and the largest number white."""
-    return name.startswith("yuvj") or is_rgb(name) or is_grey(name)
+    return name.startswith("yuvj") or is_rgb(name) or is_grey_format(name)
 
 
-def has_alpha(name: str) -> bool:
+def carries_alpha(name: str) -> bool:
     """Whether there is, or can be, transparency."""
     return name.startswith(_ALPHA)
 

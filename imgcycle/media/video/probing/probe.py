@@ -15,7 +15,7 @@ from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg, source
 from imgcycle.media.video.probing.clip import NO_TIME, Clip, Colour, Stream, Ticks
 from imgcycle.media.video.probing.clock import Clock, may_jump, running_clock
 from imgcycle.media.video.probing.framecrc import DISCARD, KEY, read_packets, seconds_a_tick, tick
-from imgcycle.media.video.probing.pixel_formats import chroma_of, depth_of, has_alpha, is_full_range, is_rgb
+from imgcycle.media.video.probing.pixel_formats import carries_alpha, chroma_of, depth_of, is_full_range, is_rgb
 from imgcycle.media.video.probing.report import NEWER, read_header
 from imgcycle.media.video.probing.side_data import carried, has_own_colours
 
@@ -81,7 +81,7 @@ def probe_video(path: Path, *, counted: bool = False) -> Clip:
         pixel_format=first.format,
         depth=depth_of(first.format),
         chroma=chroma_of(first.format),
-        has_alpha=has_alpha(first.format),
+        has_alpha=carries_alpha(first.format),
         interlaced=first.interlaced,
         colour=first.colour,
         time_base=time_base,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imgcycle.errors import InputError
 from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg
-from imgcycle.media.video.probing.pixel_formats import chroma_of, depth_of, has_alpha
+from imgcycle.media.video.probing.pixel_formats import carries_alpha, chroma_of, depth_of
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.report import _ffmetadata, _rotations, _streams, read_header
 
@@ -211,4 +211,4 @@ def test_pixel_formats() -> None:
     names += ["yuva444p16le", "gray10le", "bgra", "pal8"]
     assert [depth_of(name) for name in names] == [8, 8, 8, 10, 12, 8, 16, 10, 16, 10, 8, 8]
     assert [chroma_of(name) for name in names[:8]] == ["420", "422", "420", "420", "444", "444", "444", "444"]
-    assert [name for name in names if has_alpha(name)] == ["yuva444p16le", "bgra", "pal8"]
+    assert [name for name in names if carries_alpha(name)] == ["yuva444p16le", "bgra", "pal8"]

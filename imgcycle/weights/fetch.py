@@ -20,11 +20,11 @@ from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsErro
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing
-from imgcycle.weights.entries import add_entry
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
 from imgcycle.weights.importers import Imported, import_checkpoint
 from imgcycle.weights.index import INDEX, IndexEntry, Pin, RemoteEntry, read_index, read_pins
+from imgcycle.weights.index_writer import add_entry
 from imgcycle.weights.native import digest, inspect_weights, save_weights
 
 

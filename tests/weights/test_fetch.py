@@ -14,14 +14,14 @@ import torch
 
 from imgcycle.errors import DownloadError, StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
-from imgcycle.weights import get
+from imgcycle.weights import fetch
 from imgcycle.weights.download import MIRROR, Limits
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
+from imgcycle.weights.fetch import check_origin, get_style
 from imgcycle.weights.find import find_style
-from imgcycle.weights.get import check_origin, get_style
 from imgcycle.weights.index import read_index, read_pins
 from imgcycle.weights.native import digest, load_generator
-from imgcycle.weights.own import add_style, remove_style
+from imgcycle.weights.user_styles import add_style, remove_style
 from tests.styles import save_style
 from tests.weights.importers import plain
 from tests.weights.importers.plain import lively
@@ -181,7 +181,7 @@ def test_weights_no_index_names_do_not_count_and_do_not_hinder(home: Path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(get, "add_entry", killed)
+        patched.setattr(fetch, "add_entry", killed)
         with pytest.raises(KeyboardInterrupt):
             get_style("tiny")
     assert (home / "tiny.safetensors").exists()

@@ -14,7 +14,7 @@ from imgcycle.jobs.translators import load_translator
 from imgcycle.weights.find import find_style, known_styles
 from imgcycle.weights.index import read_index
 from imgcycle.weights.native import load_generator
-from imgcycle.weights.own import add_style, remove_style
+from imgcycle.weights.user_styles import add_style, remove_style
 from tests.styles import save_style
 from tests.weights.importers import plain
 from tests.weights.importers.plain import lively

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from imgcycle.media.image.thumbnails import Levels
-from imgcycle.report.exhibits import Credit, Exhibit, Exhibition, Missing, Work
+from imgcycle.report.comparisons import Comparison, Credit, Missing, ReportImage, ReportPage
 
 ODD = [
     '"quoted" & <b>.png',
@@ -22,13 +22,13 @@ def plain(value: int, height: int = 40, width: int = 60) -> Levels:
     return np.full((height, width, 3), value, np.uint8)
 
 
-def exhibition(
+def report_page(
     titles: list[str], styles: tuple[str, ...] = ("monet",), missing: tuple[Missing, ...] = ()
-) -> Exhibition:
-    work = Work(Path("nowhere.png"))
-    exhibits = tuple(Exhibit(title, work, tuple((style, work) for style in styles), 1.5) for title in titles)
+) -> ReportPage:
+    work = ReportImage(Path("nowhere.png"))
+    comparisons = tuple(Comparison(title, work, tuple((style, work) for style in styles), 1.5) for title in titles)
     credits = tuple(
         Credit(style, "ab" * 32, "work size 384, detail 0.4", "photograph → painting", "paintings", "CC0 & <free>")
         for style in styles
     )
-    return Exhibition("photos", exhibits, credits, missing)
+    return ReportPage("photos", comparisons, credits, missing)

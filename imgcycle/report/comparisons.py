@@ -11,7 +11,7 @@ from imgcycle.media.image.thumbnails import Levels, read_thumbnail
 
 
 @dataclass(frozen=True)
-class Work:
+class ReportImage:
     """A picture to be read when its turn comes; its fields are what `read_thumbnail` takes."""
 
     path: Path
@@ -25,15 +25,15 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Comparison:
     """One input and its results, each with the name of its style; `title` is plain text on one line.
 
     `ratio` is width / height of the results.
     """
 
     title: str
-    before: Work
-    after: tuple[tuple[str, Work], ...]
+    before: ReportImage
+    after: tuple[tuple[str, ReportImage], ...]
     ratio: float = 1.5
 
 
@@ -65,11 +65,11 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Exhibition:
+class ReportPage:
     """A page to be: its heading, what hangs there, whose work it is, and what is missing."""
 
     title: str
-    exhibits: tuple[Exhibit, ...]
+    comparisons: tuple[Comparison, ...]
     credits: tuple[Credit, ...]
     missing: tuple[Missing, ...] = ()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights import entries
-from imgcycle.weights.entries import add_entry, drop_entry
+from imgcycle.weights import index_writer
 from imgcycle.weights.index import IndexEntry, Pin, read_index, read_pins
+from imgcycle.weights.index_writer import add_entry, drop_entry
 
 
 def entry(home: Path, name: str = "tiny", **more: object) -> IndexEntry:
@@ -91,8 +91,8 @@ def test_no_entry_is_lost_when_many_write_at_once(tmp_path: Path) -> None:
 
 def test_tables_below_a_style_go_with_it() -> None:
     text = 'schema = 1\n[style.a]\nx = 1\n[style.a.figures]\nk = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
-    assert entries._without(text, "a") == 'schema = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
-    assert entries._without(text, "b").count("[") == 3
+    assert index_writer._without(text, "a") == 'schema = 1\n[style."b"]\ny = 1\n[ style . ab ]\nz = 1\n'
+    assert index_writer._without(text, "b").count("[") == 3
 
 
 def test_cards_survive_as_toml() -> None:
@@ -105,6 +105,6 @@ def test_cards_survive_as_toml() -> None:
         "g": "grün \U0001f600",
         "h": {},
     }
-    text = f"x = {entries._toml(card)}"
+    text = f"x = {index_writer._toml(card)}"
     assert tomllib.loads(text)["x"] == {**card, "c": {"f": math.inf}}
-    assert tomllib.loads(f"x = {entries._toml(chr(0xD800))}")["x"] == "?"
+    assert tomllib.loads(f"x = {index_writer._toml(chr(0xD800))}")["x"] == "?"

@@ -13,20 +13,20 @@ from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
-from imgcycle.weights.entries import add_entry, drop_entry
 from imgcycle.weights.find import (
     FOREIGN,
     NATIVE,
     Direction,
     FoundStyle,
     check_way,
-    entry_of,
     find_style,
     homes,
+    index_entry,
     known_styles,
 )
 from imgcycle.weights.importers import import_checkpoint, save_imported
 from imgcycle.weights.index import RANGES, IndexEntry, named_in, sound_index
+from imgcycle.weights.index_writer import add_entry, drop_entry
 from imgcycle.weights.native import digest, inspect_weights, load_generator
 
 _LONGEST = 64
@@ -145,7 +145,7 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
         del said["direction"]  # says nothing outside the run it comes from
     licence, data = _words(card.get("licence")), _words(_learnt_from(card))
     sha256 = digest(path)
-    entry = found.entry or entry_of(sha256)
+    entry = found.entry or index_entry(sha256)
     if entry is not None:
         licence, data = entry.licence, entry.data
         said |= {key: value for key in _KEPT if (value := getattr(entry, key)) not in (None, "", {})}

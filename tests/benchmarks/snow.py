@@ -1,0 +1,103 @@
+"""How much of the green ground a winter covers with snow:
+python -m tests.benchmarks.snow winter $IMGCYCLE_DATA/summer/val $IMGCYCLE_DATA/season/green
+
+Counted in the lower 70 % of each result, as `convert` makes it with the style's defaults (in float32): of the pixels
+that are green in the photograph (G > 1.02 R, G > 1.15 B, saturation > 0.2) the share that is white afterwards (luma
+above 0.55, saturation below 0.25), all pictures' pixels together. Beside it the luma of that ground, the mean change of
+the sky (pixels of the upper third whose blue is the strongest channel; distance of mean colours in levels) and the
+edges that were kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgcycle import convert_image, load_translator
+from imgcycle.config import ConvertOptions
+from imgcycle.data.batches import stack, to_signed
+from imgcycle.media.image.pixels import eight_bit
+from imgcycle.media.image.read import read_still
+from imgcycle.media.paths import kind_of
+from imgcycle.metrics.content import edge_agreement
+
+LOWER = 0.3
+"""Rows from here on down are ground."""
+SKY = 1 / 3
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+
+def luma(rgb: Floats) -> Floats:
+    """Rec. 601 luma of (h, w, 3) in [0, 1]."""
+    return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32))
+
+
+def saturation(rgb: Floats) -> Floats:
+    """(largest - smallest) / largest channel, 0 for black."""
+    largest = rgb.max(-1)
+    return np.asarray((largest - rgb.min(-1)) / np.maximum(largest, 1e-6))
+
+
+def green_ground(rgb: Floats) -> Mask:
+    """Green pixels of the lower part of a photograph (h, w, 3) in [0, 1]."""
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    found = (green > 1.02 * red) & (green > 1.15 * blue) & (saturation(rgb) > 0.2)
+    found[: round(LOWER * len(found))] = False
+    return np.asarray(found)
+
+
+def white(rgb: Floats) -> Mask:
+    """Pixels as white as snow."""
+    return np.asarray((luma(rgb) > 0.55) & (saturation(rgb) < 0.25))
+
+
+def sky(rgb: Floats) -> Mask:
+    """Blue pixels of the upper third."""
+    found = (rgb[..., 2] >= rgb.max(-1)) & (luma(rgb) > 0.35)
+    found[round(SKY * len(found)) :] = False
+    return np.asarray(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("style")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--work-size", type=int, help="as convert has it")
+    given = parser.parse_args()
+    translator = load_translator(given.style, precision="fp32")
+    options = ConvertOptions(work_size=given.work_size or "auto")
+    print(f"{given.style}: {'pictures':>9}{'green':>9}{'white':>9}{'luma':>15}{'sky moves':>11}{'edges':>7}")
+    for folder in given.folders:
+        ground, turned, before, after, moves, edges = 0, 0, 0.0, 0.0, [], []
+        paths = sorted(p for p in folder.rglob("*") if kind_of(p) == "still")
+        with tempfile.TemporaryDirectory() as name:
+            for path in paths:
+                photograph = eight_bit(read_still(path.read_bytes()).pixels)
+                Image.fromarray(photograph).save(Path(name) / "photograph.png")
+                convert_image(Path(name) / "photograph.png", Path(name) / "made.png", translator, options)
+                made = eight_bit(read_still((Path(name) / "made.png").read_bytes()).pixels)
+                (Path(name) / "made.png").unlink()
+                edges.append(float(edge_agreement(*(to_signed(stack([side])) for side in (photograph, made)))))
+                x, y = ((side / 255).astype(np.float32) for side in (photograph, made))
+                where, above = green_ground(x), sky(x)
+                ground += int(where.sum())
+                turned += int((white(y) & where).sum())
+                before += float(luma(x)[where].sum())
+                after += float(luma(y)[where].sum())
+                if above.mean() > 0.05:
+                    moves.append(255 * float(np.linalg.norm(x[above].mean(0) - y[above].mean(0))))
+        shares = f"{turned / max(ground, 1):8.1%}{before / max(ground, 1):9.2f} → {after / max(ground, 1):.2f}"
+        print(f"{folder.name:>12}{len(paths):5}{ground:10}{shares}{np.mean(moves or [0]):11.1f}{np.mean(edges):7.2f}")
+    print(f"torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
