@@ -120,7 +120,9 @@ class Cogan(Method):
             raise UsageError("CoGAN without its GANs has no loss at all", "leave --no-gan out")
         into_b, into_a = (cast(CoganGenerator, make_generator(config)) for _ in range(2))
         if into_b.fixed_output_side != config.crop:
-            raise UsageError(f"a CoGAN of side {into_b.latent_side} and a crop of {config.crop}", "they must be equal")
+            raise UsageError(
+                f"a CoGAN of side {into_b.fixed_output_side} and a crop of {config.crop}", "they must be equal"
+            )
         into_a.share(into_b)
         discriminators = [cast(PlainDiscriminator, make_discriminator(config, "normal")) for _ in range(2)]
         couple(*discriminators)
