@@ -115,10 +115,3 @@ def gif_with(data: bytes, xmp: bytes, comments: tuple[bytes, ...] = ()) -> bytes
         for comment in comments
     ]
     return b"".join([data[:end], packet, *said, data[end:]])
-
-
-def webp_with_alpha(data: bytes) -> bytes:
-    """WebP bytes whose header admits to transparency: libwebp forgets it when a clear margin was cut off a frame."""
-    if data[12:16] != b"VP8X":
-        return data
-    return data[:20] + bytes([data[20] | 0x10]) + data[21:]

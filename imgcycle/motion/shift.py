@@ -7,21 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-_NEAR = 1.0
-"""Pixels within which a place is said to move with the whole."""
 _WORTH = 0.25
 """Mean slide in pixels that a grid's turn must save. A shake of half a pixel would make it go to and fro for nothing:
 without this bound a hand-held clip flickered by a tenth more than frame by frame, with it a twentieth less."""
-
-
-def global_shift(flow: Floats) -> tuple[tuple[float, float], float]:
-    """The shift (down, right) in pixels of most of a flow field (h, w, 2), and the share of pixels that follow it.
-
-    The median of each axis: whatever moves for itself on less than half of the picture has no say.
-    """
-    right, down = np.median(flow[..., 0]), np.median(flow[..., 1])
-    apart = (flow[..., 0] - right) ** 2 + (flow[..., 1] - down) ** 2
-    return (float(down), float(right)), float(np.mean(apart <= _NEAR**2))
 
 
 def grid_shift(flow: Floats, period: int) -> tuple[int, int]:

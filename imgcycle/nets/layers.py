@@ -139,11 +139,6 @@ def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) 
             nn.init.zeros_(module.bias)
 
 
-def parameter_count(net: nn.Module) -> int:
-    """Number of learnt values."""
-    return sum(p.numel() for p in net.parameters())
-
-
 def device_of(net: nn.Module) -> torch.device:
     """Where a net's first parameter lives (the CPU for a net without any)."""
     first = next(net.parameters(), None)

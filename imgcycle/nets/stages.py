@@ -213,17 +213,6 @@ def _normalise_layer(norm: Norm, x: Tensor) -> Tensor:
         return x if bias is None else x + bias.view(1, -1, 1, 1)
 
 
-def parameters_of(chain: Sequence[Stage]) -> list[Tensor]:
-    """Every parameter a chain refers to, in order, repetitions included."""
-    found: list[Tensor] = []
-    for stage in chain:
-        if isinstance(stage, Norm) and stage.running is not None:
-            found += list(stage.running.parameters())
-        elif isinstance(stage, Conv | ConvTranspose | Norm):
-            found += [p for p in (stage.weight, stage.bias) if p is not None]
-    return found
-
-
 def multiply_adds(chain: Sequence[Stage], height: int, width: int) -> int:
     """Multiply-adds of all convolutions of a chain on one image of `height` × `width` pixels.
 

@@ -151,11 +151,6 @@ def read_index(folder: Path) -> dict[str, IndexEntry]:
     return _all(sound_index(folder))
 
 
-def read_remote(folder: Path) -> dict[str, RemoteEntry]:
-    """The styles that the index in a folder knows to be published, by name. WeightsError when it is damaged."""
-    return _all(sound_remote(folder))
-
-
 def read_pins(folder: Path) -> dict[str, Pin]:
     """What was fetched before, by name. WeightsError when the index is damaged."""
     return _all(_sound(folder / INDEX, "pin", _pin))

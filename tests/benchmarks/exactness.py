@@ -15,13 +15,13 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.engine import resample
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
+from tests.engine.tensors import TensorSink, TensorSource
 
 _MEBI = 2**20
 

@@ -24,13 +24,12 @@ from imgcycle.engine import resample
 from imgcycle.engine import smoothing as temporal
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.smoothing import Floats, Smoothing, Strength, TemporalSmoother, motion_between
-from imgcycle.engine.strips.statistics import frozen, measured
 from imgcycle.engine.translator import Translator
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.metrics.flicker import Flicker
 from imgcycle.motion.flow import Motion
-from imgcycle.motion.shift import global_shift
+from tests.engine.frozen import frozen, measured
 
 SHEET = ("input", "per frame", "light", "strong")
 SHOWN = 4
@@ -128,7 +127,7 @@ def compare(translator: Translator, path: Path, first: int, count: int, sheet: P
             held.chain = None
         else:
             back = motion.reversed()
-            shifts.append(np.hypot(*global_shift(motion.backward)[0]))
+            shifts.append(np.hypot(*np.median(motion.backward, (0, 1))))
         spent["motion"] += time.process_time() - began
         found = {"input": frame}
         for name, part in parts.items():

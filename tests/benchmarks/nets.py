@@ -12,9 +12,9 @@ from imgcycle.config import NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
-from imgcycle.nets.layers import parameter_count
 from imgcycle.nets.stages import multiply_adds
 from tests.benchmarks.turns import in_turn, table
+from tests.nets.parameters import parameter_count
 
 
 def translated(translator: Translator, image: Tensor) -> float:

@@ -21,7 +21,6 @@ from torch import Tensor
 from imgcycle.config import ConvertOptions, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine import resample
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.budget import MemoryBudget, plan_strips
 from imgcycle.jobs.images.plan import ConvertRequest, plan
@@ -29,6 +28,7 @@ from imgcycle.jobs.images.run import convert_all
 from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
 from tests.benchmarks.convert import photograph
+from tests.engine.tensors import TensorSink, TensorSource
 from tests.media.pictures import encoded
 
 

@@ -24,12 +24,12 @@ from torch import Tensor
 
 from imgcycle.config import NetConfig
 from imgcycle.device import resolve_precision
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips.statistics import NormStatistics, affine_of
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import INPUT, Norm, step
 from imgcycle.weights.native import load_generator
+from tests.engine.tensors import TensorSink, TensorSource
 
 TILE, OVERLAP, THUMBNAIL = 256, 32, 256
 Way = Callable[[Translator, Tensor], Tensor]

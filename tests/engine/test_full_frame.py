@@ -7,10 +7,10 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.full_frame import run_whole
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, Stage, run
 from tests.engine.strips.test_run import NETS, chain_of, picture, ready
+from tests.engine.tensors import TensorSink, TensorSource
 from tests.styles import tiny_net
 
 CPU = torch.device("cpu")

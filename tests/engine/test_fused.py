@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from imgcycle.config import NetConfig
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.fused import FusedUpsampleConv, SubpixelConv, fused
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips.rows import computed, shape_after
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import INPUT, Activation, Conv, Head, Stage, Upsample, run
+from tests.engine.tensors import TensorSink, TensorSource
 
 
 def chain(inputs: int, middle: int, outputs: int, *, bias: bool = True, tail: int = 5) -> list[Stage]:

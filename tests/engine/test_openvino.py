@@ -8,10 +8,10 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.openvino import OpenVinoNet, OpenVinoTranslator
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import MissingExtra, UsageError
 from tests.engine.strips.test_run import picture
+from tests.engine.tensors import TensorSink, TensorSource
 from tests.styles import TINY, tiny_net
 
 CPU = torch.device("cpu")

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine.padding import pad_to
-from imgcycle.engine.row_io import PaddedSource, TensorSource
+from imgcycle.engine.row_io import PaddedSource
+from tests.engine.tensors import TensorSource
 
 
 class Forward(TensorSource):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.motion.flow import measure_motion
-from imgcycle.motion.shift import global_shift, grid_shift
+from imgcycle.motion.shift import grid_shift
 from tests.motion.textures import moved, texture
 
 
@@ -21,18 +21,11 @@ def field(*parts: tuple[float, float, float]) -> np.ndarray[tuple[int, ...], np.
     return flow
 
 
-def test_the_whole_moves_as_most_of_it_does() -> None:
-    (down, right), share = global_shift(field((0.7, -1.25, 3.5), (0.3, 20, -9)))
-    assert (down, right) == (-1.25, 3.5)
-    assert share == pytest.approx(0.7)
-
-
 def test_a_pan_is_found_from_pictures() -> None:
     before = texture(96, 128)
-    (down, right), share = global_shift(measure_motion(before, moved(before, 0.4, -2.6)).forward)
-    assert down == pytest.approx(0.4, abs=0.05)
-    assert right == pytest.approx(-2.6, abs=0.05)
-    assert share > 0.9
+    flow = measure_motion(before, moved(before, 0.4, -2.6)).forward
+    assert np.median(flow, (0, 1)) == pytest.approx([-2.6, 0.4], abs=0.05)
+    assert np.mean(np.hypot(*np.moveaxis(flow - [-2.6, 0.4], 2, 0)) <= 1) > 0.9
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50), st.sampled_from([1, 2, 4, 8]), st.floats(-0.3, 0.3))

@@ -16,7 +16,7 @@ from imgcycle.nets import cogan
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.cogan import CANDIDATES, LATENT, OWN, STARTS, CoganGenerator, couple
 from imgcycle.nets.discriminators import PlainDiscriminator
-from imgcycle.nets.layers import parameter_count
+from tests.nets.parameters import parameter_count
 
 
 def ready(depth: int = 3, seed: int = 0, width: int = 2) -> CoganGenerator:

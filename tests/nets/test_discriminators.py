@@ -13,7 +13,7 @@ from imgcycle.nets.discriminators import (
     PlainDiscriminator,
     build_discriminator,
 )
-from imgcycle.nets.layers import parameter_count
+from tests.nets.parameters import parameter_count
 
 
 @pytest.mark.parametrize(

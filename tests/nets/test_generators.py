@@ -10,8 +10,9 @@ from imgcycle.config import NET_NAMES, NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
-from imgcycle.nets.layers import Generator, parameter_count
-from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, multiply_adds, parameters_of, run
+from imgcycle.nets.layers import Generator
+from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, multiply_adds, run
+from tests.nets.parameters import parameter_count, parameters_of
 
 SMALL = {
     "compact": NetConfig("compact", 4, 2, "affine"),

@@ -10,9 +10,10 @@ from torch import Tensor
 from imgcycle.config import NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
-from imgcycle.nets.layers import LayerNorm, norm_stage, parameter_count
-from imgcycle.nets.stages import parameters_of, step
+from imgcycle.nets.layers import LayerNorm, norm_stage
+from imgcycle.nets.stages import step
 from imgcycle.nets.vae import LatentGenerator
+from tests.nets.parameters import parameter_count, parameters_of
 
 KINDS = ("unit", "unit2017")
 

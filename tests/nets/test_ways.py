@@ -12,8 +12,8 @@ from torch import nn
 from imgcycle.config import NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
-from imgcycle.nets.layers import parameter_count
-from imgcycle.nets.stages import Blur, Conv, Norm, parameters_of, step, upsample
+from imgcycle.nets.stages import Blur, Conv, Norm, step, upsample
+from tests.nets.parameters import parameter_count, parameters_of
 
 WAYS = list(itertools.product(("strided", "reflected", "blur"), ("transposed", "nearest", "linear")))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.index import Pin, RemoteEntry, read_index, read_pins, read_remote
+from imgcycle.weights.index import Pin, RemoteEntry, read_index, read_pins, sound_remote
 
 PRETRAINED = Path(__file__).parents[2] / "pretrained"
 PUBLISHED = [
@@ -22,6 +22,13 @@ bases = ["https://a.example/x", "http://a.example/x/"]
 licence = "CC0-1.0"
 method = "dice"
 """
+
+
+def read_remote(folder: Path) -> dict[str, RemoteEntry]:
+    found = sound_remote(folder)
+    if found.damage:
+        raise found.damage[0]
+    return dict(found.entries)
 
 
 def test_the_published_generators_are_known_by_their_names() -> None:

@@ -11,14 +11,13 @@ without which no strip-wise norm is the whole image's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcycle.nets.stages import Conv, ConvTranspose, Norm, Stage, step
+from imgcycle.nets.stages import Norm
 
 _FLAT = 2.0**-19
 """A plane whose standard deviation is this share of its mean is flat: the rest is what float32 rounds."""
@@ -72,15 +71,6 @@ class NormStatistics:
         m2 = self.m2.sum() + self.count * (self.mean - mean).square().sum()
         return NormStatistics(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
 
-    def to_tensors(self) -> dict[str, Tensor]:
-        """Three tensors that any weights file can hold."""
-        return {"count": torch.tensor(self.count), "mean": self.mean.clone(), "m2": self.m2.clone()}
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> NormStatistics:
-        """What `to_tensors` gave."""
-        return cls(int(tensors["count"]), tensors["mean"].double().cpu(), tensors["m2"].double().cpu())
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
@@ -130,47 +120,3 @@ def affine_of(norm: Norm, moments: NormStatistics) -> Affine:
     if norm.bias is not None:
         shift = shift + norm.bias.detach().double().cpu()
     return Affine(scale.contiguous(), shift.contiguous())
-
-
-def folded(conv: Conv | ConvTranspose, affine: Affine) -> Conv | ConvTranspose:
-    """The convolution that gives at once what the convolution and then the affine map give."""
-    shape = (-1, 1, 1, 1) if isinstance(conv, Conv) else (1, -1, 1, 1)
-    scale, shift = (t.to(conv.weight.device, torch.float64) for t in (affine.scale, affine.shift))
-    weight = conv.weight.detach().double() * scale.view(shape)
-    bias = shift if conv.bias is None else conv.bias.detach().double() * scale + shift
-    # Widening lays the numbers out anew; kernels are chosen by the layout that the net had.
-    kept = torch.empty_like(conv.weight.detach()).copy_(weight)
-    return replace(conv, weight=kept, bias=bias.to(conv.weight.dtype))
-
-
-def measured(chain: Sequence[Stage], x: Tensor) -> list[NormStatistics]:
-    """The moments at each norm of a chain when it is run over `x` (1, C, H, W) as a whole, in order."""
-    slots = {"input": x}
-    found = []
-    with torch.inference_mode():
-        for stage in chain:
-            if isinstance(stage, Norm):
-                found.append(NormStatistics.of(x))
-            x = step(stage, x, slots)
-    return found
-
-
-def frozen(chain: Sequence[Stage], moments: Sequence[NormStatistics]) -> list[Stage]:
-    """The chain without its norms: under moments that no longer change each folds into the convolution before it.
-
-    Raises ValueError when the numbers differ, or when a norm does not follow a convolution.
-    """
-    wanted = sum(isinstance(stage, Norm) for stage in chain)
-    if wanted != len(moments):
-        raise ValueError(f"{len(moments)} moments for {wanted} norms")
-    given = iter(moments)
-    out: list[Stage] = []
-    for stage in chain:
-        if not isinstance(stage, Norm):
-            out.append(stage)
-            continue
-        before = out[-1] if out else None
-        if not isinstance(before, Conv | ConvTranspose):
-            raise ValueError("a norm that follows no convolution cannot be folded")
-        out[-1] = folded(before, affine_of(stage, next(given)))
-    return out

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from imgcycle.config import NetConfig
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.padding import pad_to, padded_size
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.strips import run
 from imgcycle.engine.strips.passes import cut_into_passes, pass_ends, trace
 from imgcycle.engine.strips.plan import Buffer, StripPlan, make_plan
 from imgcycle.engine.strips.rows import computed
 from imgcycle.engine.strips.run import Advance, stream
-from imgcycle.engine.strips.statistics import Affine, NormStatistics, measured
+from imgcycle.engine.strips.statistics import Affine, NormStatistics
 from imgcycle.errors import ImgcycleError
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.stages import Conv, ConvTranspose, Stage, multiply_adds
+from tests.engine.frozen import measured
+from tests.engine.tensors import TensorSink, TensorSource
 from tests.engine.test_row_io import Forward
 from tests.styles import tiny_net
 

@@ -131,15 +131,6 @@ class Clip:
         return len(self.pts)
 
     @property
-    def variable(self) -> bool:
-        """Whether steps between frames differ by more than rounding (one tick, or a millisecond)."""
-        steps = np.diff(self.pts)
-        if len(steps) < 2:
-            return False
-        allowed = max(2, int(Fraction(1, 500) / self.time_base))
-        return bool(steps.max() - steps.min() > allowed)
-
-    @property
     def is_hdr(self) -> bool:
         """Whether the reader tone-maps it to SDR."""
         return self.colour.is_hdr

@@ -48,8 +48,6 @@ def test_times_count_from_the_files_start() -> None:
     clip = made_up([132_000, 135_000, 138_000], origin=Fraction(14, 10))
     assert [clip.time(n) for n in range(3)] == [Fraction(n, 30) + Fraction(1, 15) for n in range(3)]
     assert (clip.start, clip.end, clip.duration) == (Fraction(1, 15), Fraction(1, 6), Fraction(1, 10))
-    assert not clip.variable
-    assert made_up([0, 3000, 9000]).variable
 
 
 @given(

@@ -18,7 +18,6 @@ def test_a_rich_clip(rich: Path) -> None:
     assert (clip.width, clip.height, clip.sar) == (64, 36, Fraction(128, 117))
     assert [clip.time(n) for n in range(clip.frames)] == [Fraction(n, 25) for n in range(30)]
     assert [clip.duration, clip.frame_rate] == [Fraction(6, 5), Fraction(25)]
-    assert not clip.variable
     assert [stream.kind for stream in clip.streams] == ["video", "audio", "audio", "subtitle", "attachment"]
     assert [stream.language for stream in clip.streams] == ["", "eng", "deu", "fra", ""]
     assert clip.streams[2].title == "Ton"
@@ -36,7 +35,6 @@ def test_every_time_of_an_uneven_clip(uneven: Path) -> None:
     clip = probe_video(uneven)
     assert [clip.time(n) for n in range(20)] == [Fraction(n * (160 + 16 * n), 16000) for n in range(20)]
     assert clip.frames == 20
-    assert clip.variable
     assert (clip.width, clip.height, clip.chroma) == (65, 37, "444")
 
 
