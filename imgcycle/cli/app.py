@@ -8,14 +8,14 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Annotated, Any
 
 import typer
 import typer.core
 import typer.main
 
-from imgcycle.cli.options import check_paths, completed
+from imgcycle.cli.options import WORDS, check_paths, completed
 from imgcycle.cli.silence import close_streams, no_remarks, open_streams, silent_libraries
 from imgcycle.config.legacy import current_train_options
 from imgcycle.errors import ImgcycleError
@@ -27,8 +27,8 @@ COMMANDS = {
     "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
     "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
 }
-"""Each lives in the module of `cli/` that has its name, under that name. What it says of itself stands here as well,
-so that `imgcycle --help` need not import it: with thirty options a command costs a fifth of that time."""
+"""Each lives in the module of `cli/commands/` that has its name, under that name. What it says of itself stands here
+as well, so that `imgcycle --help` need not import it: with thirty options a command costs a fifth of that time."""
 
 
 class Commands(typer.core.TyperGroup):
@@ -44,7 +44,7 @@ class Commands(typer.core.TyperGroup):
 
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     """Import a command and make it ready for Typer's parser; `typed` are the words that follow it."""
-    found = getattr(importlib.import_module(f"imgcycle.cli.{name}"), name)
+    found = getattr(importlib.import_module(f"imgcycle.cli.commands.{name}"), name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
     else:
@@ -52,22 +52,25 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
         alone.command(name)(found)
         command = typer.main.get_command(alone)
     command.name = name
+    words = WORDS | getattr(found, "words", frozenset())
     for each in (command, *getattr(command, "commands", {}).values()):
-        each.callback = _looked_over(each, typed)
+        each.callback = _looked_over(each, typed, words)
         for parameter in each.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = " "  # a switch takes nothing, which Typer would call <bool>
             # To rich a word in brackets is markup, and vanishes; here it is a default or a choice.
             if getattr(parameter, "help", None):
                 parameter.help = parameter.help.replace("[", "\\[")
     return command
 
 
-def _looked_over(command: Any, typed: Sequence[str]) -> Callable[..., Any]:
-    """What a command does, after a look at every name of a file that it was given."""
+def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:
+    """What a command does, after a look at every name of a file that it was given, in any parameter but `words`."""
     act, parameters = command.callback, command.params
 
     @functools.wraps(act)
     def looked_over(**values: Any) -> Any:
-        check_paths(parameters, values, typed)
+        check_paths(parameters, values, typed, words)
         return act(**values)
 
     return looked_over

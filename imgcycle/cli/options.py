@@ -1,211 +1,153 @@
-"""Options that several commands share, each declared once."""
+"""Options: made from the fields of configs, and looked over before a command begins."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+import types
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-WHERE, LOOK, MACHINE, SAYING = "Where to", "How it looks", "Machine", "What is said"
+from imgcycle.config.fields import PANELS, REPORT, Setting, settings
+from imgcycle.config.json import JsonConfig
+from imgcycle.config.pictures import ConvertOptions
+
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=REPORT)]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=REPORT)]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=REPORT)]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=REPORT)]
+_STRIPS = get_args(get_type_hints(ConvertOptions)["strip"])
 
 
-class DirectionName(StrEnum):
-    """The two ways through a run folder or a two-way file."""
+def from_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with each parameter that is a config in place of that config's fields, parts of it included.
 
-    A2B = "A2B"
-    B2A = "B2A"
+    Its function gets the configs whole, and by name. `words` of the result are the parameters that name no file.
+    """
+    configs = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
 
+    def filled(**values: Any) -> None:
+        command(**{name: built(config, values) for name, config in configs.items()})
 
-class ClashName(StrEnum):
-    """What to do with two inputs that would land on one output."""
-
-    rename = "rename"
-    refuse = "refuse"
-
-
-class FormatName(StrEnum):
-    """Output formats."""
-
-    same = "same"
-    png = "png"
-    jpg = "jpg"
-    webp = "webp"
-    tiff = "tiff"
-    avif = "avif"
+    found = [each for config in configs.values() for each in _parameters(config)]
+    parameters = [each for _, each in sorted(found, key=lambda ranked: ranked[0])]
+    filled.__name__, filled.__doc__ = command.__name__, command.__doc__
+    # Typer asks for both, and would else find `**values`.
+    filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    filled.__annotations__ = {each.name: each.annotation for each in parameters}
+    filled.words = frozenset(_words(configs.values()))  # type: ignore[attr-defined]
+    return filled
 
 
-class StripName(StrEnum):
-    """Which metadata go."""
-
-    none = "none"
-    all = "all"
-    gps = "gps"
-
-
-class RawName(StrEnum):
-    """What a RAW file stands for."""
-
-    none = "none"
-    preview = "preview"
-    develop = "develop"
+def built(config: type[JsonConfig], values: Mapping[str, Any]) -> JsonConfig:
+    """A config, and the configs in it, from the values of all parameters."""
+    parts = {name: built(part, values) for name, part in _parts(config)}
+    # None is what Typer gives for an argument that was left out.
+    given = {name: value for name in settings(config) if (value := values[name]) is not None}
+    return config.from_dict(given | parts)
 
 
-class PrecisionName(StrEnum):
-    """Compute types."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class SmoothName(StrEnum):
-    """How calm a clip is made."""
-
-    off = "off"
-    light = "light"
-    strong = "strong"
+def _parts(config: type) -> Iterator[tuple[str, type[JsonConfig]]]:
+    """The fields of a config that are configs themselves."""
+    hints = get_type_hints(config)
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, JsonConfig):
+            yield field.name, hint
 
 
-class CodecName(StrEnum):
-    """What coding frames get."""
-
-    h264 = "h264"
-    hevc = "hevc"
-    av1 = "av1"
-    ffv1 = "ffv1"
+def _words(configs: Iterable[type]) -> Iterator[str]:
+    for config in configs:
+        yield from (name for name, setting in settings(config).items() if setting.word)
+        yield from _words(part for _, part in _parts(config))
 
 
-class BackendName(StrEnum):
-    """What computes."""
-
-    torch = "torch"
-    openvino = "openvino"
-
-
-StyleOption = Annotated[
-    str,
-    typer.Option(
-        "--to",
-        "--style",
-        metavar="STYLE",
-        help="A style's name, a weights file, or a run folder of train.",
-        show_default=False,
-    ),
-]
-DirectionOption = Annotated[
-    DirectionName,
-    typer.Option("--direction", help="Which way through a run folder or a two-way file.", rich_help_panel=LOOK),
-]
-WorkSizeOption = Annotated[
-    str,
-    typer.Option(
-        "--work-size",
-        metavar="N|full|auto",
-        help="√(width × height) at which the style is applied; auto is the style's own, full every pixel.",
-        rich_help_panel=LOOK,
-    ),
-]
-DetailOption = Annotated[
-    float | None,
-    typer.Option(
-        "--detail",
-        metavar="0..1",
-        help="Share of the photograph's fine detail in the result.  [default: the style's own]",
-        show_default=False,
-        rich_help_panel=LOOK,
-    ),
-]
-StrokesOption = Annotated[
-    float | None,
-    typer.Option(
-        "--strokes",
-        metavar="0..1",
-        help="Share of the style's fine strokes at full size.  [default: the style's own]",
-        show_default=False,
-        rich_help_panel=LOOK,
-    ),
-]
-StrengthOption = Annotated[
-    float,
-    typer.Option("--strength", metavar="0..1", help="0 gives the input back, 1 the style.", rich_help_panel=LOOK),
-]
-KeepColourOption = Annotated[
-    bool,
-    typer.Option("--keep-colour", "--keep-color", help="Keep the photograph's colours.", rich_help_panel=LOOK),
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|cuda[:n]|mps", help="Where to compute.", rich_help_panel=MACHINE)
-]
-PrecisionOption = Annotated[
-    PrecisionName, typer.Option("--precision", help="Compute type; auto goes by the hardware.", rich_help_panel=MACHINE)
-]
-BackendOption = Annotated[
-    BackendName,
-    typer.Option(
-        "--backend",
-        help="What computes: OpenVINO is for CPUs without bf16, in fp32 (extra: openvino).",
-        rich_help_panel=MACHINE,
-    ),
-]
-MemoryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--memory",
-        metavar="SIZE",
-        help="The most that the process may take, everything included, like 1500M or 4G."
-        "  [default: a quarter of the installed memory, as a guide]",
-        show_default=False,
-        rich_help_panel=MACHINE,
-    ),
-]
-JobsOption = Annotated[
-    int,
-    typer.Option(
-        "-j", "--jobs", min=1, max=64, help="Threads that read, and as many that write.", rich_help_panel=MACHINE
-    ),
-]
-UpdateOption = Annotated[
-    bool, typer.Option("--update", help="Redo results of imgcycle made otherwise.", rich_help_panel=WHERE)
-]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace whatever is there (never an input).", rich_help_panel=WHERE)
-]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print the plan and touch nothing.", rich_help_panel=WHERE)
-]
-FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=SAYING)]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=SAYING)]
-VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=SAYING)]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=SAYING)]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=SAYING)]
+def _parameters(config: type) -> Iterator[tuple[int, inspect.Parameter]]:
+    """The parameters of a config and of its parts, each with the rank of its panel, which Typer shows as they come."""
+    hints = get_type_hints(config)
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    for name, setting in settings(config).items():
+        default = inspect.Parameter.empty if setting.required else defaults[name]
+        rank = PANELS.index(setting.panel) if setting.panel else -1
+        yield rank, _parameter(name, hints[name], default, setting)
+    for _, part in _parts(config):
+        yield from _parameters(part)
 
 
-def parse_work_size(text: str) -> int | str:
-    """A number of pixels, `full` or `auto`; BadParameter else."""
-    if text in ("full", "auto"):
+def _parameter(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
+    typed, metavar, parser = _as_typed(hint, setting)
+    text = setting.help + _default_text(name, default, setting)
+    about: dict[str, Any] = {"help": text, "metavar": metavar, "show_default": False, "parser": parser}
+    if not setting.argument:
+        told: Any = typer.Option(*_names(name, default, setting), rich_help_panel=setting.panel, **about)
+    else:
+        told = typer.Argument(**about)
+        if not setting.required:
+            default, typed = None, typed | None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[typed, told])
+
+
+def _names(name: str, default: Any, setting: Setting) -> tuple[str, ...]:
+    dashed = f"--{name.replace('_', '-')}"
+    return setting.names or ((f"{dashed}/--no-{dashed[2:]}",) if default is True else (dashed,))
+
+
+def _default_text(name: str, default: Any, setting: Setting) -> str:
+    """What an option is when it is not given, as its help ends; nothing where that goes without saying."""
+    shown = setting.shown
+    if shown is None and default is True and "/--no-" in _names(name, default, setting)[0].strip():
+        shown = None if setting.names and setting.names[0].startswith(" ") else "yes"
+    elif shown is None and default not in ((), "", None, inspect.Parameter.empty) and not isinstance(default, bool):
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+    return f"  [default: {shown}]" if shown else ""
+
+
+def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[str], Any] | None]:
+    """A field's type as Typer has it, what stands for a value in the help, and a parser where Typer has none."""
+    union = get_origin(hint) in (Union, types.UnionType)
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)] if union else [hint]
+    optional = union and type(None) in get_args(hint)
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    kind, parser = kinds[0], None
+    if len(kinds) > 1:
+        kind, parser = str, functools.partial(_number_or_word, kinds[0], words)
+    elif get_origin(kind) is tuple:
+        kind = list[str]
+    metavar = setting.metavar or _metavar(kinds[0], words, setting)
+    return (kind | None if optional else kind), metavar, parser
+
+
+def _metavar(kind: Any, words: Sequence[str], setting: Setting) -> str | None:
+    if kind in (int, float):
+        span = f"{setting.low:g}..{setting.high:g}" if None not in (setting.low, setting.high) else "N"
+        return "|".join((span, *words))
+    return "|".join(words) if words else "FILE" if kind is Path else None
+
+
+def _number_or_word(kind: Callable[[str], Any], words: Sequence[str], text: Any) -> Any:
+    """A number, or one of the words; BadParameter for any other text."""
+    if text in words or isinstance(text, int | float):
         return text
     try:
-        return int(text)
+        return kind(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is neither a number nor full nor auto", param_hint="--work-size") from None
+        said = " nor ".join(("neither a number", *words))
+        raise typer.BadParameter(f"{text!r} is {said}") from None
 
 
-WORDS = frozenset(
-    {
-        *("work_size", "size", "device", "memory", "fps", "start", "end", "preview", "preset"),
-        *("diff_augment", "licence", "mirror"),
-    }
-)
-"""Parameters of text that name no file; all others are looked over before a command begins."""
+WORDS = frozenset({"size", "device", "diff_augment", "licence", "mirror"})
+"""Parameters of text that name no file, of commands that are not made from fields; all others are looked over."""
 
 
-def check_paths(parameters: Iterable[Any], values: Mapping[str, Any], typed: Iterable[str]) -> None:
-    """UsageError for a name of a file, in any option or input of a command, that nothing here can have.
+def check_paths(
+    parameters: Iterable[Any], values: Mapping[str, Any], typed: Iterable[str], words: Container[str] = WORDS
+) -> None:
+    """UsageError for a name of a file, in any option or input of a command but `words`, that nothing here can have.
 
     Those are addresses, names that are too long, and places where nobody may look. `typed` is the command line: a
     Path has lost one slash of an address's two.
@@ -217,7 +159,7 @@ def check_paths(parameters: Iterable[Any], values: Mapping[str, Any], typed: Ite
     for parameter in parameters:
         given = values.get(parameter.name)
         for value in given if isinstance(given, list | tuple) else [given]:
-            if isinstance(value, str | os.PathLike) and parameter.name not in WORDS:
+            if isinstance(value, str | os.PathLike) and parameter.name not in words:
                 is_option = parameter.param_type_name == "option"
                 what = max(parameter.opts, key=len) if is_option else parameter.metavar or parameter.name.upper()
                 text = os.fspath(value)
@@ -230,6 +172,6 @@ def completed(words: Sequence[str]) -> list[str]:
     end = found.index("--") if "--" in found else len(found)
     for n in range(end):
         after = found[n + 1] if n + 1 < end else ""
-        if found[n] == "--strip" and after not in tuple(StripName):
+        if found[n] == "--strip" and after not in _STRIPS:
             found[n] = "--strip=all"
     return found

@@ -13,11 +13,17 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Literal, Self, TypeVar
 
+from imgcycle.config.clips import ClipRequest as ClipRequest
+from imgcycle.config.clips import VideoOptions as VideoOptions
+from imgcycle.config.evaluation import EvaluateRequest as EvaluateRequest
 from imgcycle.config.json import JsonConfig as JsonConfig
 from imgcycle.config.legacy import current_net_settings, current_train_settings
+from imgcycle.config.pictures import ConvertOptions as ConvertOptions
+from imgcycle.config.pictures import ConvertRequest as ConvertRequest
+from imgcycle.config.pictures import PictureOptions as PictureOptions
+from imgcycle.config.program import Precision as Precision
 from imgcycle.errors import UsageError
 
 GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
@@ -33,7 +39,6 @@ Way = Literal["A2B", "B2A"]
 FeatureLossName = Literal["vgg19"]
 Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
 
 
@@ -324,104 +329,3 @@ class TrainConfig(JsonConfig):
                 said = f"--{name.replace('_', '-')} is {value}"
                 yield math.isfinite(value), said, "give a number"
                 yield not name.startswith("lambda_") or value >= 0, said, "0 or more"
-
-
-@dataclass(frozen=True)
-class ConvertOptions(JsonConfig):
-    """How a picture is converted, apart from where it comes from and goes to.
-
-    `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
-    the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
-    enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
-    draws at full size; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
-    takes over only the change of lightness, `compare` puts the input at the left of the result. `strip` says which
-    metadata go (`all` or `gps`), `raw` what a camera's RAW file stands for: its embedded preview, or its sensor
-    data developed. Pictures of more than `max_pixels` are refused.
-    """
-
-    work_size: int | Literal["auto", "full"] = "auto"
-    detail: float | None = None
-    strength: float = 1.0
-    keep_colour: bool = False
-    compare: bool = False
-    strokes: float | None = None
-    quality: int | None = None
-    strip: Literal["none", "all", "gps"] = "none"
-    raw: Literal["none", "preview", "develop"] = "none"
-    max_pixels: int = 300_000_000
-
-    def __post_init__(self) -> None:
-        if self.max_pixels < 1:
-            raise UsageError(f"--max-pixels is {self.max_pixels}", "at least 1")
-        if isinstance(self.work_size, int) and self.work_size < 16:
-            raise UsageError(f"a work size of {self.work_size}", "at least 16, or auto, or full")
-        for name, value in (("detail", self.detail), ("strength", self.strength), ("strokes", self.strokes)):
-            if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"--{name} is {value}", "choose between 0 and 1")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"--quality is {self.quality}", "choose between 1 and 100")
-
-
-@dataclass(frozen=True)
-class VideoOptions(JsonConfig):
-    """How a clip is converted, apart from where it comes from and goes to.
-
-    `work_size`, `detail`, `strength`, `keep_colour` and `strokes` are those of `ConvertOptions`. `start` and `end` are
-    seconds as decimal text, which loses nothing; `preview` seconds are made beside the source. `crf` and `preset` None
-    are the codec's usual ones; `hardware` asks for the machine's own encoder. Frames of more than `max_height` lines
-    are reduced. `smooth` says how firmly frames are held to the one before. `fps` is the rate of an image sequence.
-    """
-
-    work_size: int | Literal["auto", "full"] = "auto"
-    detail: float | None = None
-    strength: float = 1.0
-    keep_colour: bool = False
-    start: str | None = None
-    end: str | None = None
-    preview: str | None = None
-    codec: Literal["h264", "hevc", "av1", "ffv1"] = "h264"
-    crf: int | None = None
-    preset: str | None = None
-    hardware: bool = False
-    max_height: int | None = None
-    audio: bool = True
-    smooth: Literal["off", "light", "strong"] = "light"
-    fps: str = "24"
-    strokes: float | None = None
-
-    def __post_init__(self) -> None:
-        self.picture()
-        if self.max_height is not None and self.max_height < 16:
-            raise UsageError(f"--max-height is {self.max_height}", "at least 16 lines")
-        begin, stop = _seconds("start", self.start), _seconds("end", self.end)
-        if stop is not None and stop <= (begin or 0):
-            raise UsageError(f"the clip would end at {self.end} s, before it starts", "--end comes after --start")
-        if not _seconds("fps", self.fps):
-            raise UsageError("no frames a second", "--fps takes a number above 0")
-        length = _seconds("preview", self.preview)
-        if length is not None and not length:
-            raise UsageError("a preview of no length", "--preview takes seconds")
-
-    def picture(self) -> ConvertOptions:
-        """What of it concerns single frames."""
-        return ConvertOptions(self.work_size, self.detail, self.strength, self.keep_colour, strokes=self.strokes)
-
-    @property
-    def span(self) -> tuple[Fraction | None, Fraction | None]:
-        """Seconds where the result begins and ends, None where nothing is cut."""
-        begin, stop, length = (_seconds("", text) for text in (self.start, self.end, self.preview))
-        if length is not None:
-            stop = (begin or Fraction(0)) + length if stop is None else min(stop, (begin or Fraction(0)) + length)
-        return begin, stop
-
-
-def _seconds(name: str, text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--{name} {text!r} is no number") from None
-    if value < 0:
-        raise UsageError(f"--{name} is {text}", "from 0 on")
-    return value

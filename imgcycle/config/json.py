@@ -10,6 +10,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
+from imgcycle.config.fields import out_of_range
 from imgcycle.errors import UsageError
 
 
@@ -21,6 +22,11 @@ def _hints(kind: type) -> dict[str, Any]:
 
 class JsonConfig:
     """Mixin of every config: a dict of plain values, and back, refusing what it does not know."""
+
+    def __post_init__(self) -> None:
+        """UsageError for a number outside the range that its field states."""
+        for wrong, right in out_of_range(self):
+            raise UsageError(wrong, right)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready values (tuples become lists)."""

@@ -14,7 +14,7 @@ from typing import Self
 import torch
 
 from imgcycle.config import ConvertOptions
-from imgcycle.device import BASE_BYTES, default_memory
+from imgcycle.device import BASE_BYTES, default_memory, parse_size
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strokes import bytes_in_hand
@@ -61,6 +61,11 @@ class MemoryBudget:
     def default(cls) -> Self:
         """A quarter of the installed memory."""
         return cls(default_memory())
+
+    @classmethod
+    def asked(cls, text: str | None) -> Self:
+        """What `--memory` says, like 512M or 4G: a promise; without it the default. UsageError for what is no size."""
+        return cls.default() if text is None else cls(parse_size(text), promised=True)
 
     def for_pictures(self, translator: Translator) -> int:
         """What the interpreter, the libraries and the net leave."""

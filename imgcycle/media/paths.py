@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
+from imgcycle.config.pictures import OnClash
 from imgcycle.errors import UsageError
 from imgcycle.media.files import PARTIAL, opened
 from imgcycle.media.foreign import foreign_by_suffix
@@ -28,7 +29,6 @@ from imgcycle.media.formats import (
     looks_like_image,
 )
 
-OnClash = Literal["rename", "refuse"]
 STATE_FOLDER = ".imgcycle"
 """What imgcycle notes for itself in an output folder; never walked into."""
 

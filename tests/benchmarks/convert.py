@@ -24,10 +24,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from imgcycle.config import ConvertOptions, NetConfig
+from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
@@ -60,7 +60,7 @@ def plain_loop(net: Generator, sources: list[Path], target: Path) -> None:
 
 def converted(translator: Translator, source: Path, target: Path, counter: itertools.count[int]) -> None:
     """The same through `convert`, each time into a new folder."""
-    request = ConvertRequest((str(source),), str(target / str(next(counter))), ConvertOptions(work_size="full"))
+    request = ConvertRequest((str(source),), str(target / str(next(counter))), options=ConvertOptions(work_size="full"))
     for _ in convert_all(plan(request, translator.style), translator):
         pass
 

@@ -32,7 +32,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from imgcycle.cli.train_config import build_config
+from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import DiscriminatorConfig, TrainConfig
 from imgcycle.data.sampling import dice
 from imgcycle.methods.adversarial import gan_loss, make_discriminator

@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imgcycle.config import ConvertOptions, NetConfig
+from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine import resample
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.budget import MemoryBudget, plan_strips
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
@@ -42,7 +42,7 @@ def made(name: str) -> Translator:
 def converted(translator: Translator, folder: Path, options: ConvertOptions) -> tuple[float, float]:
     """Wall and CPU seconds of a folder's conversion."""
     with tempfile.TemporaryDirectory() as out:
-        request = ConvertRequest((str(folder),), out, options, overwrite=True)
+        request = ConvertRequest((str(folder),), out, options=options, overwrite=True)
         begun, used = time.perf_counter(), time.process_time()
         for _ in convert_all(plan(request, translator.style), translator):
             pass

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from imgcycle import load_translator
-from imgcycle.cli.train_config import build_config
+from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.device import hardware_facts, resolve_precision

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.cli.train_config import build_config
+from imgcycle.cli.commands.train_config import build_config
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.methods.base import Batch
 from imgcycle.methods.pool import ImagePool

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
+from imgcycle.cli.commands.train_config import build_config, read_settings, run_folder, shown_command
 from imgcycle.cli.render.train import in_words, train_listener
-from imgcycle.cli.train_config import build_config, read_settings, run_folder, shown_command
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.training import events

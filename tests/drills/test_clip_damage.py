@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.config import VideoOptions
+from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.events import RowFinished as Done
 from imgcycle.jobs.tasks import ClipRow
-from imgcycle.jobs.video.plan import ClipRequest, plan_clips
+from imgcycle.jobs.video.plan import plan_clips
 from imgcycle.jobs.video.run import convert_clips
 from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg
 from imgcycle.media.video.probing import probe
@@ -196,7 +196,7 @@ def test_clips_with_other_bytes(folder: Path, kind: str, tmp_path: Path) -> None
 
 def converted(source: Path, output: Path, translator: Translator, what: str) -> ClipRow:
     """The row of one clip; its error is a line of ours."""
-    request = ClipRequest((str(source),), f"{output}/", VideoOptions(preset="ultrafast", strength=0))
+    request = ClipRequest((str(source),), f"{output}/", options=VideoOptions(preset="ultrafast", strength=0))
     hear: Callable[[object], None] = lambda _: None  # noqa: E731
     plan = plan_clips(request, translator.style)
     (row,) = (event.row for event in convert_clips(plan, translator, hear) if isinstance(event, Done))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from imgcycle.config import ConvertOptions, NetConfig
+from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Style, Translator
@@ -25,7 +25,7 @@ from imgcycle.jobs.budget import (
     plan_strips,
 )
 from imgcycle.jobs.events import Event, Progressed, RowFinished
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all, convert_bytes, convert_image
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.codecs import tiff_writer

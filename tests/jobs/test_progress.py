@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import DiskFull, OutputError
 from imgcycle.jobs.events import Ended, Estimated, Event, Note, RowFinished
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.tasks import Row, Task, Verdict

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.config import ConvertOptions, VideoOptions
+from imgcycle.config import ClipRequest, ConvertOptions, VideoOptions
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
@@ -25,7 +25,7 @@ from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
-from imgcycle.jobs.video.plan import ClipRequest, plan_clips
+from imgcycle.jobs.video.plan import plan_clips
 from imgcycle.jobs.video.run import convert_clips
 from imgcycle.media.image.read import read_still
 from imgcycle.weights.native import inspect_weights, load_generator, load_strokes, save_weights
@@ -144,7 +144,7 @@ def made(
     translator = load_translator(str(weights), precision="fp32")
     heard: list[Event] = []
     out = clip.with_name("out.mkv")
-    request = ClipRequest((str(clip),), str(out), replace(options, codec="ffv1"), overwrite=True)
+    request = ClipRequest((str(clip),), str(out), options=replace(options, codec="ffv1"), overwrite=True)
     heard += convert_clips(plan_clips(request, translator.style), translator, heard.append, room=room)
     return heard, out
 

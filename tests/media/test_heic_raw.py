@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all, convert_image
 from imgcycle.media.image.read import read_still
 from tests.media.heif import heic

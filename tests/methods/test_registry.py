@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.cli.train import MethodName
-from imgcycle.cli.train_config import build_config
+from imgcycle.cli.commands.train import MethodName
+from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.registry import METHODS, build_method, owners

@@ -52,7 +52,7 @@ import os, sys
 from pathlib import Path
 import torch
 import imgcycle.training.run as run
-from imgcycle.cli.train_config import build_config
+from imgcycle.cli.commands.train_config import build_config
 from imgcycle.training.loop import train
 made = []
 class Spy(run.Session):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imgcycle.config import EvaluateRequest
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import Pixels, read_scaled
 from imgcycle.data.sampling import dice
@@ -27,7 +28,6 @@ from imgcycle.jobs.evaluation.types import (
     Cycle,
     Distance,
     Evaluated,
-    EvaluateRequest,
     EvaluationEvent,
     LeftOut,
     Measured,
@@ -72,7 +72,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
     names = [UNCONVERTED, *BASELINES, *WAY, OUTPUTS] if request.inputs is not None else [OUTPUTS]
     done, total = 0, len(targets) + len(subjects) * len(names)
     readable: list[Path] = []
-    for path, pixels in read_ahead(lambda p: square(read_scaled(p, request.size), request.size), targets, request.jobs):
+    for path, pixels in read_ahead(lambda p: square(read_scaled(p, request.side), request.side), targets, request.jobs):
         done += 1
         if isinstance(pixels, InputError):
             left_out.append(LeftOut(str(path), str(pixels)))
@@ -85,7 +85,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
 
     drawn = dice(request.seed, "double exposure").integers(len(readable), size=len(subjects))
     partners = dict(zip(subjects, (readable[n] for n in drawn), strict=True))
-    for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.size), subjects, request.jobs):
+    for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.side), subjects, request.jobs):
         done += len(names)
         if isinstance(look, InputError):
             left_out.append(LeftOut(str(subject.output), str(look)))
@@ -247,7 +247,7 @@ def _kept(figures: Sequence[Tensor]) -> ContentScores | None:
 
 def _protocol(request: EvaluateRequest, nets: Sequence[Net]) -> Iterator[str]:
     """What has to be known to repeat the figures, in lines."""
-    yield f"pictures: {READING.format(request.size)}"
+    yield f"pictures: {READING.format(request.side)}"
     for net in nets:
         how, known = "spatial means / 50", ""
         if isinstance(net, InceptionNet):

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from imgcycle.concurrency import ordered_map
+from imgcycle.config import EvaluateRequest
 from imgcycle.data.folders import Pixels, read_scaled
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import pair_up, spread
-from imgcycle.jobs.evaluation.types import EvaluateRequest, LeftOut
+from imgcycle.jobs.evaluation.types import LeftOut
 from imgcycle.media.paths import Source, gather, shown
 
 T = TypeVar("T")

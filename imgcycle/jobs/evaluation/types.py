@@ -8,27 +8,6 @@ from imgcycle.config import JsonConfig
 
 
 @dataclass(frozen=True)
-class EvaluateRequest:
-    """Which folders are measured, and how.
-
-    `outputs` against `reference`; with `inputs`, what was kept of them, and the baselines; with `back`, what the way
-    there and back lost. `size` is the side of the square that is looked at, `sample` the most pictures taken of each
-    folder (all when None), `inception` a weights file.
-    """
-
-    outputs: str
-    reference: str
-    inputs: str | None = None
-    back: str | None = None
-    size: int = 256
-    inception: str | None = None
-    sample: int | None = None
-    seed: int = 0
-    device: str = "auto"
-    jobs: int = 2
-
-
-@dataclass(frozen=True)
 class Distance(JsonConfig):
     """How far a set of pictures is from the reference, on one kind of features.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.images.image import recipe_for, same_making
@@ -21,30 +21,9 @@ from imgcycle.media.files import opened, read_file
 from imgcycle.media.foreign import EXPORT, foreign_by_suffix
 from imgcycle.media.formats import Format
 from imgcycle.media.metadata import xmp
-from imgcycle.media.paths import Assignment, OnClash, Source
+from imgcycle.media.paths import Assignment, Source
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
-
-
-@dataclass(frozen=True)
-class ConvertRequest:
-    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
-
-    `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
-    that many inputs spread over the whole, `limit` the first ones.
-    """
-
-    inputs: tuple[str, ...]
-    output: str | None = None
-    options: ConvertOptions = field(default_factory=ConvertOptions)
-    recursive: bool = True
-    overwrite: bool = False
-    update: bool = False
-    format: str = "same"
-    name: str | None = None
-    on_clash: OnClash = "rename"
-    sample: int | None = None
-    limit: int | None = None
 
 
 @dataclass(frozen=True)

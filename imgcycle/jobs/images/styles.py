@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UnknownStyle, WeightsError
-from imgcycle.jobs.images.plan import ConvertRequest, plan_styles
+from imgcycle.jobs.images.plan import plan_styles
 from imgcycle.jobs.images.run import StyleJob
 from imgcycle.weights.find import FoundStyle, index_paths, known_styles
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from imgcycle._version import __version__
-from imgcycle.config import VideoOptions
+from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.images.plan import (
@@ -31,7 +31,7 @@ from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
 from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
 from imgcycle.media import formats, paths
-from imgcycle.media.paths import Assignment, OnClash, Source
+from imgcycle.media.paths import Assignment, Source
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
 from imgcycle.media.video.encoder import plan_coding
 from imgcycle.media.video.probing.report import read_header
@@ -45,20 +45,6 @@ _OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
 _KEY = "imgcycle"
 _OWN_SOUNDS = (".webm", ".ogv", ".wmv")
 """Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
-
-
-@dataclass(frozen=True)
-class ClipRequest:
-    """What goes in and where it goes to, as `ConvertRequest` has it for pictures."""
-
-    inputs: tuple[str, ...]
-    output: str | None = None
-    options: VideoOptions = field(default_factory=VideoOptions)
-    recursive: bool = True
-    overwrite: bool = False
-    update: bool = False
-    name: str | None = None
-    on_clash: OnClash = "rename"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from imgcycle.config import EvaluateRequest
 from imgcycle.data.folders import read_scaled
 from imgcycle.errors import UsageError
 from imgcycle.jobs.evaluation.labels import evaluate_labels
 from imgcycle.jobs.evaluation.run import evaluate
 from imgcycle.jobs.evaluation.types import (
     Evaluated,
-    EvaluateRequest,
     LabelReport,
     LeftOut,
     Measured,

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import OutputError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Note, RowFinished
 from imgcycle.jobs.images import image
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net

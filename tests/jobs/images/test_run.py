@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import imgcycle
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.events import Ended, RowFinished
-from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
+from imgcycle.jobs.images.plan import plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
 from imgcycle.jobs.tasks import Row, Summary, Task
 from imgcycle.media.image.read import read_still

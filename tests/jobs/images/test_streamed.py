@@ -13,14 +13,14 @@ import pytest
 import tifffile
 import torch
 
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style, Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs import budget
 from imgcycle.jobs.budget import ImageCost, MemoryBudget, TooSmall, plan_file
 from imgcycle.jobs.events import Event, Progressed, RowFinished
-from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
+from imgcycle.jobs.images.plan import plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.tasks import Task
@@ -301,7 +301,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, translator: Translator) -> 
     source = tmp_path / "in" / "turned.jpg"
     source.parent.mkdir()
     source.write_bytes(PICTURES["turned.jpg"])
-    todo = plan(ConvertRequest((str(source),), str(tmp_path / "out") + "/", FULL), translator.style)
+    todo = plan(ConvertRequest((str(source),), str(tmp_path / "out") + "/", options=FULL), translator.style)
 
     def interrupted(event: object) -> None:
         if isinstance(event, Progressed) and event.share > 0.9:

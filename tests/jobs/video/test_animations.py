@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from imgcycle import convert_image, convert_video
-from imgcycle.config import ConvertOptions, VideoOptions
+from imgcycle.config import ConvertOptions, ConvertRequest, VideoOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.events import Ended, Note, RowFinished
-from imgcycle.jobs.images.plan import ConvertRequest, plan, read_recipe
+from imgcycle.jobs.images.plan import plan, read_recipe
 from imgcycle.jobs.images.run import convert_all, convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture
 from tests.media.animation.made import Array, Part, Seen, apng, composed, gif, gif_blocks, loop_block, seen, webp
@@ -188,7 +188,7 @@ def test_of_a_folder_what_is_said_is_said_once(tmp_path: Path, translator: Trans
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{name}.png").write_bytes(apng(*(Part(p, (1, 24)) for p in pictures(3))))
     (tmp_path / "in" / "c.png").write_bytes(apng(*(Part(p) for p in pictures(3)))[:-900])
-    request = ConvertRequest((str(tmp_path / "in"),), str(tmp_path / "out"), AS_IT_IS, format="webp")
+    request = ConvertRequest((str(tmp_path / "in"),), str(tmp_path / "out"), options=AS_IT_IS, format="webp")
     events = list(convert_all(plan(request, translator.style), translator))
     rows = [e.row for e in events if isinstance(e, RowFinished)]
     assert [row.status for row in rows] == ["done", "done", "failed"]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.config import VideoOptions
+from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
-from imgcycle.jobs.video.plan import ClipRequest, metadata_for, plan_clips, recipe_for
+from imgcycle.jobs.video.plan import metadata_for, plan_clips, recipe_for
 
 STYLE = Style("tiny", "d" * 64, 384, 0.25, origin="x.pth is recognised as something")
 
@@ -37,10 +37,10 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_container_is_kept_where_it_holds_the_codec(clips: Path, codec: str, wanted: list[str]) -> None:
     options = VideoOptions.from_dict({"codec": codec})
     named = tuple(sorted(path.name for path in clips.iterdir()))
-    assert outputs(ClipRequest(named, None, options)) == wanted
-    assert outputs(ClipRequest(("[ab].*",), "out/", options)) == ["out/a.mp4", "out/b.MOV"]
-    assert outputs(ClipRequest(("a.mp4",), None, VideoOptions(preview="3"))) == ["a-tiny-preview.mp4"]
-    assert outputs(ClipRequest(("a.mp4",), None, options, name="{style}-{stem}.mkv")) == ["tiny-a.mkv"]
+    assert outputs(ClipRequest(named, None, options=options)) == wanted
+    assert outputs(ClipRequest(("[ab].*",), "out/", options=options)) == ["out/a.mp4", "out/b.MOV"]
+    assert outputs(ClipRequest(("a.mp4",), None, options=VideoOptions(preview="3"))) == ["a-tiny-preview.mp4"]
+    assert outputs(ClipRequest(("a.mp4",), None, options=options, name="{style}-{stem}.mkv")) == ["tiny-a.mkv"]
 
 
 def test_where_sequences_go(clips: Path) -> None:

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 import imgcycle
-from imgcycle.config import VideoOptions
+from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.events import Ended, Event, Note, RowFinished
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
 from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
-from imgcycle.jobs.video.plan import ClipRequest, clip_recipe, plan_clips
+from imgcycle.jobs.video.plan import clip_recipe, plan_clips
 from imgcycle.jobs.video.run import convert_clip, convert_clips
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.timecode import timecode_of
@@ -283,7 +283,7 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
 @pytest.mark.usefixtures("short")
 def test_a_frame_that_fails_is_reported_and_counted(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mp4")
-    request = ClipRequest((str(source),), str(tmp_path / "b.mp4"), replace(QUICK, codec="ffv1", preset=None))
+    request = ClipRequest((str(source),), str(tmp_path / "b.mp4"), options=replace(QUICK, codec="ffv1", preset=None))
     (row,), summary, _ = carried_out(request, Counting(fails_at=5))
     assert row.error == (
         "1 frame could not be translated, the result before stands in: frame 6: no idea (the result is written)"
@@ -300,7 +300,7 @@ def test_a_clip_that_ends_early(tmp_path: Path, translator: Translator) -> None:
     source = tmp_path / "a.mkv"
     make("-i", film(tmp_path / "whole.mp4", 36), "-c", "copy", source)
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    (row,), summary, _ = carried_out(ClipRequest((str(source),), None, QUICK), translator)
+    (row,), summary, _ = carried_out(ClipRequest((str(source),), None, options=QUICK), translator)
     assert row.error == "the decoder met damage in the file: File ended prematurely (the result is written)"
     assert (row.status, summary.exit_code) == ("failed", 1)
     assert 5 < row.frames < 36
@@ -310,7 +310,7 @@ def test_a_clip_that_ends_early(tmp_path: Path, translator: Translator) -> None:
 def test_two_at_once(tmp_path: Path, translator: Translator) -> None:
     source = film(tmp_path / "a.mp4", 4)
     with SegmentStore(tmp_path, tmp_path / "a-tiny.mp4", {}):
-        (row,), _, _ = carried_out(ClipRequest((str(source),), None, QUICK), translator)
+        (row,), _, _ = carried_out(ClipRequest((str(source),), None, options=QUICK), translator)
     assert (row.status, row.error) == ("failed", f"another imgcycle is at work on {tmp_path / 'a-tiny.mp4'}")
 
 
@@ -324,7 +324,7 @@ def test_a_full_disk_ends_the_run_in_one_line(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("imgcycle.media.video.encoder.atomic_path", full)
-    rows, summary, _ = carried_out(ClipRequest((str(tmp_path),), f"{tmp_path / 'out'}/", QUICK), translator)
+    rows, summary, _ = carried_out(ClipRequest((str(tmp_path),), f"{tmp_path / 'out'}/", options=QUICK), translator)
     assert [row.error for row in rows] == ["a segment cannot be written: No space left on device"]
     assert summary.failed == 1
     assert not list((tmp_path / "out").glob("*.mp4"))
@@ -332,12 +332,12 @@ def test_a_full_disk_ends_the_run_in_one_line(
     monkeypatch.undo()
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(OutputError, match="will be written"):
-        carried_out(ClipRequest((str(tmp_path),), f"{tmp_path / 'out'}/", QUICK), translator)
+        carried_out(ClipRequest((str(tmp_path),), f"{tmp_path / 'out'}/", options=QUICK), translator)
 
 
 def test_flicker_is_measured(tmp_path: Path, translator: Translator) -> None:
     source = film(tmp_path / "a.mp4")
-    carried_out(ClipRequest((str(source),), None, QUICK), translator, tmp_path / "stats.json")
+    carried_out(ClipRequest((str(source),), None, options=QUICK), translator, tmp_path / "stats.json")
     found = json.loads((tmp_path / "stats.json").read_text())
     facts = found["clips"][str(source)]
     assert (found["schema"], facts["frames"], facts["measured"]) == (1, 12, 12)
@@ -351,7 +351,7 @@ def test_flicker_is_measured(tmp_path: Path, translator: Translator) -> None:
 def test_figures_go_where_they_harm_nothing(tmp_path: Path, translator: Translator) -> None:
     source = film(tmp_path / "a.mp4", 4)
     (tmp_path / "mine.txt").write_text("mine")
-    request = ClipRequest((str(source),), str(tmp_path / "b.mp4"), QUICK)
+    request = ClipRequest((str(source),), str(tmp_path / "b.mp4"), options=QUICK)
     before = source.read_bytes()
     for name, said in (("a.mp4", "itself an input"), ("b.mp4", "itself a result"), ("mine.txt", "holds no figures")):
         with pytest.raises(UsageError, match=said):
@@ -364,7 +364,7 @@ def test_figures_go_where_they_harm_nothing(tmp_path: Path, translator: Translat
     assert row.status == "skipped"
     assert (tmp_path / "stats.json").read_text() == first
     other = film(tmp_path / "other.mp4", 3)
-    carried_out(ClipRequest((str(other),), None, QUICK), translator, tmp_path / "stats.json")
+    carried_out(ClipRequest((str(other),), None, options=QUICK), translator, tmp_path / "stats.json")
     clips = json.loads((tmp_path / "stats.json").read_text())["clips"]
     assert [clips[str(path)]["output"] for path in (source, other)] == [
         str(tmp_path / "b.mp4"),
@@ -423,7 +423,7 @@ def test_what_cameras_and_receivers_write_is_made_once(tmp_path: Path, translato
     repeating(tmp_path / "repeating.mp4")
     wanted = {"camera.mov": 12, "joined.ts": 50, "fields.mts": 6, "repeating.mp4": 22}
     names = tuple(str(tmp_path / name) for name in wanted)
-    request = ClipRequest(names, f"{tmp_path / 'out'}/", QUICK)
+    request = ClipRequest(names, f"{tmp_path / 'out'}/", options=QUICK)
     rows, summary, heard = carried_out(request, translator)
     assert [(row.status, row.error) for row in rows] == [("done", None)] * 4
     assert [row.frames for row in rows] == list(wanted.values())

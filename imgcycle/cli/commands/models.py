@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgcycle.cli import options as o
+from imgcycle.cli.options import JsonOption, QuietOption, VerboseOption
+from imgcycle.config.program import Direction
 
 if TYPE_CHECKING:
     from imgcycle.weights.find import FoundStyle
@@ -18,8 +19,8 @@ models = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
-Direction = Annotated[
-    o.DirectionName, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
+DirectionOption = Annotated[
+    Direction, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
 ]
 _LONGEST = 4000
 """Characters of one fact that are shown; all of it with --json."""
@@ -33,7 +34,7 @@ def _default(context: typer.Context) -> None:
 
 
 @models.command("list")
-def list_styles(json_lines: o.JsonOption = False) -> None:
+def list_styles(json_lines: JsonOption = False) -> None:
     """All styles known by name: those that are here, then those that `get` fetches."""
     from imgcycle.cli.offer import say_damage
     from imgcycle.cli.render.console import emit, emit_json, say
@@ -66,7 +67,7 @@ def list_styles(json_lines: o.JsonOption = False) -> None:
 
 
 @models.command()
-def info(name: Name, json_lines: o.JsonOption = False) -> None:
+def info(name: Name, json_lines: JsonOption = False) -> None:
     """The card of a style, or the recipe inside a result."""
     import json
 
@@ -173,9 +174,9 @@ def get(
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="Look below this address first; also $IMGCYCLE_MIRROR."),
     ] = None,
-    quiet: o.QuietOption = False,
-    verbose: o.VerboseOption = False,
-    json_lines: o.JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    json_lines: JsonOption = False,
 ) -> None:
     """Fetch published styles, compare them with what was fetched first, and keep them in $IMGCYCLE_HOME."""
     from imgcycle.cli.interrupts import graceful_exit
@@ -207,7 +208,7 @@ def import_weights(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The weights file to write (.safetensors).")
     ],
-    direction: Direction = o.DirectionName.A2B,
+    direction: DirectionOption = "A2B",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
     """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
@@ -224,7 +225,7 @@ def import_weights(
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"{output} is the file to import", "name another with -o")
     with graceful_exit(lambda: Interrupted("interrupted; nothing was written")):
-        about = convert_checkpoint(source, output, direction.value)
+        about = convert_checkpoint(source, output, direction)
     for line in (f"recognised as {about.recognised}", *about.notes, f"written to {output}"):
         say(line)
 
@@ -233,7 +234,7 @@ def import_weights(
 def add(
     source: Annotated[str, typer.Argument(metavar="WEIGHTS|RUN", help="A weights file of any program, a run folder.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What --to will call it.")],
-    direction: Direction = o.DirectionName.A2B,
+    direction: DirectionOption = "A2B",
 ) -> None:
     """Keep weights under a name, so that --to NAME finds them."""
     from imgcycle.cli.interrupts import graceful_exit
@@ -242,7 +243,7 @@ def add(
     from imgcycle.weights.user_styles import add_style
 
     with graceful_exit(lambda: Interrupted("interrupted; nothing was added")):
-        entry, notes = add_style(source, name, direction.value)
+        entry, notes = add_style(source, name, direction)
     for line in (*notes, f"{name} is kept at {entry.path}: imgcycle convert PHOTOS --to {name}"):
         say(line)
 

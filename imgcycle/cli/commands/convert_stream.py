@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imgcycle.config import ConvertRequest
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.images.pages import Pages
-    from imgcycle.jobs.images.plan import ConvertRequest
     from imgcycle.media.formats import Format
 
 STREAM = "-"

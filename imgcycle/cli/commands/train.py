@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from imgcycle.cli.options import MACHINE, DebugOption, JsonOption, QuietOption
+from imgcycle.cli.options import DebugOption, JsonOption, QuietOption
 from imgcycle.config import (
     CycleMode,
     DiscriminatorKind,
@@ -19,6 +19,7 @@ from imgcycle.config import (
     Way,
     WeightInit,
 )
+from imgcycle.config.fields import MACHINE
 
 MethodName = Literal["cyclegan", "cut", "fastcut", "unit", "pix2pix", "simgan", "bigan", "cogan"]
 NetName = Literal["compact", "strokes", "resnet9", "resnet6", "unet256", "unet128"]
@@ -207,9 +208,9 @@ def train(
     pix2pix alone learns from pairs: equal names in A and B, or A|B side by side in the files of one folder.
     """
     given = {name: value for name, value in locals().items() if value is not None}
+    from imgcycle.cli.commands.train_config import build_config, check_resume, read_settings, run_folder, shown_command
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.train import train_listener
-    from imgcycle.cli.train_config import build_config, check_resume, read_settings, run_folder, shown_command
     from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
     from imgcycle.training.run import RunContext

@@ -1,0 +1,217 @@
+"""`imgcycle convert`: options turned into a request, events shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgcycle.cli.commands.convert_stream import STREAM, check_streams, convert_stream, read_stdin
+from imgcycle.cli.options import from_fields
+from imgcycle.config.fields import PAGES, REPORT, WHICH, option
+from imgcycle.config.json import JsonConfig
+from imgcycle.config.pictures import ConvertRequest
+from imgcycle.config.program import MachineOptions, ReportOptions, RunOptions, StylesChoice, ThreadOptions
+
+if TYPE_CHECKING:
+    from imgcycle.engine.translator import Translator
+    from imgcycle.jobs.budget import MemoryBudget
+    from imgcycle.jobs.events import Event
+    from imgcycle.jobs.images.pages import Pages
+    from imgcycle.jobs.images.run import StyleJob
+    from imgcycle.jobs.tasks import Summary, Task
+    from imgcycle.weights.find import FoundStyle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(JsonConfig):
+    """Lists of names, in and out."""
+
+    files_from: str | None = option(
+        None, "Read inputs from a file, one a line; - for stdin.", panel=WHICH, metavar="FILE"
+    )
+    null: bool = option(False, "Names in lists end in NUL, not in newlines.", panel=WHICH, names=("-0", "--null"))
+    failed_list: Path | None = option(None, "Write the inputs that failed, for --files-from.", panel=REPORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions(JsonConfig):
+    """Pages that show inputs and results side by side."""
+
+    sheet: Path | None = option(None, "Draw all inputs and results as one picture.", panel=PAGES)
+    gallery: Path | None = option(
+        None, "Write a page of dividers between before and after, whole in itself.", panel=PAGES, metavar="FILE.html"
+    )
+
+
+@from_fields
+def convert(
+    choice: StylesChoice,
+    request: ConvertRequest,
+    lists: ListOptions,
+    pages: PageOptions,
+    machine: MachineOptions,
+    threads: ThreadOptions,
+    todo: RunOptions,
+    report: ReportOptions,
+) -> None:
+    """Convert pictures: every one, at its own size, into a tree like the one it came from."""
+    from imgcycle.cli.interrupts import graceful_exit
+    from imgcycle.cli.offer import offer, say_damage
+    from imgcycle.cli.render.console import say
+    from imgcycle.jobs.budget import MemoryBudget
+    from imgcycle.jobs.images.pages import Pages, credit_for, with_pages
+    from imgcycle.jobs.images.styles import ALL, local_styles, plan_style_jobs
+    from imgcycle.jobs.side_outputs import check_place
+    from imgcycle.jobs.translators import open_style
+    from imgcycle.weights.find import find_style
+
+    request = _with_lists(request, lists)
+    memory = MemoryBudget.asked(machine.memory)
+    viewing = Pages(pages.sheet, pages.gallery, request.overwrite)
+    streams = STREAM in request.inputs or request.output == STREAM
+    if streams:
+        check_streams(request, viewing, choice.style == ALL, report.json_lines, todo.dry_run)
+    if choice.style == ALL and choice.direction != "A2B":
+        raise typer.BadParameter(
+            "chooses inside one style; the styles of `--to all` lead one way", param_hint="--direction"
+        )
+    if choice.style == ALL:
+        say_damage()
+    else:
+        offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
+
+    def opened(found: FoundStyle) -> Translator:
+        return open_style(found, machine.device, machine.precision, machine.backend)
+
+    with graceful_exit():
+        styles = local_styles() if choice.style == ALL else [find_style(choice.style, choice.direction)]
+        if streams:
+            convert_stream(request, opened(styles[0]), memory)
+            return
+        found = plan_style_jobs(request, styles, opened)
+        tasks = [task for work in found.works for task in work.plan.tasks]
+        viewing.check(tasks, memory)
+        if lists.failed_list is not None:
+            check_place("--failed-list", lists.failed_list, tasks)
+        for line in found.refused:
+            say(f"imgcycle: {line}")
+        if todo.dry_run:
+            _show_plans(found.works, viewing, memory, report)
+            raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
+
+        def showing(events: Iterator[Event]) -> Iterator[Event]:
+            both = zip(found.styles, found.works, strict=True)
+            credits = [credit_for(style, work.style, request.options) for style, work in both]
+            return with_pages(events, found.works, credits, viewing)
+
+        summary = _convert_trees(found.works, showing, memory, threads.jobs, todo.fail_fast, lists, report)
+    if summary.exit_code or found.refused:
+        raise typer.Exit(summary.exit_code or 1)
+
+
+def _with_lists(request: ConvertRequest, lists: ListOptions) -> ConvertRequest:
+    """The request with the inputs that a list names beside those that it has; BadParameter where there are none."""
+    if lists.files_from:
+        return replace(request, inputs=(*request.inputs, *_listed(lists.files_from, lists.null)))
+    if not request.inputs:
+        raise typer.BadParameter("name at least one picture or folder", param_hint="INPUT")
+    return request
+
+
+def _listed(source: str, null: bool) -> list[str]:
+    """The names in a list: bytes as the file system has them, so that no name is beyond it."""
+    import os
+
+    from imgcycle.errors import UsageError, reported
+    from imgcycle.media.paths import shown
+
+    with reported(UsageError, f"--files-from {shown(source)} cannot be read"):
+        data = read_stdin() if source == STREAM else Path(source).read_bytes()
+    names = data.split(b"\0") if null else [line.rstrip(b"\r") for line in data.split(b"\n")]
+    return [os.fsdecode(name) for name in names if name]
+
+
+def _convert_trees(
+    works: Sequence[StyleJob],
+    showing: Callable[[Iterator[Event]], Iterator[Event]],
+    memory: MemoryBudget,
+    jobs: int,
+    fail_fast: bool,
+    lists: ListOptions,
+    report: ReportOptions,
+) -> Summary:
+    from imgcycle.cli.render.convert import listening
+    from imgcycle.jobs.events import Ended, RowFinished
+    from imgcycle.jobs.images.run import convert_styles
+    from imgcycle.jobs.tasks import Summary
+
+    # Of several styles more than one may fail on an input, which is to be tried again once.
+    failures: dict[str, None] = {}
+    summary = Summary()
+    with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
+        for event in showing(convert_styles(works, jobs, fail_fast, memory, listener)):
+            listener(event)
+            if isinstance(event, RowFinished) and event.row.status == "failed":
+                failures[event.row.input] = None
+            if isinstance(event, Ended):
+                summary = event.summary
+                # Here, for a page that cannot be written is an error after this event.
+                if lists.failed_list is not None:
+                    _write_list(lists.failed_list, failures, b"\0" if lists.null else b"\n")
+    return summary
+
+
+def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
+    """A list that `_listed` can read; OutputError when it cannot be written."""
+    import os
+
+    from imgcycle.errors import OutputError, reported
+    from imgcycle.media.files import atomic_write
+    from imgcycle.media.paths import shown
+
+    with reported(OutputError, f"--failed-list {shown(path)} cannot be written"), atomic_write(path) as file:
+        file.write(b"".join(os.fsencode(name) + end for name in names))
+
+
+def _show_plans(works: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget, report: ReportOptions) -> None:
+    from imgcycle.cli.render.console import emit, emit_json, say
+    from imgcycle.jobs.images.run import check_all_memory, joined
+    from imgcycle.media.paths import shown
+
+    check_all_memory(works, memory)
+    for work in works:
+        translator = work.open() if report.verbose else None
+        for task in work.plan.tasks:
+            how = None
+            if translator is not None and task.verdict == "convert":
+                how = _how(task, translator, memory)
+            if report.json_lines:
+                emit_json({"schema": 1, **task.to_dict(), **({} if how is None else {"plan": how})})
+                continue
+            reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
+            emit(f"{shown(task.input)} → {shown(task.output)}{reason}" if task.output else shown(task.input) + reason)
+            if how is not None:
+                emit(f"    {how}")
+    if not report.json_lines:
+        whole = joined(works)
+        for note in whole.notes:
+            say(note)
+        for path in (viewing.sheet, viewing.gallery):
+            if path is not None:
+                say(f"{shown(path)} would show them")
+        say(f"{len(whole.to_convert)} of {len(whole.tasks)} would be converted")
+
+
+def _how(task: Task, translator: Translator, memory: MemoryBudget) -> str:
+    """How the net would do one picture, in words."""
+    from imgcycle.errors import ImgcycleError
+    from imgcycle.jobs.budget import plan_file
+
+    try:
+        return str(plan_file(task, translator, memory))
+    except ImgcycleError as error:
+        return str(error)

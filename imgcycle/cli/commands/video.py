@@ -1,0 +1,104 @@
+"""`imgcycle video`: options turned into a request, events shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgcycle.cli.options import from_fields
+from imgcycle.config.clips import ClipRequest
+from imgcycle.config.fields import MACHINE, REPORT, WHERE, option
+from imgcycle.config.json import JsonConfig
+from imgcycle.config.program import MachineOptions, ReportOptions, RunOptions, StyleChoice
+
+if TYPE_CHECKING:
+    from imgcycle.jobs.video.plan import ClipPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRunOptions(JsonConfig):
+    """How the work on clips goes on, and what is noted of it.
+
+    `at_once` is no number of threads as `-j` is in other commands: each frame has the net to itself, on a core of its
+    own. Its old names `-j` and `--jobs` stay, for programs that call them.
+    """
+
+    at_once: int | None = option(
+        None,
+        "Frames in the net at once.",
+        panel=MACHINE,
+        names=("--at-once", "--jobs", "-j"),
+        low=1,
+        high=64,
+        shown="as many as cores, 8 at most",
+    )
+    resume: bool = option(True, "Go on where an earlier try was ended.", panel=WHERE)
+    stats: Path | None = option(None, "Write frames, seconds and flicker as JSON.", panel=REPORT)
+
+
+@from_fields
+def video(
+    choice: StyleChoice,
+    request: ClipRequest,
+    machine: MachineOptions,
+    run: ClipRunOptions,
+    todo: RunOptions,
+    report: ReportOptions,
+) -> None:
+    """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
+    from imgcycle.cli.interrupts import graceful_exit
+    from imgcycle.cli.offer import offer
+    from imgcycle.cli.render.convert import listening
+    from imgcycle.jobs.budget import MemoryBudget, VideoLimits
+    from imgcycle.jobs.events import Ended
+    from imgcycle.jobs.tasks import Summary
+    from imgcycle.jobs.translators import load_translator
+    from imgcycle.jobs.video.plan import plan_clips
+
+    allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)
+    summary = Summary()
+    offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
+    with graceful_exit():
+        translator = load_translator(choice.style, choice.direction, machine.device, machine.precision, machine.backend)
+        planned = plan_clips(request, translator.style)
+        if todo.dry_run:
+            _show_plan(planned, report.json_lines)
+            raise typer.Exit(1 if any(task.verdict == "fail" for task in planned.tasks) else 0)
+        from imgcycle.jobs.video.run import convert_clips
+
+        with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
+            made = convert_clips(
+                planned,
+                translator,
+                listener,
+                resume=run.resume,
+                fail_fast=todo.fail_fast,
+                stats=run.stats,
+                overwrite=request.overwrite,
+                room=VideoLimits(allowed, run.at_once),
+            )
+            for event in made:
+                listener(event)
+                if isinstance(event, Ended):
+                    summary = event.summary
+    if summary.exit_code:
+        raise typer.Exit(summary.exit_code)
+
+
+def _show_plan(planned: ClipPlan, json_lines: bool) -> None:
+    from imgcycle.cli.render.console import emit, emit_json, say
+    from imgcycle.media.paths import shown
+
+    for task in planned.tasks:
+        if json_lines:
+            emit_json({"schema": 1, **task.to_dict()})
+            continue
+        reason = f"  ({task.verdict}: {task.reason})" if task.reason else ""
+        emit(f"{shown(task.input)} → {shown(task.output)}{reason}" if task.output else shown(task.input) + reason)
+    if not json_lines:
+        for note in planned.notes:
+            say(note)
+        say(f"{len(planned.to_convert)} of {len(planned.tasks)} would be converted")

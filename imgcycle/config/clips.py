@@ -1,0 +1,122 @@
+"""How clips are converted, which part of them, and where their results go."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from imgcycle.config.fields import CODING, LOOK, PART, WHERE, argument, option, spelling
+from imgcycle.config.json import JsonConfig
+from imgcycle.config.pictures import ConvertOptions, OnClash, PictureOptions
+from imgcycle.errors import UsageError
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(\.\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(PictureOptions):
+    """How a clip is converted, apart from where it comes from and goes to.
+
+    `start` and `end` are seconds as decimal text, which loses nothing, or `hh:mm:ss.mmm`; `preview` seconds are made
+    beside the source. `crf` and `preset` None are the codec's usual ones; `hardware` asks for the machine's own
+    encoder. Frames of more than `max_height` lines are reduced. `smooth` says how firmly frames are held to the one
+    before. `fps` is the rate of an image sequence.
+    """
+
+    start: str | None = option(None, "Where to begin: seconds, or hh:mm:ss.mmm.", panel=PART, metavar="TIME", word=True)
+    end: str | None = option(None, "Where to end, in the source's time.", panel=PART, metavar="TIME", word=True)
+    preview: str | None = option(
+        None, "Only so many seconds, beside the source.", panel=PART, metavar="SECONDS", word=True
+    )
+    fps: str = option("24", "Rate of an image sequence.", panel=PART, metavar="N", word=True)
+    smooth: Literal["off", "light", "strong"] = option(
+        "light", "How firmly frames are held to the one before.", panel=LOOK
+    )
+    codec: Literal["h264", "hevc", "av1", "ffv1"] = option("h264", "What coding the frames get.", panel=CODING)
+    crf: int | None = option(
+        None, "Quality: lower is better and larger.", panel=CODING, shown="h264 18, hevc 20, av1 24"
+    )
+    preset: str | None = option(
+        None, "Encoder's speed, as in veryfast or slow.", panel=CODING, metavar="NAME", word=True
+    )
+    hardware: bool = option(False, "Encode on the graphics card, where it can.", panel=CODING)
+    max_height: int | None = option(None, "Reduce frames of more lines than this.", panel=CODING, low=16)
+    audio: bool = option(True, "Leave the sound out.", panel=CODING, names=(" /--no-audio",))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("start", "end", "preview"):
+            object.__setattr__(self, name, _decimal(name, getattr(self, name)))
+        begin, stop = _seconds("start", self.start), _seconds("end", self.end)
+        if stop is not None and stop <= (begin or 0):
+            raise UsageError(f"the clip would end at {self.end} s, before it starts", "--end comes after --start")
+        if not _seconds("fps", self.fps):
+            raise UsageError("no frames a second", "--fps takes a number above 0")
+        length = _seconds("preview", self.preview)
+        if length is not None and not length:
+            raise UsageError("a preview of no length", "--preview takes seconds")
+
+    def picture(self) -> ConvertOptions:
+        """What of it concerns single frames."""
+        shared = dataclasses.fields(PictureOptions)
+        return ConvertOptions(**{each.name: getattr(self, each.name) for each in shared})
+
+    @property
+    def span(self) -> tuple[Fraction | None, Fraction | None]:
+        """Seconds where the result begins and ends, None where nothing is cut."""
+        begin, stop, length = (_seconds("", text) for text in (self.start, self.end, self.preview))
+        if length is not None:
+            stop = (begin or Fraction(0)) + length if stop is None else min(stop, (begin or Fraction(0)) + length)
+        return begin, stop
+
+
+@dataclass(frozen=True)
+class ClipRequest(JsonConfig):
+    """What goes in and where it goes to, as `ConvertRequest` has it for pictures."""
+
+    inputs: tuple[str, ...] = argument(
+        (), "Clips, folders, globs; an image sequence as frames/%05d.png.", metavar="CLIP...", required=True
+    )
+    output: str | None = option(
+        None,
+        "A clip, a folder, or a sequence as out/%05d.png.",
+        panel=WHERE,
+        names=("-o", "--output"),
+        metavar="PATH",
+        shown="clip-STYLE beside the clip",
+    )
+    _: KW_ONLY
+    name: str | None = option(None, "Names of outputs, of {dir}{stem}{style}{ext}.", panel=WHERE, metavar="TEMPLATE")
+    on_clash: OnClash = "rename"
+    update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
+    overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
+    recursive: bool = option(True, "Walk subfolders.", panel=PART, names=("--recursive/--no-recursive", "-r/ "))
+    options: VideoOptions = field(default_factory=VideoOptions)
+
+
+def _decimal(name: str, text: str | None) -> str | None:
+    """Seconds as decimal text, from that or from `hh:mm:ss.mmm`; UsageError for anything else."""
+    if text is None:
+        return None
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        if not re.fullmatch(r"\d+(?:\.\d+)?|\.\d+", text):
+            raise UsageError(f"{spelling(name)} {text!r} is neither seconds nor hh:mm:ss.mmm")
+        return text
+    seconds = (int(match[1] or 0) * 60 + int(match[2])) * 60 + int(match[3])
+    return f"{seconds}{match[4] or ''}"
+
+
+def _seconds(name: str, text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{spelling(name)} {text!r} is no number") from None
+    if value < 0:
+        raise UsageError(f"{spelling(name)} is {text}", "from 0 on")
+    return value

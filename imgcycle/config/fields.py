@@ -1,0 +1,91 @@
+"""What a setting says of itself: the field of its dataclass carries help, panel, spelling and range.
+
+The command line is made from these fields (`cli/parameters.py`), `JsonConfig` checks the ranges, and a recipe takes up
+what changes a result (`jobs`), so a setting is declared once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar
+
+Recorded = Literal["always", "changed", "never"]
+"""Whether a result's recipe states a setting: `changed` means only where it is not the default, so that results from
+before there was such a setting stay what they were."""
+
+WHERE, WHICH, PART = "Where to", "Which inputs", "Which part"
+LOOK, CODING, PAGES = "How it looks", "How it is written", "To look at"
+BESIDE, LABELS, CLIPS = "What is looked at beside them", "Label pictures", "Clips"
+MACHINE, REPORT = "Machine", "What is said"
+PANELS = (WHERE, WHICH, PART, LOOK, CODING, PAGES, BESIDE, LABELS, CLIPS, MACHINE, REPORT)
+"""Panels of `--help`, in the order in which they are shown."""
+_KEY: Final = "imgcycle"
+_Default = TypeVar("_Default")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One field of a config as the command line shows it.
+
+    `names` are the spellings (by default `--` and the field's name), `shown` stands for a default of None. Values lie
+    between `low` and `high`, both included. A text is taken for the name of a file unless it is a `word`. An
+    `argument` has a place of its own instead of a name, and where it is `required` it cannot be left out.
+    """
+
+    help: str
+    panel: str | None = None
+    names: tuple[str, ...] = ()
+    metavar: str | None = None
+    shown: str | None = None
+    low: float | None = None
+    high: float | None = None
+    word: bool = False
+    argument: bool = False
+    required: bool = False
+    recorded: Recorded = "always"
+
+
+def option(default: _Default, help: str, *, panel: str | None = None, **more: Any) -> _Default:
+    """A dataclass field with a default, and what `Setting` holds of it."""
+    metadata = {_KEY: Setting(help=help, panel=panel, **more)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def argument(default: _Default, help: str, *, metavar: str, required: bool = False) -> _Default:
+    """A dataclass field that the command line takes by its place."""
+    return option(default, help, metavar=metavar, argument=True, required=required)
+
+
+def settings(config: type) -> Mapping[str, Setting]:
+    """The fields of a config that say something of themselves, by name and in order."""
+    fields = dataclasses.fields(config)
+    return MappingProxyType({f.name: f.metadata[_KEY] for f in fields if _KEY in f.metadata})
+
+
+def spelling(name: str, setting: Setting | None = None) -> str:
+    """How an error names a setting: `--work-size` for `work_size`, its own long name where it has one."""
+    if setting is not None and setting.names:
+        return max(setting.names[0].replace(" ", "").split("/"), key=len)
+    return f"--{name.replace('_', '-')}"
+
+
+def out_of_range(config: object) -> Iterator[tuple[str, str]]:
+    """For every number that its field does not allow, what is wrong and what would be right."""
+    for name, setting in settings(type(config)).items():
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        low, high = setting.low, setting.high
+        # Written so that NaN is outside of any range.
+        inside = (low is None or value >= low) and (high is None or value <= high)
+        if not inside:
+            yield f"{spelling(name, setting)} is {value}", _range(low, high)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"at least {low}" if high is None else f"at most {high}"
+    return f"choose between {low} and {high}"

@@ -1,0 +1,101 @@
+"""How pictures are converted, which of them, and where their results go."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Literal
+
+from imgcycle.config.fields import LOOK, WHERE, WHICH, argument, option
+from imgcycle.config.json import JsonConfig
+
+WorkSize = int | Literal["auto", "full"]
+OnClash = Literal["rename", "refuse"]
+FormatName = Literal["same", "png", "jpg", "webp", "tiff", "avif"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(JsonConfig):
+    """What is done to the pixels of a picture, or of each frame of a clip.
+
+    `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
+    the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
+    enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
+    draws at full size; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
+    takes over only the change of lightness.
+    """
+
+    work_size: WorkSize = option(
+        "auto",
+        "√(width × height) at which the style is applied; auto is the style's own, full every pixel.",
+        panel=LOOK,
+        metavar="N|full|auto",
+        low=16,
+    )
+    detail: float | None = option(
+        None,
+        "Share of the photograph's fine detail in the result.",
+        panel=LOOK,
+        low=0,
+        high=1,
+        shown="the style's own",
+    )
+    strokes: float | None = option(
+        None, "Share of the style's fine strokes at full size.", panel=LOOK, low=0, high=1, shown="the style's own"
+    )
+    strength: float = option(1.0, "0 gives the input back, 1 the style.", panel=LOOK, low=0, high=1)
+    keep_colour: bool = option(
+        False, "Keep the photograph's colours.", panel=LOOK, names=("--keep-colour", "--keep-color")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(PictureOptions):
+    """How a picture is converted, apart from where it comes from and goes to.
+
+    `compare` puts the input at the left of the result. `quality` is that of lossy formats. `strip` says which metadata
+    go (`all` or `gps`), `raw` what a camera's RAW file stands for: its embedded preview, or its sensor data developed.
+    Pictures of more than `max_pixels` are refused.
+    """
+
+    compare: bool = option(False, "Before | after in one picture.", panel=LOOK)
+    quality: int | None = option(
+        None, "Of JPEG, WebP and AVIF.", panel=LOOK, low=1, high=100, shown="a JPEG source's, at least 92"
+    )
+    strip: Literal["none", "all", "gps"] = option(
+        "none", "Leave out metadata (gps: places); alone it means all.", panel=WHERE
+    )
+    raw: Literal["none", "preview", "develop"] = option(
+        "none", "Take RAW files: their preview, or developed.", panel=WHICH
+    )
+    max_pixels: int = option(
+        300_000_000, "Refuse larger pictures.", panel=WHICH, low=1, shown="300 million", recorded="never"
+    )
+
+
+@dataclass(frozen=True)
+class ConvertRequest(JsonConfig):
+    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
+
+    `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
+    that many inputs spread over the whole, `limit` the first ones.
+    """
+
+    inputs: tuple[str, ...] = argument((), "Pictures, folders, globs; - for one on stdin.", metavar="INPUT...")
+    output: str | None = option(
+        None,
+        "A folder, a file for one input, or - for stdout.",
+        panel=WHERE,
+        names=("-o", "--output"),
+        metavar="PATH",
+        shown="photos-STYLE beside photos/",
+    )
+    _: KW_ONLY
+    name: str | None = option(None, "Names of outputs, of {dir}{stem}{style}{ext}.", panel=WHERE, metavar="TEMPLATE")
+    format: FormatName = option("same", "Format of the results.", panel=WHERE, names=("-f", "--format"))
+    on_clash: OnClash = option("rename", "When two results would have one name.", panel=WHERE)
+    update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
+    overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
+    recursive: bool = option(True, "Walk subfolders.", panel=WHICH, names=("--recursive/--no-recursive", "-r/ "))
+    sample: int | None = option(None, "Only N inputs, spread over all.", panel=WHICH, low=1)
+    limit: int | None = option(None, "Only the first N inputs.", panel=WHICH, low=0)
+    options: ConvertOptions = field(default_factory=ConvertOptions)

@@ -1,0 +1,99 @@
+"""What several commands ask alike: which style, where to compute, what to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imgcycle.config.fields import LOOK, MACHINE, REPORT, WHERE, option
+from imgcycle.config.json import JsonConfig
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Backend = Literal["torch", "openvino"]
+Direction = Literal["A2B", "B2A"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleChoice(JsonConfig):
+    """A style by its name or its file, and which way through one that leads both ways."""
+
+    style: str = option(
+        "",
+        "A style's name, a weights file, or a run folder of train.",
+        names=("--to", "--style"),
+        metavar="STYLE",
+        required=True,
+    )
+    direction: Direction = option("A2B", "Which way through a run folder or a two-way file.", panel=LOOK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylesChoice(StyleChoice):
+    """The same, or all styles that are here."""
+
+    style: str = option(
+        "",
+        "A style's name, a weights file, a run folder of train, or all: every style that is here.",
+        names=("--to", "--style"),
+        metavar="STYLE",
+        required=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(JsonConfig):
+    """Whether anything is done at all, and what a failure stops."""
+
+    dry_run: bool = option(False, "Print the plan and touch nothing.", panel=WHERE)
+    fail_fast: bool = option(False, "Stop at the first failure.", panel=REPORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(JsonConfig):
+    """Where to compute."""
+
+    device: str = option(
+        "auto", "Where to compute.", panel=MACHINE, metavar="auto|cpu|cuda[:n]|mps", word=True, recorded="never"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions(JsonConfig):
+    """How many threads read pictures, and how many more write them, beside the one that drives the net."""
+
+    jobs: int = option(
+        2,
+        "Threads that read pictures, and as many that write them.",
+        panel=MACHINE,
+        names=("-j", "--jobs"),
+        low=1,
+        high=64,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions(DeviceOptions):
+    """Where to compute, in which precision, with what, in how much memory."""
+
+    precision: Precision = option("auto", "Compute type; auto goes by the hardware.", panel=MACHINE)
+    backend: Backend = option(
+        "torch", "What computes: OpenVINO is for CPUs without bf16, in fp32 (extra: openvino).", panel=MACHINE
+    )
+    memory: str | None = option(
+        None,
+        "The most that the process may take, everything included, like 1500M or 4G.",
+        panel=MACHINE,
+        metavar="SIZE",
+        shown="a quarter of the installed memory, as a guide",
+        word=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(JsonConfig):
+    """How much is said, and whether to people or to programs. `debug` is read before any command is."""
+
+    quiet: bool = option(False, "Errors only.", panel=REPORT, names=("-q", "--quiet"))
+    verbose: bool = option(False, "Say more.", panel=REPORT, names=("-v", "--verbose"))
+    json_lines: bool = option(False, "JSON lines on stdout.", panel=REPORT, names=("--json",))
+    debug: bool = option(False, "Show tracebacks.", panel=REPORT)
