@@ -43,7 +43,10 @@ class Commands(typer.core.TyperGroup):
 
 
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
-    """Import a command and make it ready for Typer's parser; `typed` are the words that follow it."""
+    """Import a command and make it ready for Typer's parser; `typed` are the words that follow it.
+
+    Its `words` are the parameters of text that name no file.
+    """
     found = getattr(importlib.import_module(f"imgcycle.cli.commands.{name}"), name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
@@ -53,6 +56,7 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
         command = typer.main.get_command(alone)
     command.name = name
     words = WORDS | getattr(found, "words", frozenset())
+    command.words = words
     for each in (command, *getattr(command, "commands", {}).values()):
         each.callback = _looked_over(each, typed, words)
         for parameter in each.params:

@@ -30,6 +30,7 @@ class PictureOptions(JsonConfig):
         panel=LOOK,
         metavar="N|full|auto",
         low=16,
+        word=True,
     )
     detail: float | None = option(
         None,

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgcycle.cli.app import COMMANDS, loaded, run
-from imgcycle.cli.options import WORDS
 from tests.media.pictures import encoded, scene
 from tests.styles import save_style
 
@@ -22,6 +21,8 @@ def commands() -> Iterator[tuple[list[str], Any]]:
     for name in COMMANDS:
         command = loaded(name)
         inner = getattr(command, "commands", {})
+        for each in inner.values():
+            each.words = command.words
         yield from (([name, each], inner[each]) for each in inner)
         if not inner:
             yield [name], command
@@ -60,7 +61,7 @@ PLACES = [
     pytest.param(words, command, parameter, id=f"{' '.join(words)} {parameter.name}")
     for words, command in commands()
     for parameter in texts(command)
-    if parameter.name not in WORDS
+    if parameter.name not in command.words
 ]
 LONG = "n" * 256
 BAD = {
@@ -113,8 +114,13 @@ def test_there_is_no_option_of_text_that_is_neither_looked_over_nor_plain_words(
         *("source", "names"),
     }
     assert names >= known
-    assert not names & WORDS
-    assert {parameter.name for _, command in commands() for parameter in texts(command)} == names | WORDS
+    words = {word for _, command in commands() for word in command.words}
+    assert not names & words
+    assert {parameter.name for _, command in commands() for parameter in texts(command)} <= names | words
+    assert words == {
+        *("work_size", "size", "device", "memory", "fps", "start", "end", "preview", "preset"),
+        *("diff_augment", "licence", "mirror"),
+    }
 
 
 @pytest.mark.usefixtures("closed")
