@@ -15,7 +15,6 @@ import typer
 import typer.core
 import typer.main
 
-from imgcycle.cli.options import WORDS, check_paths, completed
 from imgcycle.cli.silence import close_streams, no_remarks, open_streams, silent_libraries
 from imgcycle.config.legacy import current_train_options
 from imgcycle.errors import ImgcycleError
@@ -47,6 +46,8 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
 
     Its `words` are the parameters of text that name no file.
     """
+    from imgcycle.cli.options import WORDS
+
     found = getattr(importlib.import_module(f"imgcycle.cli.commands.{name}"), name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
@@ -70,6 +71,8 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
 
 def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:
     """What a command does, after a look at every name of a file that it was given, in any parameter but `words`."""
+    from imgcycle.cli.options import check_paths
+
     act, parameters = command.callback, command.params
 
     @functools.wraps(act)
@@ -135,7 +138,7 @@ def run(words: list[str]) -> int:
         # --debug is read by main() as well, which shows what libraries remark.
         with contextlib.nullcontext() if "--debug" in words else silent_libraries():
             # Typer returns the code of an Exit, and None after a command that just ended.
-            code = app(completed(words), prog_name="imgcycle", standalone_mode=False)
+            code = app(_completed(words), prog_name="imgcycle", standalone_mode=False)
     except SystemExit as end:
         # Typer's own way when the reader of its help has gone.
         return int(end.code) if isinstance(end.code, int) else 1
@@ -148,6 +151,15 @@ def run(words: list[str]) -> int:
 
             say(f"imgcycle: {line}")
     return code if isinstance(code, int) else 0
+
+
+def _completed(words: list[str]) -> list[str]:
+    """The command line with what a bare `--strip` leaves out."""
+    if "--strip" not in words:
+        return words
+    from imgcycle.cli.options import completed
+
+    return completed(words)
 
 
 def explained(error: BaseException) -> tuple[str, int]:
