@@ -19,12 +19,12 @@ from imgcycle._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imgcycle.config import ConvertOptions as ConvertOptions
+    from imgcycle.config import ConvertRequest as ConvertRequest
     from imgcycle.config import TrainConfig as TrainConfig
     from imgcycle.config import VideoOptions as VideoOptions
     from imgcycle.errors import ImgcycleError as ImgcycleError
     from imgcycle.jobs.images.batch import convert_images as convert_images
     from imgcycle.jobs.images.in_memory import translate as translate
-    from imgcycle.jobs.images.plan import ConvertRequest as ConvertRequest
     from imgcycle.jobs.images.run import convert_image as convert_image
     from imgcycle.jobs.translators import load_translator as load_translator
     from imgcycle.jobs.video.run import convert_video as convert_video
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ConvertOptions": "imgcycle.config",
-    "ConvertRequest": "imgcycle.jobs.images.plan",
+    "ConvertRequest": "imgcycle.config",
     "ImgcycleError": "imgcycle.errors",
     "TrainConfig": "imgcycle.config",
     "VideoOptions": "imgcycle.config",

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from imgcycle.config import ConvertOptions
+from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, RowFinished, heard
-from imgcycle.jobs.images.plan import ConvertRequest, plan
+from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row
 from imgcycle.jobs.translators import translator_for
