@@ -16,11 +16,15 @@ from tests.styles import settle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / name for name in ("README.md", "pretrained/README.md", "tests/benchmarks/README.md")]
+"""What users read, and where its details stand."""
 
 
 def commands() -> list[str]:
     """Every `imgcycle …` line of a shell block, without its comment."""
-    blocks = re.findall(r"```(?:sh)?\n(.*?)```", README, re.DOTALL)
+    blocks = [
+        block for page in PAGES for block in re.findall(r"```(?:sh)?\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
     lines = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
     return [line.split("  #")[0].strip() for line in lines if line.startswith("imgcycle ")]
 
@@ -44,10 +48,18 @@ def test_every_option_of_a_command_exists(
         )
 
 
-def test_every_picture_and_file_it_points_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_and_file_it_points_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         if "://" not in target:
-            assert (ROOT / target).is_file(), target
+            assert (page.parent / target).is_file(), target
+
+
+def test_every_benchmark_that_is_named_is_there() -> None:
+    named = {name for page in PAGES for name in re.findall(r"tests\.benchmarks\.(\w+)", page.read_text("utf-8"))}
+    assert named - {"NAME"}
+    for name in named - {"NAME"}:
+        assert (ROOT / f"tests/benchmarks/{name}.py").is_file(), name
 
 
 def test_the_two_commands_that_do_all_the_set_up() -> None:
