@@ -12,10 +12,10 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 from imgcycle.config import JsonConfig
 from imgcycle.errors import OutputError, UsageError
@@ -27,6 +27,23 @@ LEDGER, LOCK = "done.jsonl", "lock"
 _LONGEST = 1 << 20
 """Bytes of the longest line that can be a record: two paths and the options, escaped, take a tenth."""
 Standing = Literal["ours", "edited", "unknown"]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A file's size in bytes, its time in nanoseconds, its SHA-256.
+
+    Of numbered pictures: the sum of their sizes, the latest time, and the SHA-256 of all names, sizes and times.
+    """
+
+    size: int = 0
+    time: int = 0
+    digest: str = ""
+
+    @classmethod
+    def of(cls, found: os.stat_result, digest: str) -> Self:
+        """That of a file the system tells this of."""
+        return cls(found.st_size, found.st_mtime_ns, digest)
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,25 @@ class Record(JsonConfig):
     output_digest: str
     weights: str
     options: str
+
+    @classmethod
+    def of(
+        cls, root: Path, output: Path, result: Fingerprint, source: str, found: Fingerprint, recipe: Mapping[str, Any]
+    ) -> Self:
+        """The record of a `result` at `output` below `root`, made as `recipe` states from the input `source`, of which
+        `found` was read; an empty source and recipe are for what is made of nothing in particular."""
+        return cls(
+            output=relative_name(root, output),
+            input=source,
+            input_size=found.size,
+            input_time=found.time,
+            input_digest=found.digest,
+            output_size=result.size,
+            output_time=result.time,
+            output_digest=result.digest,
+            weights=str(recipe.get("weights", "")),
+            options=json.dumps(recipe.get("options", {}), sort_keys=True),
+        )
 
 
 class Ledger:

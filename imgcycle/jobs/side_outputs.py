@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imgcycle.errors import UsageError
 from imgcycle.jobs.tasks import ClipTask, Task
-from imgcycle.jobs.video.fingerprints import is_sequence
+from imgcycle.jobs.video.kinds import is_sequence
 from imgcycle.media.paths import check_name, identity, in_state_folder, same_file, shown
 from imgcycle.media.video.sequences import picture_numbers, picture_path
 

@@ -1,58 +1,25 @@
-"""Fine strokes in a conversion: for which pictures a style's second net draws them, and with which settings."""
+"""Fine strokes in a conversion: how the rows go from a style's first net to its second one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.config import ConvertOptions, VideoOptions
-from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
-from imgcycle.engine.strokes import StrokeRows, calmed, share_of
-from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import UsageError
-from imgcycle.jobs.colour_rows import ColourManagedRows
+from imgcycle.engine.strokes import StrokeRows, calmed
+from imgcycle.engine.translator import Translator
+from imgcycle.jobs.images.colour_rows import ColourManagedRows
+from imgcycle.jobs.recipe import ResolvedOptions
 
 
-def strokes_share(height: int, width: int, options: ConvertOptions, style: Style) -> float:
-    """The share 0..1 of fine strokes in a picture of this size: 0 where the style has none or none are wanted, and for
-    pictures that are not reduced to the work size, whose strokes the first net draws as it learnt them."""
-    work_size = style.work_size if options.work_size == "auto" else options.work_size
-    shape = resample.work_shape(height, width, work_size)
-    asked = style.strokes_share(options.strokes)
-    return share_of(height, width, shape, asked) if options.strength and asked else 0.0
-
-
-def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOptions) -> None:
-    """Raise UsageError when a share of fine strokes is asked for and none of the styles has a net for them."""
-    if options.strokes and all(style.strokes is None for style in styles):
-        names = ", ".join(style.name for style in styles) or "no style"
-        raise UsageError(f"{names} has no fine strokes", "leave --strokes out")
-
-
-CLIP_LINES = 720
-"""Frames of more lines get no strokes unless they are asked for: there the second net takes longer than the rest."""
-
-
-def clip_options(options: VideoOptions, height: int, style: Style) -> tuple[ConvertOptions, str]:
-    """The options of a clip's frames of `height` lines, and a line for the user where strokes were left out."""
-    picture = options.picture()
-    if options.strokes is None and height > CLIP_LINES and style.strokes_share(None):
-        said = f"no fine strokes in frames of more than {CLIP_LINES} lines, for speed; --strokes 1 lays them"
-        return picture.replace(strokes=0.0), said
-    return picture, ""
-
-
-def stroked_frame(
-    pixels: Pixels, small: Floats, result: Floats, options: ConvertOptions, style: Style, fine: Translator
-) -> Pixels:
+def stroked_frame(pixels: Pixels, small: Floats, result: Floats, options: ResolvedOptions, fine: Translator) -> Pixels:
     """One frame of a clip with strokes, (H, W, 3) as `pixels`; `result` is the first net's, at the work size."""
     out = np.empty_like(pixels)
-    ends = ColourManagedRows(held_rows(pixels, out, small, result, options, style), b"", options)
+    ends = ColourManagedRows(held_rows(pixels, out, small, result, options), b"", options)
     fine.translate_rows(ends, ends, frame_plan(pixels.shape[0], pixels.shape[1], fine))
     return out
 
@@ -77,9 +44,7 @@ def _part(listener: Callable[[float], None], begun: float, share: float) -> List
     return lambda advance: listener(begun + share * advance.share)
 
 
-def held_rows(
-    pixels: Pixels, out: Pixels, small: Floats, result: Floats, options: ConvertOptions, style: Style
-) -> StrokeRows:
+def held_rows(pixels: Pixels, out: Pixels, small: Floats, result: Floats, options: ResolvedOptions) -> StrokeRows:
     """The rows between the nets of pixels in memory; finished ones go to `out`, which may be those pixels."""
 
     def read(top: int, bottom: int) -> Pixels:
@@ -89,7 +54,7 @@ def held_rows(
         out[top : top + len(rows)] = rows
 
     size = pixels.shape[:2]
-    return stroke_rows(size, pixels.dtype, small, result, options, style, read=read, reread=read, write=write)
+    return stroke_rows(size, pixels.dtype, small, result, options, read=read, reread=read, write=write)
 
 
 def stroke_rows(
@@ -97,18 +62,16 @@ def stroke_rows(
     dtype: npt.DTypeLike,
     small: Floats,
     result: Floats,
-    options: ConvertOptions,
-    style: Style,
+    options: ResolvedOptions,
     *,
     read: Callable[[int, int], Pixels],
     reread: Callable[[int, int], Pixels],
     write: Callable[[int, Pixels], None],
 ) -> StrokeRows:
     """The rows between a style's two nets for a picture of (height, width) `size` (`StrokeRows`)."""
-    assert style.strokes is not None
     return StrokeRows(
-        *size, read, reread, write, dtype, small, calmed(small, result, style.strokes.calm),
-        detail=style.detail_share(options.detail, options.strokes),
+        *size, read, reread, write, dtype, small, calmed(small, result, options.calm),
+        detail=options.detail,
         strength=options.strength,
-        share=strokes_share(*size, options, style),
+        share=options.strokes_share(*size),
     )  # fmt: skip

@@ -5,31 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
+from imgcycle.config import JsonConfig, VideoOptions
+from imgcycle.jobs.ledger import Record
+from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
 
 Status = Literal["done", "skipped", "kept", "failed"]
 Verdict = Literal["convert", "skip", "keep", "fail"]
 """Two ways to leave alone what is there or is no business of a command, and what could not even be looked at."""
+MediumKind = Literal["clip", "sequence", "animation"]
+"""What holds frames: a video file, numbered pictures, or one picture that moves."""
 
 
 @dataclass(frozen=True)
 class Task(JsonConfig):
     """One picture to convert, or to leave alone for a reason that the plan found.
 
-    `root` is the folder whose ledger tells of the output.
+    `root` is the folder whose ledger tells of the output; the options have met the style that it is for.
     """
 
     input: str
     output: str
     root: str
-    options: ConvertOptions
+    options: ResolvedOptions
     verdict: Verdict = "convert"
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class ClipTask(JsonConfig):
-    """One clip, or image sequence (`frames/%05d.png`), to convert or to leave alone; else as `Task`."""
+    """One clip, image sequence (`frames/%05d.png`) or animation to convert or to leave alone; else as `Task`.
+
+    `frames` are the options of single frames, which have met the style; of `options` the others count.
+    """
 
     input: str
     output: str
@@ -37,6 +44,9 @@ class ClipTask(JsonConfig):
     options: VideoOptions
     verdict: Verdict = "convert"
     reason: str = ""
+    frames: ResolvedFrames = field(default_factory=ResolvedFrames, kw_only=True)
+    input_kind: MediumKind = field(default="clip", kw_only=True)
+    output_kind: MediumKind = field(default="clip", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,18 @@ class ClipRow(Row):
     """What became of one clip, with the number of frames in the result."""
 
     frames: int = 0
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task came to: its row, and for the ledger what was written.
+
+    `disk_full` tells that a full disk ended it, as it would end every other.
+    """
+
+    row: Row
+    record: Record | None = None
+    disk_full: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine import resample
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.jobs.budget import MemoryBudget, plan_strips
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.images.cost import plan_nets
 from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
+from imgcycle.jobs.recipe import resolve
 from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator
 from tests.benchmarks.convert import photograph
@@ -55,7 +57,9 @@ def alone(translator: Translator, tensors: Sequence[Tensor]) -> float:
     begun = time.perf_counter()
     for x in tensors:
         height, width = x.shape[2:]
-        how = plan_strips(height, width, x.numel(), options, translator, MemoryBudget.default())
+        how, _ = plan_nets(
+            height, width, x.numel(), resolve(options, translator.style), translator, MemoryBudget.default()
+        )
         translator.translate_rows(TensorSource(x), TensorSink(3, height, width), how)
     return time.perf_counter() - begun
 

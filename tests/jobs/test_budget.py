@@ -13,21 +13,14 @@ from imgcycle.device import BASE_BYTES
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.budget import (
-    MemoryBudget,
-    TooSmall,
-    VideoLimits,
-    check_memory,
-    frame_cost,
-    image_cost,
-    plan_bytes,
-    plan_file,
-    plan_strips,
-)
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Progressed, RowFinished
+from imgcycle.jobs.images.cost import TooSmall, check_memory, image_cost, plan_bytes, plan_file, plan_nets
 from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all, convert_bytes, convert_image
+from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
+from imgcycle.jobs.video.cost import VideoLimits, frame_cost
 from imgcycle.media.codecs import tiff_writer
 from imgcycle.media.image.read import ImageHeader, measure, measure_file, read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
@@ -36,6 +29,7 @@ from tests.styles import tiny_net
 
 MB = 2**20
 FULL = ConvertOptions(work_size="full")
+WHOLE = resolve(FULL, Style())
 
 
 @pytest.fixture(scope="module")
@@ -167,42 +161,43 @@ def test_a_measure_that_is_no_promise_refuses_nothing(tmp_path: Path, translator
 def test_the_plan_follows_size_and_memory_alone(tmp_path: Path) -> None:
     net = Translator(tiny_net(NetConfig.named("compact")), torch.device("cpu"), style=Style(work_size=512))
     facts = ImageHeader(4000, 3000, format="JPEG")
-    need = image_cost(facts, 4 * MB, FULL, "JPEG")
+    need = image_cost(facts, 4 * MB, WHOLE, "JPEG")
     assert need.held == 36_000_000
-    roomy = plan_strips(3000, 4000, need.held, FULL, net, MemoryBudget(8 * 2**30))
-    tight = plan_strips(3000, 4000, need.held, FULL, net, MemoryBudget(BASE_BYTES + 300 * MB, promised=True))
+    roomy, _ = plan_nets(3000, 4000, need.held, WHOLE, net, MemoryBudget(8 * 2**30))
+    tight, _ = plan_nets(3000, 4000, need.held, WHOLE, net, MemoryBudget(BASE_BYTES + 300 * MB, promised=True))
     assert (roomy.mode, tight.mode) == ("strips", "strips")
     assert roomy.spill_bytes == 0 < tight.spill_bytes
     assert BASE_BYTES + net.weight_bytes + need.held + tight.peak_bytes <= BASE_BYTES + 300 * MB
     # Reduced, it is as small as any other, and only its own pixels count.
-    assert plan_strips(3000, 4000, need.held, ConvertOptions(), net, MemoryBudget(8 * 2**30)).mode == "whole"
+    reduced = resolve(ConvertOptions(), net.style)
+    assert plan_nets(3000, 4000, need.held, reduced, net, MemoryBudget(8 * 2**30))[0].mode == "whole"
 
 
 def test_what_files_take() -> None:
     photo = ImageHeader(1000, 1000, format="JPEG")
-    assert image_cost(photo, 10, FULL, "JPEG").reading == 3_000_010
-    deep = image_cost(replace(photo, deep=True, format="TIFF"), 10, FULL, "TIFF")
+    assert image_cost(photo, 10, WHOLE, "JPEG").reading == 3_000_010
+    deep = image_cost(replace(photo, deep=True, format="TIFF"), 10, WHOLE, "TIFF")
     assert deep.held == 6_000_000
     assert deep.writing == 6_000_000 + 2 * 5_000_000
-    assert image_cost(replace(photo, turned=True), 10, FULL, "JPEG").reading == 6_000_010
+    assert image_cost(replace(photo, turned=True), 10, WHOLE, "JPEG").reading == 6_000_010
     # Of an animation one frame, its canvas and the frame before, however many there are, and the file.
     moving = replace(photo, frames=3, format="GIF")
-    assert image_cost(moving, 10, FULL, "GIF").held == 25_000_010
-    assert image_cost(replace(moving, frames=3000), 10, FULL, "GIF") == image_cost(moving, 10, FULL, "GIF")
-    assert image_cost(photo, 10, replace(FULL, compare=True), "JPEG").held == 6_000_000
+    assert image_cost(moving, 10, WHOLE, "GIF").held == 25_000_010
+    assert image_cost(replace(moving, frames=3000), 10, WHOLE, "GIF") == image_cost(moving, 10, WHOLE, "GIF")
+    assert image_cost(photo, 10, replace(WHOLE, compare=True), "JPEG").held == 6_000_000
 
 
 def test_progressive_jpegs_keep_coefficients_while_they_are_read() -> None:
     photo = ImageHeader(1000, 1000, format="JPEG")
-    wanted = image_cost(photo, 10, FULL, "JPEG")
-    found = image_cost(replace(photo, progressive=True), 10, FULL, "JPEG")
+    wanted = image_cost(photo, 10, WHOLE, "JPEG")
+    found = image_cost(replace(photo, progressive=True), 10, WHOLE, "JPEG")
     assert found == replace(wanted, reading=wanted.reading + 6_000_000)
 
 
 def test_a_backend_counts_what_its_libraries_take(tmp_path: Path, translator: Translator) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encoded(scene(), "PNG"))
-    task = Task(str(path), str(tmp_path / "b.png"), str(tmp_path), FULL)
+    task = Task(str(path), str(tmp_path / "b.png"), str(tmp_path), WHOLE)
 
     def least(net: Translator) -> int:
         with pytest.raises(TooSmall) as caught:
@@ -222,7 +217,7 @@ def test_headers_tell(tmp_path: Path) -> None:
     five = tiff_of(np.dstack([scene().astype(np.uint32)] + 2 * [scene()[..., :1].astype(np.uint32)]), 2, extra=(2, 0))
     assert measure(five) == ImageHeader(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
     wanted = 56 * 40 * (2 * 20 + 40) + len(five)
-    assert image_cost(measure(five), len(five), FULL, "TIFF").reading == wanted
+    assert image_cost(measure(five), len(five), WHOLE, "TIFF").reading == wanted
     path = tmp_path / "a.png"
     path.write_bytes(pictures()["deep"])
     assert measure_file(path) == measure(pictures()["deep"])
@@ -237,7 +232,7 @@ def test_headers_tell(tmp_path: Path) -> None:
 def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(scene()))
-    task = Task(str(path), str(tmp_path / "b.jpg"), str(tmp_path), FULL)
+    task = Task(str(path), str(tmp_path / "b.jpg"), str(tmp_path), WHOLE)
     found = plan_file(task, translator, MemoryBudget.default())
     assert found.net is not None
     assert (found.net.width, found.net.height) == (56, 40)
@@ -247,9 +242,9 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
 
 
 def test_a_clip_has_as_many_frames_in_the_net_as_cores_and_memory_allow(translator: Translator) -> None:
-    need = frame_cost(720, 1280, False, FULL, translator)
+    need = frame_cost(720, 1280, False, WHOLE, translator)
     assert need.lane > 3 * 720 * 1280
-    deep = frame_cost(720, 1280, True, FULL, translator)
+    deep = frame_cost(720, 1280, True, WHOLE, translator)
     assert deep.least - need.least > 12 * 3 * 720 * 1280
     before = torch.get_num_threads()
     torch.set_num_threads(4)

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from imgcycle.config import ConvertOptions, VideoOptions
+from imgcycle.config import VideoOptions
 from imgcycle.errors import OutputError
 from imgcycle.jobs.disk import check_disk, expected_size
 from imgcycle.jobs.images.plan import Plan
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media import formats
 from imgcycle.media.image.read import Still
@@ -31,7 +32,7 @@ def task(tmp_path: Path) -> Callable[..., Task]:
     (tmp_path / "a.jpg").write_bytes(encoded(scene(300, 400), "JPEG"))
 
     def make(source: str, output: str, **options: Any) -> Task:
-        return Task(str(tmp_path / source), str(tmp_path / output), str(tmp_path / "new"), ConvertOptions(**options))
+        return Task(str(tmp_path / source), str(tmp_path / output), str(tmp_path / "new"), ResolvedOptions(**options))
 
     return make
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from imgcycle.config import ConvertOptions, ConvertRequest
+from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import DiskFull, OutputError
 from imgcycle.jobs.events import Ended, Estimated, Event, Note, RowFinished
 from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.progress import BatchProgress
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Row, Task, Verdict
 from imgcycle.media.files import is_full, unwritten
 from tests.media.pictures import encoded, scene
@@ -23,7 +24,7 @@ from tests.styles import tiny_net
 
 
 def task(n: int, verdict: Verdict = "convert") -> Task:
-    return Task(f"{n}.jpg", f"out/{n}.jpg", "out", ConvertOptions(), verdict)
+    return Task(f"{n}.jpg", f"out/{n}.jpg", "out", ResolvedOptions(), verdict)
 
 
 def row(n: int, error: str | None) -> Row:

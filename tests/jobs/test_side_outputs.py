@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from imgcycle.config import ConvertOptions
 from imgcycle.errors import UsageError
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Task
 
@@ -16,7 +16,7 @@ from imgcycle.jobs.tasks import Task
 def task(folder: Path) -> Task:
     (folder / "in").mkdir()
     (folder / "in" / "a.jpg").write_bytes(b"a")
-    return Task(str(folder / "in" / "a.jpg"), str(folder / "out" / "a.jpg"), str(folder / "out"), ConvertOptions())
+    return Task(str(folder / "in" / "a.jpg"), str(folder / "out" / "a.jpg"), str(folder / "out"), ResolvedOptions())
 
 
 def test_what_would_be_harmed_is_named(tmp_path: Path) -> None:

@@ -17,14 +17,17 @@ from imgcycle.config import ClipRequest, ConvertOptions, VideoOptions
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
-from imgcycle.jobs import strokes
-from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, plan_file
+from imgcycle.jobs import recipe as recipes
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Note
-from imgcycle.jobs.images.image import converted, recipe_for
+from imgcycle.jobs.images.cost import plan_file
+from imgcycle.jobs.images.image import converted
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
+from imgcycle.jobs.recipe import check_strokes, recipe_of, resolve, resolve_frames
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
+from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits
 from imgcycle.jobs.video.plan import plan_clips
 from imgcycle.jobs.video.run import convert_clips
 from imgcycle.media.image.read import read_still
@@ -106,17 +109,18 @@ def test_the_recipe_states_strokes_where_there_are_any(weights: Path, photo: Pat
     recipe = read_recipe(tmp_path / "out.png")
     assert recipe is not None
     assert (recipe["options"]["strokes"], recipe["options"]["detail"]) == (0.6, 0.7)
-    assert "strokes" not in recipe_for(Style("plain"), ConvertOptions())["options"]
+    assert "strokes" not in recipe_of(resolve(ConvertOptions(), Style("plain")), Style("plain"))["options"]
 
 
 def test_the_plan_counts_the_second_net(weights: Path, photo: Path, tmp_path: Path) -> None:
     translator = load_translator(str(weights))
-    task = Task(str(photo), str(tmp_path / "out.png"), str(tmp_path), ConvertOptions())
+    task = Task(str(photo), str(tmp_path / "out.png"), str(tmp_path), resolve(ConvertOptions(), translator.style))
     course = plan_file(task, translator, MemoryBudget(2**32))
     assert course.strokes is not None
     assert (course.strokes.height, course.strokes.width) == (90, 120)
     assert "Then strokes, 120 × 90" in str(course)
-    plain = plan_file(replace(task, options=ConvertOptions(strokes=0)), translator, MemoryBudget(2**32))
+    without = resolve(ConvertOptions(strokes=0), translator.style)
+    plain = plan_file(replace(task, options=without), translator, MemoryBudget(2**32))
     assert plain.strokes is None
     assert plain.size < course.size
 
@@ -127,7 +131,8 @@ def test_progress_runs_once_from_nothing_to_all(weights: Path, monkeypatch: pyte
     translator = load_translator(str(weights), precision="fp32")
     heard: list[float] = []
     still = read_still(encoded(scene(90, 120), "PNG"))
-    converted(still, ConvertOptions(), translator, MemoryBudget(2**32), heard.append)
+    options = resolve(ConvertOptions(), translator.style)
+    converted(still, options, translator, MemoryBudget(2**32), listener=heard.append)
     assert len(heard) > 4
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(1)
@@ -164,15 +169,19 @@ def test_frames_of_a_clip_have_strokes(clip: Path, weights: Path) -> None:
 def test_tall_frames_get_none_unless_asked_and_that_is_said(
     clip: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strokes, "CLIP_LINES", 20)
+    monkeypatch.setattr(recipes, "CLIP_LINES", 20)
     style = load_translator(str(weights)).style
     heard, _ = made(clip, weights, VideoOptions(work_size=16))
     said = [event.text for event in heard if isinstance(event, Note) and "strokes" in event.text]
     assert len(said) == 1
     assert "--strokes 1" in said[0]
-    options, line = strokes.clip_options(VideoOptions(strokes=0.4), 36, style)
+    options, line = resolve_frames(VideoOptions(strokes=0.4), style).of_height(36)
     assert (options.strokes, line) == (0.4, "")
-    assert strokes.clip_options(VideoOptions(), 36, Style("plain")) == (VideoOptions().picture(), "")
+    low, _ = resolve_frames(VideoOptions(), style).of_height(20)
+    high, _ = resolve_frames(VideoOptions(), style).of_height(21)
+    assert (low.strokes, low.detail, high.strokes, high.detail) == (0.6, 0.7, 0.0, 0.2)
+    plain = resolve(VideoOptions().picture(), Style("plain"))
+    assert resolve_frames(VideoOptions(), Style("plain")).of_height(36) == (plain, "")
 
 
 def test_strokes_on_the_command_line(
@@ -195,6 +204,6 @@ def test_strokes_on_the_command_line(
 
 def test_a_style_without_a_second_net_has_no_share_of_it() -> None:
     with pytest.raises(UsageError, match="plain has no fine strokes"):
-        strokes.check_strokes([Style("plain")], ConvertOptions(strokes=0.5))
-    strokes.check_strokes([Style("plain")], ConvertOptions(strokes=0.0))
-    strokes.check_strokes([Style("plain"), Style("two", strokes=Strokes())], ConvertOptions(strokes=0.5))
+        check_strokes([Style("plain")], ConvertOptions(strokes=0.5))
+    check_strokes([Style("plain")], ConvertOptions(strokes=0.0))
+    check_strokes([Style("plain"), Style("two", strokes=Strokes())], ConvertOptions(strokes=0.5))

@@ -209,7 +209,7 @@ def _show_plans(works: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget,
 def _how(task: Task, translator: Translator, memory: MemoryBudget) -> str:
     """How the net would do one picture, in words."""
     from imgcycle.errors import ImgcycleError
-    from imgcycle.jobs.budget import plan_file
+    from imgcycle.jobs.images.cost import plan_file
 
     try:
         return str(plan_file(task, translator, memory))

@@ -42,7 +42,7 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     from imgcycle.cli.render.console import say, writing_out
     from imgcycle.errors import InputError, OutputError, UsageError, reported
     from imgcycle.jobs.images.run import convert_bytes
-    from imgcycle.jobs.strokes import check_strokes
+    from imgcycle.jobs.recipe import check_strokes
     from imgcycle.media import paths
     from imgcycle.media.files import atomic_write
 

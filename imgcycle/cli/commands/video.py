@@ -52,10 +52,11 @@ def video(
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
     from imgcycle.cli.render.convert import listening
-    from imgcycle.jobs.budget import MemoryBudget, VideoLimits
+    from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Ended
     from imgcycle.jobs.tasks import Summary
     from imgcycle.jobs.translators import load_translator
+    from imgcycle.jobs.video.cost import VideoLimits
     from imgcycle.jobs.video.plan import plan_clips
 
     allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)

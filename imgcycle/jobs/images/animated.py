@@ -10,21 +10,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.images.cost import ImagePlan
 from imgcycle.jobs.images.image import (
     converted,
     decoded,
     facts_of,
     load_bytes,
-    recipe_for,
     result_size,
     target_format,
     times_of,
 )
 from imgcycle.jobs.ledger import file_digest
+from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
@@ -40,8 +40,8 @@ class MovingPicture:
     planes lie in `folder`. `close` leaves nothing behind that is not finished.
     """
 
-    def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
-        self.task, self.style, self._folder = task, style, folder
+    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
+        self.task, self.plan, self.style, self._folder = task, plan, style, folder
         self.source = facts_of(Path(task.input))
         data = load_bytes(Path(task.input))
         found = decoded(data, task.input, task.options)
@@ -59,13 +59,13 @@ class MovingPicture:
         """Have the net work; `listener` hears the share of it that is done."""
         options, path = self.task.options, Path(self.task.output)
         target = target_format(self.task.output, self._animation.format)
-        recipe = recipe_for(self.style, options) | {"input": self.digest}
+        recipe = recipe_of(options, self.style) | {"input": self.digest}
         try:
             file = self._stack.enter_context(atomic_write(path, times=times_of(self.source)))
         except OSError as error:
             raise unwritten("", error) from error
-        writer = _writer(file, self._animation, target, options, recipe, translator, memory)
-        _carry(self._animation, writer, options, translator, memory, listener, self._folder)
+        writer = _writer(file, self._animation, target, options, recipe, translator, memory, self.plan)
+        _carry(self._animation, writer, options, translator, memory, self.plan, listener, self._folder)
         self.notes = writer.notes
 
     def write(self) -> str:
@@ -88,15 +88,16 @@ def converted_animation(
     animation: Animation,
     data: bytes,
     translator: Translator,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     target: Format,
     memory: MemoryBudget,
+    plan: ImagePlan,
 ) -> tuple[bytes, tuple[str, ...]]:
     """The bytes of an animation's result, and lines on what the format could not hold; `data` are its file's."""
-    recipe = recipe_for(translator.style, options) | {"input": hashlib.sha256(data).hexdigest()}
+    recipe = recipe_of(options, translator.style) | {"input": hashlib.sha256(data).hexdigest()}
     out = io.BytesIO()
-    writer = _writer(out, animation, target, options, recipe, translator, memory)
-    _carry(animation, writer, options, translator, memory)
+    writer = _writer(out, animation, target, options, recipe, translator, memory, plan)
+    _carry(animation, writer, options, translator, memory, plan)
     return out.getvalue(), writer.notes
 
 
@@ -104,23 +105,25 @@ def _writer(
     file: IO[bytes],
     animation: Animation,
     target: Format,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     recipe: dict[str, object],
     translator: Translator,
     memory: MemoryBudget,
+    plan: ImagePlan,
 ) -> AnimationWriter:
     cover = None
     if animation.cover is not None and target is formats.PNG:
-        cover = converted(animation.cover, options, translator, memory)
+        cover = converted(animation.cover, options, translator, memory, plan)
     return AnimationWriter(file, animation, target, options.quality, recipe, options.strip, cover)
 
 
 def _carry(
     animation: Animation,
     writer: AnimationWriter,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     translator: Translator,
     memory: MemoryBudget,
+    plan: ImagePlan,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> None:
@@ -128,7 +131,7 @@ def _carry(
     count = len(animation.delays)
     for number, (still, delay) in enumerate(zip(animation.frames(), animation.delays, strict=True)):
         hear = None if listener is None else _of_all(listener, number, count)
-        writer.add(converted(still, options, translator, memory, hear, folder), delay)
+        writer.add(converted(still, options, translator, memory, plan, hear, folder), delay)
     writer.finish()
 
 

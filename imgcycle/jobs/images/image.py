@@ -10,20 +10,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
-from imgcycle._version import __version__
-from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import MemoryBudget, plan_strips, plan_stroke_strips, work_shape
-from imgcycle.jobs.colour_rows import ColourManagedRows, PixelRows, ReducedRows
-from imgcycle.jobs.strokes import held_rows, in_turn, strokes_share
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.images.colour_rows import ColourManagedRows, PixelRows, ReducedRows
+from imgcycle.jobs.images.cost import ImagePlan, settled
+from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
+from imgcycle.jobs.strokes import held_rows, in_turn
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -36,9 +36,6 @@ from imgcycle.media.paths import kind_of
 
 Result = Floats | Pixels
 """What a net made of a frame: floats in [0, 1] of the reduced size, or finished pixels where it saw every one."""
-
-_MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
-"""The options that a result depends on."""
 
 
 @dataclass(eq=False)
@@ -61,7 +58,7 @@ class Frame:
         arrays = {id(a): a for a in (self.still.pixels, self.still.alpha, self.pixels) if a is not None}
         return sum(a.nbytes for a in arrays.values())
 
-    def output(self, options: ConvertOptions) -> Pixels:
+    def output(self, options: ResolvedOptions) -> Pixels:
         """Where the result's pixels go: over the source's, unless those are looked at again."""
         needed = options.compare or (self.still.alpha is not None and self.pixels is self.still.pixels)
         free = self.reusable and self.pixels.flags.writeable and not needed
@@ -87,12 +84,12 @@ class Prepared:
         still = self.frame.still
         return (*still.notes, *losses(still, target, strip), *(single if self.frames > 1 else ()))
 
-    def size(self, options: ConvertOptions) -> tuple[int, int]:
+    def size(self, options: ResolvedOptions) -> tuple[int, int]:
         """Width and height of the result."""
         return result_size(self.frame.still.size, options)
 
 
-def result_size(size: tuple[int, int], options: ConvertOptions) -> tuple[int, int]:
+def result_size(size: tuple[int, int], options: ResolvedOptions) -> tuple[int, int]:
     """Width and height of the result of a picture of that size."""
     return (2 * size[0], size[1]) if options.compare else size
 
@@ -118,7 +115,7 @@ def load_bytes(path: Path) -> bytes:
         raise InputError(error.strerror or str(error)) from error
 
 
-def decoded(data: bytes, name: str, options: ConvertOptions) -> Still | Animation:
+def decoded(data: bytes, name: str, options: ResolvedOptions) -> Still | Animation:
     """What a file's bytes show; `name` tells RAW files from TIFF, which they look like."""
     if kind_of(Path(name)) == "raw" and options.raw != "none":
         from imgcycle.media.codecs.raw import read_raw
@@ -127,18 +124,18 @@ def decoded(data: bytes, name: str, options: ConvertOptions) -> Still | Animatio
     return read_picture(data, options.max_pixels)
 
 
-def prepared(picture: Still | Animation, data: bytes, options: ConvertOptions, style: Style) -> Prepared:
+def prepared(picture: Still | Animation, data: bytes, options: ResolvedOptions) -> Prepared:
     """Fill holes and reduce to the work size; of an animation, the first frame."""
     frames = 1
     if isinstance(picture, Animation):
         frames = len(picture.delays)
         picture = next(picture.frames())
-    return Prepared(_frame(picture, options, style), hashlib.sha256(data).hexdigest(), frames)
+    return Prepared(_frame(picture, options), hashlib.sha256(data).hexdigest(), frames)
 
 
-def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
+def _frame(still: Still, options: ResolvedOptions) -> Frame:
     pixels = still.pixels if still.alpha is None else without_holes(still.pixels, still.alpha)
-    shape = work_shape(pixels.shape[0], pixels.shape[1], options, style)
+    shape = options.work_shape(pixels.shape[0], pixels.shape[1])
     if shape == pixels.shape[:2]:
         return Frame(still, pixels, None)
     return Frame(still, pixels, resample.to_float01(resample.reduced(pixels, shape)))
@@ -146,37 +143,35 @@ def _frame(still: Still, options: ConvertOptions, style: Style) -> Frame:
 
 def translate_frame(
     frame: Frame,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     translator: Translator,
-    memory: MemoryBudget,
+    plan: ImagePlan,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Result:
-    """What the net makes of a still, in the picture's own colours; see `Result`.
+    """What the net makes of a still as it was planned, in the picture's own colours; see `Result`.
 
     `listener` hears the share of the work that is done, 0 to 1. Temporary planes of pictures that are too large for
-    `memory` lie in `folder`. What is prepared is used up: results may be written over its pixels.
+    the memory lie in `folder`. What is prepared is used up: results may be written over its pixels.
     """
     if options.strength == 0:
         return frame.pixels if frame.small is None else frame.small
+    assert plan.net is not None
     rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
     ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
-    net = translator.exact() if frame.pixels.dtype == np.uint16 else translator
-    height, width = frame.pixels.shape[:2]
-    plan = plan_strips(height, width, frame.bytes, options, net, memory)
-    if net.strokes is None or frame.small is None or not strokes_share(height, width, options, net.style):
-        net.translate_rows(ends, ends, plan, in_turn(listener, plan)[0], folder)
+    net = translator.exact() if plan.deep else translator
+    if plan.strokes is None:
+        net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], folder)
         return rows.out
-    fine = plan_stroke_strips(height, width, frame.bytes, options, net, memory)
-    first, second = in_turn(listener, plan, fine)
-    net.translate_rows(ends, ends, plan, first, folder)
-    return _stroked(frame, cast(Floats, rows.out), options, net, fine, second, folder)
+    first, second = in_turn(listener, plan.net, plan.strokes)
+    net.translate_rows(ends, ends, plan.net, first, folder)
+    return _stroked(frame, cast(Floats, rows.out), options, net, plan.strokes, second, folder)
 
 
 def _stroked(
     frame: Frame,
     result: Floats,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     translator: Translator,
     plan: StripPlan,
     listener: Listener | None,
@@ -186,50 +181,55 @@ def _stroked(
     assert translator.strokes is not None
     assert frame.small is not None
     out = frame.output(options)
-    rows = held_rows(frame.pixels, out, frame.small, result, options, translator.style)
+    rows = held_rows(frame.pixels, out, frame.small, result, options)
     ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
     translator.strokes.translate_rows(ends, ends, plan, listener, folder)
     return out
 
 
-def _pixel_rows(frame: Frame, options: ConvertOptions) -> PixelRows:
+def _pixel_rows(frame: Frame, options: ResolvedOptions) -> PixelRows:
     return PixelRows(frame.pixels, frame.output(options), options.strength)
 
 
-def finish(prepared: Prepared, result: Result, options: ConvertOptions, style: Style, target: Format) -> bytes:
+def settled_for(
+    frame: Frame, plan: ImagePlan, options: ResolvedOptions, translator: Translator, memory: MemoryBudget
+) -> ImagePlan:
+    """The plan, settled for what was decoded."""
+    height, width = frame.pixels.shape[:2]
+    return settled(plan, height, width, frame.pixels.dtype == np.uint16, frame.bytes, options, translator, memory)
+
+
+def finish(prepared: Prepared, result: Result, options: ResolvedOptions, style: Style, target: Format) -> bytes:
     """Restore the full size and encode, with the recipe in the metadata."""
-    recipe = recipe_for(style, options) | {"input": prepared.digest}
-    still = _restored(prepared.frame, result, options, detail_of(style, options))
+    recipe = recipe_of(options, style) | {"input": prepared.digest}
+    still = _restored(prepared.frame, result, options)
     return encode_still(still, target, options.quality, recipe, options.strip)
 
 
 def converted(
     still: Still,
-    options: ConvertOptions,
+    options: ResolvedOptions,
     translator: Translator,
     memory: MemoryBudget,
+    plan: ImagePlan | None = None,
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Still:
     """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate_frame`."""
-    frame = _frame(still, options, translator.style)
-    result = translate_frame(frame, options, translator, memory, listener, folder)
-    return _restored(frame, result, options, detail_of(translator.style, options))
+    frame = _frame(still, options)
+    plan = settled_for(frame, plan or ImagePlan(0), options, translator, memory)
+    return _restored(frame, translate_frame(frame, options, translator, plan, listener, folder), options)
 
 
-def detail_of(style: Style, options: ConvertOptions) -> float:
-    """The share of the photograph's own fine detail: as asked, else the style's."""
-    return style.detail_share(options.detail, options.strokes)
-
-
-def _restored(frame: Frame, result: Result, options: ConvertOptions, detail: float) -> Still:
+def _restored(frame: Frame, result: Result, options: ResolvedOptions) -> Still:
     still = frame.still
     if options.strength > 0:
         if frame.small is None or result.dtype != np.float32:
             pixels = cast(Pixels, result)
         else:
             out = frame.output(options)
-            pixels = resample.restored(frame.pixels, frame.small, cast(Floats, result), detail, options.strength, out)
+            about = (options.detail, options.strength)
+            pixels = resample.restored(frame.pixels, frame.small, cast(Floats, result), *about, out)
         if still.alpha is not None:
             # What cannot be seen stays as it was.
             hidden = still.alpha == 0
@@ -249,11 +249,11 @@ class LoadedImage:
     InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
     """
 
-    def __init__(self, task: Task, style: Style, folder: Path | None = None) -> None:
-        self.task, self.style, self._folder = task, style, folder
+    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
+        self.task, self.plan, self.style, self._folder = task, plan, style, folder
         self.source = facts_of(Path(task.input))
         data = load_bytes(Path(task.input))
-        self._prepared = prepared(decoded(data, task.input, task.options), data, task.options, style)
+        self._prepared = prepared(decoded(data, task.input, task.options), data, task.options)
         self._result: Result | None = None
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
         target = target_format(task.output, self._prepared.format)
@@ -262,9 +262,10 @@ class LoadedImage:
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work; `listener` hears the share of it that is done."""
-        frame = self._prepared.frame
-        self._result = translate_frame(frame, self.task.options, translator, memory, listener, self._folder)
+        """Have the net work as planned; `listener` hears the share of it that is done."""
+        frame, options = self._prepared.frame, self.task.options
+        self.plan = settled_for(frame, self.plan, options, translator, memory)
+        self._result = translate_frame(frame, options, translator, self.plan, listener, self._folder)
 
     def write(self) -> str:
         """Make the result appear, with its source's times; its SHA-256."""
@@ -286,23 +287,3 @@ class LoadedImage:
 def target_format(name: str, source: Format) -> Format:
     """The format a result is written in: its name's, else its source's, else the nearest that can be written."""
     return formats.written_as(formats.by_suffix(name) or source)
-
-
-def recipe_for(style: Style, options: ConvertOptions) -> dict[str, Any]:
-    """What a result states of its making, apart from the digest of its input: style, weights, options, version.
-
-    Options are resolved, so that a changed default shows as a changed recipe.
-    """
-    values = options.to_dict()
-    if options.work_size == "auto":
-        values["work_size"] = style.work_size
-    values["detail"] = style.detail_share(options.detail, options.strokes)
-    making = {key: values[key] for key in _MAKING}
-    if style.strokes is not None:  # others' results stay what they were before there were any
-        making["strokes"] = style.strokes_share(options.strokes)
-    return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
-
-
-def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether two recipes use the same weights and options."""
-    return all(recipe.get(key) == wanted[key] for key in ("weights", "options"))

@@ -15,7 +15,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.image import converted
-from imgcycle.jobs.strokes import check_strokes
+from imgcycle.jobs.recipe import check_strokes, resolve
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media.image.colour import fits_rgb, refitted
 from imgcycle.media.image.pixels import Pixels, eight_bit
@@ -89,10 +89,11 @@ def translate(
     )
     translator = translator_for(style)
     check_strokes([translator.style], options)
+    resolved = resolve(options, translator.style)
     room = memory or MemoryBudget.default()
 
     def whole(still: Still, share: Callable[[float], None] | None) -> Still:
-        made = converted(still, options, translator, room, share)
+        made = converted(still, resolved, translator, room, listener=share)
         if share is not None:
             share(1.0)  # a small picture is done in one go, of which nobody hears
         return made

@@ -19,9 +19,9 @@ from imgcycle.errors import ImgcycleError, InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.evaluation.pairing import spread
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
-from imgcycle.jobs.images.image import recipe_for
 from imgcycle.jobs.images.run import StyleJob
-from imgcycle.jobs.ledger import Ledger, Record, at_work, file_digest
+from imgcycle.jobs.ledger import Fingerprint, Ledger, Record, at_work, file_digest
+from imgcycle.jobs.recipe import recipe_of, resolve
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
@@ -126,7 +126,7 @@ def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Cred
 
 
 def _settings(style: Style, options: ConvertOptions) -> str:
-    used = recipe_for(style, options)["options"]
+    used = recipe_of(resolve(options, style), style)["options"]
     parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
     if used["strength"] != 1:
         parts.append(f"strength {used['strength']:g}")
@@ -334,6 +334,5 @@ def _sheet_format(path: Path) -> Format:
 
 def _note_down(path: Path) -> None:
     """Remember that a page is ours, so that the next run may replace it."""
-    facts = path.stat()
-    written = (facts.st_size, facts.st_mtime_ns, file_digest(path))
-    Ledger(path.parent).append(Record(path.name, "", 0, 0, "", *written, "", "{}"))
+    written = Fingerprint.of(path.stat(), file_digest(path))
+    Ledger(path.parent).append(Record.of(path.parent, path, written, "", Fingerprint(), {}))

@@ -5,7 +5,6 @@ Whatever goes wrong with one picture ends in its row.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import traceback
@@ -19,26 +18,16 @@ from typing import Protocol
 from imgcycle.concurrency import ByteBudget, ordered_map
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import ImgcycleError
-from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_file
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import existing
 from imgcycle.jobs.images.animated import MovingPicture
-from imgcycle.jobs.images.image import LoadedImage, recipe_for
+from imgcycle.jobs.images.cost import ImagePlan, plan_file
+from imgcycle.jobs.images.image import LoadedImage
 from imgcycle.jobs.images.streamed import StreamedImage
-from imgcycle.jobs.ledger import Record, relative_name
-from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, Verdict
+from imgcycle.jobs.ledger import Fingerprint, Record
+from imgcycle.jobs.recipe import recipe_of
+from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, TaskResult, Verdict
 from imgcycle.media.files import is_full, unwritten
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a task came to: its row, and for the ledger what was written.
-
-    `full` tells that a full disk ended it, as it would end every other.
-    """
-
-    row: Row
-    record: Record | None = None
-    full: bool = False
 
 
 class Picture(Protocol):
@@ -76,13 +65,13 @@ class Picture(Protocol):
 class Begun:
     """A picture read (or what came of it, when there is nothing to translate), the seconds that took, its room."""
 
-    value: Picture | Written
+    value: Picture | TaskResult
     seconds: float
     size: int = 0
 
     def close(self) -> None:
         """Let go of the picture."""
-        if not isinstance(self.value, Written):
+        if not isinstance(self.value, TaskResult):
             self.value.close()
 
 
@@ -92,7 +81,7 @@ def rows(
     jobs: int,
     memory: MemoryBudget,
     listener: Callable[[int, float], None],
-) -> Iterator[Written]:
+) -> Iterator[TaskResult]:
     """What each task came to, in order; `jobs` threads read and as many write.
 
     `listener` hears which task the net is at, and how much of it is done, 0 to 1.
@@ -107,7 +96,7 @@ def rows(
         for position, (task, picture) in enumerate(reading):
             yield task, _through_the_net(task, picture, translator, memory, room, partial(listener, position))
 
-    def ended(entry: tuple[Task, Begun]) -> Written:
+    def ended(entry: tuple[Task, Begun]) -> TaskResult:
         return end(*entry, translator.style, room)
 
     reading = ordered_map(
@@ -121,32 +110,32 @@ def rows(
 
 def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBudget, ticket: int = 0) -> Begun:
     """Read and reduce one picture, once there is room for it."""
-    course = ImagePlan(0)
+    plan = ImagePlan(0)
     entered = False
     try:
         if task.verdict == "convert":
-            course = plan_file(task, translator, memory)
-        room.enter(ticket, course.size)
+            plan = plan_file(task, translator, memory)
+        room.enter(ticket, plan.size)
         entered = True
         if task.verdict != "convert":
-            return Begun(Written(left_alone(task)), 0.0)
+            return Begun(TaskResult(left_alone(task)), 0.0)
         started = time.perf_counter()
-        return Begun(read(task, course, translator.style), time.perf_counter() - started, course.size)
+        return Begun(read(task, plan, translator.style), time.perf_counter() - started, plan.size)
     except Exception as error:
         # Whoever comes next waits for this ticket, used or not.
         if entered:
-            room.leave(course.size)
+            room.leave(plan.size)
         else:
             _pass(room, ticket)
         return Begun(failed(task, error), 0.0)
 
 
-def read(task: Task, course: ImagePlan, style: Style) -> Picture:
+def read(task: Task, plan: ImagePlan, style: Style) -> Picture:
     """A task's picture, read and reduced, as it was planned."""
     folder = spill_folder(Path(task.output).parent)
-    if course.by_rows:
-        return StreamedImage(task, course, style, folder)
-    return MovingPicture(task, style, folder) if course.moves else LoadedImage(task, style, folder)
+    if plan.by_rows:
+        return StreamedImage(task, plan, style, folder)
+    return MovingPicture(task, plan, style, folder) if plan.moves else LoadedImage(task, plan, style, folder)
 
 
 def _pass(room: ByteBudget, ticket: int) -> None:
@@ -164,7 +153,7 @@ def _through_the_net(
     room: ByteBudget,
     listener: Callable[[float], None],
 ) -> Begun:
-    if isinstance(begun.value, Written):
+    if isinstance(begun.value, TaskResult):
         return begun
     started = time.perf_counter()
     try:
@@ -186,9 +175,9 @@ def spill_folder(results: Path) -> Path:
     return Path(os.environ.get("TMPDIR") or existing(results))
 
 
-def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> Written:
+def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
     """Restore, encode and write one picture, where there is one."""
-    if isinstance(begun.value, Written):
+    if isinstance(begun.value, TaskResult):
         return begun.value
     started = time.perf_counter()
     try:
@@ -202,7 +191,7 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> Written:
     return replace(written, row=row)
 
 
-def write(task: Task, picture: Picture, style: Style) -> Written:
+def write(task: Task, picture: Picture, style: Style) -> TaskResult:
     """Encode and write one result, whole, with its source's times; OutputError when that fails."""
     path = Path(task.output)
     try:
@@ -210,20 +199,9 @@ def write(task: Task, picture: Picture, style: Style) -> Written:
         found = path.stat()
     except OSError as error:
         raise unwritten("", error) from error
-    recipe = recipe_for(style, task.options)
-    record = Record(
-        relative_name(Path(task.root), path),
-        task.input,
-        picture.source.st_size,
-        picture.source.st_mtime_ns,
-        picture.digest,
-        found.st_size,
-        found.st_mtime_ns,
-        digest,
-        style.digest,
-        json.dumps(recipe["options"], sort_keys=True),
-    )
-    return Written(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
+    result, source = Fingerprint.of(found, digest), Fingerprint.of(picture.source, picture.digest)
+    record = Record.of(Path(task.root), path, result, task.input, source, recipe_of(task.options, style))
+    return TaskResult(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
 
 
 def left_alone(task: Task | ClipTask) -> Row:
@@ -233,9 +211,9 @@ def left_alone(task: Task | ClipTask) -> Row:
     return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
 
 
-def failed(task: Task, error: Exception) -> Written:
+def failed(task: Task, error: Exception) -> TaskResult:
     """What a task came to that an exception ended."""
-    return Written(failure(task.input, task.output, error), full=is_full(error))
+    return TaskResult(failure(task.input, task.output, error), disk_full=is_full(error))
 
 
 def failure(source: str, output: str, error: Exception) -> Row:

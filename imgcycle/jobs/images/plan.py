@@ -12,9 +12,8 @@ from typing import Any
 from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
-from imgcycle.jobs.images.image import recipe_for, same_making
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
-from imgcycle.jobs.strokes import check_strokes
+from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, paths
 from imgcycle.media.files import opened, read_file
@@ -70,7 +69,8 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
         return [made for style, own in each for made in paths.targets(sources, *_naming(own, style))]
 
     sources = chosen_inputs(found.sources, results, pages, made_from)
-    beside = Beside(tuple(_left_alone(found, request)), tuple(_beside(found)), len(found.sources) - len(sources))
+    options = resolve(request.options, styles[0])
+    beside = Beside(tuple(_left_alone(found, options)), tuple(_beside(found)), len(found.sources) - len(sources))
     plans = []
     for n, (style, own) in enumerate(each):
         about = f" in {style.name}" if len(styles) > 1 else ""
@@ -130,8 +130,9 @@ def _planned(
         _check_names(assigned, request.format)
     assigned = chosen(assigned, request.sample, request.limit)
     ledgers = open_ledgers(assigned)
-    wanted = recipe_for(style, request.options)
-    tasks = tuple(_task(a, request, wanted, ledgers[a.root]) for a in assigned)
+    options = resolve(request.options, style)
+    wanted = recipe_of(options, style)
+    tasks = tuple(_task(a, request, options, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
     notes = kept_notes(tasks, about)
     if beside is None:
@@ -199,13 +200,15 @@ def _misnamed(path: Path) -> Format | None:
         return None
 
 
-def _task(assigned: Assignment, request: ConvertRequest, wanted: dict[str, Any], ledger: Ledger) -> Task:
+def _task(
+    assigned: Assignment, request: ConvertRequest, options: ResolvedOptions, wanted: dict[str, Any], ledger: Ledger
+) -> Task:
     verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe)
     return Task(
         os.fspath(assigned.source.path),
         os.fspath(assigned.output),
         os.fspath(assigned.root),
-        request.options,
+        options,
         verdict,
         reason,
     )
@@ -322,18 +325,18 @@ def _beside(found: paths.Gathered) -> list[str]:
     return notes
 
 
-def _left_alone(found: paths.Gathered, request: ConvertRequest) -> Iterator[Task]:
+def _left_alone(found: paths.Gathered, options: ResolvedOptions) -> Iterator[Task]:
     """A task for each folder that cannot be read, and for each file that was named itself and is none of this command.
 
     They have no output.
     """
     for path, why in found.closed:
-        yield Task(os.fspath(path), "", "", request.options, "fail", unread(why))
+        yield Task(os.fspath(path), "", "", options, "fail", unread(why))
     for clip in found.clips:
         if clip.folder is None:
-            yield Task(os.fspath(clip.path), "", "", request.options, "keep", f"a video clip ({_VIDEO})")
+            yield Task(os.fspath(clip.path), "", "", options, "keep", f"a video clip ({_VIDEO})")
     for path in found.named_raws:
-        yield Task(os.fspath(path), "", "", request.options, "keep", f"a RAW file ({_RAW})")
+        yield Task(os.fspath(path), "", "", options, "keep", f"a RAW file ({_RAW})")
 
 
 def unread(why: str) -> str:

@@ -1,4 +1,4 @@
-"""Converting pictures: one (`convert_image`), one task of a plan (`convert_one`), all of them (`convert_all`)."""
+"""Converting pictures: one (`convert_image`), one task of a plan (`run_task`), all of them (`convert_styles`)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from imgcycle.concurrency import ByteBudget
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
-from imgcycle.jobs.budget import MemoryBudget, check_memory, plan_bytes, plan_file
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned
 from imgcycle.jobs.images import image, pipeline
 from imgcycle.jobs.images.animated import converted_animation
+from imgcycle.jobs.images.cost import check_memory, plan_bytes, plan_file
 from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.tasks import Row, Task
+from imgcycle.jobs.recipe import resolve
+from imgcycle.jobs.tasks import Row, Task, TaskResult
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
@@ -77,7 +79,8 @@ def convert_image(
     check_suffix(target)
     if target.suffix and formats.by_suffix(target) is None:
         raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
-    task = Task(str(source), str(target), str(target.parent), options or ConvertOptions())
+    resolved = resolve(options or ConvertOptions(), translator.style)
+    task = Task(str(source), str(target), str(target.parent), resolved)
     started = time.perf_counter()
     memory = memory or MemoryBudget.default()
     read = pipeline.read(task, plan_file(task, translator, memory), translator.style)
@@ -107,39 +110,42 @@ def convert_bytes(
     memory = memory or MemoryBudget.default()
     wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
     suffix = "" if wanted is None else wanted.suffixes[0]
-    plan_bytes(data, Task("", f"result{suffix}", "", options), translator, memory)
-    found = image.decoded(data, "", options)
+    resolved = resolve(options, translator.style)
+    plan = plan_bytes(data, Task("", f"result{suffix}", "", resolved), translator, memory)
+    found = image.decoded(data, "", resolved)
     target = wanted or formats.written_as(found.format)
     if isinstance(found, Animation) and target.animated:
-        made, notes = converted_animation(found, data, translator, options, target, memory)
+        made, notes = converted_animation(found, data, translator, resolved, target, memory, plan)
     else:
-        ready = image.prepared(found, data, options, translator.style)
-        result = image.translate_frame(ready.frame, options, translator, memory)
-        made, notes = (
-            image.finish(ready, result, options, translator.style, target),
-            ready.notes(target, options.strip),
-        )
+        ready = image.prepared(found, data, resolved)
+        plan = image.settled_for(ready.frame, plan, resolved, translator, memory)
+        result = image.translate_frame(ready.frame, resolved, translator, plan)
+        made = image.finish(ready, result, resolved, translator.style, target)
+        notes = ready.notes(target, resolved.strip)
     for note in notes:
         if on_note is not None:
             on_note(note)
     return made
 
 
-def convert_one(task: Task, translator: Translator, memory: MemoryBudget | None = None) -> Row:
-    """Carry out one task alone; whatever goes wrong is in the row."""
+def run_task(task: Task, translator: Translator, memory: MemoryBudget | None = None) -> TaskResult:
+    """Carry out one task alone; whatever goes wrong is in the result's row.
+
+    Nothing else is touched: appending the record to the ledger is for the caller.
+    """
     room = ByteBudget(0)
     memory = memory or MemoryBudget.default()
     begun = pipeline.begin(task, translator, memory, room)
-    if isinstance(begun.value, pipeline.Written):
-        return begun.value.row
+    if isinstance(begun.value, TaskResult):
+        return begun.value
     started = time.perf_counter()
     try:
         begun.value.translate(translator, memory)
     except Exception as error:  # one file's failure, of whatever kind, is that file's
         begun.value.close()
-        return pipeline.failed(task, error).row
+        return pipeline.failed(task, error)
     seconds = begun.seconds + time.perf_counter() - started
-    return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room).row
+    return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room)
 
 
 @dataclass(frozen=True)
@@ -240,6 +246,6 @@ def _carried_out(
         for task, written in zip(tasks, made, strict=False):
             if written.record is not None:
                 ledgers[task.root].append(written.record)
-            yield from tally.add(written.row, written.full)
+            yield from tally.add(written.row, written.disk_full)
             if tally.over:
                 return

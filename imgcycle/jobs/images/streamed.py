@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError
-from imgcycle.jobs.budget import ImagePlan, MemoryBudget, plan_strips, plan_stroke_strips, work_shape
-from imgcycle.jobs.colour_rows import ColourManagedRows, ReducedRows
-from imgcycle.jobs.images.image import detail_of, facts_of, recipe_for, target_format, times_of
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.images.colour_rows import ColourManagedRows, ReducedRows
+from imgcycle.jobs.images.cost import ImagePlan, settled
+from imgcycle.jobs.images.image import facts_of, target_format, times_of
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.strokes import in_turn, stroke_rows, strokes_share
+from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
+from imgcycle.jobs.strokes import in_turn, stroke_rows
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.row_reader import RowReader, open_rows
@@ -32,13 +33,13 @@ from imgcycle.media.image.write import losses
 class StreamedImage:
     """One task's picture on its way: read when it is made, then translated, then written.
 
-    InputError when the file is not what it was when `course` was planned, or is damaged; OutputError when there is
+    InputError when the file is not what it was when it was planned, or is damaged; OutputError when there is
     no room for the result, or in `folder` for what is laid down meanwhile. `close` leaves nothing behind that is not
     finished.
     """
 
-    def __init__(self, task: Task, course: ImagePlan, style: Style, folder: Path | None = None) -> None:
-        self.task, self.style, self._held, self._folder = task, style, course.held, folder
+    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
+        self.task, self.plan, self.style, self._folder = task, plan, style, folder
         source = Path(task.input)
         self.source = facts_of(source)
         reader = open_rows(source, task.options.max_pixels, folder)
@@ -51,7 +52,7 @@ class StreamedImage:
         self._result: Floats | None = None
         try:
             self.digest = _digest(source)
-            shape = work_shape(reader.height, reader.width, task.options, style)
+            shape = task.options.work_shape(reader.height, reader.width)
             self._small = None if shape == (reader.height, reader.width) else self._reduced(shape)
         except BaseException:
             self.close()
@@ -65,28 +66,28 @@ class StreamedImage:
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work; `listener` hears the share of it that is done."""
+        """Have the net work as planned; `listener` hears the share of it that is done."""
         options, outline = self.task.options, self._reader.outline
         if options.strength == 0:
             return
-        net = translator.exact() if outline.pixels.dtype == np.uint16 else translator
-        plan = plan_strips(outline.height, outline.width, self._held, options, net, memory)
-        if self._small is not None:
-            fine = None
-            if net.strokes is not None and strokes_share(outline.height, outline.width, options, net.style):
-                fine = plan_stroke_strips(outline.height, outline.width, self._held, options, net, memory)
-            hears = in_turn(listener, plan) if fine is None else in_turn(listener, plan, fine)
-            small = ReducedRows(self._small)
-            ends = ColourManagedRows(small, outline.metadata.icc, options)
-            net.translate_rows(ends, ends, plan, hears[0], self._folder)
-            self._result = small.out
-            if fine is not None:
-                self._lay_strokes(net, fine, hears[1])
+        size, deep = (outline.height, outline.width), outline.pixels.dtype == np.uint16
+        self.plan = plan = settled(self.plan, *size, deep, self.plan.held, options, translator, memory)
+        assert plan.net is not None
+        net = translator.exact() if deep else translator
+        icc = outline.metadata.icc
+        if self._small is None:
+            self._writer = self._opened()
+            ends = ColourManagedRows(_FileRows(self._reader, self._writer, options), icc, options)
+            net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], self._folder)
+            self._reader.begin()
             return
-        self._writer = self._opened()
-        ends = ColourManagedRows(_FileRows(self._reader, self._writer, options), outline.metadata.icc, options)
-        net.translate_rows(ends, ends, plan, in_turn(listener, plan)[0], self._folder)
-        self._reader.begin()
+        hears = in_turn(listener, *(each for each in (plan.net, plan.strokes) if each is not None))
+        small = ReducedRows(self._small)
+        ends = ColourManagedRows(small, icc, options)
+        net.translate_rows(ends, ends, plan.net, hears[0], self._folder)
+        self._result = small.out
+        if plan.strokes is not None:
+            self._lay_strokes(net, plan.strokes, hears[1])
 
     def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
         """Write the result with the strokes of the style's second net on it."""
@@ -96,7 +97,7 @@ class StreamedImage:
         reader, outline, options = self._reader, self._reader.outline, self.task.options
         self._writer = self._opened()
         rows = stroke_rows(
-            (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options, translator.style,
+            (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options,
             read=reader.rows, reread=reader.rows_behind, write=self._writer.write,
         )  # fmt: skip
         ends = ColourManagedRows(rows, outline.metadata.icc, options)
@@ -120,7 +121,7 @@ class StreamedImage:
 
     def _opened(self) -> ScanlineWriter:
         options, outline = self.task.options, self._reader.outline
-        recipe = recipe_for(self.style, options) | {"input": self.digest}
+        recipe = recipe_of(options, self.style) | {"input": self.digest}
         target = target_format(self.task.output, outline.format)
         times = times_of(self.source)
         return ScanlineWriter(Path(self.task.output), outline, target, options.quality, recipe, options.strip, times)
@@ -143,8 +144,7 @@ class StreamedImage:
             yield from self._bands()
             return
         options, reader = self.task.options, self._reader
-        detail = detail_of(self.style, options)
-        about = (self._small, self._result, detail, options.strength)
+        about = (self._small, self._result, options.detail, options.strength)
         whole = resample.Restoration(reader.height, reader.width, reader.outline.pixels.dtype, *about)
         for top, rows in self._bands():
             out = np.empty_like(rows)
@@ -155,7 +155,7 @@ class StreamedImage:
 class _FileRows:
     """Rows from a reader to a writer."""
 
-    def __init__(self, reader: RowReader, writer: ScanlineWriter, options: ConvertOptions) -> None:
+    def __init__(self, reader: RowReader, writer: ScanlineWriter, options: ResolvedOptions) -> None:
         self._reader, self._writer, self._strength = reader, writer, options.strength
         self.height, self.width = reader.height, reader.width
         self._last: tuple[int, int, Pixels] | None = None

@@ -44,6 +44,14 @@ def is_begun(root: Path, output: Path) -> bool:
     return (segment_folder(root, output) / _MANIFEST).exists()
 
 
+def remove_segments(root: Path, output: Path) -> None:
+    """Clear a result's segments away, where there are any: it stands, and the ledger tells of it."""
+    folder = segment_folder(root, output)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+
+
 @dataclass(frozen=True)
 class SegmentRecord:
     """One finished segment: its frames, the seconds from which to which they are shown, the number of its last frame.
@@ -146,12 +154,6 @@ class SegmentStore:
             self._write()
         except OSError as error:
             raise unwritten(shown(self.folder), error) from error
-
-    def remove(self) -> None:
-        """Clear everything away: the result stands."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.folder.parent.rmdir()
 
     def __enter__(self) -> Self:
         check_state(self.root)

@@ -13,7 +13,7 @@ from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.side_outputs import check_place
-from imgcycle.jobs.tasks import ClipTask
+from imgcycle.jobs.tasks import ClipRow, ClipTask
 from imgcycle.media.files import read_file, unwritten, write_text
 from imgcycle.media.image.pixels import Floats
 from imgcycle.media.paths import shown
@@ -48,6 +48,11 @@ class Stats:
             values = {"e_warp": figures.e_warp, "sharpness": figures.sharpness, "distance": figures.distance}
             found[name] = {key: None if math.isnan(value) else value for key, value in values.items()}
         return found
+
+    def facts(self, task: ClipTask, row: ClipRow) -> dict[str, Any]:
+        """What the file of figures says of one clip."""
+        facts = {"output": task.output, "frames": row.frames, "measured": self.measured, "seconds": row.seconds}
+        return facts | self.figures()
 
     @staticmethod
     def check(path: Path, tasks: Sequence[ClipTask], overwrite: bool = False) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from typing import Protocol, cast
 import numpy as np
 
 from imgcycle.concurrency import Consumer, Prefetched
-from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
-from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError
-from imgcycle.jobs.strokes import stroked_frame, strokes_share
+from imgcycle.jobs.recipe import ResolvedOptions
+from imgcycle.jobs.strokes import stroked_frame
 from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
 from imgcycle.media.video.decoder import TimedFrame
@@ -76,8 +75,7 @@ class FramePipeline:
     def __init__(
         self,
         calm: TemporalSmoother,
-        options: ConvertOptions,
-        style: Style,
+        options: ResolvedOptions,
         sink: Sink,
         ends: Callable[[int], bool],
         listener: Callable[[int], None],
@@ -87,9 +85,7 @@ class FramePipeline:
         self.calm, self.options, self.sink = calm, options, sink
         self.ends, self.listener, self.watcher = ends, listener, watcher
         self.lanes = lanes
-        self.work_size = style.work_size if options.work_size == "auto" else options.work_size
-        self.detail = style.detail_share(options.detail, options.strokes)
-        self.style, self.fine = style, calm.translator.strokes
+        self.fine = calm.translator.strokes
         self.failures: list[str] = []
         self.net_seconds = 0.0
         """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
@@ -121,8 +117,7 @@ class FramePipeline:
     def _reduced(self, frames: Iterable[TimedFrame], before: Floats | None) -> Iterator[InputFrame]:
         for timed in frames:
             pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
-            height, width = pixels.shape[:2]
-            shape = resample.work_shape(height, width, self.work_size)
+            shape = self.options.work_shape(pixels.shape[0], pixels.shape[1])
             small = resample.to_float01(resample.reduced(pixels, shape))
             motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
             before = small
@@ -186,14 +181,13 @@ class FramePipeline:
         result = made.result
         if options.keep_colour:
             result = resample.with_colours_of(source.small, result)
-        height, width = source.pixels.shape[:2]
-        if self.fine is not None and strokes_share(height, width, options, self.style):
-            out = stroked_frame(source.pixels, source.small, result, options, self.style, self.fine)
+        if self.fine is not None and options.strokes_share(*source.pixels.shape[:2]):
+            out = stroked_frame(source.pixels, source.small, result, options, self.fine)
         elif source.small.shape == source.pixels.shape:
             out = np.empty_like(source.pixels)
             resample.blended(source.pixels, result, options.strength, out)
         else:
-            out = resample.restored(source.pixels, source.small, result, self.detail, options.strength)
+            out = resample.restored(source.pixels, source.small, result, options.detail, options.strength)
         if source.timed.alpha is not None:
             hidden = source.timed.alpha == 0
             out[hidden] = source.timed.frame[hidden]

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from imgcycle._version import __version__
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, UsageError
@@ -26,10 +25,11 @@ from imgcycle.jobs.images.plan import (
     verdict_for,
 )
 from imgcycle.jobs.ledger import Ledger
-from imgcycle.jobs.strokes import check_strokes
+from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_of, resolve_frames
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
-from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
+from imgcycle.jobs.video.fingerprints import fingerprint
+from imgcycle.jobs.video.kinds import MOVING, input_kind, is_sequence, output_kind
 from imgcycle.media import formats, paths
 from imgcycle.media.paths import Assignment, Source
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
@@ -38,10 +38,9 @@ from imgcycle.media.video.probing.report import read_header
 from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_numbers
 from imgcycle.media.video.streams import container_for
 
-MOVING = (formats.GIF, formats.WEBP, formats.PNG, formats.AVIF)
-"""Pictures that may be animations: they are taken when they are named themselves."""
 _OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
 """Options that mean nothing to an animation that stays one."""
+_DEFAULTS = VideoOptions().to_dict()
 _KEY = "imgcycle"
 _OWN_SOUNDS = (".webm", ".ogv", ".wmv")
 """Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
@@ -94,19 +93,21 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     ours = len(both) - len(clips)
     assigned = paths.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
-    _check_outputs(assigned, request.options)
-    wanted = recipe_for(style, request.options)
+    frames = resolve_frames(chosen, style)
+    todo = [clip_task(each.source.path, each.output, each.root, chosen, frames) for each in assigned]
+    _check_outputs(todo)
+    wanted = clip_recipe_of(chosen, frames, style)
     ledgers = open_ledgers(assigned)
     tasks = [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
     raw = "a RAW file (imgcycle convert takes it)"
     tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
-    tasks += [_task(a, request, wanted, ledgers[a.root]) for a in assigned]
+    tasks += [_judged(task, a, request, wanted, ledgers[a.root]) for task, a in zip(todo, assigned, strict=True)]
     notes = [style.origin] if style.origin else []
     notes += left_out(ours)
     stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
-    return ClipPlan(tuple(tasks), (*notes, *_unheeded(assigned, chosen), *kept_notes(tasks)))
+    return ClipPlan(tuple(tasks), (*notes, *_unheeded(todo), *kept_notes(tasks)))
 
 
 def check_style(style: Style) -> None:
@@ -118,15 +119,20 @@ def check_style(style: Style) -> None:
         )
 
 
-def recipe_for(style: Style, options: VideoOptions) -> dict[str, Any]:
-    """What a result states of its making, apart from the digest of its input; options resolved."""
-    values = options.to_dict()
-    if options.work_size == "auto":
-        values["work_size"] = style.work_size
-    values["detail"] = style.detail_share(options.detail, options.strokes)
-    if style.strokes is None:  # results from before there were strokes stay what they were
-        values.pop("strokes")
-    return {"style": style.name, "weights": style.digest, "options": values, "version": __version__}
+def clip_task(
+    source: Path,
+    output: Path,
+    root: Path,
+    options: VideoOptions,
+    frames: ResolvedFrames,
+    verdict: Verdict = "convert",
+    reason: str = "",
+) -> ClipTask:
+    """A task of the kind that its names tell."""
+    kind = input_kind(source)
+    names = os.fspath(source), os.fspath(output), os.fspath(root)
+    kinds = {"input_kind": kind, "output_kind": output_kind(kind, output)}
+    return ClipTask(*names, options, verdict, reason, frames=frames, **kinds)
 
 
 def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, str]) -> dict[str, str]:
@@ -173,44 +179,41 @@ def _recipe_in(text: str) -> dict[str, Any] | None:
     return recipe if isinstance(recipe, dict) else None
 
 
-def _check_outputs(assigned: Sequence[Assignment], options: VideoOptions) -> None:
+def _check_outputs(tasks: Sequence[ClipTask]) -> None:
     """Raise UsageError for two results of one name, and for a name under which none can be written."""
     places: set[Path] = set()
-    for each in assigned:
-        place = each.output.parent.resolve() / each.output.name
+    for task in tasks:
+        output = Path(task.output)
+        place = output.parent.resolve() / output.name
         if place in places:
-            raise UsageError(f"two inputs would become {paths.shown(each.output)}", "give each its own -o")
+            raise UsageError(f"two inputs would become {paths.shown(output)}", "give each its own -o")
         places.add(place)
-        if is_pattern(each.output):
-            SequenceWriter(each.output)
-        elif not _stays_an_animation(each):
-            container_for(None, options.codec, each.output.suffix)
+        if task.output_kind == "sequence":
+            SequenceWriter(output)
+        elif task.output_kind == "clip":
+            container_for(None, task.options.codec, output.suffix)
 
 
-def _stays_an_animation(assigned: Assignment) -> bool:
-    source, output = assigned.source.path, assigned.output
-    return not is_sequence(source) and all(formats.by_suffix(path) in MOVING for path in (source, output))
-
-
-def _unheeded(assigned: Sequence[Assignment], options: VideoOptions) -> list[str]:
+def _unheeded(tasks: Sequence[ClipTask]) -> list[str]:
     """A line on options that were given and mean nothing to animations that stay such."""
-    given = [name for name in _OF_CLIPS if getattr(options, name) != getattr(VideoOptions, name)]
-    moving = [each for each in assigned if _stays_an_animation(each)]
-    if not given or not moving:
+    moving = [task for task in tasks if task.output_kind == "animation"]
+    given = [name for name in _OF_CLIPS for task in moving[:1] if getattr(task.options, name) != _DEFAULTS[name]]
+    if not given:
         return []
-    first, names = paths.shown(moving[0].source.path), ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    first, names = paths.shown(moving[0].input), ", ".join(f"--{name.replace('_', '-')}" for name in given)
     which = first if len(moving) == 1 else f"{first} and {counted(len(moving) - 1, 'other')}"
     return [f"{which}: animations stay such, without {names} (-o FILE.mp4 makes a clip)"]
 
 
-def _task(assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger) -> ClipTask:
-    source, output = assigned.source.path, assigned.output
-    if is_sequence(source) or is_pattern(output):
+def _judged(
+    task: ClipTask, assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
+) -> ClipTask:
+    """The task with what to do about it, and why."""
+    if "sequence" in (task.input_kind, task.output_kind):
         verdict, reason = _judged_pictures(assigned, request, wanted, ledger)
     else:
         verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe)
-    names = os.fspath(source), os.fspath(output), os.fspath(assigned.root)
-    return ClipTask(*names, request.options, verdict, reason)
+    return task.replace(verdict=verdict, reason=reason)
 
 
 def _judged_pictures(
@@ -227,12 +230,12 @@ def _judged_pictures(
         if pictures and is_begun(assigned.root, output):
             return "convert", "begun before"
         recipe = None if pictures else clip_recipe(output)
-        record, now = ledger.get(output), facts_of(source)
+        record, now = ledger.get(output), fingerprint(source)
         if record is None:
             untouched = not pictures and output.stat().st_mtime_ns == now.time
             return verdict_for(untouched, (recipe or {}).get("input") == now.digest, recipe, request.update, wanted)
         recipe = {"weights": record.weights, "options": json.loads(record.options)}
-        untouched = facts_of(output).digest == record.output_digest
+        untouched = fingerprint(output).digest == record.output_digest
         return verdict_for(untouched, now.digest == record.input_digest, recipe, request.update, wanted)
     except OSError as error:
         return "keep", f"cannot be read: {error.strerror}"

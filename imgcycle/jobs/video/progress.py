@@ -6,8 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from imgcycle.config import VideoOptions
-from imgcycle.engine.translator import Style
 from imgcycle.jobs.events import Estimate, Event, FrameProgress
 
 _TIMED = 3
@@ -24,7 +22,7 @@ _SMALLER_WORK, _FEWER_LINES = 256, 720
 
 
 class VideoProgress:
-    """Counts frames and says so; after the first few, what the whole will take."""
+    """Counts frames of `lines` lines and says so; after the first few, what the whole will take."""
 
     def __init__(
         self,
@@ -32,15 +30,13 @@ class VideoProgress:
         frames: int,
         done: int,
         listener: Callable[[Event], None],
-        options: VideoOptions,
-        style: Style,
+        work_size: int | str,
         lines: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.frames, self.done = name, frames, done
-        self.listener, self.options, self.clock = listener, options, clock
-        self.work_size = style.work_size if options.work_size == "auto" else options.work_size
-        self.lines = lines
+        self.listener, self.clock = listener, clock
+        self.work_size, self.lines = work_size, lines
         self.net_seconds: Callable[[], float] = lambda: 0.0
         """Asked for what the net alone took so far."""
         self._seen: deque[tuple[float, int]] = deque()

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from imgcycle._version import __version__
 from imgcycle.config import VideoOptions
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.budget import DEFAULT_LIMITS, MemoryBudget, VideoLimits, frame_cost, image_cost
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
 from imgcycle.jobs.images import pipeline
-from imgcycle.jobs.ledger import Ledger, Record, at_work, relative_name
+from imgcycle.jobs.ledger import Ledger, Record, at_work
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.strokes import clip_options
-from imgcycle.jobs.tasks import ClipRow, ClipTask, Row
+from imgcycle.jobs.recipe import clip_recipe_of, resolve_frames
+from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult
 from imgcycle.jobs.translators import translator_for
-from imgcycle.jobs.video import animations
-from imgcycle.jobs.video.checkpoint import SegmentStore
-from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
+from imgcycle.jobs.video.checkpoint import remove_segments
+from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
+from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.flicker_stats import Stats
 from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
-from imgcycle.jobs.video.plan import MOVING, ClipPlan, check_style, recipe_for
+from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
-from imgcycle.jobs.video.sinks import ClipSink, FrameSink, SequenceSink
-from imgcycle.jobs.video.sources import AnimationSource, ClipSource, FrameSource, OutputMedium, SequenceSource
-from imgcycle.media import formats
+from imgcycle.jobs.video.sinks import FrameSink, open_sink
+from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
 from imgcycle.media.files import is_full
-from imgcycle.media.image.read import measure_file
 from imgcycle.media.paths import same_file, shown
-from imgcycle.media.video.decoder import scaled_size, within_height
-from imgcycle.media.video.probing.probe import probe_video
-from imgcycle.media.video.sequences import find_sequence, is_pattern
 
 SEGMENT = Fraction(5)
 """Seconds of a clip between two moments from which a killed conversion goes on."""
@@ -99,7 +91,8 @@ def convert_video(
     check_style(translator.style)
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
-    task = ClipTask(str(source), str(target), str(target.parent), options or VideoOptions())
+    asked = options or VideoOptions()
+    task = clip_task(source, target, target.parent, asked, resolve_frames(asked, translator.style))
     return convert_clip(task, translator, heard(listener, progress))
 
 
@@ -134,8 +127,12 @@ def convert_clips(
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
         for position, task in enumerate(plan.tasks):
             hear = _heard(listener, tally, position) if tally.total > 1 else listener
-            made = _carried_out(task, translator, hear, resume, None if stats is None else measured, room)
-            yield from tally.add(made.row, made.full)
+            watch = Stats(translator) if stats is not None and task.verdict == "convert" else None
+            made = run_clip_task(task, translator, hear, resume=resume, stats=watch, room=room)
+            row = committed(task, made)
+            if watch is not None and made.record is not None:
+                measured[task.input] = watch.facts(task, row)
+            yield from tally.add(row, made.disk_full)
             if tally.over:
                 break
     if stats is not None:
@@ -147,24 +144,12 @@ def convert_clips(
 def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: MemoryBudget) -> None:
     for task in tasks:
         try:
-            if animations.both_are_pictures(task):
-                width, height, deep, held = animations.frames_held(task)
-            elif is_sequence(Path(task.input)):
-                pictures = find_sequence(Path(task.input), Fraction(task.options.fps))
-                width, height, deep, held = pictures.width, pictures.height, pictures.deep, 0
-            elif formats.by_suffix(task.input) in MOVING:
-                facts = measure_file(Path(task.input))
-                size = within_height(facts.width, facts.height, task.options.max_height)
-                (width, height), deep = size, facts.deep
-                held = image_cost(facts, Path(task.input).stat().st_size, task.options.picture(), "PNG").reading
-            else:
-                clip = probe_video(Path(task.input))
-                (width, height), deep, held = scaled_size(clip, task.options.max_height), clip.depth > 8, 0
+            width, height, deep, held = measure_frames(task)
         except InputError:  # its row will say so
             continue
         net = translator.exact() if deep else translator
-        picture, _ = clip_options(task.options, height, net.style)
-        least = -(-(frame_cost(height, width, deep, picture, net).least + held) // 2**20)
+        options, _ = task.frames.of_height(height)
+        least = -(-(frame_cost(height, width, deep, options, net).least + held) // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(
@@ -184,29 +169,39 @@ def _heard(listener: Listener, tally: BatchProgress, position: int) -> Listener:
     return hear
 
 
-def _carried_out(
+def run_clip_task(
     task: ClipTask,
     translator: Translator,
     listener: Listener,
-    resume: bool,
-    measured: dict[str, Any] | None,
-    room: VideoLimits,
-) -> pipeline.Written:
+    *,
+    resume: bool = True,
+    stats: Stats | None = None,
+    room: VideoLimits = DEFAULT_LIMITS,
+) -> TaskResult:
+    """Carry out one task alone; whatever goes wrong is in the result's row.
+
+    What is left to do is `committed`: until then a result's segments stay, and another try finds all done.
+    """
     if task.verdict != "convert":
         left = pipeline.left_alone(task)
-        return pipeline.Written(ClipRow(left.input, left.output, left.status, error=left.error))
+        return TaskResult(ClipRow(left.input, left.output, left.status, error=left.error))
     begun = time.perf_counter()
-    stats = Stats(translator) if measured is not None else None
     try:
-        row = convert_clip(task, translator, listener, resume=resume, stats=stats, room=room)
+        return make_clip(task, translator, listener, resume=resume, stats=stats, room=room)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
-        failed: Row = pipeline.failure(task.input, task.output, error)
-        row = ClipRow(**{**failed.to_dict(), "seconds": round(time.perf_counter() - begun, 3)})
-        return pipeline.Written(row, full=is_full(error))
-    if measured is not None and stats is not None:
-        facts = {"output": task.output, "frames": row.frames, "measured": stats.measured, "seconds": row.seconds}
-        measured[task.input] = facts | stats.figures()
-    return pipeline.Written(row)
+        line = pipeline.failure(task.input, task.output, error).error
+        seconds = round(time.perf_counter() - begun, 3)
+        row = ClipRow(task.input, task.output, "failed", seconds=seconds, error=line)
+        return TaskResult(row, disk_full=is_full(error))
+
+
+def committed(task: ClipTask, result: TaskResult) -> ClipRow:
+    """Note a result in the ledger, and then let go of its segments; its row."""
+    if result.record is not None:
+        Ledger(Path(task.root)).append(result.record)
+        remove_segments(Path(task.root), Path(task.output))
+    assert isinstance(result.row, ClipRow)
+    return result.row
 
 
 def convert_clip(
@@ -218,7 +213,20 @@ def convert_clip(
     stats: Stats | None = None,
     room: VideoLimits = DEFAULT_LIMITS,
 ) -> ClipRow:
-    """Convert one clip as its task says, from where an earlier try got to when `resume` allows that.
+    """Convert one clip as its task says, to the end: `make_clip`, noted in the ledger."""
+    return committed(task, make_clip(task, translator, listener, resume=resume, stats=stats, room=room))
+
+
+def make_clip(
+    task: ClipTask,
+    translator: Translator,
+    listener: Listener,
+    *,
+    resume: bool = True,
+    stats: Stats | None = None,
+    room: VideoLimits = DEFAULT_LIMITS,
+) -> TaskResult:
+    """Make one clip's result as its task says, from where an earlier try got to when `resume` allows that.
 
     A frame to each core is in the net, as far as there is room.
 
@@ -226,106 +234,68 @@ def convert_clip(
     there, with frames for which others stand in, or fewer than were promised.
     """
     begun = time.perf_counter()
-    if animations.both_are_pictures(task):
-        row, digest = animations.convert_moving(task, translator, listener, stats, room)
-        _note_down(task, translator, digest)
-        return replace(row, seconds=round(time.perf_counter() - begun, 3))
-    footage = _footage(task)
+    source = open_source(task)
     # Frames of more than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
-    net = translator.exact() if footage.deep else translator
-    options = task.options
-    takes = _takes(task, footage)
-    for note in (*footage.notes, *takes.notes):
+    net = translator.exact() if source.deep else translator
+    recipe = clip_recipe_of(task.options, task.frames, translator.style)
+    sink = open_sink(task, source, net, recipe, SEGMENT, resume)
+    for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
-    recipe = recipe_for(translator.style, options)
-    making = {
-        "input": footage.digest,
-        "recipe": recipe,
-        "precision": str(net.dtype),
-        "coding": takes.making,
-        "segment": str(SEGMENT),
-        "version": __version__,
-    }
-    with SegmentStore(Path(task.root), Path(task.output), making, resume, takes.there) as shelf:
-        failures: list[str] = []
-        if shelf.problems is None:
-            if shelf.frames:
-                done = f"{shelf.frames} of {footage.frames} frames are done"
-                listener(Note(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
-            calm = TemporalSmoother(net, options.smooth)
-            calm.load(shelf.memory())
-            pace = VideoProgress(
-                task.input, footage.frames, shelf.frames, listener, options, translator.style, footage.height
-            )
-            takes.begin(shelf)
-            watcher = stats.watch if stats else None
-            ends = footage.ends(SEGMENT)
-            picture, said = clip_options(options, footage.height, translator.style)
-            if said:
-                listener(Note(f"{shown(task.input)}: {said}"))
-            lanes = frame_cost(footage.height, footage.width, footage.deep, picture, net).lanes(net, room)
-            filming = FramePipeline(calm, picture, translator.style, takes, ends, pace.count, watcher, lanes)
-            pace.net_seconds = lambda: filming.net_seconds
-            with takes, footage.open(shelf.last) as frames:
-                filming.run(frames, footage.stop)
-            if not shelf.frames:
-                raise InputError("no frame could be decoded")
-            shelf.complete(footage.problems)
-            failures = filming.failures
-        listener(FrameProgress(task.input, shelf.frames, footage.frames, stage="putting together"))
-        for note in takes.finish(shelf, recipe | {"input": footage.digest}):
-            listener(Note(f"{shown(task.input)}: {note}"))
-        problems = [*(shelf.problems or ()), *filter(None, [stand_ins(shelf.failed, failures)])]
-        _note_down(task, translator, footage.digest)
-        shelf.remove()
-        width, height = takes.size
-        return ClipRow(
-            task.input,
-            task.output,
-            "failed" if problems else "done",
-            width,
-            height,
-            round(time.perf_counter() - begun, 3),
-            "; ".join(problems) + " (the result is written)" if problems else None,
-            shelf.frames,
-        )
-
-
-def _footage(task: ClipTask) -> FrameSource:
-    start, end = task.options.span
-    source = Path(task.input)
-    medium = OutputMedium.of(Path(task.output), task.options.codec)
-    if is_sequence(source):
-        return SequenceSource(find_sequence(source, Fraction(task.options.fps)), start, end, medium)
-    if (picture := formats.by_suffix(source)) in MOVING:
-        return AnimationSource(source, start, end, task.options.max_height, medium)
-    if picture is not None:
-        raise InputError("a picture that does not move", "imgcycle convert takes it")
-    return ClipSource(probe_video(source), start, end, task.options.max_height, medium)
-
-
-def _takes(task: ClipTask, footage: FrameSource) -> FrameSink:
-    if is_pattern(task.output):
-        return SequenceSink(Path(task.output), footage, task.options.preview is not None)
-    return ClipSink(task, footage)
-
-
-def _note_down(task: ClipTask, translator: Translator, digest: str) -> None:
-    """A line in the ledger, and the source's time on the result: nobody touched it since."""
-    output, source = Path(task.output), facts_of(Path(task.input), digest)
-    if not is_sequence(output):
-        os.utime(output, ns=(output.stat().st_atime_ns, source.time))
-    found = facts_of(output)
-    record = Record(
-        relative_name(Path(task.root), output),
+    with sink:
+        failures = _filmed(task, source, sink, net, listener, stats, room) if sink.problems is None else []
+        listener(FrameProgress(task.input, sink.frames, source.frames, stage="putting together"))
+        notes = sink.finish()
+        problems = [*(sink.problems or ()), *filter(None, [stand_ins(sink.failed, failures)])]
+        record = _recorded(task, recipe, source.digest)
+    row = ClipRow(
         task.input,
-        source.size,
-        source.time,
-        source.digest,
-        found.size,
-        found.time,
-        found.digest,
-        translator.style.digest,
-        json.dumps(recipe_for(translator.style, task.options)["options"], sort_keys=True),
+        task.output,
+        "failed" if problems else "done",
+        *sink.size,
+        round(time.perf_counter() - begun, 3),
+        "; ".join(problems) + " (the result is written)" if problems else None,
+        sink.frames,
+        notes=notes,
     )
-    Ledger(Path(task.root)).append(record)
+    return TaskResult(row, record)
+
+
+def _filmed(
+    task: ClipTask,
+    source: FrameSource,
+    sink: FrameSink,
+    net: Translator,
+    listener: Listener,
+    stats: Stats | None,
+    room: VideoLimits,
+) -> list[str]:
+    """Carry the frames that are left from source to sink; what was said of those that the net failed with."""
+    name = shown(task.input)
+    if sink.frames:
+        done = f"{sink.frames} of {source.frames} frames are done"
+        listener(Note(f"{name}: {done} from an earlier try, and it goes on from there"))
+    options, left_out = task.frames.of_height(source.height)
+    if left_out:
+        listener(Note(f"{name}: {left_out}"))
+    smoother = TemporalSmoother(net, task.options.smooth)
+    smoother.load(sink.state())
+    lines = source.height if task.output_kind != "animation" else 0  # which keep their size
+    progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
+    lanes = frame_cost(source.height, source.width, source.deep, options, net).lanes(net, room)
+    watch = stats.watch if stats else None
+    film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, lanes)
+    progress.net_seconds = lambda: film.net_seconds
+    with sink.recording(), source.open(sink.last) as frames:
+        film.run(frames, source.stop)
+    if not sink.frames:
+        raise InputError("no frame could be decoded")
+    sink.complete(source.problems)
+    return film.failures
+
+
+def _recorded(task: ClipTask, recipe: dict[str, Any], digest: str) -> Record:
+    """What the ledger is to note; a result bears the source's time, for nobody touched it since."""
+    output, source = Path(task.output), fingerprint(Path(task.input), digest)
+    if task.output_kind != "sequence":
+        os.utime(output, ns=(output.stat().st_atime_ns, source.time))
+    return Record.of(Path(task.root), output, fingerprint(output), task.input, source, recipe)

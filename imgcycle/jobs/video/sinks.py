@@ -1,21 +1,32 @@
-"""Where finished frames go: segments of a clip and the clip they are joined to, or numbered pictures."""
+"""Where finished frames go: segments of a clip and the clip they are joined to, numbered pictures, an animation."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from imgcycle.engine.smoothing import State
+from imgcycle._version import __version__
+from imgcycle.engine.smoothing import State, TemporalSmoother
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.plan import counted
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.checkpoint import SegmentRecord, SegmentStore
+from imgcycle.jobs.video.pipeline import FramePipeline
 from imgcycle.jobs.video.plan import metadata_for
 from imgcycle.jobs.video.sources import FrameSource
+from imgcycle.media import formats
+from imgcycle.media.animation.writer import AnimationWriter
+from imgcycle.media.files import atomic_write, unwritten
 from imgcycle.media.image.pixels import Pixels, side_by_side
+from imgcycle.media.image.read import Still
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.media.video.encoder import FrameWriter, plan_coding
@@ -26,31 +37,56 @@ from imgcycle.media.video.streams import container_for, plan_streams
 
 
 class FrameSink(Protocol):
-    """A sink of frames, in segments that are noted on a shelf; a context manager for what is open at the moment."""
+    """A sink of frames, at work while its context lasts; there it takes up what an earlier try left.
+
+    `notes` are lines to say before any work, `size` is width and height of the result.
+    """
 
     notes: tuple[str, ...]
-    making: dict[str, Any]
-    """What of it the bytes depend on."""
     size: tuple[int, int]
 
-    def there(self, closed: Sequence[SegmentRecord]) -> bool:
-        """Whether what these segments made is still where it was put, as far as that is not on the shelf."""
+    @property
+    def frames(self) -> int:
+        """Frames that are done, those of an earlier try among them."""
         ...
 
-    def begin(self, shelf: SegmentStore) -> None:
-        """Go on behind what is on the shelf."""
+    @property
+    def failed(self) -> int:
+        """Frames among them for which another stands in."""
+        ...
+
+    @property
+    def last(self) -> int | None:
+        """The number of the last one, from behind which it goes on; None at the beginning."""
+        ...
+
+    @property
+    def problems(self) -> tuple[str, ...] | None:
+        """What was wrong with the source, once its last frame is done; None until then."""
+        ...
+
+    def state(self) -> State:
+        """What the smoother remembered after the last frame."""
+        ...
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Around the frames: what is open is closed at the end, or given up with an error."""
         ...
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """Take a frame."""
+        """Take a frame: its source and time, its result, and whether that is the frame's before."""
         ...
 
-    def close_segment(self, memory: State) -> None:
-        """End a segment."""
+    def close_segment(self, state: State) -> None:
+        """End a segment; `state` is what the smoother remembers."""
         ...
 
-    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
-        """Make the result of the segments; lines on what is to be known of it."""
+    def complete(self, problems: Sequence[str]) -> None:
+        """No frame is to come any more; `problems` are those of the source."""
+        ...
+
+    def finish(self) -> tuple[str, ...]:
+        """Make the result appear; lines on what it does not hold, or on what lies beside it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -60,23 +96,95 @@ class FrameSink(Protocol):
     ) -> None: ...
 
 
-class _Counting:
-    """What both kinds share: the frames of the open segment, how many of them stand in, from when to when."""
+def open_sink(
+    task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any], segment: Fraction, resume: bool
+) -> FrameSink:
+    """Where the results of a task's frames go: what they are made as is told by `recipe`, and `net`'s precision.
 
-    def __init__(self) -> None:
-        self.shelf: SegmentStore | None = None
+    UsageError or OutputError where they cannot be written so.
+    """
+    if task.output_kind == "animation":
+        return AnimationSink(task, source, net, recipe | {"input": source.digest})
+    making = {
+        "input": source.digest,
+        "recipe": recipe,
+        "precision": str(net.dtype),
+        "segment": str(segment),
+        "version": __version__,
+    }
+    made = SequenceSink if task.output_kind == "sequence" else ClipSink
+    return made(task, source, making, resume)
+
+
+class _SegmentedSink(ABC):
+    """What a clip and numbered pictures share: a store of segments, and the frames of the open one."""
+
+    def __init__(
+        self, task: ClipTask, source: FrameSource, making: dict[str, Any], coding: dict[str, Any], resume: bool
+    ) -> None:
+        self.task, self.source = task, source
+        self.beside = task.options.preview is not None
+        self.size = _size(source, self.beside)
+        self.notes: tuple[str, ...] = ()
+        self._recipe = making["recipe"] | {"input": source.digest}
+        root, output = Path(task.root), Path(task.output)
+        self.store = SegmentStore(root, output, making | {"coding": coding}, resume, self._is_there)
         self._frames = self._failed = 0
         self._start = self._end = Fraction(0)
         self._last = 0
 
-    def there(self, closed: Sequence[SegmentRecord]) -> bool:
-        """It is on the shelf."""
+    @property
+    def frames(self) -> int:
+        return self.store.frames
+
+    @property
+    def failed(self) -> int:
+        return self.store.failed
+
+    @property
+    def last(self) -> int | None:
+        return self.store.last
+
+    @property
+    def problems(self) -> tuple[str, ...] | None:
+        return self.store.problems
+
+    def state(self) -> State:
+        return self.store.memory()
+
+    def complete(self, problems: Sequence[str]) -> None:
+        self.store.complete(problems)
+
+    def __enter__(self) -> Self:
+        self.store.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.store.__exit__(kind, error, at)
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._give_up()
+            raise
+        if self._frames:
+            # Fewer frames than were promised: what came is kept.
+            self.close_segment({})
+
+    @abstractmethod
+    def close_segment(self, state: State) -> None:
+        """End a segment."""
+
+    def _give_up(self) -> None:
+        """Drop what is open: an error ends it."""
+        self._frames = self._failed = 0
+
+    def _is_there(self, closed: Sequence[SegmentRecord]) -> bool:
+        """Whether what these segments made is still where it was put, as far as that is not in the store."""
         del closed
         return True
-
-    def begin(self, shelf: SegmentStore) -> None:
-        """Go on behind what is on the shelf."""
-        self.shelf = shelf
 
     def _count(self, frame: TimedFrame, stands_in: bool) -> None:
         if not self._frames:
@@ -85,34 +193,29 @@ class _Counting:
         self._failed += stands_in
         self._end, self._last = frame.time + frame.duration, frame.number
 
-    def _note(self, memory: State) -> None:
-        assert self.shelf is not None
-        self.shelf.add(SegmentRecord(self._frames, self._start, self._end, self._last, self._failed), memory)
+    def _note(self, state: State) -> None:
+        self.store.add(SegmentRecord(self._frames, self._start, self._end, self._last, self._failed), state)
         self._frames = self._failed = 0
 
 
-class ClipSink(_Counting):
+class ClipSink(_SegmentedSink):
     """Segments by `FrameWriter`, joined with the source's other streams."""
 
-    def __init__(self, task: ClipTask, footage: FrameSource) -> None:
-        super().__init__()
-        options = task.options
-        self.task, self.footage = task, footage
-        self.beside = options.preview is not None
-        self.size = (footage.width * (2 if self.beside else 1), footage.height)
-        clip = footage.clip
+    def __init__(self, task: ClipTask, source: FrameSource, making: dict[str, Any], resume: bool = True) -> None:
+        options, clip = task.options, source.clip
         self.coding = plan_coding(
-            *self.size,
+            *_size(source, options.preview is not None),
             options.codec,
             crf=options.crf,
             preset=options.preset,
-            deep=footage.deep,
+            deep=source.deep,
             chroma="444" if clip is not None and clip.chroma == "444" else None,
-            sar=footage.sar,
-            rate=footage.rate,
+            sar=source.sar,
+            rate=source.rate,
             hardware=options.hardware,
         )
-        self.making = dataclasses.asdict(self.coding) | {"sar": str(footage.sar), "rate": str(footage.rate)}
+        coding = dataclasses.asdict(self.coding) | {"sar": str(source.sar), "rate": str(source.rate)}
+        super().__init__(task, source, making, coding, resume)
         self.notes = self.coding.notes
         self.container = container_for(clip, options.codec, Path(task.output).suffix)
         if clip is not None:
@@ -121,91 +224,77 @@ class ClipSink(_Counting):
         self._writer: FrameWriter | None = None
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """Take a frame."""
+        """Into the file of the open segment."""
         if self._writer is None:
-            assert self.shelf is not None
-            self._writer = FrameWriter(self.shelf.next_path, self.coding)
+            self._writer = FrameWriter(self.store.next_path, self.coding)
         self._count(frame, stands_in)
         self._writer.write(side_by_side(frame.frame, pixels) if self.beside else pixels, frame.time, frame.duration)
 
-    def close_segment(self, memory: State) -> None:
+    def close_segment(self, state: State) -> None:
         """Close the file, then note it."""
         assert self._writer is not None
         self._writer.close()
         self._writer = None
-        self._note(memory)
+        self._note(state)
 
-    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
+    def _give_up(self) -> None:
+        super()._give_up()
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+
+    def finish(self) -> tuple[str, ...]:
         """Join the segments; the source's streams are copied beside them."""
-        segments = shelf.segments()
-        clip = self.footage.clip
-        start, end = self.footage.start, self.footage.end
+        segments = self.store.segments()
+        clip = self.source.clip
+        start, end = self.source.start, self.source.end
         if clip is None:
-            # Numbered pictures bring no other streams: the first segment stands where a clip would.
+            # Pictures bring no other streams: the first segment stands where a clip would.
             clip, start, end = probe_video(segments[0].path), None, None
             plan = plan_streams(clip, self.container)
         else:
             plan = self.plan
-        metadata = metadata_for(recipe, self.container, dict(clip.metadata))
+        metadata = metadata_for(self._recipe, self.container, dict(clip.metadata))
         finish(segments, clip, plan, Path(self.task.output), start=start, end=end, metadata=metadata)
         return ()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._writer is None:
-            return
-        if kind is None:
-            # Fewer frames than were promised: what came is kept.
-            self.close_segment({})
-        else:
-            self._writer.abort()
-            self._writer = None
-
-
-class SequenceSink(_Counting):
+class SequenceSink(_SegmentedSink):
     """Numbered pictures, whole one by one; there is nothing to join. Those of pictures keep the numbers they had."""
 
-    def __init__(self, pattern: Path, footage: FrameSource, beside: bool) -> None:
-        super().__init__()
-        self.beside, self.footage = beside, footage
+    def __init__(self, task: ClipTask, source: FrameSource, making: dict[str, Any], resume: bool = True) -> None:
+        pattern = Path(task.output)
         self.writer = SequenceWriter(pattern, number=0)
-        self.size = (footage.width * (2 if beside else 1), footage.height)
-        self.notes: tuple[str, ...] = ()
-        self.making: dict[str, Any] = {"pattern": pattern.name}
-        if footage.clip is not None and len(footage.clip.streams) > 1:
+        super().__init__(task, source, making, {"pattern": pattern.name}, resume)
+        if source.clip is not None and len(source.clip.streams) > 1:
             self.notes = ("pictures hold nothing but frames: sound and other streams are left out",)
 
-    def there(self, closed: Sequence[SegmentRecord]) -> bool:
-        """The pictures."""
+    def _is_there(self, closed: Sequence[SegmentRecord]) -> bool:
         if not closed:
             return True
-        done = range(self.footage.span.start, closed[-1].last + 1)
-        found = sum(self.writer.path(self.footage.name_of(n)).exists() for n in done)
+        done = range(self.source.span.start, closed[-1].last + 1)
+        found = sum(self.writer.path(self.source.name_of(n)).exists() for n in done)
         return found >= sum(segment.frames for segment in closed)
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """Take a frame."""
-        assert self.shelf is not None
-        if not (self._frames or self.shelf.closed):
-            self.shelf.begin()
+        """As a picture of its own."""
+        if not (self._frames or self.store.closed):
+            self.store.begin()
         self._count(frame, stands_in)
         alpha = None
         if frame.alpha is not None:
             alpha = side_by_side(frame.alpha, frame.alpha) if self.beside else frame.alpha
         pixels = side_by_side(frame.frame, pixels) if self.beside else pixels
-        self.writer.frames = self.footage.name_of(frame.number)
+        self.writer.frames = self.source.name_of(frame.number)
         self.writer.write(pixels, frame.time, frame.duration, alpha)
 
-    def close_segment(self, memory: State) -> None:
+    def close_segment(self, state: State) -> None:
         """Note how far it is."""
-        self._note(memory)
+        self._note(state)
 
-    def finish(self, shelf: SegmentStore, recipe: dict[str, Any]) -> tuple[str, ...]:
+    def finish(self) -> tuple[str, ...]:
         """Every picture is there already, and bears no recipe; a longer result of before leaves some more."""
-        del shelf, recipe
-        ours = {self.footage.name_of(n) for n in self.footage.span}
+        ours = {self.source.name_of(n) for n in self.source.span}
         others = [n for n in picture_numbers(self.writer.pattern) if n not in ours]
         if not others:
             return ()
@@ -213,9 +302,111 @@ class SequenceSink(_Counting):
         more = f" and {counted(len(others) - 1, 'other')}" if len(others) > 1 else ""
         return (f"{called}{more} stood there before, and {'are' if more else 'is'} not of this result",)
 
+
+class AnimationSink:
+    """One animated picture, of which a frame at a time is in memory; it is begun anew after an earlier try.
+
+    InputError for a picture that is none of the frames (an APNG may have one) and cannot be translated; OutputError as
+    in `AnimationWriter`.
+    """
+
+    def __init__(self, task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any]) -> None:
+        assert source.animation is not None
+        self.task, self.source, self.net = task, source, net
+        self.beside = task.options.preview is not None
+        self.size = _size(source, self.beside)
+        self.notes: tuple[str, ...] = ()
+        self.frames = self.failed = 0
+        self.last: int | None = None
+        self.problems: tuple[str, ...] | None = None
+        self._animation, self._recipe = source.animation, recipe
+        self._stack = ExitStack()
+
+    def state(self) -> State:
+        """Nothing: no earlier try is gone on with."""
+        return {}
+
     def __enter__(self) -> Self:
+        target = formats.by_suffix(self.task.output)
+        assert target is not None
+        with _as_output():
+            file = self._stack.enter_context(atomic_write(Path(self.task.output)))
+            cover = self._cover() if target is formats.PNG else None
+            self._writer = AnimationWriter(file, self._animation, target, None, self._recipe, "none", cover)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None and self._frames:
-            self._note({})
+        with _as_output():
+            self._stack.__exit__(kind, error, at)
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Nothing is open but the whole."""
+        return contextlib.nullcontext()
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """As the next frame."""
+        with _as_output():
+            self._writer.add(self._still(frame, pixels), self._animation.delays[frame.number])
+        self.frames += 1
+        self.failed += stands_in
+
+    def close_segment(self, state: State) -> None:
+        """Nothing ends before the end."""
+        del state
+
+    def complete(self, problems: Sequence[str]) -> None:
+        """Remember what was wrong."""
+        self.problems = tuple(problems)
+
+    def finish(self) -> tuple[str, ...]:
+        """Write what follows the frames, and let the file appear."""
+        with _as_output():
+            self._writer.finish()
+            self._stack.close()
+        return self._writer.notes
+
+    def _still(self, frame: TimedFrame, pixels: Pixels) -> Still:
+        alpha = frame.alpha
+        if self.beside:
+            pixels = side_by_side(frame.frame, pixels)
+            alpha = None if alpha is None else side_by_side(alpha, alpha)
+        return replace(self._animation.like, pixels=pixels, alpha=alpha)
+
+    def _cover(self) -> Still | None:
+        """What becomes of the picture that is no frame: it has none before it to be held to."""
+        still = self._animation.cover
+        if still is None:
+            return None
+        result = _Last()
+        options, _ = self.task.frames.of_height(self.source.height)
+        film = FramePipeline(TemporalSmoother(self.net, "off"), options, result, lambda _: False, lambda _: None)
+        frame = TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)
+        film.run([frame])
+        return self._still(frame, result.pixels)
+
+
+class _Last:
+    """Keeps one result."""
+
+    pixels: Pixels
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        del frame, stands_in
+        self.pixels = pixels
+
+    def close_segment(self, state: State) -> None:
+        del state
+
+
+@contextmanager
+def _as_output() -> Iterator[None]:
+    """Around what writes the result: the system's errors as OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritten("", error) from error
+
+
+def _size(source: FrameSource, beside: bool) -> tuple[int, int]:
+    """Width and height of the result, with its source beside it or alone."""
+    return source.width * (2 if beside else 1), source.height

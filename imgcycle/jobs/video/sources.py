@@ -1,28 +1,73 @@
-"""Where frames come from: a clip, an animation, or numbered pictures."""
+"""Where frames come from: a clip, an animation, or numbered pictures, as the task says."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from imgcycle.engine import resample
 from imgcycle.errors import InputError
+from imgcycle.jobs.images.cost import image_cost
+from imgcycle.jobs.images.image import load_bytes
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.video.animations import open_animation, timed_frames
-from imgcycle.jobs.video.fingerprints import facts_of
-from imgcycle.media.formats import by_suffix
+from imgcycle.jobs.tasks import ClipTask
+from imgcycle.jobs.video.fingerprints import fingerprint
+from imgcycle.media.animation.frames import Animation, read_picture
+from imgcycle.media.formats import PNG, by_suffix
 from imgcycle.media.image.pixels import eight_bit
+from imgcycle.media.image.read import measure_file
 from imgcycle.media.video.decoder import FrameReader, TimedFrame, scaled_size, within_height
-from imgcycle.media.video.encoder import VideoCodec
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.clock import jumps_note
+from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.sequences import ImageSequence as Pictures
-from imgcycle.media.video.sequences import is_pattern, read_sequence
+from imgcycle.media.video.sequences import find_sequence, read_sequence
 
+_STILL = "a picture that does not move"
+_STILL_HINT = "imgcycle convert takes it"
 _DEEP_CODECS = ("hevc", "av1", "ffv1")
+
+
+class FrameSource(Protocol):
+    """Frames to convert: how many, how large, and from which on they can be read.
+
+    `span` are the frames' numbers, `frames` how many there are, `digest` tells the input from every other (of a file
+    its SHA-256), `notes` are lines to say before any work, `problems` what turned out to be wrong while reading. `stop`
+    ends reading from any thread. `clip` and `animation` are there where one is behind it.
+    """
+
+    start: Fraction | None
+    end: Fraction | None
+    span: range
+    frames: int
+    width: int
+    height: int
+    deep: bool
+    sar: Fraction
+    rate: Fraction
+    digest: str
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+    stop: Callable[[], None]
+    clip: Clip | None
+    animation: Animation | None
+
+    def name_of(self, number: int) -> int:
+        """The number that a frame's picture bears."""
+        ...
+
+    def open(self, after: int | None) -> AbstractContextManager[Iterator[TimedFrame]]:
+        """Frames, from the one after number `after` on."""
+        ...
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,24 +80,85 @@ class OutputMedium:
     alpha: bool = False
 
     @classmethod
-    def of(cls, output: Path, codec: VideoCodec) -> OutputMedium:
-        """The picture format of a sequence, else the codec."""
-        if not is_pattern(output):
-            return cls(codec, 10 if codec in _DEEP_CODECS else 8)
-        format = by_suffix(output)
-        return cls(format.name, 16 if format.deep else 8, True, format.alpha) if format else cls("pictures", 8, True)
+    def of(cls, task: ClipTask) -> OutputMedium:
+        """The picture format of a sequence, else the codec; of an animation its writer tells what is lost."""
+        if task.output_kind == "clip":
+            return cls(task.options.codec, 10 if task.options.codec in _DEEP_CODECS else 8)
+        format = by_suffix(task.output)
+        if format is None:
+            return cls("pictures", 8, True)
+        if task.output_kind == "animation":
+            return cls(format.name, 16, True, True)
+        return cls(format.name, 16 if format.deep else 8, True, format.alpha)
+
+
+def open_source(task: ClipTask) -> FrameSource:
+    """A task's frames; InputError where there are none to be had."""
+    (start, end), medium = task.options.span, OutputMedium.of(task)
+    height = None if task.output_kind == "animation" else task.options.max_height
+    path = Path(task.input)
+    if task.input_kind == "sequence":
+        return SequenceSource(find_sequence(path, Fraction(task.options.fps)), start, end, medium)
+    if task.input_kind == "animation":
+        return AnimationSource(path, start, end, height, medium)
+    return ClipSource(probe_video(path), start, end, height, medium)
+
+
+class FrameFacts(NamedTuple):
+    """Width and height of a task's frames, whether they are deep, and the bytes that reading (and of an animation
+    writing) one of them takes beside the frames on their way."""
+
+    width: int
+    height: int
+    deep: bool
+    held: int = 0
+
+
+def measure_frames(task: ClipTask) -> FrameFacts:
+    """What can be told before anything is decoded; InputError where a task cannot be opened."""
+    path, height = Path(task.input), task.options.max_height
+    if task.input_kind == "sequence":
+        pictures = find_sequence(path, Fraction(task.options.fps))
+        return FrameFacts(pictures.width, pictures.height, pictures.deep)
+    if task.input_kind == "clip":
+        clip = probe_video(path)
+        return FrameFacts(*scaled_size(clip, height), clip.depth > 8)
+    facts, target = measure_file(path), by_suffix(task.output)
+    if task.output_kind != "animation" or target is None:
+        cost = image_cost(facts, path.stat().st_size, task.frames.usual, PNG.name)
+        return FrameFacts(*within_height(facts.width, facts.height, height), facts.deep, cost.reading)
+    cost = image_cost(facts, path.stat().st_size, task.frames.usual, target.name)
+    return FrameFacts(facts.width, facts.height, facts.deep, max(cost.reading, cost.held + cost.writing))
+
+
+def open_animation(path: Path) -> tuple[Animation, str]:
+    """A file's animation, and the file's SHA-256; InputError for a picture that does not move."""
+    data = load_bytes(path)
+    found = read_picture(data)
+    if not isinstance(found, Animation):
+        raise InputError(_STILL, _STILL_HINT)
+    return found, hashlib.sha256(data).hexdigest()
+
+
+def timed_frames(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
+    """The frames of those numbers with the seconds at which viewers show them."""
+    if not chosen:
+        return
+    for number, still in zip(range(chosen.stop), animation.frames(), strict=False):
+        if number >= chosen.start:
+            at, ends = animation.starts[number : number + 2]
+            yield TimedFrame(at, still.pixels, ends - at, number, still.alpha)
 
 
 class ClipSource:
-    """A clip's frames between two moments, at most `height` lines high.
+    """A clip's frames between two moments, at most `height` lines high."""
 
-    `span` are the frames' numbers, `frames` how many there are, `digest` is the SHA-256 of the file, `notes` are lines
-    to say before any work, `problems` what turned out to be wrong while reading. `stop` ends reading from any thread.
-    """
+    animation: Animation | None = None
 
     def __init__(
         self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
+        self.clip: Clip | None = clip
         self._clip, self.start, self.end = clip, start, end
         self._height = height
         self.span = clip.span(start, end)
@@ -66,11 +172,6 @@ class ClipSource:
         self.notes = _clip_notes(clip, medium)
         self.problems: tuple[str, ...] = ()
         self.stop: Callable[[], None] = lambda: None
-
-    @property
-    def clip(self) -> Clip:
-        """The clip itself."""
-        return self._clip
 
     def name_of(self, number: int) -> int:
         """The number that a frame's picture would bear: they count from 1."""
@@ -95,7 +196,10 @@ class ClipSource:
 
 
 class SequenceSource:
-    """Numbered pictures at a constant rate; else as `ClipSource`, with no clip behind it."""
+    """Numbered pictures at a constant rate."""
+
+    clip: Clip | None = None
+    animation: Animation | None = None
 
     def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: OutputMedium) -> None:
         self._pictures, self.start, self.end = pictures, start, end
@@ -107,14 +211,10 @@ class SequenceSource:
             )
         self.width, self.height, self.deep = pictures.width, pictures.height, pictures.deep
         self.sar, self.rate = Fraction(1), pictures.rate
-        self.digest = facts_of(pictures.pattern).digest
+        self.digest = fingerprint(pictures.pattern).digest
         self.notes = _sequence_notes(pictures, medium)
         self.problems: tuple[str, ...] = ()
         self.stop: Callable[[], None] = lambda: None
-
-    @property
-    def clip(self) -> None:
-        """There is none."""
 
     def name_of(self, number: int) -> int:
         """The number in a picture's name."""
@@ -132,12 +232,15 @@ class SequenceSource:
 
 
 class AnimationSource:
-    """An animation's frames at their own moments; else as `ClipSource`, with no clip behind it."""
+    """An animation's frames at their own moments, at most `height` lines high."""
+
+    clip: Clip | None = None
 
     def __init__(
         self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
         self._animation, self.digest = open_animation(path)
+        self.animation: Animation | None = self._animation
         self.start, self.end = start, end
         self.span = self._animation.span(start, end)
         self.frames = len(self.span)
@@ -150,10 +253,6 @@ class AnimationSource:
         self.notes = _picture_notes(self._animation.deep, self._animation.alpha, medium)
         self.problems: tuple[str, ...] = ()
         self.stop: Callable[[], None] = lambda: None
-
-    @property
-    def clip(self) -> None:
-        """There is none."""
 
     def name_of(self, number: int) -> int:
         """The number that a frame's picture would bear: they count from 1."""
@@ -221,7 +320,3 @@ def _picture_notes(deep: bool, alpha: bool, medium: OutputMedium) -> tuple[str, 
     if alpha and not medium.alpha:
         notes.append(f"transparency is left out: {medium.name} has none")
     return tuple(notes)
-
-
-FrameSource = ClipSource | AnimationSource | SequenceSource
-"""Frames to convert: how many, how large, and from which on they can be read."""

@@ -16,6 +16,7 @@ from imgcycle.jobs.events import Ended, Event, Note, PageWritten
 from imgcycle.jobs.images.pages import Pages, credit_for, titled, with_pages
 from imgcycle.jobs.images.plan import plan_styles
 from imgcycle.jobs.images.run import StyleJob, convert_styles
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.files import PARTIAL
 from imgcycle.report import gallery, layout
@@ -113,7 +114,7 @@ def test_a_promise_is_kept_for_all_styles_before_the_first_begins(folder: Path) 
 
 def test_what_a_gallery_takes_grows_with_the_styles_and_not_with_the_inputs(tmp_path: Path) -> None:
     def least(inputs: int, styles: int) -> int:
-        tasks = [Task(f"{n}.png", f"{s}/{n}.png", ".", ConvertOptions()) for s in range(styles) for n in range(inputs)]
+        tasks = [Task(f"{n}.png", f"{s}/{n}.png", ".", ResolvedOptions()) for s in range(styles) for n in range(inputs)]
         with pytest.raises(UsageError, match="may take more") as caught:
             Pages(gallery=tmp_path / "g.html").check(tasks, MemoryBudget(1, promised=True))
         assert caught.value.hint is not None

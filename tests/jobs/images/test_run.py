@@ -15,7 +15,7 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.events import Ended, RowFinished
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
+from imgcycle.jobs.images.run import convert_all, convert_image, run_task
 from imgcycle.jobs.tasks import Row, Summary, Task
 from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, exif_block, scene
@@ -140,7 +140,7 @@ def test_tasks_and_rows_are_plain_data(tmp_path: Path, translator: Translator) -
     source.write_bytes(encoded(scene(), "PNG"))
     (task,) = plan(ConvertRequest((str(source),)), translator.style).tasks
     assert Task.from_dict(task.to_dict()) == task
-    row = convert_one(task, translator)
+    row = run_task(task, translator).row
     assert row.status == "done"
     assert Row.from_dict(row.to_dict()) == row
     rows, _ = run(ConvertRequest((str(source),), overwrite=True), translator)

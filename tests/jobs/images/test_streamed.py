@@ -17,12 +17,14 @@ from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Strokes, Style, Translator
 from imgcycle.errors import InputError, OutputError
-from imgcycle.jobs import budget
-from imgcycle.jobs.budget import ImageCost, MemoryBudget, TooSmall, plan_file
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Progressed, RowFinished
+from imgcycle.jobs.images import cost
+from imgcycle.jobs.images.cost import ImageCost, TooSmall, plan_file
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image, convert_one
+from imgcycle.jobs.images.run import convert_all, convert_image, run_task
 from imgcycle.jobs.images.streamed import StreamedImage
+from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.containers import png_chunk
 from imgcycle.media.image import row_reader
@@ -37,8 +39,8 @@ FULL = ConvertOptions(work_size="full")
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch) -> Translator:
     """One that plans thin strips even for small pictures, where rows are counted as taking no budget."""
-    real = budget.row_cost
-    monkeypatch.setattr(budget, "row_cost", lambda *about: real(*about) and ImageCost(0, 0, 0))
+    real = cost.row_cost
+    monkeypatch.setattr(cost, "row_cost", lambda *about: real(*about) and ImageCost(0, 0, 0))
     monkeypatch.setattr(engine_plan, "WHOLE_BYTES", 0)
     monkeypatch.setattr(engine_plan, "STRIP_BYTES", 2**16)
     return two_nets()
@@ -94,8 +96,8 @@ def by_rows(task: Task, net: Translator, limit: MemoryBudget = TIGHT) -> bool:
     return plan_file(task, net, limit).by_rows
 
 
-def task_of(source: Path, target: Path, options: ConvertOptions = FULL) -> Task:
-    return Task(str(source), str(target), str(target.parent), options)
+def task_of(source: Path, target: Path, options: ConvertOptions = FULL, style: Style | None = None) -> Task:
+    return Task(str(source), str(target), str(target.parent), resolve(options, style or two_nets().style))
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -200,7 +202,7 @@ def test_a_promise_counts_on_rows(tmp_path: Path, honest: Translator, monkeypatc
 
 def stopped(source: Path, out: Path, net: Translator, options: ConvertOptions) -> str:
     """What the row of a failure says, with nothing left of it."""
-    row = convert_one(task_of(source, out / source.name, options), net, TIGHT)
+    row = run_task(task_of(source, out / source.name, options, net.style), net, TIGHT).row
     assert row.status == "failed"
     assert everything_in(out) == []
     assert row.error is not None
@@ -328,7 +330,7 @@ def test_very_long_pictures(
     source.write_bytes(encoded(scene(*shape), "JPEG" if name.endswith("jpg") else "PNG"))
     one = convert_image(source, held, translator, options, ROOMY)
     # Much memory makes thick strips; the ordinary way is said to want more.
-    monkeypatch.setattr(budget, "image_cost", lambda *_: ImageCost(2**40, 0, 0))
+    monkeypatch.setattr(cost, "image_cost", lambda *_: ImageCost(2**40, 0, 0))
     assert by_rows(task_of(source, rowed, options), translator, ROOMY)
     other = convert_image(source, rowed, translator, options, ROOMY)
     assert (one.width, one.height) == (other.width, other.height) == shape[::-1]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from imgcycle.config import ConvertOptions
 from imgcycle.engine.smoothing import State, TemporalSmoother
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, InputError
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.decoder import TimedFrame
@@ -45,9 +45,9 @@ def film(count: int, first: int = 0) -> Iterator[TimedFrame]:
 def filming(
     sink: Kept, translator: Translator | None = None, each: int = 4, lanes: int = 1, **options: float
 ) -> FramePipeline:
-    calm, chosen = TemporalSmoother(translator or tiny_translator(), "light"), ConvertOptions(**options)  # type: ignore[arg-type]
-    ends, style = (lambda n: n % each == each - 1), Style(work_size=32)
-    return FramePipeline(calm, chosen, style, sink, ends, lambda _: None, lanes=lanes)
+    chosen = ResolvedOptions(work_size=32, detail=0.5, **options)  # type: ignore[arg-type]
+    smoother = TemporalSmoother(translator or tiny_translator(), "light")
+    return FramePipeline(smoother, chosen, sink, lambda n: n % each == each - 1, lambda _: None, lanes=lanes)
 
 
 class Stumbling(Translator):

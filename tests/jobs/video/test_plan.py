@@ -9,8 +9,10 @@ import pytest
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
-from imgcycle.jobs.video.fingerprints import facts_of, is_sequence
-from imgcycle.jobs.video.plan import metadata_for, plan_clips, recipe_for
+from imgcycle.jobs.recipe import clip_recipe_of, resolve_frames
+from imgcycle.jobs.video.fingerprints import fingerprint
+from imgcycle.jobs.video.kinds import is_sequence
+from imgcycle.jobs.video.plan import metadata_for, plan_clips
 
 STYLE = Style("tiny", "d" * 64, 384, 0.25, origin="x.pth is recognised as something")
 
@@ -76,17 +78,17 @@ def test_pictures_that_are_there_are_not_ours(clips: Path) -> None:
 def test_facts_of_pictures_change_when_one_of_them_does(clips: Path) -> None:
     for n in (1, 2, 3):
         (clips / f"{n}.png").write_bytes(bytes(n))
-    before = facts_of(clips / "%d.png")
+    before = fingerprint(clips / "%d.png")
     assert before.size == 6
-    assert facts_of(Path("%d.png")) == before
+    assert fingerprint(Path("%d.png")) == before
     (clips / "2.png").write_bytes(bytes(5))
-    assert facts_of(clips / "%d.png").digest != before.digest
+    assert fingerprint(clips / "%d.png").digest != before.digest
     (clips / "2.png").unlink()
-    assert facts_of(clips / "%d.png").size == 4
+    assert fingerprint(clips / "%d.png").size == 4
 
 
 def test_a_recipe_has_a_place_in_each_container() -> None:
-    recipe = recipe_for(STYLE, VideoOptions())
+    recipe = clip_recipe_of(VideoOptions(), resolve_frames(VideoOptions(), STYLE), STYLE)
     assert (recipe["options"]["work_size"], recipe["options"]["detail"]) == (384, 0.25)
     assert list(metadata_for(recipe, "mkv", {})) == ["IMGCYCLE"]
     assert list(metadata_for(recipe, "mp4", {})) == ["synopsis"]

@@ -18,10 +18,11 @@ from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.events import Ended, Event, Note, RowFinished
+from imgcycle.jobs.recipe import resolve_frames
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
 from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
-from imgcycle.jobs.video.plan import clip_recipe, plan_clips
+from imgcycle.jobs.video.plan import clip_recipe, clip_task, plan_clips
 from imgcycle.jobs.video.run import convert_clip, convert_clips
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.timecode import timecode_of
@@ -154,6 +155,10 @@ class Counting(Translator):
         return super().whole(x, at)
 
 
+def task_of(source: Path, output: Path, options: VideoOptions) -> ClipTask:
+    return clip_task(source, output, output.parent, options, resolve_frames(options, tiny_translator().style))
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "SEGMENT", Fraction(1, 3))
@@ -183,7 +188,7 @@ def test_interrupted_work_goes_on_where_it_was(tmp_path: Path, translator: Trans
     kept = {path.name: path.stat().st_ino for path in folder.glob("0*.mp4")}
     assert sorted(kept) == ["000000.mp4", "000001.mp4"][: done // 4]
     events: list[Event] = []
-    task = ClipTask(str(source), str(tmp_path / "b.mp4"), str(tmp_path), QUICK)
+    task = task_of(source, tmp_path / "b.mp4", QUICK)
     again = Counting(stops_at=1)
     with pytest.raises(KeyboardInterrupt):
         convert_clip(task, again, events.append)
@@ -209,7 +214,7 @@ def test_what_changed_is_begun_afresh(tmp_path: Path) -> None:
         if change == "clip":
             with source.open("ab") as file:
                 file.write(b"\0\0\0\x08free")
-        task = ClipTask(str(source), str(tmp_path / f"{change}.mp4"), str(tmp_path), options)
+        task = task_of(source, tmp_path / f"{change}.mp4", options)
         rest = Counting()
         convert_clip(task, rest, lambda _: None, resume=change != "no resume")
         assert rest.calls == (12 - done if change == "nothing" else 12), change
@@ -268,15 +273,15 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     assert (made.status, made.frames) == ("done", 12)
     assert len(list((tmp_path / "early").glob("*.png"))) == 12
     shorter = replace(request, output=early, options=VideoOptions(end="0.5"), update=True)
-    _, _, heard = carried_out(shorter, Counting())
-    said = [event.text for event in heard if isinstance(event, Note)]
-    assert said[-1].endswith("a.mp4: 07.png and 5 others stood there before, and are not of this result")
+    (made,), _, _ = carried_out(shorter, Counting())
+    assert made.notes == ("07.png and 5 others stood there before, and are not of this result",)
     # A picture that vanished meanwhile is made again.
+    half = task_of(tmp_path / "a.mp4", tmp_path / "out" / "%02d.png", VideoOptions(strength=0.5))
     with pytest.raises(KeyboardInterrupt):
-        convert_clip(replace(task, options=VideoOptions(strength=0.5)), Counting(stops_at=10), lambda _: None)
+        convert_clip(half, Counting(stops_at=10), lambda _: None)
     (tmp_path / "out" / "02.png").unlink()
     rest = Counting()
-    convert_clip(replace(task, options=VideoOptions(strength=0.5)), rest, lambda _: None)
+    convert_clip(half, rest, lambda _: None)
     assert rest.calls == 12
 
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from imgcycle.config import ConvertOptions
 from imgcycle.engine import resample
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Floats, Pixels
 
@@ -48,7 +48,7 @@ class Rows(Protocol):
 class ColourManagedRows:
     """The rows of a picture with the colour profile `icc` as source and sink of the net."""
 
-    def __init__(self, rows: Rows, icc: bytes, options: ConvertOptions) -> None:
+    def __init__(self, rows: Rows, icc: bytes, options: ResolvedOptions) -> None:
         self.rows, self.height, self.width = rows, rows.height, rows.width
         self.space = colour.transform(icc)
         self.keep_colour = options.keep_colour

@@ -1,0 +1,279 @@
+"""What one picture takes of the machine's memory, and the plan it is done by.
+
+Everything here is judged from headers, nets and options, before a pixel is decoded, so that the same picture is always
+done the same way and what cannot be done is known at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imgcycle.engine.strips.plan import StripPlan
+from imgcycle.engine.strokes import bytes_in_hand
+from imgcycle.engine.translator import Translator
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.budget import MemoryBudget, fixed_bytes, reduction_bytes
+from imgcycle.jobs.recipe import ResolvedOptions
+from imgcycle.jobs.tasks import Task
+from imgcycle.media import formats
+from imgcycle.media.formats import Format
+from imgcycle.media.image import row_reader
+from imgcycle.media.image.read import ImageHeader, measure, measure_file
+from imgcycle.media.image.row_writer import ROWS, WRITABLE
+from imgcycle.media.paths import kind_of, shown
+
+_MEBI = 2**20
+_FEWER = "; row by row, with pip install 'imgcycle[huge]', less might"
+_RAW = 40
+"""Bytes that developing a RAW file takes for each of its own."""
+
+
+@dataclass(frozen=True)
+class ImageCost:
+    """Bytes a picture takes while it is read, while the net works, and while it is written; the net's planes apart."""
+
+    reading: int
+    held: int
+    writing: int
+
+
+_READING = {"JPEG": 0, "MPO": 0, "PNG": 4, "TIFF": 4}
+_READING_DEEP = {"PNG": 1, "TIFF": 6}
+_COEFFICIENTS = 6
+"""Bytes a pixel that a progressive JPEG's decoder keeps, where chroma is as fine as luma."""
+_OTHERS = 10
+"""Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
+_CANVAS = 12
+"""Samples a pixel of an animation's canvas, of what is kept of it, and of the frame before."""
+_SEQUENCES = {"WEBP": 24, "AVIF": 60}
+"""Bytes a pixel that encoders take for frames beyond what they take for stills, those they look back at among them."""
+_ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
+"""Samples a pixel that encoders want laid out anew."""
+_FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
+"""Bytes a pixel, of 8-bit samples, of a photograph with much fine detail."""
+_VIPS = 12 * _MEBI
+"""What libvips takes once it is there."""
+_BANDS = 12
+"""Bands of rows alive in a writer and at the ends of the net."""
+_HOLES = 40
+"""Bytes a pixel for filling what is transparent, through floats of the full size."""
+
+
+def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, target: str) -> ImageCost:
+    """What decoders, arrays and the encoder of the `target` format take for a picture of this header.
+
+    Measured on pictures of 100 megapixels.
+    """
+    pixels = facts.width * facts.height
+    wide = 2 if facts.deep else 1
+    coefficients = _COEFFICIENTS if facts.progressive else 0
+    channels = 4 if facts.alpha else 3
+    decoder = (_READING_DEEP if facts.deep else _READING).get(facts.format, _OTHERS)
+    if facts.stored:
+        # The samples beside a strip of them, which may be all, then beside what is made of them.
+        decoder = max(2 * facts.stored, facts.stored + channels * wide) - channels * wide
+    turned = channels * wide if facts.turned else 0
+    made = 2 if options.compare else 1
+    kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
+    # Of an animation one frame at a time is there, beside the canvas and what was written last.
+    kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
+    encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
+    encoder += _SEQUENCES.get(target, 0) if facts.frames > 1 else 0
+    return ImageCost(
+        pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
+        pixels * kept + (file_size if facts.frames > 1 else 0),
+        round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
+    )
+
+
+def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
+    """What the same picture takes row by row; None where it cannot be read or written so.
+
+    Measured on pictures of 100 megapixels.
+    """
+    target = _target(facts, task)
+    if (
+        task.options.compare
+        or facts.alpha
+        or facts.frames > 1
+        or target not in WRITABLE
+        or not row_reader.is_available()
+    ):
+        return None
+    reader = row_reader.open_rows(Path(task.input), task.options.max_pixels)
+    if reader is None:
+        return None
+    options = task.options
+    bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
+    share = options.strokes_share(facts.height, facts.width)
+    followed = options.strength < 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
+    passes = 2 if followed and not reader.spooled else 1
+    return ImageCost(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """How a picture is done, before and while it is: the bytes it takes at its worst moment (`size`) and those of them
+    that are no planes of a net (`held`); the picture's height, width and depth; the plans of the net and of the second
+    one for fine strokes, where it draws some; whether it goes row by row from file to file, never in memory as a
+    whole; and whether it moves and its result can.
+
+    `net` is None where no header tells the picture's size, until it is decoded (`settled`).
+    """
+
+    size: int
+    held: int = 0
+    height: int = 0
+    width: int = 0
+    deep: bool = False
+    net: StripPlan | None = None
+    strokes: StripPlan | None = None
+    by_rows: bool = False
+    moves: bool = False
+
+    def __str__(self) -> str:
+        how = "its size is known once it is decoded" if self.net is None else str(self.net)
+        how += "" if self.strokes is None else f" Then strokes, {self.strokes}"
+        return f"row by row, {how}" if self.by_rows else how
+
+
+def plan_bytes(data: bytes, task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
+    """How a picture is done that is in memory already, judged from its header.
+
+    InputError when it has none; UsageError when a promised limit is too small, with the least that would do.
+    """
+    if _is_raw(task):
+        return ImagePlan(_RAW * len(data))
+    return _planned(measure(data, task.options.max_pixels), len(data), task, translator, memory, lambda: None)
+
+
+def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
+    """The same of a task's file, which goes row by row where it would not fit otherwise.
+
+    Held in memory a picture is decoded once and a JPEG's codes are made to measure, so that is the way of all that
+    fit `memory`; row by row is the way of the others, where pyvips is there and knows how to read them.
+    """
+    path = Path(task.input)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    if _is_raw(task):
+        return ImagePlan(_RAW * size)
+    facts = measure_file(path, task.options.max_pixels)
+    return _planned(facts, size, task, translator, memory, lambda: row_cost(facts, task))
+
+
+def settled(
+    plan: ImagePlan,
+    height: int,
+    width: int,
+    deep: bool,
+    held: int,
+    options: ResolvedOptions,
+    translator: Translator,
+    memory: MemoryBudget,
+) -> ImagePlan:
+    """The plan itself, where the picture that was decoded is the one its header told of; else with nets for the decoded
+    one, of which `held` bytes are in memory."""
+    if plan.net is not None and (plan.height, plan.width, plan.deep) == (height, width, deep):
+        return plan
+    net = translator.exact() if deep else translator
+    first, fine = plan_nets(height, width, held, options, net, memory)
+    return replace(plan, held=held, height=height, width=width, deep=deep, net=first, strokes=fine)
+
+
+def plan_nets(
+    height: int, width: int, held: int, options: ResolvedOptions, translator: Translator, memory: MemoryBudget
+) -> tuple[StripPlan, StripPlan | None]:
+    """How the net does a picture of this size of which `held` bytes are in memory, and the second one for strokes where
+    it draws some; UsageError when a promise is too small for them."""
+    shape = options.work_shape(height, width)
+    held += reduction_bytes(shape, height, width) + fixed_bytes(translator)
+
+    def allowed(least: int) -> int:
+        return memory.total if memory.promised else max(memory.total, least)
+
+    first = translator.plan(*shape, allowed(held + translator.least_memory(*shape)), held=held)
+    fine = translator.strokes
+    if fine is None or not options.strokes_share(height, width):
+        return first, None
+    held += bytes_in_hand(width)
+    return first, fine.plan(height, width, allowed(held + fine.least_memory(height, width)), held=held)
+
+
+def _is_raw(task: Task) -> bool:
+    return kind_of(Path(task.input)) == "raw" and task.options.raw != "none"
+
+
+def _planned(
+    facts: ImageHeader,
+    file_size: int,
+    task: Task,
+    translator: Translator,
+    memory: MemoryBudget,
+    otherwise: Callable[[], ImageCost | None],
+) -> ImagePlan:
+    """`otherwise` is asked for the cost row by row where the picture does not fit as a whole."""
+    options, (height, width) = task.options, (facts.height, facts.width)
+    net = translator.exact() if facts.deep else translator
+    shape = options.work_shape(height, width)
+    small = reduction_bytes(shape, height, width)
+    strokes = net.strokes if options.strokes_share(height, width) else None
+
+    def least_of(need: ImageCost) -> int:
+        at_net = need.held + net.least_memory(*shape)
+        if strokes is not None:
+            at_net = max(at_net, need.held + bytes_in_hand(width) + strokes.least_memory(height, width))
+        return fixed_bytes(net) + max(need.reading, small + max(need.writing, at_net))
+
+    target = _target(facts, task)
+    need = image_cost(facts, file_size, options, target.name)
+    least, by_rows = least_of(need), False
+    if least > memory.total and (other := otherwise()) is not None and least_of(other) < least:
+        need, least, by_rows = other, least_of(other), True
+    if memory.promised and least > memory.total:
+        raise TooSmall(facts, least, memory.total, "" if by_rows or row_reader.is_available() else _FEWER)
+    first, fine = plan_nets(height, width, need.held, options, net, memory)
+    peak = first.peak_bytes if fine is None else max(first.peak_bytes, fine.peak_bytes + bytes_in_hand(width))
+    size = max(need.reading, small + max(need.writing, need.held + peak))
+    moves = facts.frames > 1 and target.animated
+    return ImagePlan(size, need.held, height, width, facts.deep, first, fine, by_rows, moves)
+
+
+def _target(facts: ImageHeader, task: Task) -> Format:
+    return formats.written_as(formats.by_suffix(task.output) or formats.by_name(facts.format))
+
+
+def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBudget) -> None:
+    """Raise UsageError when a promised limit is too small for every picture there is, with the least for the worst.
+
+    Where it does for one, headers are read no further: what does not fit fails by itself, and vetoes nothing.
+    """
+    if not memory.promised:
+        return
+    worst: TooSmall | None = None
+    for task in tasks:
+        try:
+            plan_file(task, translator, memory)
+            return
+        except TooSmall as error:
+            error.message = f"{shown(task.input)}: {error.message}"
+            worst = error if worst is None or error.least > worst.least else worst
+        except InputError:  # its row will say so
+            continue
+    if worst is not None:
+        raise worst
+
+
+class TooSmall(UsageError):
+    """The memory promised is too small for a picture; `least` is what would do."""
+
+    def __init__(self, facts: ImageHeader, least: int, total: int, beside: str = "") -> None:
+        self.least = -(-least // _MEBI)
+        super().__init__(
+            f"{facts.width} × {facts.height} pixels need more than the {total // _MEBI} MiB allowed",
+            f"--memory {self.least}M is the least that would do{beside}",
+        )

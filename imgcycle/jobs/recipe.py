@@ -1,0 +1,120 @@
+"""Where options meet a style, once, when a task is planned; and what a result states of its making."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from imgcycle._version import __version__
+from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
+from imgcycle.engine import resample
+from imgcycle.engine.strokes import share_of
+from imgcycle.engine.translator import Style
+from imgcycle.errors import UsageError
+
+CLIP_LINES = 720
+"""Frames of more lines get no strokes unless they are asked for: there the second net takes longer than the rest."""
+_MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
+"""The options that a picture's result depends on, beside strokes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedOptions(JsonConfig):
+    """`ConvertOptions` that have met a style: what the user left to it is a value here.
+
+    `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the reduced picture, of the
+    blur of the first net's change that the second net was taught with.
+    """
+
+    work_size: int | Literal["full"] = "full"
+    detail: float = 0.0
+    strength: float = 1.0
+    keep_colour: bool = False
+    compare: bool = False
+    strokes: float | None = None
+    quality: int | None = None
+    strip: Literal["none", "all", "gps"] = "none"
+    raw: Literal["none", "preview", "develop"] = "none"
+    max_pixels: int = 300_000_000
+    calm: float = 0.0
+
+    def work_shape(self, height: int, width: int) -> tuple[int, int]:
+        """The (height, width) at which the net sees a picture."""
+        return resample.work_shape(height, width, self.work_size)
+
+    def strokes_share(self, height: int, width: int) -> float:
+        """The share 0..1 of fine strokes in a picture of this size: 0 where there are none to draw, and for pictures
+        that are not reduced to the work size, whose strokes the first net draws as it learnt them."""
+        if not self.strength or not self.strokes:
+            return 0.0
+        return share_of(height, width, self.work_shape(height, width), self.strokes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedFrames(JsonConfig):
+    """The same for a clip's frames, whose lines are known once it is opened: those of more than `CLIP_LINES` lines have
+    `tall` where that differs, which leaves out strokes that nobody asked for."""
+
+    usual: ResolvedOptions = ResolvedOptions()
+    tall: ResolvedOptions | None = None
+
+    def of_height(self, height: int) -> tuple[ResolvedOptions, str]:
+        """The options of frames of `height` lines, and a line for the user where strokes were left out."""
+        if self.tall is None or height <= CLIP_LINES:
+            return self.usual, ""
+        return self.tall, f"no fine strokes in frames of more than {CLIP_LINES} lines, for speed; --strokes 1 lays them"
+
+
+def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOptions) -> None:
+    """Raise UsageError when a share of fine strokes is asked for and none of the styles has a net for them."""
+    if options.strokes and all(style.strokes is None for style in styles):
+        names = ", ".join(style.name for style in styles) or "no style"
+        raise UsageError(f"{names} has no fine strokes", "leave --strokes out")
+
+
+def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
+    """What `options` come to with `style`."""
+    values = {name: getattr(options, name) for name in ("strength", "keep_colour", *_MAKING[4:], "max_pixels")}
+    return ResolvedOptions(
+        work_size=style.work_size if options.work_size == "auto" else options.work_size,
+        detail=style.detail_share(options.detail, options.strokes),
+        strokes=None if style.strokes is None else style.strokes_share(options.strokes),
+        calm=0.0 if style.strokes is None else style.strokes.calm,
+        **values,
+    )
+
+
+def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
+    """What a clip's options come to with `style`, as far as they concern single frames."""
+    picture = options.picture()
+    usual = resolve(picture, style)
+    if options.strokes is not None or not usual.strokes:
+        return ResolvedFrames(usual=usual)
+    return ResolvedFrames(usual=usual, tall=resolve(picture.replace(strokes=0.0), style))
+
+
+def recipe_of(options: ResolvedOptions, style: Style) -> dict[str, Any]:
+    """What a picture's result states of its making, apart from the digest of its input: style, weights, options,
+    version. A changed default shows as a changed recipe."""
+    making = {name: getattr(options, name) for name in _MAKING}
+    if options.strokes is not None:  # others' results stay what they were before there were any
+        making["strokes"] = options.strokes
+    return _recipe(making, style)
+
+
+def clip_recipe_of(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
+    """The same of a clip's result."""
+    making = options.to_dict() | {"work_size": frames.usual.work_size, "detail": frames.usual.detail}
+    if frames.usual.strokes is None:  # results from before there were strokes stay what they were
+        making.pop("strokes")
+    return _recipe(making, style)
+
+
+def _recipe(making: dict[str, Any], style: Style) -> dict[str, Any]:
+    return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
+
+
+def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether two recipes use the same weights and options."""
+    return all(recipe.get(key) == wanted[key] for key in ("weights", "options"))

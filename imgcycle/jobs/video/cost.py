@@ -1,0 +1,67 @@
+"""What a clip takes of the machine's memory, and how many of its frames are in the net at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from imgcycle.engine.strokes import bytes_in_hand
+from imgcycle.engine.translator import Translator
+from imgcycle.jobs.budget import MemoryBudget, fixed_bytes
+from imgcycle.jobs.recipe import ResolvedOptions
+from imgcycle.jobs.strokes import frame_plan
+from imgcycle.media.video.ffmpeg import frames_ahead
+
+_IN_HAND = 12
+"""Frames of a clip between the two queues."""
+_SEEN = 600
+"""Bytes that a pixel of the reduced frames takes in these: themselves, their motion, what is remembered."""
+_FRESH = 40
+"""Bytes that a pixel of a reduced frame takes while it is in the net or waits for its turn after it."""
+_LANES = 8
+"""Frames in the net at once at most: one thread before it and one after it feed no more."""
+
+
+@dataclass(frozen=True)
+class VideoLimits:
+    """What clips may take: memory (default a quarter of what is installed), and frames in the net at once."""
+
+    memory: MemoryBudget | None = None
+    frames: int | None = None
+
+
+DEFAULT_LIMITS = VideoLimits()
+"""A quarter of the installed memory, and a frame to each core."""
+
+
+@dataclass(frozen=True)
+class FrameCost:
+    """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
+
+    least: int
+    lane: int
+
+    def lanes(self, translator: Translator, room: VideoLimits) -> int:
+        """How many frames are in the net at once: as many as asked for, else one to a core, as far as memory goes."""
+        if not translator.concurrent:
+            return 1
+        wanted = room.frames or min(_LANES, torch.get_num_threads())
+        memory = room.memory or MemoryBudget.default()
+        return max(1, min(wanted, 1 + (memory.total - self.least) // self.lane))
+
+
+def frame_cost(height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator) -> FrameCost:
+    """What frames of this size take: the net, and every frame on its way."""
+    shape = options.work_shape(height, width)
+    frame = 3 * width * height * (2 if deep else 1)
+    queued = 2 * frames_ahead(frame)
+    net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
+    # The change is enlarged by columns first: floats of the full width and the work size's height.
+    columns = 0 if shape == (height, width) else 12 * width * shape[0]
+    small = shape[0] * shape[1]
+    fine = 0
+    if translator.strokes is not None and options.strokes_share(height, width):
+        fine = frame_plan(height, width, translator.strokes).peak_bytes + bytes_in_hand(width)
+    least = fixed_bytes(translator) + net + fine + (queued + _IN_HAND) * frame + _SEEN * small + columns
+    return FrameCost(least, net + fine + frame + _FRESH * small)
