@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from imgcycle.concurrency import ordered_map
 from imgcycle.data.folders import ImageFolder, Pixels, cut
 from imgcycle.data.pairs import pair_of
 from imgcycle.data.sampling import UnpairedOrder, placement
@@ -101,23 +103,23 @@ class Prefetcher:
     def __init__(self, batches: Batches, device: torch.device, workers: int, stop: int) -> None:
         self._batches = batches
         self._device = device
-        self._stop = stop
-        self._pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="batches")
-        self._ahead = 2 * max(1, workers)
-        self._futures: dict[tuple[int, int], Future[tuple[Tensor, Tensor]]] = {}
+        self._workers, self._stop = max(1, workers), stop
+        self._made: Generator[tuple[Tensor, Tensor], None, None] | None = None
+        self._next = (-1, 0)
         self.waited = 0.0
 
     def get(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
         """A step's (a, b), float32 NCHW in [-1, 1] on the device; errors of a worker surface here."""
-        wanted = [(ahead, generation) for ahead in range(step, max(step + 1, min(self._stop, step + self._ahead)))]
-        for key in self._futures.keys() - set(wanted):
-            self._futures.pop(key).cancel()
-        for key in wanted:
-            if key not in self._futures:
-                self._futures[key] = self._pool.submit(self._load, *key)
+        if self._made is None or self._next != (step, generation) or step >= self._stop:
+            self.close()
+            steps = range(step, max(step + 1, self._stop))
+            load = partial(self._load, generation=generation)
+            self._made = ordered_map(load, steps, self._workers, ahead=2 * self._workers, name="batches")
+        self._next = (-1, 0)
         began = time.perf_counter()
-        a, b = self._futures.pop(wanted[0]).result()
+        a, b = next(self._made)
         self.waited += time.perf_counter() - began
+        self._next = (step + 1, generation)
         return self._send(a), self._send(b)
 
     def _load(self, step: int, generation: int) -> tuple[Tensor, Tensor]:
@@ -129,4 +131,5 @@ class Prefetcher:
 
     def close(self) -> None:
         """Stop the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._made is not None:
+            self._made.close()

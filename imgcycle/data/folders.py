@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgcycle.data.sampling import Placement
 from imgcycle.data.scans import ScanScales
-from imgcycle.errors import InputError, UsageError
+from imgcycle.errors import InputError, UsageError, reason_of, reported
 from imgcycle.media.files import read_file
 from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Pixels as StillPixels
@@ -185,7 +185,7 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
 
 def _reason(error: OSError | InputError) -> str:
     """Why a picture is left out; hints are about the options of other commands."""
-    return error.message if isinstance(error, InputError) else error.strerror or str(error)
+    return error.message if isinstance(error, InputError) else reason_of(error)
 
 
 def _check_shape(width: int, height: int, size: Size, half: Half | None) -> None:
@@ -228,10 +228,9 @@ def read_scaled(path: Path, size: Size, half: Half | None = None, scale: float |
     try:
         facts = measure_file(path)
         _check_length(facts.width, facts.height, size, half)
-        with _DECODING_LARGE if facts.width * facts.height > _LARGE else contextlib.nullcontext():
+        large = facts.width * facts.height > _LARGE
+        with reported(InputError), _DECODING_LARGE if large else contextlib.nullcontext():
             return _scaled(read_still(read_file(path)), size, half, scale)
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
     except MemoryError as error:
         raise InputError("too large for the memory") from error
 

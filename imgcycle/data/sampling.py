@@ -1,4 +1,4 @@
-"""Random numbers of training, in one home: every one is a pure function of what it is for.
+"""Which samples are drawn, in one home: every random number is a pure function of what it is for.
 
 A sample is a function of (seed, domain, epoch, index), a step's dice of (seed, step, rank). Nothing keeps a
 random state between steps, so there is none to save, to lose in a crash, or to spoil by prefetching.
@@ -7,9 +7,21 @@ random state between steps, so there is none to save, to lose in a crash, or to 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
+
+
+def evenly_spaced(items: Sequence[T], count: int | None) -> list[T]:
+    """`count` of them, evenly spaced from the first to the last; all when there are no more, or `count` is None."""
+    if count is None or count >= len(items):
+        return list(items)
+    last = len(items) - 1
+    return [items[round(n * last / max(1, count - 1))] for n in range(count)]
 
 
 def dice(seed: int, *purpose: str | int) -> np.random.Generator:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
+from imgcycle.data.sampling import evenly_spaced
 from imgcycle.media.files import atomic_write
 from imgcycle.nets.layers import Generator
 
@@ -28,8 +29,7 @@ class FixedImages:
 
     @staticmethod
     def _take(folder: ImageFolder, crop: int, device: torch.device) -> Tensor:
-        count = min(FIXED, len(folder))
-        indices = [round(i * (len(folder) - 1) / max(1, count - 1)) for i in range(count)]
+        indices = evenly_spaced(range(len(folder)), FIXED)
         return to_signed(stack([folder.centre(i, crop) for i in indices])).to(device)
 
     def wanted(self, direction: str) -> Tensor:

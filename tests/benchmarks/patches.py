@@ -26,7 +26,7 @@ from imgcycle import convert_image, load_translator
 from imgcycle.config import ConvertOptions
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
-from imgcycle.jobs.evaluation.pairing import spread
+from imgcycle.data.sampling import evenly_spaced
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.image.read import read_still
 from imgcycle.media.paths import kind_of
@@ -110,7 +110,7 @@ def main() -> None:
             for label, scale in SCALES.items():
                 pairs[label] += zip(squares(before, scale), squares(after, scale), strict=True)
     folder = ImageFolder(given.reference, SIDE)
-    chosen = spread(range(len(folder)), LOOKED)
+    chosen = evenly_spaced(range(len(folder)), LOOKED)
     targets = net.features(to_signed(stack([folder.centre(n, SIDE)])) for n in chosen)
     fine = targets if given.scans is None else net.features(of_scans(given.scans))
     references = {label: WeightedRows.resampled(fine if scale else targets, 0, 1) for label, scale in SCALES.items()}

@@ -22,8 +22,7 @@ from torch.nn import functional
 from imgcycle import load_translator
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
-from imgcycle.data.sampling import dice
-from imgcycle.jobs.evaluation.pairing import spread
+from imgcycle.data.sampling import dice, evenly_spaced
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.metrics.baselines import blend, colour_transfer
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distances
@@ -63,7 +62,7 @@ def main() -> None:
     given = parser.parse_args()
     net, translator = SecondNet(), load_translator(given.style, precision="fp32")
     folders = [ImageFolder(folder, SIDE) for folder in (given.inputs, given.targets)]
-    inputs, targets = ([f.centre(n, SIDE) for n in spread(range(len(f)), LOOKED)] for f in folders)
+    inputs, targets = ([f.centre(n, SIDE) for n in evenly_spaced(range(len(f)), LOOKED)] for f in folders)
     partners = [targets[n] for n in dice(0, "partners").integers(len(targets), size=len(inputs))]
     rows: dict[str, list[Tensor]] = {
         "unconverted": [tensor(x) for x in inputs],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_lines: bool) -> int:
     """Show every event where it belongs; the exit code."""
     from imgcycle.jobs.evaluation import types as e
+    from imgcycle.jobs.events import Note
     from imgcycle.media.paths import shown
 
     code, began = 0, time.monotonic()
@@ -32,7 +33,7 @@ def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_
                 case e.LeftOut():
                     out.data({"input": event.path, "status": "failed", "error": event.reason})
                     out.say(f"{shown(event.path)}: {event.reason}", always=True)
-                case e.Remarked():
+                case Note():
                     out.say(event.text)
                 case e.Evaluated():
                     report, code = event.report, event.report.exit_code

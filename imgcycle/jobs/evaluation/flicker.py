@@ -13,7 +13,8 @@ import numpy as np
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import motion_between
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured, Remarked
+from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured
+from imgcycle.jobs.events import Note
 from imgcycle.media.image.pixels import Floats
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import FrameReader
@@ -69,7 +70,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     joined = [(path, clip.jumps) for path, clip in zip((result, source), clips, strict=True) if clip.jumps]
     jumps = [f"{shown(path)}: {jumps_note(moments)}" for path, moments in joined]
     for remark in (*jumps, *problems):
-        yield Remarked(remark)
+        yield Note(remark)
     height, width = shape
     protocol = (*PROTOCOL, f"both at {width} × {height}; blurred: Gaussian, σ = 1 px")
     rows = tuple(_row(name, sequence.figures()) for name, sequence in found.items())

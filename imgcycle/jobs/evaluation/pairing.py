@@ -70,11 +70,3 @@ def _names(result: Source) -> Iterator[str]:
     while "-" in stem:
         stem = stem.rpartition("-")[0]
         yield folder + slash + stem
-
-
-def spread(items: Sequence[T], count: int | None) -> list[T]:
-    """`count` of them, evenly spread from the first to the last; all when there are no more, or `count` is None."""
-    if count is None or count >= len(items):
-        return list(items)
-    last = len(items) - 1
-    return [items[round(n * last / max(1, count - 1))] for n in range(count)]

@@ -18,10 +18,9 @@ from torch import Tensor
 from imgcycle.config import EvaluateRequest
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import Pixels, read_scaled
-from imgcycle.data.sampling import dice
+from imgcycle.data.sampling import dice, evenly_spaced
 from imgcycle.device import resolve_device
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation.pairing import spread
 from imgcycle.jobs.evaluation.samples import READING, LoadedSample, find_subjects, look_at, pictures, read_ahead, square
 from imgcycle.jobs.evaluation.types import (
     ContentScores,
@@ -31,10 +30,10 @@ from imgcycle.jobs.evaluation.types import (
     EvaluationEvent,
     LeftOut,
     Measured,
-    Remarked,
     Report,
     SetRow,
 )
+from imgcycle.jobs.events import Note
 from imgcycle.media.paths import shown
 from imgcycle.metrics import baselines, content
 from imgcycle.metrics.features import FeatureNet
@@ -60,13 +59,13 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
     begun = time.perf_counter()
     device = resolve_device(request.device)
     subjects, left_out = find_subjects(request)
-    targets = spread([source.path for source in pictures(request.reference)], request.sample)
+    targets = evenly_spaced([source.path for source in pictures(request.reference)], request.sample)
     nets: list[Net] = [FeatureNet(device)]
     if request.inception is not None:
         nets.append(InceptionNet(Path(request.inception), device))
     yield from left_out
     if request.inputs is None:
-        yield Remarked("--inputs (what the outputs were made from) adds baselines, and what was kept of the scene")
+        yield Note("--inputs (what the outputs were made from) adds baselines, and what was kept of the scene")
 
     seen = Seen(nets)
     names = [UNCONVERTED, *BASELINES, *WAY, OUTPUTS] if request.inputs is not None else [OUTPUTS]

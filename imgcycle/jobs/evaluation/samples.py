@@ -10,8 +10,9 @@ from typing import TypeVar
 from imgcycle.concurrency import ordered_map
 from imgcycle.config import EvaluateRequest
 from imgcycle.data.folders import Pixels, read_scaled
+from imgcycle.data.sampling import evenly_spaced
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation.pairing import pair_up, spread
+from imgcycle.jobs.evaluation.pairing import pair_up
 from imgcycle.jobs.evaluation.types import LeftOut
 from imgcycle.media.paths import Source, gather, shown
 
@@ -49,7 +50,7 @@ def find_subjects(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut
     outputs = pictures(request.outputs)
     found = [Subject(source.path) for source in outputs]
     if request.inputs is None:
-        return spread(found, request.sample), []
+        return evenly_spaced(found, request.sample), []
     alone: list[LeftOut] = []
     originals = pictures(request.inputs, apart_from=request.outputs)
     mates = dict(pair_up(outputs, originals).pairs)
@@ -69,7 +70,7 @@ def find_subjects(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut
         _some(mates, request.outputs, request.back)
         alone += _unmatched(found, mates, request.back)
         found = [replace(s, back=mates[s.output]) for s in found if s.output in mates]
-    return spread(found, request.sample), alone
+    return evenly_spaced(found, request.sample), alone
 
 
 def pictures(argument: str, apart_from: str | None = None) -> list[Source]:

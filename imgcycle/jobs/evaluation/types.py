@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imgcycle.config import JsonConfig
+from imgcycle.jobs.events import Note
 
 
 @dataclass(frozen=True)
@@ -143,17 +144,10 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Remarked:
-    """One line that a user should see."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Evaluated:
     """The end."""
 
     report: Report | LabelReport | FlickerReport
 
 
-EvaluationEvent = Measured | LeftOut | Remarked | Evaluated
+EvaluationEvent = Measured | LeftOut | Note | Evaluated

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from imgcycle.concurrency import ordered_map
 from imgcycle.config import ConvertOptions
+from imgcycle.data.sampling import evenly_spaced
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
 from imgcycle.errors import ImgcycleError, InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.evaluation.pairing import spread
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
 from imgcycle.jobs.images.run import StyleJob
 from imgcycle.jobs.ledger import Fingerprint, Ledger, Record, at_work, file_digest
@@ -288,7 +288,7 @@ class _Board:
 
     def __init__(self, of: ReportPage) -> None:
         pictures = 1 + len(of.styles)
-        self.comparisons = spread(of.comparisons, most_comparisons(pictures))
+        self.comparisons = evenly_spaced(of.comparisons, most_comparisons(pictures))
         self.count = 0
         self._chosen = {id(comparison) for comparison in self.comparisons}
         self._more = len(of.comparisons) - len(self.comparisons)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from imgcycle.config import JsonConfig, TrainConfig
 from imgcycle.config.legacy import current_names
-from imgcycle.errors import ImgcycleError, TrainingError, UsageError
+from imgcycle.errors import ImgcycleError, TrainingError, UsageError, reason_of, reported
 from imgcycle.media.files import remove_leftovers, write_text
 from imgcycle.media.locks import taken
 from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_state, writing
@@ -48,13 +48,9 @@ class RunFolder:
 
         UsageError when another process has it, or it cannot be written.
         """
-        try:
+        with reported(UsageError, f"{self.root} cannot be written", "choose another -o"):
             self.root.mkdir(parents=True, exist_ok=True)
             file = (self.root / ".lock").open("ab")
-        except OSError as error:
-            raise UsageError(
-                f"{self.root} cannot be written: {error.strerror or error}", "choose another -o"
-            ) from error
         if taken(file) is False:
             file.close()
             raise UsageError(f"another imgcycle is training in {self.root}", "wait for it, or choose another -o")
@@ -102,7 +98,7 @@ class RunFolder:
             content = json.loads(path.read_text(encoding="utf-8"))
             return TrainConfig.from_dict(content["config"]), dict(content["facts"]), content
         except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
+            reason = f"cannot be read: {reason_of(error)}"
         except UsageError as error:
             reason = f"holds settings of no run: {error.message}"
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -13,8 +13,8 @@ from typing import IO, Any, cast
 import torch
 
 from imgcycle.config.legacy import current_state
-from imgcycle.errors import DiskFull, OutputError
-from imgcycle.media.files import atomic_write, is_full
+from imgcycle.errors import DiskFull, OutputError, is_full, reason_of
+from imgcycle.media.files import atomic_write
 
 KEPT_STATES = 2
 _PARTS: dict[str, type | tuple[type, ...]] = {
@@ -72,7 +72,7 @@ def read_state(path: Path) -> dict[str, Any]:
         _check_bytes(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise UnsoundState(f"cannot be read: {error.strerror or error}") from error
+        raise UnsoundState(f"cannot be read: {reason_of(error)}") from error
     except MemoryError as error:
         raise UnsoundState("is too large for the memory") from error
     except UnsoundState:
@@ -154,7 +154,7 @@ def writing(root: Path, kept: str, hint: str) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise DiskFull(f"the disk of {root} is full; {kept}", f"make room, then {hint}") from error
-        raise OutputError(f"{root} cannot be written: {error.strerror or error}; {kept}", hint) from error
+        raise OutputError(f"{root} cannot be written: {reason_of(error)}; {kept}", hint) from error
 
 
 def check_room(root: Path, needed: int) -> None:

@@ -8,7 +8,8 @@ import pytest
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation import flicker
 from imgcycle.jobs.evaluation.flicker import evaluate_flicker
-from imgcycle.jobs.evaluation.types import Evaluated, FlickerReport, Measured, Remarked
+from imgcycle.jobs.evaluation.types import Evaluated, FlickerReport, Measured
+from imgcycle.jobs.events import Note
 from imgcycle.media.video.probing.probe import probe_video
 from tests.jobs.films import film, frames_of
 from tests.media.video.clips import field_coded, make, repeating
@@ -75,7 +76,7 @@ def test_frames_that_are_missing_or_damaged_are_not_passed_over(
     whole = cut.read_bytes()
     middle = len(whole) * 3 // 4
     cut.write_bytes(whole[:middle] + bytes(20) + whole[middle + 20 :])
-    said = [event.text for event in evaluate_flicker(str(source), str(cut)) if isinstance(event, Remarked)]
+    said = [event.text for event in evaluate_flicker(str(source), str(cut)) if isinstance(event, Note)]
     assert said
     assert all(text.startswith(f"{cut}: ") for text in said)
     # As a clip that the index of the container promises more of than there is.
@@ -104,6 +105,6 @@ def test_joined_recordings_are_compared_with_what_was_made_of_them(tmp_path: Pat
     source.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
     make("-i", source, "-fps_mode", "passthrough", "-c:v", "ffv1", result)
     events = list(evaluate_flicker(str(result), str(source)))
-    assert [type(event) for event in events] == [Measured] * 50 + [Remarked, Evaluated]
-    assert isinstance(events[50], Remarked)
+    assert [type(event) for event in events] == [Measured] * 50 + [Note, Evaluated]
+    assert isinstance(events[50], Note)
     assert events[50].text.startswith(f"{source}: the clock jumps once, first at 1.000 s")

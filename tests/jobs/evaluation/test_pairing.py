@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcycle.jobs.evaluation.pairing import pair_up, spread
+from imgcycle.data.sampling import evenly_spaced
+from imgcycle.jobs.evaluation.pairing import pair_up
 from imgcycle.media.paths import Source, assign
 
 
@@ -66,4 +67,4 @@ def test_folders_are_part_of_a_name() -> None:
     ("count", "expected"), [(None, "abcdefg"), (9, "abcdefg"), (7, "abcdefg"), (3, "adg"), (2, "ag"), (1, "a")]
 )
 def test_a_sample_is_spread_over_all(count: int | None, expected: str) -> None:
-    assert "".join(spread("abcdefg", count)) == expected
+    assert "".join(evenly_spaced("abcdefg", count)) == expected

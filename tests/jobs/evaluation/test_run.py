@@ -19,10 +19,10 @@ from imgcycle.jobs.evaluation.types import (
     LabelReport,
     LeftOut,
     Measured,
-    Remarked,
     Report,
     SetRow,
 )
+from imgcycle.jobs.events import Note
 from imgcycle.metrics.content import psnr
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distance, kernel_distances
 from tests.media.pictures import encoded, scene
@@ -177,7 +177,7 @@ def test_what_cannot_be_measured_is_named_and_counted(folder: Path) -> None:
 
 def test_without_inputs(folder: Path) -> None:
     events = list(evaluate(request(inputs=None)))
-    assert any(isinstance(e, Remarked) and "--inputs" in e.text for e in events)
+    assert any(isinstance(e, Note) and "--inputs" in e.text for e in events)
     found = rows(report(inputs=None))
     assert list(found) == ["outputs", "reference, halves"]
     assert found["outputs"].kept is None
