@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from imgcycle.cli.train_config import build_config, read_settings
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from imgcycle.cli.app import run as command
+from imgcycle.cli.commands.train_config import build_config, read_settings
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.config.legacy import current_name, current_names, current_state, current_train_options
 from imgcycle.errors import UsageError

@@ -21,7 +21,8 @@ from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Pixels as StillPixels
 from imgcycle.media.image.pixels import eight_bit, laid_on_white
 from imgcycle.media.image.read import Still, measure_file, read_still
-from imgcycle.media.paths import kind_of, walk
+from imgcycle.media.inputs import walk
+from imgcycle.media.paths import kind_of
 
 Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 Half = Literal["left", "right"]

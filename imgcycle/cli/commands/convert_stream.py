@@ -76,7 +76,7 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
 def _wanted(request: ConvertRequest) -> str | Format:
     """The format of a result; UsageError where a file of its name cannot be."""
     from imgcycle.errors import UsageError
-    from imgcycle.media import formats, paths
+    from imgcycle.media import formats, outputs, paths
 
     output = request.output
     if output is None or output == STREAM:
@@ -86,9 +86,9 @@ def _wanted(request: ConvertRequest) -> str | Format:
         raise UsageError(f"{paths.shown(output)} is where imgcycle keeps its own notes", "name another file")
     if Path(output).is_dir() or output.endswith("/"):
         raise UsageError("a picture from stdin has no name", "name a file with -o")
-    paths.check_suffix(output, formats.CHOICES.get(request.format))
+    outputs.check_suffix(output, formats.CHOICES.get(request.format))
     if suffix is None and Path(output).suffix:
-        raise UsageError(f"{paths.shown(output)} stands for no format", f"end the name in one of {paths.WRITTEN}")
+        raise UsageError(f"{paths.shown(output)} stands for no format", f"end the name in one of {outputs.WRITTEN}")
     if Path(output).exists() and not request.overwrite:
         raise UsageError(f"{paths.shown(output)} is there already", "--overwrite replaces it")
     return suffix or request.format

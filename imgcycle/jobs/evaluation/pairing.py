@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from imgcycle.media.paths import Source, same_file
+from imgcycle.media.inputs import Source
+from imgcycle.media.paths import same_file
 
 T = TypeVar("T")
 

@@ -14,7 +14,8 @@ from imgcycle.data.sampling import evenly_spaced
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.pairing import pair_up
 from imgcycle.jobs.evaluation.types import LeftOut
-from imgcycle.media.paths import Source, gather, shown
+from imgcycle.media.inputs import Source, gather
+from imgcycle.media.paths import shown
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -15,12 +15,13 @@ from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
-from imgcycle.media import formats, paths
+from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.files import opened, read_file
 from imgcycle.media.foreign import EXPORT, foreign_by_suffix
 from imgcycle.media.formats import Format
+from imgcycle.media.inputs import Source
 from imgcycle.media.metadata import xmp
-from imgcycle.media.paths import Assignment, Source
+from imgcycle.media.outputs import Assignment
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
 
@@ -53,20 +54,20 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     apart = apart or len(styles) > 1
     if request.format != "same" and request.format not in formats.CHOICES:
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
-    if apart and request.output is not None and not paths.names_folder(request.output):
+    if apart and request.output is not None and not outputs.names_folder(request.output):
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
     if request.output is not None and not request.output.endswith(("/", os.sep)) and not os.path.isdir(request.output):  # noqa: PTH112
-        paths.check_suffix(request.output, formats.CHOICES.get(request.format))
-    leave_out = [Path(request.output)] if request.output and paths.names_folder(request.output) else []
+        outputs.check_suffix(request.output, formats.CHOICES.get(request.format))
+    leave_out = [Path(request.output)] if request.output and outputs.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
-    found = paths.gather(request.inputs, request.recursive, leave_out, with_raw)
+    found = inputs.gather(request.inputs, request.recursive, leave_out, with_raw)
     recipes = {source: read_recipe(source.path) for source in found.sources}
     results = [source for source, recipe in recipes.items() if recipe is not None and "sheet" not in recipe]
     pages = [source for source, recipe in recipes.items() if recipe is not None and "sheet" in recipe]
     each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
-        return [made for style, own in each for made in paths.targets(sources, *_naming(own, style))]
+        return [made for style, own in each for made in outputs.targets(sources, *_naming(own, style))]
 
     sources = chosen_inputs(found.sources, results, pages, made_from)
     options = resolve(request.options, styles[0])
@@ -116,7 +117,7 @@ class Beside:
 
 
 def _naming(request: ConvertRequest, style: Style) -> tuple[str | None, str, Callable[[Source], str], str | None]:
-    """What names a style's results: see `paths.targets`."""
+    """What names a style's results: see `outputs.targets`."""
     return request.output, style.name, lambda source: _suffix(source, request.format), request.name
 
 
@@ -125,7 +126,7 @@ def _planned(
 ) -> Plan:
     """A style's plan; `beside` is what is told once for all styles, None where it was."""
     # Every input gets its output before any is chosen: a sample must go where the whole would.
-    assigned = paths.assign(sources, *_naming(request, style), request.on_clash)
+    assigned = outputs.assign(sources, *_naming(request, style), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
     assigned = chosen(assigned, request.sample, request.limit)
@@ -154,7 +155,7 @@ def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
     """UsageError where --name gives a result the name of another format than it would have."""
     target = formats.CHOICES.get(wanted)
     for assignment in assigned:
-        paths.check_suffix(assignment.output, target)
+        outputs.check_suffix(assignment.output, target)
         if target is not None and formats.by_suffix(assignment.output) is None:
             raise UsageError(f"{paths.shown(assignment.output)} is {target.name} by nothing", "end --name in {ext}")
 
@@ -312,7 +313,7 @@ def _marked(path: Path) -> bool:
 _VIDEO, _RAW = "imgcycle video takes them", "--raw preview or --raw develop takes them"
 
 
-def _beside(found: paths.Gathered) -> list[str]:
+def _beside(found: inputs.Gathered) -> list[str]:
     """A line for each kind of file that lies among the inputs and is none."""
     notes = []
     if found.clips:
@@ -325,7 +326,7 @@ def _beside(found: paths.Gathered) -> list[str]:
     return notes
 
 
-def _left_alone(found: paths.Gathered, options: ResolvedOptions) -> Iterator[Task]:
+def _left_alone(found: inputs.Gathered, options: ResolvedOptions) -> Iterator[Task]:
     """A task for each folder that cannot be read, and for each file that was named itself and is none of this command.
 
     They have no output.

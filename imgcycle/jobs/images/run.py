@@ -26,7 +26,8 @@ from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.formats import Format
-from imgcycle.media.paths import WRITTEN, check_suffix, same_file
+from imgcycle.media.outputs import WRITTEN, check_suffix
+from imgcycle.media.paths import same_file
 
 
 def convert_image(

@@ -30,8 +30,9 @@ from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.kinds import MOVING, input_kind, is_sequence, output_kind
-from imgcycle.media import formats, paths
-from imgcycle.media.paths import Assignment, Source
+from imgcycle.media import formats, inputs, outputs, paths
+from imgcycle.media.inputs import Source
+from imgcycle.media.outputs import Assignment
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
 from imgcycle.media.video.encoder import plan_coding
 from imgcycle.media.video.probing.report import read_header
@@ -74,9 +75,9 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         SequenceWriter(Path(request.output))
     sequences = [text for text in request.inputs if is_sequence(text)]
     named = [text for text in request.inputs if text not in sequences]
-    folder = request.output is not None and paths.names_folder(request.output, ("clip", "still"))
+    folder = request.output is not None and outputs.names_folder(request.output, ("clip", "still"))
     leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
-    found = paths.gather(named, request.recursive, leave_out)
+    found = inputs.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
     ledger = cache(Ledger)
     label = f"{style.name}-preview" if request.options.preview else style.name
@@ -86,12 +87,12 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         return _suffix(source, request.options)
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
-        return paths.targets(sources, request.output, label, suffix, request.name, kinds)
+        return outputs.targets(sources, request.output, label, suffix, request.name, kinds)
 
     both = (*found.clips, *moving)
     clips = chosen_inputs(both, [s for s in both if _is_ours(s.path, s.folder, ledger)], (), made_from)
     ours = len(both) - len(clips)
-    assigned = paths.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
+    assigned = outputs.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
     frames = resolve_frames(chosen, style)
     todo = [clip_task(each.source.path, each.output, each.root, chosen, frames) for each in assigned]
@@ -245,12 +246,12 @@ def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
     """A sequence goes into one beside it (`frames-monet/%05d.png`), or where -o says: a pattern, a folder, a clip."""
     output = request.output
     if output is None:
-        folder = paths.output_root(pattern.parent, label)
+        folder = outputs.output_root(pattern.parent, label)
         # A format that cannot be written has the nearest that can, as for single pictures.
         own = formats.by_suffix(pattern)
         suffix = pattern.suffix if own is None or own.writable else formats.written_as(own).suffixes[0]
         target = folder / f"{pattern.stem}{suffix}"
-    elif is_pattern(output) or not paths.names_folder(output, ("clip", "still")):
+    elif is_pattern(output) or not outputs.names_folder(output, ("clip", "still")):
         target = Path(output)
     else:
         target = Path(output) / pattern.name

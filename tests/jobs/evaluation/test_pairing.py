@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from imgcycle.data.sampling import evenly_spaced
 from imgcycle.jobs.evaluation.pairing import pair_up
-from imgcycle.media.paths import Source, assign
+from imgcycle.media.inputs import Source
+from imgcycle.media.outputs import assign
 
 
 def sources(root: str, *names: str) -> list[Source]:
