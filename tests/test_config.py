@@ -38,6 +38,31 @@ def test_a_run_survives_json_with_all_its_parts() -> None:
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_a_description_of_before_is_read_as_it_was_meant() -> None:
+    before = {"kind": "resnet", "width": 64, "depth": 9, "norm": "instance", "channels": 3, "down": "strided"}
+    assert NetConfig.from_dict(before) == NetConfig.named("resnet9")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"kind": "compact", "ends": 9}, "a compact generator has no ends of one's choice"),
+        ({"kind": "animegan", "norm": "layer", "head": "clamp"}, "no head of one's choice"),
+        ({"kind": "animegan"}, "animegan generator with norms instance"),
+        ({"kind": "whitebox", "norm": "layer"}, "whitebox generator with norms layer"),
+        ({"kind": "resnet", "ends": 8}, "kernels 8 wide"),
+        ({"kind": "resnet", "ends": 17}, "ends is 17"),
+        ({"kind": "resnet", "downs": 0}, "downs is 0"),
+        ({"kind": "resnet", "convs": 3}, "convs is 3"),
+        ({"kind": "resnet", "eps": 0.0}, "eps is 0"),
+        ({"kind": "resnet", "head": "softmax"}, "head is 'softmax'"),
+    ],
+)
+def test_nets_that_make_no_sense_are_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        NetConfig.from_dict(values)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

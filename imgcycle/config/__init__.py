@@ -26,10 +26,11 @@ from imgcycle.config.pictures import PictureOptions as PictureOptions
 from imgcycle.config.program import Precision as Precision
 from imgcycle.errors import UsageError
 
-GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"]
-NormKind = Literal["instance", "affine", "batch", "none"]
+GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan", "whitebox", "animegan"]
+NormKind = Literal["instance", "affine", "batch", "layer", "none"]
 DownKind = Literal["strided", "reflected", "blur"]
-UpKind = Literal["transposed", "nearest", "linear"]
+UpKind = Literal["transposed", "nearest", "reflected", "linear"]
+HeadKind = Literal["tanh", "clamp", "scaled"]
 DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
@@ -40,6 +41,18 @@ FeatureLossName = Literal["vgg19"]
 Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
+_NORMS: dict[GeneratorKind, tuple[NormKind, ...]] = {
+    "compact": ("instance", "affine", "batch", "none"),
+    "resnet": ("instance", "affine", "batch"),
+    "unet": ("instance", "affine", "batch"),
+    "unit": ("instance",),
+    "unit2017": ("instance",),
+    "cogan": ("batch",),
+    "whitebox": ("none",),
+    "animegan": ("layer",),
+}
+"""The norms that a generator can have, in its encoder where it has another one in its decoder."""
+_RESNET_ALONE = ("down", "up", "ends", "downs", "convs", "eps", "head")
 
 
 @dataclass(frozen=True)
@@ -49,10 +62,12 @@ class NetConfig(JsonConfig):
     `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width`
     is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
     zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
-    after `nearest` or `linear` interpolation. A cogan's `width` is that of its last planes, and `depth` counts its
-    doublings from 4×4 on: it is made for one size. `test_time_stochastic` is for a unet alone: its norms take
-    each picture's own moments and its dropout stays on at test, as pix2pix translates. With `global_residual`, a
-    compact net draws the change that is added to its input.
+    after `nearest` (over zeros or `reflected` edges) or `linear` interpolation. It halves `downs` times, by `convs`
+    convolutions each, and its first and last kernels are `ends` wide; `eps` is its norms', `head` how it ends
+    (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts its doublings from 4×4 on: it is
+    made for one size. `test_time_stochastic` is for a unet alone: its norms take each picture's own moments and its
+    dropout stays on at test, as pix2pix translates. With `global_residual`, a compact net draws the change that is
+    added to its input.
     """
 
     kind: GeneratorKind = "compact"
@@ -64,18 +79,27 @@ class NetConfig(JsonConfig):
     up: UpKind = "transposed"
     test_time_stochastic: bool = False
     global_residual: bool = False
+    ends: int = 7
+    downs: int = 2
+    convs: int = 1
+    eps: float = 1e-5
+    head: HeadKind = "tanh"
 
     def __post_init__(self) -> None:
-        if self.kind != "resnet" and (self.down, self.up) != ("strided", "transposed"):
-            raise UsageError(f"a {self.kind} generator has its own ways down and up", "only a resnet's can be chosen")
-        if self.kind in ("unit", "unit2017") and self.norm != "instance":
-            raise UsageError(f"a {self.kind} generator with {self.norm} norms", "its encoder has instance norms")
-        if self.kind == "cogan" and self.norm != "batch":
-            raise UsageError(f"a cogan generator with {self.norm} norms", "it has batch norms")
+        own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
+        if self.kind != "resnet" and own is not None:
+            raise UsageError(f"a {self.kind} generator has no {own} of one's choice", "only a resnet has")
+        if self.norm not in _NORMS[self.kind]:
+            raise UsageError(
+                f"a {self.kind} generator with norms {self.norm}", f"one of {', '.join(_NORMS[self.kind])}"
+            )
         if self.global_residual and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
-        if self.norm == "none" and self.kind != "compact":
-            raise UsageError(f"a {self.kind} generator without norms", "only a compact one can do without")
+        for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"a net's {name} is {getattr(self, name)}", f"choose between {low} and {high}")
+        if not self.ends % 2:
+            raise UsageError(f"kernels {self.ends} wide at a net's ends", "choose an odd number")
         if self.test_time_stochastic and self.kind != "unet":
             raise UsageError(f"a {self.kind} generator that is stochastic at test time", "only a unet can be")
         if not 1 <= self.width <= 1024:

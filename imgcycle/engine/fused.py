@@ -116,8 +116,8 @@ def fused(chain: Sequence[Stage]) -> list[AnyStage]:
 
 
 def _fits(conv: Conv, kernel: int) -> bool:
-    same = conv.weight.shape[2:] == (kernel, kernel) and conv.pad == kernel // 2
-    return same and conv.stride == 1 and conv.mode == "reflect"
+    same = conv.weight.shape[2:] == (kernel, kernel) and conv.pads == (kernel // 2, kernel // 2)
+    return same and conv.stride == 1 and conv.mode == "reflect" and conv.groups == 1
 
 
 def _doubling(conv: Conv, phased: bool) -> FusedUpsampleConv:

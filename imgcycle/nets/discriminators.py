@@ -87,7 +87,7 @@ class PlainDiscriminator(nn.Module):
         """The planes that are judged: (N, C, H, W) → (N, width × 2^(layers − 1), h, w)."""
         for module in self.convs:
             assert isinstance(module, nn.Conv2d)
-            x, pad = pad_planes(x, 1, self.mode)
+            x, pad = pad_planes(x, (1, 1), self.mode)
             x = nn.functional.conv2d(x, module.weight, module.bias, 2, pad)
             x = nn.functional.leaky_relu(x, self.slope)
         return x

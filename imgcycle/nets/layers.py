@@ -60,7 +60,7 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = T
     return nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
 
 
-def norm_module(kind: NormKind, channels: int) -> nn.Module:
+def norm_module(kind: NormKind, channels: int, eps: float = 1e-5) -> nn.Module:
     """The module holding a norm's parameters: none, an affine pair, or batch statistics as well.
 
     For the kind `none` it is an Identity, which has no stage.
@@ -68,8 +68,10 @@ def norm_module(kind: NormKind, channels: int) -> nn.Module:
     if kind == "none":
         return nn.Identity()
     if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    return nn.InstanceNorm2d(channels, affine=kind == "affine")
+        return nn.BatchNorm2d(channels, eps)
+    if kind == "layer":
+        return nn.GroupNorm(1, channels, eps)
+    return nn.InstanceNorm2d(channels, eps, affine=kind == "affine")
 
 
 class LayerNorm(nn.Module):
@@ -89,6 +91,8 @@ def norm_stage(module: nn.Module) -> Norm:
         return Norm("batch", running=module)
     if isinstance(module, LayerNorm):
         return Norm("layer", module.weight, module.bias, module.eps, unbiased=True)
+    if isinstance(module, nn.GroupNorm):
+        return Norm("layer", module.weight, module.bias, module.eps)
     assert isinstance(module, nn.InstanceNorm2d)
     return Norm("instance", module.weight, module.bias, module.eps)
 
@@ -134,7 +138,7 @@ def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) 
                 nn.init.orthogonal_(module.weight, gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.weight is not None:
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm) and module.weight is not None:
             nn.init.normal_(module.weight, 1.0, gain)
             nn.init.zeros_(module.bias)
 

@@ -1,9 +1,11 @@
-"""The generator of CycleGAN: two strided convolutions, residual blocks, two transposed convolutions.
+"""The generator of CycleGAN: two strided convolutions, residual blocks, two transposed convolutions; and its kin.
 
-Zhu et al., ICCV 2017, appendix 7.2 (after Johnson et al., ECCV 2016).
+Zhu et al., ICCV 2017, appendix 7.2 (after Johnson et al., ECCV 2016, whose own nets are of this family too).
 """
 
 from __future__ import annotations
+
+import itertools
 
 from torch import nn
 
@@ -19,15 +21,15 @@ class ResidualBlock(nn.Module):
         super().__init__()
         bias = config.norm != "batch"
         self.conv1 = conv(channels, channels, 3, bias=bias)
-        self.norm1 = norm_module(config.norm, channels)
+        self.norm1 = norm_module(config.norm, channels, config.eps)
         self.conv2 = conv(channels, channels, 3, bias=bias)
-        self.norm2 = norm_module(config.norm, channels)
+        self.norm2 = norm_module(config.norm, channels, config.eps)
 
-    def chain(self, slot: str, mode: PadMode = "reflect") -> list[Stage]:
-        """The block's stages, its identity kept in `slot`."""
+    def chain(self, slot: str, mode: PadMode = "reflect", slope: float = 0.0) -> list[Stage]:
+        """The block's stages, its identity kept in `slot`; `slope` is the activation's."""
         return [
             Save(slot),
-            *normed(self.conv1, self.norm1, 1, mode),
+            *normed(self.conv1, self.norm1, 1, mode, slope),
             Conv(self.conv2.weight, self.conv2.bias, pad=1, mode=mode),
             *norm_stages(self.norm2),
             Add(slot),
@@ -37,6 +39,8 @@ class ResidualBlock(nn.Module):
 class ResnetGenerator(Generator):
     """`depth` residual blocks at a quarter of the size, `4 × width` channels (9 blocks, 64: 11,378,179 values).
 
+    With other `config.downs` the size is halved, and the width doubled, as many times (pix2pixHD's global generator:
+    4). With two `config.convs` the one that changes the size is followed by another before the norm (CartoonGAN).
     `config.down` and `config.up` choose how sizes change. The paper's way is `strided` and `transposed`; with
     `blur` and `linear` it is CUT's antialiased generator (Park et al., ECCV 2020): a low-pass of taps 1, 2, 1 after
     the non-linearity, and up by interpolation before the convolution.
@@ -47,38 +51,58 @@ class ResnetGenerator(Generator):
         w, c, bias = config.width, config.channels, config.norm != "batch"
         self.config = config
         self.streamable = config.norm != "batch"
+        self.stride, self.min_size = 2**config.downs, 2 ** (config.downs + 1)
+        widths = [w * 2**n for n in range(config.downs + 1)]
+        levels = list(itertools.pairwise(widths))
+        twice = config.convs == 2
+        self.head = conv(c, w, config.ends, bias=bias)
+        self.head_norm = norm_module(config.norm, w, config.eps)
         stride = 1 if config.down == "blur" else 2
-        self.head = conv(c, w, 7, bias=bias)
-        self.head_norm = norm_module(config.norm, w)
-        self.down = nn.ModuleList([conv(w, 2 * w, 3, stride, bias), conv(2 * w, 4 * w, 3, stride, bias)])
-        self.down_norm = nn.ModuleList([norm_module(config.norm, 2 * w), norm_module(config.norm, 4 * w)])
-        self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
-        self.up = nn.ModuleList([_up(config, 4 * w, 2 * w), _up(config, 2 * w, w)])
-        self.up_norm = nn.ModuleList([norm_module(config.norm, 2 * w), norm_module(config.norm, w)])
-        self.tail = conv(w, c, 7)
+        self.down = nn.ModuleList([conv(i, o, 3, stride, bias) for i, o in levels])
+        self.down_second = nn.ModuleList([conv(o, o, 3, bias=bias) for _, o in levels if twice])
+        self.down_norm = nn.ModuleList([norm_module(config.norm, o, config.eps) for _, o in levels])
+        self.blocks = nn.ModuleList([ResidualBlock(widths[-1], config) for _ in range(config.depth)])
+        self.up = nn.ModuleList([_up(config, i, o) for o, i in reversed(levels)])
+        self.up_second = nn.ModuleList([conv(o, o, 3, bias=bias) for o, _ in reversed(levels) if twice])
+        self.up_norm = nn.ModuleList([norm_module(config.norm, o, config.eps) for o, _ in reversed(levels)])
+        self.tail = conv(w, c, config.ends)
 
     def chain(self) -> list[Stage]:
-        """Head, two downs, blocks, two ups, tail."""
-        chain = normed(self.head, self.head_norm, 3, "reflect")
-        for down, norm in zip(self.down, self.down_norm, strict=True):
-            chain += normed(down, norm, 1, "reflect" if self.config.down == "reflected" else "zero")
+        """Head, downs, blocks, ups, tail."""
+        edge = self.config.ends // 2
+        chain = normed(self.head, self.head_norm, edge, "reflect")
+        for level in range(self.config.downs):
+            mode: PadMode = "reflect" if self.config.down == "reflected" else "zero"
+            chain += _level(self.down, self.down_second, self.down_norm, level, mode)
             if self.config.down == "blur":
                 chain.append(Blur(taps=(1.0, 2.0, 1.0)))
         for index, block in enumerate(self.blocks):
             assert isinstance(block, ResidualBlock)
             chain += block.chain(f"block{index}")
-        for up, norm in zip(self.up, self.up_norm, strict=True):
+        for level in range(self.config.downs):
             if self.config.up != "transposed":
-                chain.append(Upsample(self.config.up))
-            chain += normed(up, norm, 1)
-        return [*chain, Conv(self.tail.weight, self.tail.bias, pad=3, mode="reflect"), Head()]
+                chain.append(Upsample("linear" if self.config.up == "linear" else "nearest"))
+            mode = "reflect" if self.config.up == "reflected" else "zero"
+            chain += _level(self.up, self.up_second, self.up_norm, level, mode)
+        return [*chain, Conv(self.tail.weight, self.tail.bias, pad=edge, mode="reflect"), Head(self.config.head)]
 
     def feature_taps(self) -> tuple[int, ...]:
-        """CUT's layers 0, 4, 8, 12, 16: pixels, both downsampling convolutions, first and fifth block."""
-        per_down = 4 if self.config.down == "blur" else 3
-        first = 3 + 2 * per_down
+        """CUT's layers 0, 4, 8, 12, 16: pixels, both downsampling convolutions, first and fifth block.
+
+        With more halvings, or fewer, the first and the last of them.
+        """
+        per_down = 2 + self.config.convs + (self.config.down == "blur")
+        first = 3 + self.config.downs * per_down
         blocks = [first + 7 * n - 1 for n in range(1, len(self.blocks) + 1)]
-        return (-1, 3, 3 + per_down, blocks[0], blocks[min(4, len(blocks) - 1)])
+        return (-1, 3, first - per_down, blocks[0], blocks[min(4, len(blocks) - 1)])
+
+
+def _level(convs: nn.ModuleList, second: nn.ModuleList, norms: nn.ModuleList, level: int, mode: PadMode) -> list[Stage]:
+    """One change of size: a convolution, perhaps another one, their norm and ReLU."""
+    stages = normed(convs[level], norms[level], 1, mode)
+    if not len(second):
+        return stages
+    return [stages[0], *normed(second[level], norms[level], 1, mode)]
 
 
 def _up(config: NetConfig, inputs: int, outputs: int) -> nn.Module:

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgcycle.config import HeadKind
+
 PadMode = Literal["zero", "reflect", "replicate"]
 INPUT = "input"
 """The slot that always holds the net's own input."""
@@ -24,13 +26,23 @@ INPUT = "input"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv:
-    """Convolution over `pad` rows and columns of `mode` padding; weight (out, in/groups, k, k)."""
+    """Convolution over `pad` rows and columns of `mode` padding; weight (out, in/groups, k, k).
+
+    `after` is the padding below and on the right where it differs from that above and on the left.
+    """
 
     weight: Tensor
     bias: Tensor | None
     stride: int = 1
     pad: int = 0
     mode: PadMode = "zero"
+    after: int | None = None
+    groups: int = 1
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Rows or columns of padding before and after."""
+        return self.pad, self.pad if self.after is None else self.after
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +115,13 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last squashing to [-1, 1], in float32 at least: near ±1 bfloat16 tells only 256 levels apart."""
+    """The last step to [-1, 1], in float32 at least: near ±1 bfloat16 tells only 256 levels apart.
+
+    `tanh` squashes, `clamp` cuts off what lies beyond. `scaled` is 150 · tanh in levels from 0 to 255, cut off, as
+    some nets after Johnson et al. (ECCV 2016) end.
+    """
+
+    kind: HeadKind = "tanh"
 
 
 Stage = Conv | ConvTranspose | Upsample | Blur | Norm | Activation | Save | Add | Head
@@ -128,8 +146,8 @@ def step(stage: Stage, x: Tensor, slots: dict[str, Tensor]) -> Tensor:  # noqa: 
     """Run one stage; `slots` is read by Add and written by Save."""
     match stage:
         case Conv():
-            x, pad = pad_planes(x, stage.pad, stage.mode)
-            return F.conv2d(x, stage.weight, stage.bias, stage.stride, pad)
+            x, pad = pad_planes(x, stage.pads, stage.mode)
+            return F.conv2d(x, stage.weight, stage.bias, stage.stride, pad, groups=stage.groups)
         case Norm():
             return _normalise(stage, x)
         case Activation():
@@ -146,7 +164,18 @@ def step(stage: Stage, x: Tensor, slots: dict[str, Tensor]) -> Tensor:  # noqa: 
         case Add():
             return x + slots[stage.slot]
         case Head():
-            return torch.tanh(widened(x))
+            return squashed(stage, widened(x))
+
+
+def squashed(head: Head, x: Tensor) -> Tensor:
+    """What a Head makes of wide planes."""
+    if head.kind == "clamp":
+        return x.clamp(-1, 1)
+    x = torch.tanh(x)
+    return x if head.kind == "tanh" else (x * _SCALED - 1).clamp(-1, 1)
+
+
+_SCALED = 150 / 127.5
 
 
 def widened(x: Tensor) -> Tensor:
@@ -154,16 +183,17 @@ def widened(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def pad_planes(x: Tensor, pad: int, mode: PadMode) -> tuple[Tensor, int]:
-    """Pad by reflection or replication; zero padding is handed on to the convolution as the second value.
+def pad_planes(x: Tensor, pads: tuple[int, int], mode: PadMode) -> tuple[Tensor, int]:
+    """Pad before and after; even zero padding is handed on to the convolution as the second value.
 
     Autocast would widen the planes to float32 for a reflection and the next convolution narrow them again,
     so it is switched off around it: copying values needs no precision.
     """
-    if mode == "zero" or pad == 0:
-        return x, pad
+    before, after = pads
+    if before == after and (mode == "zero" or not before):
+        return x, before
     with torch.autocast(x.device.type, enabled=False):
-        return F.pad(x, (pad, pad, pad, pad), mode), 0
+        return F.pad(x, (before, after, before, after), "constant" if mode == "zero" else mode), 0
 
 
 def upsample(x: Tensor, mode: Literal["nearest", "linear"]) -> Tensor:
@@ -223,8 +253,8 @@ def multiply_adds(chain: Sequence[Stage], height: int, width: int) -> int:
         match stage:
             case Conv():
                 k = stage.weight.shape[-1]
-                height = (height + 2 * stage.pad - k) // stage.stride + 1
-                width = (width + 2 * stage.pad - k) // stage.stride + 1
+                height = (height + sum(stage.pads) - k) // stage.stride + 1
+                width = (width + sum(stage.pads) - k) // stage.stride + 1
                 total += stage.weight.numel() * height * width
             case ConvTranspose():
                 total += stage.weight.numel() * height * width

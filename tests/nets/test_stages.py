@@ -6,7 +6,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, Stage, blur, run, step, upsample
+from imgcycle.nets.stages import (
+    Activation,
+    Add,
+    Conv,
+    Head,
+    Norm,
+    Save,
+    Stage,
+    blur,
+    multiply_adds,
+    run,
+    step,
+    upsample,
+)
 
 
 def test_instance_norm_is_the_textbook_one_with_biased_variance() -> None:
@@ -40,6 +53,23 @@ def test_saves_and_adds_use_slots_and_the_input_is_one() -> None:
     chain: list[Stage] = [Save("kept"), Conv(weight, None), Activation(0.1), Add("kept"), Add("input")]
     expected = F.leaky_relu(-2 * x, 0.1) + 2 * x
     assert torch.allclose(run(chain, x)[0], expected)
+
+
+def test_one_sided_padding_and_groups_are_torch_s_own() -> None:
+    x, weight, bias = torch.randn(2, 4, 7, 6), torch.randn(8, 1, 3, 3), torch.randn(8)
+    wanted = F.conv2d(F.pad(x, (0, 1, 0, 1), "reflect"), weight, bias, 2, groups=4)
+    assert torch.equal(step(Conv(weight, bias, 2, 0, "reflect", 1, 4), x, {}), wanted)
+    wanted = F.conv2d(F.pad(x, (2, 0, 2, 0)), weight, bias, groups=4)
+    assert torch.equal(step(Conv(weight, bias, 1, 2, "zero", 0, 4), x, {}), wanted)
+    assert multiply_adds([Conv(weight, bias, 2, 0, "reflect", 1, 4)], 7, 6) == 8 * 9 * 3 * 3
+
+
+def test_heads_end_in_the_range_of_a_picture() -> None:
+    x = torch.tensor([-9.0, -0.5, 0.0, 0.25, 9.0])
+    assert step(Head("clamp"), x, {}).tolist() == [-1, -0.5, 0, 0.25, 1]
+    levels = (150 * torch.tanh(x)).clamp(0, 255)
+    assert torch.allclose(step(Head("scaled"), x, {}), levels / 127.5 - 1, atol=1e-6)
+    assert step(Head("clamp"), x.bfloat16(), {}).dtype == torch.float32
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate"])

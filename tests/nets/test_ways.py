@@ -15,7 +15,7 @@ from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import Blur, Conv, Norm, step, upsample
 from tests.nets.parameters import parameter_count, parameters_of
 
-WAYS = list(itertools.product(("strided", "reflected", "blur"), ("transposed", "nearest", "linear")))
+WAYS = list(itertools.product(("strided", "reflected", "blur"), ("transposed", "nearest", "reflected", "linear")))
 
 
 @pytest.mark.parametrize(("down", "up"), WAYS)
@@ -38,6 +38,29 @@ def test_taps_fall_on_convolutions_and_block_ends_whatever_the_way() -> None:
         assert isinstance(chain[first], Conv)
         assert isinstance(chain[second], Conv)
         assert type(chain[early]).__name__ == "Add"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetConfig("whitebox", 3, 5, "none"),
+        NetConfig("animegan", 2, 5, "layer"),
+        NetConfig("resnet", 2, 5, convs=2),
+        NetConfig("resnet", 1, 5, downs=4),
+    ],
+)
+def test_its_kin_can_be_taught_too(config: NetConfig) -> None:
+    net = build_generator(config)
+    net.initialise()
+    chain, taps = net.chain(), net.feature_taps()
+    assert sorted(map(id, parameters_of(chain))) == sorted(map(id, net.parameters()))
+    assert isinstance(chain[taps[1]], Conv)
+    assert isinstance(chain[taps[2]], Conv)
+    assert list(taps) == sorted(set(taps))
+    x = torch.rand(1, 3, 32, 64)
+    assert len(net.encode(x, taps)) == 5
+    net(x).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
 
 
 def test_layer_norm_is_the_papers_formula() -> None:

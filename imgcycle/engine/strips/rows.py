@@ -21,6 +21,7 @@ from imgcycle.nets.stages import (
     Head,
     PadMode,
     Upsample,
+    squashed,
     step,
     upsample,
     widened,
@@ -39,7 +40,7 @@ def shape_after(  # noqa: PLR0911 - one return a kind of stage
     match stage:
         case Conv():
             kernel = stage.weight.shape[-1]
-            sides = [(side + 2 * stage.pad - kernel) // stage.stride + 1 for side in (height, width)]
+            sides = [(side + sum(stage.pads) - kernel) // stage.stride + 1 for side in (height, width)]
             return stage.weight.shape[0], sides[0], sides[1]
         case ConvTranspose():
             kernel = stage.weight.shape[-1]
@@ -117,10 +118,13 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
     x = window(first, last)
     match stage:
         case Conv():
-            mode: PadMode = stage.mode if stage.pad else "zero"
-            sides = 0 if mode == "zero" else stage.pad
-            rows = _bordered(stage, x, first, height, span, (sides, sides), mode)
-            return F.conv2d(rows.to(stage.weight.dtype), stage.weight, stage.bias, stage.stride, (0, stage.pad - sides))
+            before, after = stage.pads
+            # Columns of zeros are the kernel's own business where there are as many on either side.
+            inside = before if before == after and stage.mode == "zero" else 0
+            sides = (before - inside, after - inside)
+            rows = _bordered(stage, x, first, height, span, sides, stage.mode)
+            rows = rows.to(stage.weight.dtype)
+            return F.conv2d(rows, stage.weight, stage.bias, stage.stride, (0, inside), groups=stage.groups)
         case Blur():
             before, after = (len(stage.taps) - 1) // 2, len(stage.taps) // 2
             return _blurred(_bordered(stage, x, first, height, span, (before, after), stage.mode), stage)
@@ -154,7 +158,9 @@ def in_place(stage: AnyStage, x: Tensor) -> Tensor:
     """An Activation or a Head that overwrites its input (a Head's, once it is wide enough)."""
     if isinstance(stage, Activation):
         return F.leaky_relu_(x, stage.slope) if stage.slope else x.relu_()
-    return widened(x).tanh_()
+    assert isinstance(stage, Head)
+    x = widened(x)
+    return x.tanh_() if stage.kind == "tanh" else squashed(stage, x)
 
 
 def concatenated(

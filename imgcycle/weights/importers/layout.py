@@ -164,5 +164,5 @@ def put(
 def fits(pattern: str, state: State) -> bool:
     """Whether every name of a state is `pattern` followed by a parameter or buffer of a convolution or norm."""
     leaves = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
-    whole = re.compile(pattern + leaves)
+    whole = re.compile(f"(?:{pattern}){leaves}")
     return bool(state) and all(whole.fullmatch(name) for name in state)

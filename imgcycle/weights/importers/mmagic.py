@@ -8,9 +8,7 @@ of the last one around makes it one for RGB.
 from __future__ import annotations
 
 from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
-from imgcycle.weights.importers.resnets import assemble
-
-_REVERSED = [2, 1, 0]
+from imgcycle.weights.importers.resnets import assemble, in_rgb
 
 
 def _matches(state: State) -> bool:
@@ -20,14 +18,7 @@ def _matches(state: State) -> bool:
 
 def _convert(state: State, asked: Asked) -> Converted:
     made = assemble(layers_of(ordered(state, ("conv",))))
-    if not asked.wants_bgr:
-        return made
-    tensors = dict(made.tensors)
-    tensors["head.weight"] = tensors["head.weight"][:, _REVERSED]
-    tensors["tail.weight"] = tensors["tail.weight"][_REVERSED]
-    tensors["tail.bias"] = tensors["tail.bias"][_REVERSED]
-    note = "by its name it works on BGR pictures; it is turned to RGB"
-    return Converted(made.config, tensors, made.description, (*made.notes, note))
+    return in_rgb(made, "by its name it works on BGR pictures; it is turned to RGB") if asked.wants_bgr else made
 
 
 MMAGIC = TensorLayout("MMagic", _matches, _convert)

@@ -18,8 +18,12 @@ from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import kind_of_weights
 from imgcycle.weights.find import check_way
+from imgcycle.weights.importers.animegan import ANIMEGAN
+from imgcycle.weights.importers.cartoongan import CARTOONGAN
 from imgcycle.weights.importers.checkpoint import read_checkpoint
 from imgcycle.weights.importers.cut import CUT
+from imgcycle.weights.importers.fast_neural_style import FAST_NEURAL_STYLE
+from imgcycle.weights.importers.fast_style_transfer import FAST_STYLE_TRANSFER
 from imgcycle.weights.importers.layout import Asked, Converted, Direction, State, TensorLayout
 from imgcycle.weights.importers.learning_collection import LEARNING_COLLECTION
 from imgcycle.weights.importers.mmagic import MMAGIC
@@ -30,14 +34,21 @@ from imgcycle.weights.importers.search import Found, choose, search, what_else
 from imgcycle.weights.importers.tensors import brief, foreign_words
 from imgcycle.weights.importers.unet import UNET
 from imgcycle.weights.importers.unit import UNIT
+from imgcycle.weights.importers.whitebox import WHITEBOX
 from imgcycle.weights.native import check_values, digest, save_weights
 
-NAMED: tuple[TensorLayout, ...] = (OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION)
+NAMED: tuple[TensorLayout, ...] = (
+    *(OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION),
+    *(FAST_NEURAL_STYLE, FAST_STYLE_TRANSFER, CARTOONGAN, ANIMEGAN, WHITEBOX),
+)
 """Layouts told by names; only when none of them is in a file, shapes alone are tried."""
 _BRANCHES = 20
 _MOST_NAMED = 3
 _RESAVE = "only tensors are read: save them alone with torch.save(net.state_dict(), FILE) where the file is trusted"
-_KNOWN = "known are ResNet, U-Net, CUT and UNIT generators of CycleGAN's kind, official or re-implemented"
+_KNOWN = (
+    "known are ResNet, U-Net, CUT and UNIT generators of CycleGAN's kind, official or re-implemented, "
+    "fast neural style, CartoonGAN, AnimeGANv2 and White-box cartoonization"
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ def _unknown(state: State) -> str:
     """Words for tensors that are no generator: how near they come to one, or how they begin."""
     reason = next((why for why in map(near_miss, _parts(state)) if why), "")
     if reason:
-        return f"nearly a ResNet generator, but {reason}"
+        return f"nearly a generator known here, but {reason}"
     name, tensor = next(iter(state.items()))
     return f"no generator known here: {len(state)} tensors, first {name} {tuple(tensor.shape)}"
 

@@ -32,7 +32,11 @@ def _convert(state: State, _: Asked) -> Converted:
 def near_miss(state: State) -> str:
     """Why a state that begins and ends like a ResNet generator is none, or an empty string."""
     kernels = [t.shape for t in state.values() if t.dim() == 4]
-    if len(kernels) < 7 or kernels[0][1:] != (3, 7, 7) or kernels[-1][0] != 3:
+    if len(kernels) < 7 or kernels[-1][0] != 3:
+        return ""
+    if kernels[0][1:] == (3, 9, 9) == (kernels[0][1], *kernels[-1][2:]):
+        return "it is fast neural style under names of its own, and shapes do not tell the range of its values"
+    if kernels[0][1:] != (3, 7, 7):
         return ""
     try:
         _convert(state, Asked())

@@ -103,17 +103,23 @@ def what_else(state: State) -> str:
     """What a file without a generator holds, as far as its names and shapes tell; empty when they do not."""
     kernels = [t for t in state.values() if t.dim() == 4]
     words = {word for name in state for word in name.split(".")}
-    if words & {"exp_avg", "exp_avg_sq", "momentum_buffer"}:
-        return "an optimizer's state, not a net"
-    if {"head", "tail", "conv1"} <= words:
-        return "a training state of imgcycle; name its run folder instead"
-    if kernels and _is_discriminator(kernels):
-        return "a discriminator, which judges pictures and makes none"
-    if any(name.split(".")[0].startswith("mlp_") for name in state):
-        return "CUT's projection heads (netF), not its generator"
-    if {"enc", "dec"} <= words:
-        return "an encoder and a decoder, but not the two sides of a UNIT checkpoint"
-    return "" if state else "no tensors"
+    others = (
+        (words & {"exp_avg", "exp_avg_sq", "momentum_buffer"}, "an optimizer's state, not a net"),
+        ({"head", "tail", "conv1"} <= words, "a training state of imgcycle; name its run folder instead"),
+        (kernels and _is_discriminator(kernels), "a discriminator, which judges pictures and makes none"),
+        (any(w.startswith("mlp_") for w in words), "CUT's projection heads (netF), not its generator"),
+        (
+            {"model1_1", "model1_2"} <= words,
+            "pix2pixHD's local enhancer; its global generator alone (netG global) is read",
+        ),
+        (
+            {"DownBlock", "UpBlock1_1"} <= words,
+            "a U-GAT-IT generator, whose norms depend on what it finds in each picture",
+        ),
+        ({"enc", "dec"} <= words, "an encoder and a decoder, but not the two sides of a UNIT checkpoint"),
+        (not state, "no tensors"),
+    )
+    return next((said for holds, said in others if holds), "")
 
 
 def _is_discriminator(kernels: list[Tensor]) -> bool:

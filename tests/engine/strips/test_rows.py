@@ -22,6 +22,10 @@ STAGES: dict[str, Stage] = {
     "conv3 bare": Conv(weight(2, 3, 3, 3), weight(2)),
     "conv3 down": Conv(weight(2, 3, 3, 3), weight(2), 2, 1),
     "conv4 down reflect": Conv(weight(2, 3, 4, 4), weight(2), 2, 1, "reflect"),
+    "conv3 down one-sided": Conv(weight(2, 3, 3, 3), weight(2), 2, 0, "reflect", 1),
+    "conv3 down one-sided zero": Conv(weight(2, 3, 3, 3), weight(2), 2, 0, "zero", 1),
+    "conv5 more before": Conv(weight(2, 3, 5, 5), None, 1, 3, "reflect", 1),
+    "depthwise": Conv(weight(6, 1, 3, 3), weight(6), 1, 1, "reflect", groups=3),
     "transposed 3": ConvTranspose(weight(3, 2, 3, 3), weight(2)),
     "transposed 4": ConvTranspose(weight(3, 2, 4, 4), None, 2, 1, 0),
     "transposed 5": ConvTranspose(weight(3, 2, 5, 5), None, 3, 1, 2),
@@ -34,6 +38,8 @@ STAGES: dict[str, Stage] = {
     "relu": Activation(),
     "leaky": Activation(0.2),
     "head": Head(),
+    "head clamp": Head("clamp"),
+    "head scaled": Head("scaled"),
 }
 
 

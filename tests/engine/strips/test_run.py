@@ -35,6 +35,11 @@ NETS = {
     "antialiased": NetConfig("resnet", 3, 2, down="blur", up="linear"),
     "unit": NetConfig("unit", 3, 1),
     "unit 2017": NetConfig("unit2017", 3, 2),
+    "fast neural style": NetConfig("resnet", 3, 2, "affine", down="reflected", up="reflected", ends=9, head="scaled"),
+    "cartoongan": NetConfig("resnet", 2, 2, "affine", convs=2),
+    "four halvings": NetConfig("resnet", 1, 1, downs=4, head="clamp"),
+    "white box": NetConfig("whitebox", 3, 2, "none"),
+    "animegan": NetConfig("animegan", 2, 2, "layer"),
 }
 FINE = 1e-4
 """In units of tanh: an eightieth of a level of 8 bits."""

@@ -73,17 +73,18 @@ class Resnet(nn.Module):
         up: str = "transposed",
         bias: bool | None = None,
         c: int = 3,
+        downs: int = 2,
     ) -> None:
         super().__init__()
         make = NORMS[norm]
         bias = norm != "batch" if bias is None else bias
         layers = [nn.ReflectionPad2d(3), nn.Conv2d(c, w, 7, bias=bias), make(w), nn.ReLU(True)]
-        for n in (1, 2):
+        for n in (2**level for level in range(downs)):
             stride = 1 if down == "blur" else 2
             layers += [nn.Conv2d(n * w, 2 * n * w, 3, stride, 1, bias=bias), make(2 * n * w), nn.ReLU(True)]
             layers += [Blur(2 * n * w)] if down == "blur" else []
-        layers += [Block(4 * w, norm, row, bias, dropout) for _ in range(blocks)]
-        for n in (2, 1):
+        layers += [Block(2**downs * w, norm, row, bias, dropout) for _ in range(blocks)]
+        for n in (2**level for level in reversed(range(downs))):
             before, after = 2 * n * w, n * w
             if up == "transposed":
                 layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, 1, bias=bias))

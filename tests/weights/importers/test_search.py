@@ -132,7 +132,7 @@ def test_other_architectures_take_one_line(tmp_path: Path) -> None:
     )
     course = plain.Course().state_dict()
     course["grow1.weight"] = torch.rand(16, 8, 4, 4)
-    assert "nearly a ResNet generator, but grow1 is (16, 8, 4, 4)" in refusal(save(tmp_path / "four.pth", course))
+    assert "nearly a generator known here, but grow1 is (16, 8, 4, 4)" in refusal(save(tmp_path / "four.pth", course))
     odd = lively(plain.Resnet(2)).state_dict()
     del odd["model.11.conv_block.5.weight"], odd["model.11.conv_block.5.bias"]
     assert "model.12" in refusal(save(tmp_path / "odd.pth", odd))
