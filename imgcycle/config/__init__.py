@@ -19,19 +19,22 @@ from imgcycle.config.clips import ClipRequest as ClipRequest
 from imgcycle.config.clips import VideoOptions as VideoOptions
 from imgcycle.config.evaluation import EvaluateRequest as EvaluateRequest
 from imgcycle.config.json import JsonConfig as JsonConfig
-from imgcycle.config.legacy import current_net_settings, current_train_settings
+from imgcycle.config.legacy import current_train_settings
+from imgcycle.config.nets import NET_NAMES as NET_NAMES
+from imgcycle.config.nets import DiscriminatorConfig as DiscriminatorConfig
+from imgcycle.config.nets import DiscriminatorKind as DiscriminatorKind
+from imgcycle.config.nets import DownKind as DownKind
+from imgcycle.config.nets import GeneratorKind as GeneratorKind
+from imgcycle.config.nets import HeadKind as HeadKind
+from imgcycle.config.nets import NetConfig as NetConfig
+from imgcycle.config.nets import NormKind as NormKind
+from imgcycle.config.nets import UpKind as UpKind
 from imgcycle.config.pictures import ConvertOptions as ConvertOptions
 from imgcycle.config.pictures import ConvertRequest as ConvertRequest
 from imgcycle.config.pictures import PictureOptions as PictureOptions
 from imgcycle.config.program import Precision as Precision
 from imgcycle.errors import UsageError
 
-GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan", "whitebox", "animegan"]
-NormKind = Literal["instance", "affine", "batch", "layer", "none"]
-DownKind = Literal["strided", "reflected", "blur"]
-UpKind = Literal["transposed", "nearest", "reflected", "linear"]
-HeadKind = Literal["tanh", "clamp", "scaled"]
-DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
 SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
@@ -40,122 +43,6 @@ Way = Literal["A2B", "B2A"]
 FeatureLossName = Literal["vgg19"]
 Augment = Literal["colour", "translation", "cutout"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
-NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
-_NORMS: dict[GeneratorKind, tuple[NormKind, ...]] = {
-    "compact": ("instance", "affine", "batch", "none"),
-    "resnet": ("instance", "affine", "batch"),
-    "unet": ("instance", "affine", "batch"),
-    "unit": ("instance",),
-    "unit2017": ("instance",),
-    "cogan": ("batch",),
-    "whitebox": ("none",),
-    "animegan": ("layer",),
-}
-"""The norms that a generator can have, in its encoder where it has another one in its decoder."""
-_RESNET_ALONE = ("down", "up", "ends", "downs", "convs", "eps", "head")
-
-
-@dataclass(frozen=True)
-class NetConfig(JsonConfig):
-    """A generator's architecture: enough to build it with no flags.
-
-    `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width`
-    is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
-    zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
-    after `nearest` (over zeros or `reflected` edges) or `linear` interpolation. It halves `downs` times, by `convs`
-    convolutions each, and its first and last kernels are `ends` wide; `eps` is its norms', `head` how it ends
-    (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts its doublings from 4×4 on: it is
-    made for one size. `test_time_stochastic` is for a unet alone: its norms take each picture's own moments and its
-    dropout stays on at test, as pix2pix translates. With `global_residual`, a compact net draws the change that is
-    added to its input.
-    """
-
-    kind: GeneratorKind = "compact"
-    width: int = 16
-    depth: int = 6
-    norm: NormKind = "instance"
-    channels: int = 3
-    down: DownKind = "strided"
-    up: UpKind = "transposed"
-    test_time_stochastic: bool = False
-    global_residual: bool = False
-    ends: int = 7
-    downs: int = 2
-    convs: int = 1
-    eps: float = 1e-5
-    head: HeadKind = "tanh"
-
-    def __post_init__(self) -> None:
-        own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
-        if self.kind != "resnet" and own is not None:
-            raise UsageError(f"a {self.kind} generator has no {own} of one's choice", "only a resnet has")
-        if self.norm not in _NORMS[self.kind]:
-            raise UsageError(
-                f"a {self.kind} generator with norms {self.norm}", f"one of {', '.join(_NORMS[self.kind])}"
-            )
-        if self.global_residual and self.kind != "compact":
-            raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
-        for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"a net's {name} is {getattr(self, name)}", f"choose between {low} and {high}")
-        if not self.ends % 2:
-            raise UsageError(f"kernels {self.ends} wide at a net's ends", "choose an odd number")
-        if self.test_time_stochastic and self.kind != "unet":
-            raise UsageError(f"a {self.kind} generator that is stochastic at test time", "only a unet can be")
-        if not 1 <= self.width <= 1024:
-            raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
-        low, high = {"unet": (5, 64), "cogan": (2, 7)}.get(self.kind, (1, 64))
-        if not low <= self.depth <= high:
-            raise UsageError(f"a {self.kind} generator's depth is {self.depth}", f"choose between {low} and {high}")
-
-    @classmethod
-    def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        return current_net_settings(values)
-
-    @classmethod
-    def named(cls, name: str, width: int | None = None) -> NetConfig:
-        """The net behind a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
-        table = {
-            "compact": cls("compact", 16, 6, "affine"),
-            "strokes": cls("compact", 12, 4, "none", global_residual=True),
-            "resnet9": cls("resnet", 64, 9),
-            "resnet6": cls("resnet", 64, 6),
-            "unet256": cls("unet", 64, 8, "batch"),
-            "unet128": cls("unet", 64, 7, "batch"),
-        }
-        if name not in table:
-            raise UsageError(f"no net is called {name!r}", f"one of {', '.join(NET_NAMES)}")
-        return table[name] if width is None else table[name].replace(width=width)
-
-
-@dataclass(frozen=True)
-class DiscriminatorConfig(JsonConfig):
-    """A PatchGAN discriminator: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
-
-    UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
-    `scales` sizes, each half of the one before. `vgg19` is a discriminator of patches with heads on a classifier's
-    features beside it (methods/projected.py), on `layers` + 1 of its layers, these at `scales` sizes as well.
-    """
-
-    kind: DiscriminatorKind = "basic"
-    width: int = 64
-    layers: int = 3
-    norm: NormKind = "instance"
-    scales: int = 1
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.width <= 1024:
-            raise UsageError(f"a discriminator's width is {self.width}", "choose between 1 and 1024 channels")
-        if not 1 <= self.layers <= 8:
-            raise UsageError(f"a discriminator of {self.layers} layers", "choose between 1 and 8")
-        if self.kind == "vgg19" and self.layers > 4:
-            raise UsageError(f"a vgg19 discriminator of {self.layers} layers", "choose between 1 and 4")
-        most = {"multiscale": 5, "vgg19": 3}.get(self.kind, 1)
-        if not 1 <= self.scales <= most:
-            raise UsageError(
-                f"a {self.kind} discriminator at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3"
-            )
-
 
 _Config = TypeVar("_Config", bound=JsonConfig)
 
