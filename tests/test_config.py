@@ -48,8 +48,8 @@ def test_a_description_of_before_is_read_as_it_was_meant() -> None:
     [
         ({"kind": "compact", "ends": 9}, "a compact generator has no ends of one's choice"),
         ({"kind": "animegan", "norm": "layer", "head": "clamp"}, "no head of one's choice"),
-        ({"kind": "animegan"}, "animegan generator with norms instance"),
-        ({"kind": "whitebox", "norm": "layer"}, "whitebox generator with norms layer"),
+        ({"kind": "animegan"}, "animegan generator with instance norms"),
+        ({"kind": "whitebox", "norm": "layer"}, "whitebox generator with layer norms"),
         ({"kind": "resnet", "ends": 8}, "kernels 8 wide"),
         ({"kind": "resnet", "ends": 17}, "ends is 17"),
         ({"kind": "resnet", "downs": 0}, "downs is 0"),

@@ -65,10 +65,9 @@ class NetConfig(JsonConfig):
         own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
         if self.kind != "resnet" and own is not None:
             raise UsageError(f"a {self.kind} generator has no {own} of one's choice", "only a resnet has")
-        if self.norm not in _NORMS[self.kind]:
-            raise UsageError(
-                f"a {self.kind} generator with norms {self.norm}", f"one of {', '.join(_NORMS[self.kind])}"
-            )
+        if self.norm not in (norms := _NORMS[self.kind]):
+            given = "no" if self.norm == "none" else self.norm
+            raise UsageError(f"a {self.kind} generator with {given} norms", f"one of {', '.join(norms)}")
         if self.global_residual and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
         for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
