@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 
 from imgcycle.config import JsonConfig
-from imgcycle.errors import OutputError, UsageError
-from imgcycle.media.files import appending, opened, remove_leftovers, unwritten
+from imgcycle.errors import OutputError, UsageError, reported
+from imgcycle.media.files import appending, opened, remove_leftovers
 from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER, shown
 
@@ -114,19 +114,16 @@ class Ledger:
     def append(self, record: Record) -> None:
         """Add a line. OutputError when it cannot be written, UsageError as `check_state` has it."""
         line = json.dumps(record.to_dict(), sort_keys=True).encode() + b"\n"
-        try:
-            with _own_file(self.root, LEDGER) as file:
-                # Where there are no locks a line may be lost, and its result's recipe stands in for it.
-                taken(file, wait=True)
-                end = file.seek(0, os.SEEK_END)
-                if end:
-                    # A writer killed in the middle of a line must not spoil ours.
-                    file.seek(end - 1)
-                    if file.read(1) != b"\n":
-                        line = b"\n" + line
-                file.write(line)
-        except OSError as error:
-            raise unwritten(shown(self.path), error) from error
+        with reported(OutputError, f"{shown(self.path)} cannot be written"), _own_file(self.root, LEDGER) as file:
+            # Where there are no locks a line may be lost, and its result's recipe stands in for it.
+            taken(file, wait=True)
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                # A writer killed in the middle of a line must not spoil ours.
+                file.seek(end - 1)
+                if file.read(1) != b"\n":
+                    line = b"\n" + line
+            file.write(line)
         self._records[record.output] = record
 
     def _key(self, output: Path) -> str:
@@ -217,11 +214,8 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         held = []
         for root in sorted(roots):
-            try:
+            with reported(OutputError, f"{shown(root)} cannot be written to", "choose another -o"):
                 held.append(stack.enter_context(_own_file(root, LOCK)))
-            except OSError as error:
-                why = f"{shown(root)} cannot be written to: {error.strerror or error}"
-                raise OutputError(why, "choose another -o") from error
         alone = [taken(file) for file in held]
         if all(alone):
             for folder in folders:

@@ -13,9 +13,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from imgcycle.errors import ImgcycleError, OutputError, from_system
-from imgcycle.errors import is_full as is_full  # noqa: PLC0414 - for jobs
-
 Data = bytes | mmap.mmap
 """A file's bytes, or a view of them."""
 PARTIAL = ".imgcycle-"
@@ -57,11 +54,6 @@ def read_file(path: Path) -> bytes:
     """All bytes of an input file; OSError as from `opened`."""
     with opened(path) as file:
         return file.read()
-
-
-def unwritten(what: str, error: OSError) -> ImgcycleError:
-    """`what` cannot be written, and why, in one line: DiskFull where that is the reason."""
-    return from_system(OutputError, error, f"{what} cannot be written".lstrip())
 
 
 def _kind(mode: int) -> str:

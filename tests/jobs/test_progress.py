@@ -11,14 +11,12 @@ import torch
 
 from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import DiskFull, OutputError
 from imgcycle.jobs.events import Ended, Estimated, Event, Note, RowFinished
 from imgcycle.jobs.images.plan import plan
 from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Row, Task, Verdict
-from imgcycle.media.files import is_full, unwritten
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net
 
@@ -62,19 +60,6 @@ def test_a_full_disk_is_known_by_its_class_and_no_word_is_searched() -> None:
     tally = BatchProgress([task(n) for n in range(3)], 0.0, False)
     assert notes(events(tally, ["a file called No space left on device"])) == []
     assert notes(events(tally, ["whatever it says"], full=True)) == ["the disk is full: stopped with 1 to go"]
-
-
-def test_errors_of_a_full_disk() -> None:
-    for number in (errno.ENOSPC, errno.EDQUOT):
-        error = unwritten("a.jpg", OSError(number, "full up"))
-        assert type(error) is DiskFull
-        assert str(error) == "a.jpg cannot be written: full up"
-        assert is_full(error)
-        assert is_full(OSError(number, "full up"))
-    assert type(unwritten("", OSError(errno.EACCES, "denied"))) is OutputError
-    assert str(unwritten("", OSError(errno.EACCES, "denied"))) == "cannot be written: denied"
-    assert not is_full(OSError(errno.EACCES, "denied"))
-    assert not is_full(ValueError("No space left on device"))
 
 
 @pytest.mark.parametrize("step", ["image.atomic_write", "pipeline.LoadedImage"])

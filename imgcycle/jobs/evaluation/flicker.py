@@ -83,7 +83,7 @@ def _probed(path: str, *, counted: bool = False) -> Clip:
     try:
         return probe_video(Path(path), counted=counted)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+        raise error.at(shown(path)) from error
 
 
 def _blurred(frame: Floats) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgcycle.errors import InputError, UsageError
+from imgcycle.errors import InputError, UsageError, reported
 from imgcycle.jobs.evaluation.pairing import pair_up
 from imgcycle.jobs.evaluation.samples import pictures, read_ahead
 from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, LabelReport, LeftOut, Measured
@@ -79,11 +79,12 @@ def _report(known: Palette, counts: Counts, scored: int, left_out: int) -> Label
 
 
 def _palette(path: Path) -> Palette:
+    unread = f"the palette {shown(path)} cannot be read"
     try:
-        return parse_palette(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise UsageError(f"the palette {shown(path)} cannot be read: {reason}") from error
+        with reported(UsageError, unread):
+            return parse_palette(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{unread}: not text") from error
 
 
 def _counted(prediction: Path, truth: Path, known: Palette) -> Counts:
@@ -98,8 +99,7 @@ def _counted(prediction: Path, truth: Path, known: Palette) -> Counts:
 def _pixels(path: Path) -> Pixels:
     """HWC uint8 as they are in the file: labels have names for colours, not colours."""
     try:
-        return eight_bit(read_still(read_file(path)).pixels)
-    except OSError as error:
-        raise InputError(f"{shown(path)}: {error.strerror or error}") from error
+        with reported(InputError):
+            return eight_bit(read_still(read_file(path)).pixels)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+        raise error.at(shown(path)) from error

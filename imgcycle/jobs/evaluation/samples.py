@@ -127,7 +127,7 @@ def _read(path: Path, size: int) -> Pixels:
     try:
         return read_scaled(path, size)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error.message}", error.hint) from error
+        raise error.at(shown(path)) from error
 
 
 def _alike(one: Pixels, other: Pixels) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.cost import ImagePlan
 from imgcycle.jobs.images.image import (
@@ -29,7 +29,7 @@ from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.animation.writer import AnimationWriter
-from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
 
 
@@ -60,10 +60,8 @@ class MovingPicture:
         options, path = self.task.options, Path(self.task.output)
         target = target_format(self.task.output, self._animation.format)
         recipe = recipe_of(options, self.style) | {"input": self.digest}
-        try:
+        with reported(OutputError, "cannot be written"):
             file = self._stack.enter_context(atomic_write(path, times=times_of(self.source)))
-        except OSError as error:
-            raise unwritten("", error) from error
         writer = _writer(file, self._animation, target, options, recipe, translator, memory, self.plan)
         _carry(self._animation, writer, options, translator, memory, self.plan, listener, self._folder)
         self.notes = writer.notes

@@ -13,7 +13,7 @@ from pathlib import Path
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strokes import bytes_in_hand
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import InputError, UsageError
+from imgcycle.errors import InputError, UsageError, reported
 from imgcycle.jobs.budget import MemoryBudget, fixed_bytes, reduction_bytes
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Task
@@ -156,10 +156,8 @@ def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> Image
     fit `memory`; row by row is the way of the others, where pyvips is there and knows how to read them.
     """
     path = Path(task.input)
-    try:
+    with reported(InputError):
         size = path.stat().st_size
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
     if _is_raw(task):
         return ImagePlan(_RAW * size)
     facts = measure_file(path, task.options.max_pixels)
@@ -260,8 +258,7 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBu
             plan_file(task, translator, memory)
             return
         except TooSmall as error:
-            error.message = f"{shown(task.input)}: {error.message}"
-            worst = error if worst is None or error.least > worst.least else worst
+            worst = error.at(shown(task.input)) if worst is None or error.least > worst.least else worst
         except InputError:  # its row will say so
             continue
     if worst is not None:

@@ -18,7 +18,7 @@ from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.colour_rows import ColourManagedRows, PixelRows, ReducedRows
 from imgcycle.jobs.images.cost import ImagePlan, settled
@@ -27,7 +27,7 @@ from imgcycle.jobs.strokes import held_rows, in_turn
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
-from imgcycle.media.files import atomic_write, read_file, unwritten
+from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import Format
 from imgcycle.media.image.pixels import Floats, Pixels, side_by_side, without_holes
 from imgcycle.media.image.read import Still
@@ -96,10 +96,8 @@ def result_size(size: tuple[int, int], options: ResolvedOptions) -> tuple[int, i
 
 def facts_of(path: Path) -> os.stat_result:
     """What the system knows of a file; InputError when it is not there."""
-    try:
+    with reported(InputError):
         return path.stat()
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
 
 
 def times_of(source: os.stat_result) -> tuple[int, int]:
@@ -109,10 +107,8 @@ def times_of(source: os.stat_result) -> tuple[int, int]:
 
 def load_bytes(path: Path) -> bytes:
     """A file's bytes; InputError in place of the system's many ways to fail."""
-    try:
+    with reported(InputError):
         return read_file(path)
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
 
 
 def decoded(data: bytes, name: str, options: ResolvedOptions) -> Still | Animation:
@@ -273,11 +269,8 @@ class LoadedImage:
         target = target_format(self.task.output, self._prepared.format)
         data = finish(self._prepared, self._result, self.task.options, self.style, target)
         path = Path(self.task.output)
-        try:
-            with atomic_write(path, times=times_of(self.source)) as file:
-                file.write(data)
-        except OSError as error:
-            raise unwritten("", error) from error
+        with reported(OutputError, "cannot be written"), atomic_write(path, times=times_of(self.source)) as file:
+            file.write(data)
         return hashlib.sha256(data).hexdigest()
 
     def close(self) -> None:

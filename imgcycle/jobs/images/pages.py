@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from imgcycle.config import ConvertOptions
 from imgcycle.data.sampling import evenly_spaced
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.translator import Style
-from imgcycle.errors import ImgcycleError, InputError, UsageError
+from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
 from imgcycle.jobs.images.run import StyleJob
@@ -25,7 +26,7 @@ from imgcycle.jobs.recipe import recipe_of, resolve
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
-from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
 from imgcycle.media.image.read import Still, measure_file
 from imgcycle.media.image.thumbnails import Levels
@@ -274,13 +275,9 @@ def _made(of: ReportPage, viewing: Pages) -> Iterator[PageWritten]:
         yield PageWritten("sheet", os.fspath(viewing.sheet), board.count, len(data))
 
 
-@contextlib.contextmanager
-def _writing(what: str, path: Path) -> Iterator[None]:
+def _writing(what: str, path: Path) -> AbstractContextManager[None]:
     """Around the writing of a page or a sheet: OutputError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise unwritten(f"{shown(path)}: a {what}", error) from error
+    return reported(OutputError, f"{shown(path)}: a {what} cannot be written")
 
 
 class _Board:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from imgcycle.concurrency import ByteBudget, ordered_map
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import ImgcycleError
+from imgcycle.errors import ImgcycleError, OutputError, is_full, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import existing
 from imgcycle.jobs.images.animated import MovingPicture
@@ -27,7 +27,6 @@ from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.ledger import Fingerprint, Record
 from imgcycle.jobs.recipe import recipe_of
 from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, TaskResult, Verdict
-from imgcycle.media.files import is_full, unwritten
 
 
 class Picture(Protocol):
@@ -194,11 +193,9 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
 def write(task: Task, picture: Picture, style: Style) -> TaskResult:
     """Encode and write one result, whole, with its source's times; OutputError when that fails."""
     path = Path(task.output)
-    try:
+    with reported(OutputError, "cannot be written"):
         digest = picture.write()
         found = path.stat()
-    except OSError as error:
-        raise unwritten("", error) from error
     result, source = Fingerprint.of(found, digest), Fingerprint.of(picture.source, picture.digest)
     record = Record.of(Path(task.root), path, result, task.input, source, recipe_of(task.options, style))
     return TaskResult(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)

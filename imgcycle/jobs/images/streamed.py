@@ -15,7 +15,7 @@ from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.colour_rows import ColourManagedRows, ReducedRows
 from imgcycle.jobs.images.cost import ImagePlan, settled
@@ -181,7 +181,5 @@ class _FileRows:
 
 
 def _digest(path: Path) -> str:
-    try:
+    with reported(InputError):
         return file_digest(path)
-    except OSError as error:
-        raise InputError(error.strerror or str(error)) from error

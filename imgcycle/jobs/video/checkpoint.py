@@ -22,9 +22,9 @@ from typing import IO, Any, Self
 import numpy as np
 
 from imgcycle.engine.smoothing import State
-from imgcycle.errors import OutputError
+from imgcycle.errors import OutputError, reported
 from imgcycle.jobs.ledger import check_state
-from imgcycle.media.files import appending, atomic_write, remove_leftovers, unwritten, write_text
+from imgcycle.media.files import appending, atomic_write, remove_leftovers, write_text
 from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER, shown
 from imgcycle.media.video.mux import Segment
@@ -131,7 +131,7 @@ class SegmentStore:
     def add(self, closed: SegmentRecord, memory: State) -> None:
         """Note a segment that is closed, and what is remembered at its end."""
         number = len(self.closed) + 1
-        try:
+        with reported(OutputError, f"{shown(self.folder)} cannot be written"):
             if memory:
                 with atomic_write(self._memory(number)) as file:
                     np.savez(file, allow_pickle=False, **memory)
@@ -140,8 +140,6 @@ class SegmentStore:
                 self._memory(number).unlink(missing_ok=True)
             self.closed.append(closed)
             self._write()
-        except OSError as error:
-            raise unwritten(shown(self.folder), error) from error
         self._memory(number - 1).unlink(missing_ok=True)
 
     def complete(self, problems: Sequence[str]) -> None:
@@ -150,18 +148,14 @@ class SegmentStore:
         self._note()
 
     def _note(self) -> None:
-        try:
+        with reported(OutputError, f"{shown(self.folder)} cannot be written"):
             self._write()
-        except OSError as error:
-            raise unwritten(shown(self.folder), error) from error
 
     def __enter__(self) -> Self:
         check_state(self.root)
-        try:
+        with reported(OutputError, f"{shown(self.folder)} cannot be written to"):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = appending(self.folder / _LOCK)
-        except OSError as error:
-            raise OutputError(f"{shown(self.folder)} cannot be written to: {error.strerror or error}") from error
         if taken(self._lock) is False:
             self._lock.close()
             raise OutputError(f"another imgcycle is at work on {shown(self.output)}")

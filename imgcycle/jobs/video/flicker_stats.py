@@ -11,10 +11,10 @@ from typing import Any
 
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import UsageError
+from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import ClipRow, ClipTask
-from imgcycle.media.files import read_file, unwritten, write_text
+from imgcycle.media.files import read_file, write_text
 from imgcycle.media.image.pixels import Floats
 from imgcycle.media.paths import shown
 from imgcycle.metrics.flicker import Flicker
@@ -76,7 +76,5 @@ class Stats:
     @staticmethod
     def write(path: Path, clips: dict[str, Any]) -> None:
         """All clips' figures as JSON; OutputError when it cannot be written."""
-        try:
+        with reported(OutputError, f"{shown(path)} cannot be written"):
             write_text(path, json.dumps({"schema": 1, "clips": clips}, indent=2) + "\n")
-        except OSError as error:
-            raise unwritten(shown(path), error) from error

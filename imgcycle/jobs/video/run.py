@@ -13,7 +13,7 @@ from typing import Any
 from imgcycle.config import VideoOptions
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
-from imgcycle.errors import InputError, UsageError
+from imgcycle.errors import InputError, UsageError, is_full
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
@@ -32,7 +32,6 @@ from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
 from imgcycle.jobs.video.sinks import FrameSink, open_sink
 from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
-from imgcycle.media.files import is_full
 from imgcycle.media.paths import same_file, shown
 
 SEGMENT = Fraction(5)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from imgcycle._version import __version__
 from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Translator
+from imgcycle.errors import OutputError, reported
 from imgcycle.jobs.images.plan import counted
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.checkpoint import SegmentRecord, SegmentStore
@@ -24,7 +25,7 @@ from imgcycle.jobs.video.plan import metadata_for
 from imgcycle.jobs.video.sources import FrameSource
 from imgcycle.media import formats
 from imgcycle.media.animation.writer import AnimationWriter
-from imgcycle.media.files import atomic_write, unwritten
+from imgcycle.media.files import atomic_write
 from imgcycle.media.image.pixels import Pixels, side_by_side
 from imgcycle.media.image.read import Still
 from imgcycle.media.paths import shown
@@ -329,14 +330,14 @@ class AnimationSink:
     def __enter__(self) -> Self:
         target = formats.by_suffix(self.task.output)
         assert target is not None
-        with _as_output():
+        with reported(OutputError, "cannot be written"):
             file = self._stack.enter_context(atomic_write(Path(self.task.output)))
             cover = self._cover() if target is formats.PNG else None
             self._writer = AnimationWriter(file, self._animation, target, None, self._recipe, "none", cover)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with _as_output():
+        with reported(OutputError, "cannot be written"):
             self._stack.__exit__(kind, error, at)
 
     def recording(self) -> AbstractContextManager[None]:
@@ -345,7 +346,7 @@ class AnimationSink:
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
         """As the next frame."""
-        with _as_output():
+        with reported(OutputError, "cannot be written"):
             self._writer.add(self._still(frame, pixels), self._animation.delays[frame.number])
         self.frames += 1
         self.failed += stands_in
@@ -360,7 +361,7 @@ class AnimationSink:
 
     def finish(self) -> tuple[str, ...]:
         """Write what follows the frames, and let the file appear."""
-        with _as_output():
+        with reported(OutputError, "cannot be written"):
             self._writer.finish()
             self._stack.close()
         return self._writer.notes
@@ -396,15 +397,6 @@ class _Last:
 
     def close_segment(self, state: State) -> None:
         del state
-
-
-@contextmanager
-def _as_output() -> Iterator[None]:
-    """Around what writes the result: the system's errors as OutputError."""
-    try:
-        yield
-    except OSError as error:
-        raise unwritten("", error) from error
 
 
 def _size(source: FrameSource, beside: bool) -> tuple[int, int]:
