@@ -303,7 +303,7 @@ def test_a_nan_rolls_back_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_run_that_always_diverges_ends_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Session, "sound", lambda _: False)
+    monkeypatch.setattr(Session, "is_healthy", lambda _: False)
     with pytest.raises(TrainingError, match=r"diverges.*--lr"):
         train(toy_config(tmp_path), tmp_path / "run")
 
