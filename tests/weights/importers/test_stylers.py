@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
-from imgcycle.nets.layers import parameter_count
 from imgcycle.weights.importers import convert_checkpoint, import_checkpoint
 from imgcycle.weights.native import load_generator
+from tests.engine.tensors import TensorSink, TensorSource
+from tests.nets.parameters import parameter_count
 from tests.weights.importers import plain, plain_stylers
 from tests.weights.importers.plain import lively
 from tests.weights.importers.test_layouts import compared, kernels, picture, save
