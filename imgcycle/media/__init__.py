@@ -1,1 +1,1 @@
-"""Bytes to arrays and back: formats, paths, files; pictures, their codecs and metadata, animations, video."""
+"""Bytes to arrays and back: formats, paths, files; images, their codecs and metadata, animations, video."""

@@ -1,4 +1,4 @@
-"""Metadata put into finished JPEG and PNG bytes, and what ends them: the parts OpenCV's encoders leave out."""
+"""Add metadata to finished JPEG, PNG and GIF bytes, which OpenCV's encoders do not write."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _JPEG_MOST = 65533 - 2
 
 
 def jpeg_with(data: Buffer, metadata: Metadata) -> bytes:
-    """JPEG bytes with EXIF, XMP (APP1), an ICC profile (APP2), IPTC (APP13), comments, a density in its JFIF header.
+    """JPEG bytes with EXIF, XMP (APP1), an ICC profile (APP2), IPTC (APP13), comments, a resolution in its JFIF header.
 
-    A part too large for its segment (EXIF and XMP: 64 KB) is left out; profiles are split as ICC.1 annex B.4 says.
+    A part too large for its segment (EXIF and XMP: 64 KB) is left out; profiles are split as in ICC.1 annex B.4.
     """
     body = memoryview(data)[2:]
     jfif = b""
@@ -42,7 +42,7 @@ def jpeg_with(data: Buffer, metadata: Metadata) -> bytes:
     for piece in _pieces(resources, _JPEG_MOST - len(iptc.PHOTOSHOP)):
         parts.append(_segment(0xED, iptc.PHOTOSHOP + piece))
     parts += [_segment(0xFE, comment) for comment in metadata.comments]
-    # Joined once: a copy more of a file of hundreds of megabytes would be felt.
+    # Joined once: another copy of hundreds of megabytes would be noticeable.
     return b"".join([*parts, body])
 
 
@@ -55,20 +55,21 @@ def _segment(marker: int, payload: bytes) -> bytes:
 
 
 def ends_jpeg(data: bytes) -> bool:
-    """Whether bytes end as a whole JPEG does (padding allowed); OpenCV would paint a truncated one grey."""
+    """True if bytes end as a complete JPEG does (padding allowed); OpenCV would fill a truncated one with grey."""
     return data[-64:].rstrip(b"\0\n\r ").endswith(b"\xff\xd9")
 
 
 def png_chunk(kind: bytes, payload: bytes) -> bytes:
-    """One chunk, with its length and checksum."""
+    """A PNG chunk, with length and checksum."""
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
 def png_with(data: Buffer, metadata: Metadata) -> bytes:
-    """PNG bytes with eXIf, iCCP, XMP (iTXt), pHYs, statements on colour, texts, IPTC and comments (as texts), right
-    after the header chunk."""
+    """PNG bytes with eXIf, iCCP, XMP (iTXt), pHYs, colour chunks, texts, IPTC and comments (as texts), directly after
+    IHDR.
+    """
     end = len(SIGNATURE) + 25
-    # XMP first, so that a recipe is found in the first kilobytes whatever the size of the profile.
+    # XMP first, so that a recipe is within the first kilobytes whatever the size of the profile.
     extra = [png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)] if metadata.xmp else []
     if metadata.icc:
         extra.append(png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)))
@@ -87,7 +88,7 @@ def png_with(data: Buffer, metadata: Metadata) -> bytes:
 
 
 def _comment_text(comment: bytes) -> tuple[bytes, bytes]:
-    """A comment as a text chunk, of the kind that its letters need."""
+    """A comment as a text chunk, iTXt if its characters need it."""
     comment = comment.rstrip(b"\0").replace(b"\0", b" ")
     try:
         comment.decode("utf-8")
@@ -97,7 +98,7 @@ def _comment_text(comment: bytes) -> tuple[bytes, bytes]:
 
 
 def _raw_profile(datasets: bytes) -> bytes:
-    """IPTC as ImageMagick puts it into a text: a name, a length, and Photoshop's resources in hexadecimal."""
+    """IPTC in ImageMagick's text form: a name, a length, and Photoshop's resources in hexadecimal."""
     resources = iptc.as_resources(datasets)
     lines = [piece.hex().encode() for piece in _pieces(resources, 36)]
     return b"\n".join([b"", b"iptc", b"%8d" % len(resources), *lines, b""])
@@ -106,7 +107,7 @@ def _raw_profile(datasets: bytes) -> bytes:
 def gif_with(data: bytes, xmp: bytes, comments: tuple[bytes, ...] = ()) -> bytes:
     """GIF bytes with an XMP packet as an application extension (XMP Specification part 3, section 1.1.2) and comments.
 
-    The packet is not split into blocks; the 258 bytes after it lead any reader that expects blocks to their end.
+    The packet is not split into sub-blocks; the 258 bytes after it lead any reader that expects sub-blocks to its end.
     """
     end = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     packet = b"" if not xmp or b"\0" in xmp else b"\x21\xff\x0bXMP DataXMP" + xmp + XMP_TRAILER

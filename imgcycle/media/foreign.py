@@ -1,5 +1,4 @@
-"""Files that are pictures of some kind, or nothing of the kind, and that imgcycle does not read: what they are called,
-how they are known, and what to do with them."""
+"""Recognition of files that are not read, images and others: names, signatures, and advice for the user."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ _HEAD = 4096
 
 @dataclass(frozen=True)
 class UnreadFormat:
-    """One format that is not read: `3 Photoshop files` is how several of them are counted."""
+    """One format that is not read; several are counted as in `3 Photoshop files`."""
 
     name: str
     suffixes: tuple[str, ...] = ()
     marks: tuple[bytes, ...] = ()
-    """What its files begin with."""
+    """Byte signatures at the start of its files."""
     hint: str = EXPORT
     article: str = "a"
 
@@ -86,13 +85,13 @@ _STILL_BRANDS = frozenset(b"avif avis heic heix heim heis hevc hevx hevm hevs mi
 
 
 def foreign_by_suffix(path: PurePath | str) -> UnreadFormat | None:
-    """The picture format that is not read and that a file's name stands for; None for any other name."""
+    """Image format that is not read, by file suffix; None for any other name."""
     suffix = PurePath(path).suffix.lower()
     return next((kind for kind in _PICTURES if suffix in kind.suffixes), None)
 
 
 def foreign_by_content(data: Data) -> UnreadFormat | None:
-    """What bytes are that no picture could be made of, going by their beginning; None when nothing tells."""
+    """Format that is not read, by the first bytes; None if unknown."""
     head = bytes(data[:_HEAD])
     return _by_mark(head) or _by_container(head) or _by_text(head) or (_TARGA if _may_be_targa(head) else None)
 
@@ -107,7 +106,7 @@ def _by_mark(head: bytes) -> UnreadFormat | None:
 
 
 def _by_container(head: bytes) -> UnreadFormat | None:
-    """ISO/IEC 14496-12 files by their brand, RIFF files by their form."""
+    """Format of ISO/IEC 14496-12 files by their brand, of RIFF files by their form type."""
     kind, brand = head[4:8], head[8:12]
     if kind == b"ftyp" and brand not in _STILL_BRANDS:
         return _CAMERA if brand == b"crx " else _CLIP
@@ -124,7 +123,7 @@ def _by_text(head: bytes) -> UnreadFormat | None:
 
 
 def _packed(head: bytes) -> UnreadFormat:
-    """Programs that keep their drawings in a ZIP name them first (OpenDocument 1.2 part 3, section 3.3)."""
+    """Format of a ZIP archive by its first entry (OpenDocument 1.2 part 3, section 3.3)."""
     named = {b"application/x-krita": "Krita", b"image/openraster": "OpenRaster"}
     for word, name in named.items():
         if word in head[:120]:
@@ -133,7 +132,7 @@ def _packed(head: bytes) -> UnreadFormat:
 
 
 def _may_be_targa(head: bytes) -> bool:
-    """Targa has no mark at its beginning: its header has to make sense (Truevision TGA 2.0, section C.2)."""
+    """True if the header makes sense as Targa's, which has no signature (Truevision TGA 2.0, section C.2)."""
     if len(head) < 18:
         return False
     coloured, kind = head[1], head[2]

@@ -1,4 +1,4 @@
-"""The image formats imgcycle reads and writes, the names they go by, and what each can carry."""
+"""Image formats that are read and written: names, suffixes, capabilities."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import PurePath
 
 @dataclass(frozen=True)
 class Format:
-    """One file format: Pillow's name for it, its suffixes (the usual one first), and what it can hold."""
+    """One file format: Pillow's name, suffixes (the usual one first), and capabilities."""
 
     name: str
     suffixes: tuple[str, ...]
     writable: bool = True
     alpha: bool = True
     deep: bool = False
-    """True where 16 bits a channel can be written."""
+    """True if 16 bits a channel can be written."""
     lossless: bool = False
     animated: bool = False
 
@@ -34,7 +34,7 @@ MPO = Format("MPO", (".mpo",), writable=False, alpha=False)
 
 FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, TIFF, AVIF, BMP, GIF, HEIF, JPEG2000, PPM, MPO)
 CHOICES: dict[str, Format] = {"png": PNG, "jpg": JPEG, "webp": WEBP, "tiff": TIFF, "avif": AVIF}
-"""What `--format` accepts beside `same`."""
+"""Values of `--format` beside `same`."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -50,21 +50,21 @@ RAW_SUFFIXES = _words(
 
 
 def by_name(name: str) -> Format:
-    """The format Pillow calls `name`; KeyError for one imgcycle does not read."""
-    name = "BMP" if name == "DIB" else name  # the same without its file header
+    """Format by Pillow's name; KeyError if it is not read."""
+    name = "BMP" if name == "DIB" else name  # BMP without its file header
     return next((f for f in FORMATS if f.name == name), None) or _missing(name)
 
 
 def by_suffix(path: PurePath | str) -> Format | None:
-    """The format a file name's suffix stands for, in any case; None when it stands for no image."""
+    """Format by file suffix, in any case; None if it is not an image's."""
     suffix = PurePath(path).suffix.lower()
     return next((f for f in FORMATS if suffix in f.suffixes), None)
 
 
 def written_as(source: Format) -> Format:
-    """The format that `same` means for a source: itself, or for what imgcycle only reads the nearest it writes.
+    """Output format for `same`: the source's, or the nearest that can be written.
 
-    HEIC, MPO and PPM-like photographs come out as JPEG (PPM as PNG, since it is lossless, JPEG 2000 as PNG).
+    HEIC and MPO become JPEG; PPM and JPEG 2000 become PNG.
     """
     if source.writable:
         return source
@@ -85,7 +85,7 @@ _BRANDS = dict.fromkeys((b"avif", b"avis"), AVIF) | dict.fromkeys(_HEIF_BRANDS, 
 
 
 def by_content(head: bytes) -> Format | None:
-    """The format that a file's first 16 bytes are those of; None when they are those of none that is read here."""
+    """Format by the first 16 bytes of a file; None if it is not read here."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
     if head[4:8] == b"ftyp":
@@ -94,7 +94,7 @@ def by_content(head: bytes) -> Format | None:
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Whether the first 16 bytes of a file without a telling suffix are those of a format read here."""
+    """True if the first 16 bytes of a file are those of a format that is read."""
     return by_content(head) is not None
 
 

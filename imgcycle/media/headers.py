@@ -1,4 +1,4 @@
-"""What a picture's header says beside its pixels: how it lies, how it was coded, and what is known of it."""
+"""Image properties from the header and metadata: orientation, JPEG coding, and all kept metadata."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from imgcycle.media.metadata.directories import unwrapped
 from imgcycle.media.metadata.survey import Survey, survey_metadata
 
 _HEAD = 65536
-"""Bytes among which the boxes on colour are."""
+"""Bytes at the start of a file in which the boxes on colour are."""
 _PARTED = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF")
-"""Formats whose metadata are read by `media/metadata`; of the others a decoder's word is taken."""
+"""Formats whose metadata `media/metadata` reads; for others the decoder's are used."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a picture says of itself: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
+    """Metadata of an image: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
 
-    `chunks` are PNG's own statements on colour, `texts` its text chunks, `iptc` the datasets of IPTC, `comments` those
-    of JPEG and GIF. Empty bytes mean there is none. `orientation` is how the picture has to be turned, 1 (not at all)
-    to 8. `notes` name, in a line each, what could not be kept.
+    `chunks` are PNG's colour chunks, `texts` its text chunks, `iptc` the datasets of IPTC, `comments` those of JPEG and
+    GIF.
+    Empty bytes mean there is none. `orientation` is EXIF's, 1 (upright) to 8. `notes` has one line for each part that
+    could
+    not be kept.
     """
 
     exif: bytes = b""
@@ -46,14 +48,14 @@ NO_METADATA = Metadata()
 
 @dataclass(frozen=True)
 class JpegCoding:
-    """How a JPEG was made: quality on libjpeg's scale (1..100, nearest), subsampling as in `420`."""
+    """Coding of a JPEG: quality on libjpeg's scale (1..100, nearest), subsampling as in `420`."""
 
     quality: int
     subsampling: str
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as stored; of a TIFF, Pillow tells those of the upright picture."""
+    """Width and height as stored; for a TIFF, Pillow states those of the upright image."""
     if image.format != "TIFF":
         return image.size
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
@@ -61,29 +63,29 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def upright_size(image: Image.Image, orientation: int) -> tuple[int, int]:
-    """Width and height once it is turned as its orientation says."""
+    """Width and height after rotation by the EXIF orientation."""
     width, height = stored_size(image)
     return (width, height) if orientation < 5 else (height, width)
 
 
 def is_progressive(image: Image.Image) -> bool:
-    """Whether it is a JPEG whose coefficients a decoder has to keep until the last of them is read."""
+    """True for a progressive JPEG, whose decoder has to keep all coefficients until the end."""
     return image.format in ("JPEG", "MPO") and bool(image.info.get("progressive"))
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether anything in it may be transparent."""
+    """True if the image may have transparency."""
     if image.format == "TIFF":
         return layout_of(image).alpha is not None
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
-    """All that is kept of what it says of itself; `grey` tells whether its pixels have a single channel."""
+    """All metadata that are kept; `grey` is True if the pixels have a single channel."""
     found = _said(image, data)
     icc = found.icc
     if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
-        icc = b""  # the pixels have left that space
+        icc = b""  # the pixels were converted from that space
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     if image.format == "PNG":
         chunks = tuple(found.colour)
@@ -114,7 +116,7 @@ def _said(image: Image.Image, data: Data) -> Survey:
 
 
 def _told(image: Image.Image) -> Survey:
-    """What a decoder tells of formats that are not parted: AVIF, HEIC and the rare ones."""
+    """Metadata as reported by the decoder, for AVIF, HEIC and rare formats."""
     said: dict[Any, Any] = image.info
     packet = said.get("xmp") or b""
     return Survey(
@@ -125,8 +127,8 @@ def _told(image: Image.Image) -> Survey:
 
 
 def _orientation(image: Image.Image, found: Survey) -> int:
-    """As other readers have it: EXIF (TIFF: its own tag) decides, and XMP where there is no such entry at all."""
-    # The HEIF reader turns the picture itself, by the container's own property; Pillow hands AVIF's on as EXIF.
+    """Orientation as in other readers: EXIF (for TIFF its own tag) decides, XMP if there is no such entry."""
+    # The HEIF reader rotates the image itself, by the container's own property; Pillow passes AVIF's on as EXIF.
     if image.format == "HEIF":
         return 1
     stated = found.orientation if image.format == "TIFF" else exif.exif_orientation(found.exif)
@@ -148,7 +150,7 @@ def _dpi(value: object) -> int:
 
 
 def jpeg_coding(image: Image.Image) -> JpegCoding | None:
-    """How a JPEG was made; None where its tables do not tell."""
+    """Quality and subsampling of a JPEG; None if its tables do not tell."""
     tables = getattr(image, "quantization", None)
     layers = getattr(image, "layer", None)
     if not tables or 0 not in tables or not layers:

@@ -1,4 +1,4 @@
-"""One at a time: processes that would change the same thing wait for one another, or are told."""
+"""Lock files: processes that would change the same thing wait for each other, or are told."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import IO
 from imgcycle.media.files import appending
 
 _EVERY = 0.1
-"""Seconds between two looks at a lock that another process holds: a wait that Ctrl-C and SIGTERM can end."""
+"""Seconds between two attempts at a lock that another process holds; Ctrl-C and SIGTERM can end such a wait."""
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a lock file while the block runs; `waiting` is called once when another process holds it.
+    """Hold a lock file while the block runs; `waiting` is called once if another process holds it.
 
-    The system lets go of it when a process dies, however it dies. The file stays: deleting it would let two in.
-    A link in its place is not followed. Some network file systems have no locks, and there nobody waits.
-    OSError passes through.
+    The system releases the lock if the process dies. The file stays: deleting it would let two processes in. Symbolic
+    links
+    are not followed. Some network file systems have no locks; there nobody waits. OSError passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with appending(path) as file:
@@ -30,14 +30,15 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
         while busy:
             time.sleep(_EVERY)
             busy = taken(file) is False
-        yield  # closing the file lets go
+        yield  # closing the file releases the lock
 
 
 def taken(file: IO[bytes], *, shared: bool = False, wait: bool = False) -> bool | None:
-    """Take the lock on an open file, which is ours until the file is closed; False when somebody else holds it.
+    """Lock an open file until it is closed; False if another process holds the lock.
 
-    `shared` is with others who share it, in place of what was held before. With `wait` nobody comes away without it.
-    None where there are no locks: on some network file systems, and of these two kinds on Windows.
+    `shared` allows other shared holders and replaces a lock held before. With `wait` it blocks until the lock is free.
+    None
+    where locks are not supported: on some network file systems, and shared ones on Windows.
     """
     try:
         try:

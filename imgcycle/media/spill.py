@@ -1,4 +1,4 @@
-"""A temporary file for what should not lie in memory, read and written by position; it vanishes with the process."""
+"""Temporary file for data too large for memory, read and written by position; it vanishes with the process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from imgcycle.errors import OutputError, reason_of
 
 
 class SpillFile:
-    """A file without a name where the system knows such files, and elsewhere one that the system deletes.
+    """An unnamed temporary file where the system supports it, and elsewhere one that the system deletes.
 
-    `folder` is the system's for temporary files by default, `needed` bytes are claimed at once: a disk that fills up
-    after an hour is found out in the first second. By position, for the pages of a memory map would count as this
-    process's memory. OutputError, where no file can be made, or `what` cannot be written: it names the folder, and
-    ends in `hint`.
+    `folder` is by default the system's for temporary files; `needed` bytes are reserved at once, so that a full disk is
+    reported in the first second rather than after an hour. Positional access rather than a memory map, whose pages
+    would
+    count as this process's memory. OutputError if no file can be made or `what` cannot be written: it names the folder,
+    and ends in `hint`.
     """
 
     def __init__(self, folder: Path | None, needed: int, what: str, hint: str) -> None:
@@ -36,7 +37,7 @@ class SpillFile:
             raise self._failed(error, f" for {needed / 1e9:.1f} GB") from error
 
     def read_into(self, at: int, left: memoryview) -> None:
-        """Fill a view of bytes from byte `at` on."""
+        """Fill a buffer from byte `at` on."""
         while left:
             if hasattr(os, "preadv"):
                 count = os.preadv(self._file.fileno(), [left], at)
@@ -48,7 +49,7 @@ class SpillFile:
             left, at = left[count:], at + count
 
     def write(self, at: int, left: memoryview) -> None:
-        """Put bytes from byte `at` on."""
+        """Write a buffer at byte `at`."""
         try:
             while left:
                 if hasattr(os, "pwrite"):
@@ -61,7 +62,7 @@ class SpillFile:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Give the room back; safe to call twice."""
+        """Free the space; safe to call twice."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -71,5 +72,5 @@ class SpillFile:
         self.close()
 
     def _failed(self, error: OSError, room: str = "") -> OutputError:
-        # Not that every result's disk is full: TMPDIR may be another.
+        # Not DiskFull for the results: TMPDIR may be on another disk.
         return OutputError(f"{self._what} cannot be written to {self._folder}{room}: {reason_of(error)}", self._hint)

@@ -1,4 +1,4 @@
-"""Animated PNG: its chunks read and written, frames composed as viewers do (PNG Specification, third edition)."""
+"""Animated PNG: reading and writing of chunks, frames composed as viewers do (PNG Specification, third edition)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from imgcycle.media.image.read import Still, read_still
 from imgcycle.media.metadata.png import SIGNATURE
 
 _WITHOUT_DELAY = 100
-"""What a denominator of 0 stands for."""
+"""Denominator used where a frame's delay has denominator 0 (PNG Specification, fcTL)."""
 _BACKGROUND, _PREVIOUS = 1, 2
 _OVER = 1
 _CONTROL = ">IIIIIHHBB"
@@ -30,7 +30,7 @@ _CONTROL = ">IIIIIHHBB"
 
 @dataclass
 class PngFrame:
-    """One frame: where it lies, seconds shown, how it is laid and taken away, its compressed rows as they came."""
+    """One frame: box on the canvas, delay (seconds), disposal and blending, and its compressed rows as stored."""
 
     box: Box
     delay: Fraction
@@ -40,16 +40,16 @@ class PngFrame:
     sound: bool = True
 
     def add(self, rows: bytes, sound: bool) -> None:
-        """More of its rows, and whether they are what was written."""
+        """Append compressed rows; `sound` tells whether their checksum was right."""
         self.rows.append(rows)
         self.sound &= sound
 
 
 @dataclass(frozen=True)
 class Apng:
-    """The chunks of an animated PNG: its header, its palette and transparency, plays (0: for ever), frames.
+    """The chunks of an animated PNG: header, palette and transparency, number of plays (0: for ever), frames.
 
-    `promised` is the number of frames that it claims; `cover` tells that its own picture is none of them.
+    `promised` is the number of frames that acTL states; `cover` is True if the default image is not a frame.
     """
 
     header: bytes
@@ -61,12 +61,12 @@ class Apng:
 
     @property
     def deep(self) -> bool:
-        """Whether it has 16 bits a channel."""
+        """True for 16 bits a channel."""
         return self.header[8] == 16
 
     @property
     def may_be_clear(self) -> bool:
-        """Whether any frame can show nothing somewhere."""
+        """True if any frame can have transparent pixels."""
         first = self.frames[0]
         taken = any(frame.disposal == _BACKGROUND for frame in self.frames) or first.disposal == _PREVIOUS
         covered = first.box == Box(0, 0, *struct.unpack_from(">II", self.header))
@@ -74,7 +74,7 @@ class Apng:
 
 
 def parse_apng(data: bytes) -> Apng | None:
-    """Read the chunks; None for a PNG that is no animation. What ends early is read as far as it goes.
+    """Read the chunks; None for a PNG without animation. A truncated file is read as far as it goes.
 
     InputError for frames out of order or outside the canvas.
     """
@@ -108,7 +108,7 @@ def parse_apng(data: bytes) -> Apng | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind, content and whether the checksum is right, up to the last one."""
+    """Yield type, content and checksum validity of each chunk."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -126,7 +126,7 @@ def _frame(body: bytes, sound: bool) -> PngFrame:
 
 
 def compose_apng(found: Apng, width: int, height: int) -> Iterator[tuple[Pixels, Pixels | None]]:
-    """Pixels and alpha of each frame on a canvas of that size; InputError for one that is damaged or missing."""
+    """Yield pixels (H, W, 3) and alpha (H, W) or None of each composed frame; InputError for a damaged one."""
     canvas = Canvas(width, height, found.deep)
     for number, frame in enumerate(found.frames):
         box, disposal = frame.box, frame.disposal
@@ -152,16 +152,17 @@ def compose_apng(found: Apng, width: int, height: int) -> Iterator[tuple[Pixels,
 
 
 def _alone(found: Apng, frame: PngFrame) -> bytes:
-    """A frame as a PNG of its own."""
+    """A frame as a PNG file of its own."""
     header = struct.pack(">II", frame.box.width, frame.box.height) + found.header[8:]
     rows = b"".join(png_chunk(b"IDAT", part) for part in frame.rows)
     return SIGNATURE + png_chunk(b"IHDR", header) + found.colours + rows + png_chunk(b"IEND", b"")
 
 
 class ApngWriter:
-    """Frames in order into a seekable file, exact in pixels and as far as 16 bits go in time; see `animation_writer`.
+    """Writes frames in order to a seekable file: pixels exactly, delays as exactly as 16 bits allow; see
+    `animation_writer`.
 
-    `cover` is shown by programs that know no animation, and is no frame.
+    `cover` is the default image, shown by programs without APNG support; it is not a frame.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class ApngWriter:
         self._covered = cover is not None
 
     def add(self, still: Still, delay: Fraction) -> None:
-        """The next frame, shown so many seconds. Only what changed since the one before is written."""
+        """Append a frame shown for `delay` seconds. Only the part that changed is written."""
         values = self._values(still)
         box = Box(0, 0, still.size[0], still.size[1])
         if self._last is not None:
@@ -207,7 +208,7 @@ class ApngWriter:
         self._frames += 1
 
     def finish(self) -> None:
-        """End the file, and say at its head how many frames there are."""
+        """End the file and write the number of frames into its header."""
         self._file.write(png_chunk(b"IEND", b""))
         self._file.seek(self._control)
         self._file.write(png_chunk(b"acTL", struct.pack(">II", self._frames, self._plays)))
@@ -215,7 +216,7 @@ class ApngWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines on what the format could not hold so far."""
+        """One line for each thing that the format could not store so far."""
         return () if self._exact else ("delays are rounded to fractions of 16 bits, which is what the format holds",)
 
     def _values(self, still: Still) -> Pixels:
@@ -225,7 +226,7 @@ class ApngWriter:
         return pixels
 
     def _rows(self, values: Pixels) -> list[bytes]:
-        """The compressed rows of a picture, in pieces."""
+        """Compressed rows of an image, as the contents of IDAT or fdAT chunks."""
         order = cv2.COLOR_RGBA2BGRA if self._alpha else cv2.COLOR_RGB2BGR
         flags = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
         done, data = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(values), order), flags)

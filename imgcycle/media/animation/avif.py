@@ -1,5 +1,4 @@
-"""AVIF image sequences: what their boxes say of time (ISO/IEC 14496-12), and sequences written; libavif does the
-pixels."""
+"""AVIF image sequences: timing from their boxes (ISO/IEC 14496-12), and writing; libavif codes the pixels."""
 
 from __future__ import annotations
 
@@ -29,16 +28,16 @@ _PICTURES = b"pict"
 
 @dataclass(frozen=True)
 class AvifSequence:
-    """Seconds that each frame is shown, and how often all of them are (0: for ever)."""
+    """Delay of each frame in seconds, and the number of plays (0: for ever)."""
 
     delays: tuple[Fraction, ...]
     plays: int
 
 
 def parse_avif(data: bytes) -> AvifSequence | None:
-    """What the track of pictures says; None where there is none.
+    """Timing of the sequence in the picture track; None for a still.
 
-    A track without an edit list says nothing of repetition, and viewers repeat it for ever.
+    A track without an edit list states no repetition, and viewers repeat it for ever.
     """
     for track in _all(data, [range(len(data))], b"moov", b"trak"):
         if not any(data[at.start + 8 : at.start + 12] == _PICTURES for at in _all(data, [track], b"mdia", b"hdlr")):
@@ -67,29 +66,30 @@ def _plays(data: bytes, track: range) -> int:
 
 
 def _long(data: bytes, box: int, wide: int, narrow: int) -> int:
-    """A field of 64 bits in version 1 of a box, of 32 in version 0, each at its own place."""
+    """An integer field: 64 bits at offset `wide` in version 1 of a box, 32 bits at `narrow` in version 0."""
     kind, at = (">Q", wide) if data[box] else (">I", narrow)
     return int(struct.unpack_from(kind, data, box + at)[0])
 
 
 def _all(data: bytes, within: list[range], *path: bytes) -> list[range]:
-    """The contents of all boxes of a path."""
+    """Contents of all boxes at a path of box types."""
     for name in path:
         within = [inner for outer in within for kind, inner in boxes(data, outer.start, outer.stop) if kind == name]
     return within
 
 
 def compose_avif(image: Image.Image, count: int) -> Iterator[tuple[Pixels, Pixels | None]]:
-    """Pixels and alpha of each frame."""
+    """Yield pixels (H, W, 3) and alpha (H, W) or None of each frame."""
     for number in range(count):
         image.seek(number)
         yield split_alpha(np.asarray(image.convert("RGBA")))
 
 
 class AvifWriter:
-    """Frames in order into a file, which is written when all are there; see `animation_writer`.
+    """Collects frames in order and writes the file when it is finished; see `animation_writer`.
 
-    `delays` are those to come: where one clock counts all of them they are exact. `options` are Pillow's.
+    `delays` are those of all frames to come: where one clock rate fits all of them, timing is exact. `options` are
+    Pillow's.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class AvifWriter:
         self._ticks, self._sum, self._least = Ticks(grid), 0, True
         codec, advanced = options.get("codec", "auto"), tuple(options.get("advanced", {}).items()) or None
         if codec == "aom":
-            # A sequence's frames lean on each other, and a rate would be kept to rather than the level.
+            # Frames of a sequence are predicted from each other, and a rate would be honoured rather than the level.
             advanced = (*(advanced or ()), ("alpha:end-usage", "q"))
         coded = (options["subsampling"], options["quality"], options["speed"], 1, codec, "full", 0, 0, False, True)
         blocks = (metadata.icc, b"Exif\0\0" + metadata.exif if metadata.exif else b"", 1, metadata.xmp)
         self._encoder = _avif.AvifEncoder(size, *coded, *blocks, advanced)
 
     def add(self, still: Still, delay: Fraction) -> None:
-        """The next frame, shown so many seconds; the shortest there is where it is none."""
+        """Append a frame shown for `delay` seconds; a delay of 0 becomes the shortest possible."""
         values: Pixels = eight_bit(still.pixels)
         if self._alpha:
             values = with_alpha(values, None if still.alpha is None else eight_bit(still.alpha))
@@ -130,7 +130,7 @@ class AvifWriter:
         self._encoder.add(values.tobytes(), ticks, self._size, "RGBA" if self._alpha else "RGB", False)
 
     def finish(self) -> None:
-        """Write the file, with the clock and the plays that libavif was not told of."""
+        """Write the file, with the time scale and the edit list that libavif does not write."""
         made = self._encoder.finish()
         if made is None:
             raise OutputError("libavif could not write this AVIF")
@@ -153,6 +153,6 @@ class AvifWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines on what the format could not hold so far."""
+        """One line for each thing that the format could not store so far."""
         none = None if self._least else "AVIF has no frames without a delay: they are given the shortest"
         return tuple(note for note in (self._ticks.note, none) if note)

@@ -1,4 +1,4 @@
-"""The picture that frames are drawn on, one over the other, and what of it changes from one to the next."""
+"""The canvas that frames are composed on, and the area that changes from one frame to the next."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ class Box:
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """Its rows and columns in an array."""
+        """Row and column slices of the box in an array."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
     def within(self, width: int, height: int) -> Box:
-        """What of it lies on a canvas of that size; a box of no pixels where nothing does."""
+        """The box clipped to a canvas of `width` × `height`; empty where they do not overlap."""
         left, top = min(self.left, width), min(self.top, height)
         return Box(left, top, min(self.width, width - left), min(self.height, height - top))
 
 
 class Canvas:
-    """(H, W, 4) of uint8 or uint16, clear at first; frames are drawn on it and disposed of as their file says."""
+    """RGBA canvas (H, W, 4), uint8 or uint16, transparent at first."""
 
     def __init__(self, width: int, height: int, deep: bool = False) -> None:
         self.values = cast(Pixels, np.zeros((height, width, 4), np.uint16 if deep else np.uint8))
         self._saved: Pixels | None = None
 
     def save(self, box: Box) -> None:
-        """Keep what is in a box, to be put back."""
+        """Remember the content of a box for `restore`."""
         self._saved = self.values[box.place].copy()
 
     def restore(self, box: Box) -> None:
-        """What was in the box when it was saved."""
+        """Put back the content of a box that `save` remembered."""
         assert self._saved is not None
         self.values[box.place] = self._saved
 
     def clear(self, box: Box) -> None:
-        """Make a box clear."""
+        """Make a box transparent."""
         self.values[box.place] = 0
 
     def composite(self, box: Box, frame: Pixels) -> None:
-        """Compose (h, w, 4) over what is there (PNG Specification, section 13.16: alpha is not premultiplied)."""
+        """Draw (h, w, 4) over the canvas (PNG Specification, section 13.16: alpha is not premultiplied)."""
         most = float(np.iinfo(self.values.dtype).max)
         target = self.values[box.place]
         for top in range(0, box.height, _BAND):
@@ -67,12 +67,12 @@ class Canvas:
 
     @property
     def shown(self) -> tuple[Pixels, Pixels | None]:
-        """Copies of pixels (H, W, 3) and alpha (H, W), None where all is opaque."""
+        """Copies of the pixels (H, W, 3) and the alpha (H, W), None where everything is opaque."""
         return split_alpha(self.values)
 
 
 def split_alpha(values: Pixels) -> tuple[Pixels, Pixels | None]:
-    """Copies of pixels (H, W, 3) and alpha (H, W) of (H, W, 4); no alpha where all is opaque."""
+    """Copies of pixels (H, W, 3) and alpha (H, W) of (H, W, 4); None for alpha where everything is opaque."""
     alpha = values[..., 3]
     opaque = bool((alpha == np.iinfo(alpha.dtype).max).all())
     return values[..., :3].copy(), None if opaque else alpha.copy()
@@ -86,7 +86,7 @@ def with_alpha(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 
 
 def box_of(mask: npt.NDArray[np.bool_], even: bool = False) -> Box:
-    """The smallest box around what is True, one pixel where nothing is; `even` makes its place a multiple of two."""
+    """Smallest box around the True values, one pixel if there are none; `even` makes its corner even."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return Box(0, 0, 1, 1)

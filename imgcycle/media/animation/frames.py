@@ -1,4 +1,4 @@
-"""Animated GIF, WebP, PNG and AVIF: every frame as a picture of its own, with its time, one after another."""
+"""Animated GIF, WebP, PNG and AVIF: frames decoded one after another, each with its delay."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Composed = Iterator[tuple[Pixels, Pixels | None]]
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """A picture that moves, decoded frame by frame as it is asked for.
+    """An animated image, whose frames are decoded when they are asked for.
 
-    `size` is width and height, upright; `delays` are the seconds that each frame is shown, as the file says; `plays`
-    how often all of them, 0 for ever. `alpha` tells that a frame may be clear somewhere, `deep` that pixels are
-    uint16. `like` is a still of one pixel with everything else that is true of every frame. `cover` is the picture
-    that an APNG shows to programs which know no animation, where it is none of the frames.
+    `size` is width and height, upright; `delays` are in seconds as the file states them; `plays` is the number of
+    plays, 0 for ever. `alpha` is True if a frame may have transparent pixels, `deep` if pixels are uint16. `like` is a
+    still of one pixel with all properties that the frames share. `cover` is the default image of an APNG where it is
+    not one of the frames.
     """
 
     size: tuple[int, int]
@@ -45,12 +45,12 @@ class Animation:
 
     @property
     def format(self) -> Format:
-        """What the file was."""
+        """Format of the file."""
         return self.like.format
 
     @cached_property
     def starts(self) -> tuple[Fraction, ...]:
-        """The second at which viewers show each frame, and that at which the last one ends."""
+        """Time (seconds) at which viewers show each frame, and the end of the last one."""
         at, found = Fraction(0), [Fraction(0)]
         for delay in self.delays:
             at += shown_time(delay)
@@ -58,14 +58,14 @@ class Animation:
         return tuple(found)
 
     def span(self, start: Fraction | None, end: Fraction | None) -> range:
-        """The numbers of the frames that begin between two moments (seconds), as viewers show them."""
+        """Numbers of the frames that begin between two times (seconds), as viewers show them."""
         found = [
             n for n, at in enumerate(self.starts[:-1]) if (start is None or at >= start) and (end is None or at < end)
         ]
         return range(found[0], found[-1] + 1) if found else range(0)
 
     def frames(self) -> Iterator[Still]:
-        """Each frame composed in full, upright; InputError says which one cannot be decoded."""
+        """Yield each frame composed in full, upright; InputError names the frame that cannot be decoded."""
         composed, count = self.compose(), len(self.delays)
         for number in range(1, count + 1):
             try:
@@ -77,9 +77,9 @@ class Animation:
 
 
 def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation:
-    """A still, or an animation when the bytes hold one (MPO and the like count as stills).
+    """Read a still, or an animation if the file holds one (files of several pictures, such as MPO, count as stills).
 
-    `max_pixels` bounds each frame. InputError as for `read_still`, and for an animation that ends early.
+    `max_pixels` bounds each frame. InputError as for `read_still`, and for an animation that is truncated.
     """
     first = read_still(data, max_pixels)
     with in_one_line(data):

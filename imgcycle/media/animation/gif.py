@@ -1,4 +1,4 @@
-"""Animated GIF: its blocks read and written, frames composed as viewers do (GIF89a Specification)."""
+"""Animated GIF: reading and writing of blocks, frames composed as viewers do (GIF89a Specification)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _GREYS = bytes(level for level in range(256) for _ in range(3))
 _KEEP, _CLEAR = 1, 2
 _PREVIOUS = (3, 4)
-"""Disposal 4 is what some encoders wrote for 3, and viewers take it so."""
+"""Disposal 4 was written for 3 by some encoders, and viewers treat it alike."""
 Indices = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class GifFrame:
-    """One image of a GIF: where it lies, its own palette, its codes, and what the block before it says."""
+    """One image of a GIF: its box, its own palette, its LZW data, and the fields of its graphic control extension."""
 
     box: Box
     interlaced: bool
@@ -46,22 +46,22 @@ class GifFrame:
 
 @dataclass(frozen=True)
 class Gif:
-    """The blocks of a GIF: its palette, its images in order, how often it plays (0: for ever)."""
+    """The blocks of a GIF: global palette, images in order, number of plays (0: for ever)."""
 
     palette: bytes | None
     frames: tuple[GifFrame, ...]
     plays: int
     cut: bool = False
-    """Whether the file ends where another image had begun."""
+    """True if the file ends within an image block."""
 
     @property
     def delays(self) -> tuple[Fraction, ...]:
-        """Seconds that each frame is shown, as written."""
+        """Delay of each frame in seconds, as written."""
         return tuple(Fraction(frame.delay, 100) for frame in self.frames)
 
 
 def parse_gif(data: bytes) -> Gif:
-    """Read the blocks; what ends early is read as far as it goes, and its last frame is not `complete`.
+    """Read the blocks; of a truncated file as far as it goes, where the last frame is not `complete`.
 
     Repetitions n in a loop extension mean n + 1 plays, 0 for ever; without one it plays once.
     """
@@ -97,12 +97,12 @@ def parse_gif(data: bytes) -> Gif:
             _, at, complete = _blocks(data, begins + 1)
             frames.append(GifFrame(Box(*place), bool(flags & 0x40), table, data[begins:at], complete, *control))
             control, begun = nothing, False
-        # Anything else belongs to no block, and readers pass it over.
+        # Bytes outside any block are skipped, as other readers do.
     return Gif(palette, tuple(frames), plays, begun and at >= len(data))
 
 
 def _blocks(data: bytes, at: int) -> tuple[list[bytes], int, bool]:
-    """Sub-blocks up to the empty one: their contents, where they end, whether the end was there."""
+    """Contents of the sub-blocks up to the terminator, the offset after them, and whether the terminator was found."""
     found: list[bytes] = []
     while at < len(data):
         size = data[at]
@@ -114,15 +114,15 @@ def _blocks(data: bytes, at: int) -> tuple[list[bytes], int, bool]:
 
 
 def may_be_clear(gif: Gif, width: int, height: int) -> bool:
-    """Whether any frame can show nothing somewhere."""
+    """True if any frame can have transparent pixels."""
     covered = gif.frames[0].box.within(width, height) == Box(0, 0, width, height)
     return not covered or any(frame.clear is not None or frame.disposal == _CLEAR for frame in gif.frames)
 
 
 def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[tuple[Pixels, Pixels | None]]:
-    """Pixels and alpha of each frame, on a canvas of that size that is clear at first.
+    """Yield pixels (H, W, 3) and alpha (H, W) or None of each frame, on a canvas that is transparent at first.
 
-    InputError for a frame that was cut off or is larger than `max_pixels`; else what the decoder raises.
+    InputError for a frame that is truncated or larger than `max_pixels`; otherwise whatever the decoder raises.
     """
     canvas = Canvas(width, height)
     for number, frame in enumerate(gif.frames):
@@ -131,7 +131,7 @@ def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[
         if frame.box.width * frame.box.height > max_pixels:
             raise InputError(f"{frame.box.width}×{frame.box.height} pixels", f"raise --max-pixels {max_pixels}")
         box = frame.box.within(width, height)
-        # Before the first frame nothing was there, and as other readers do an opaque one is left where it is.
+        # There is nothing to restore before the first frame, and as in other readers an opaque one is left in place.
         goes_back = frame.disposal in _PREVIOUS and (number > 0 or frame.clear is not None)
         if goes_back:
             canvas.save(box)
@@ -154,7 +154,7 @@ def _draw(canvas: Canvas, box: Box, frame: GifFrame, shared: bytes | None) -> No
 
 
 def _indices(frame: GifFrame) -> Indices:
-    """Its pixels as they were coded: Pillow undoes the compression of a GIF made of this image alone."""
+    """Palette indices of a frame, decompressed by Pillow from a GIF of this image alone."""
     width, height = frame.box.width, frame.box.height
     head = struct.pack("<6sHHBBB", b"GIF89a", width, height, 0xF7, 0, 0) + _GREYS
     place = struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0x40 if frame.interlaced else 0)
@@ -169,7 +169,7 @@ def _codes(indices: Indices) -> bytes:
 
 
 class GifWriter:
-    """Frames in order into a seekable file, each with its own palette; see `animation_writer`."""
+    """Writes frames in order to a seekable file, each with its own palette; see `animation_writer`."""
 
     def __init__(self, file: IO[bytes], width: int, height: int, plays: int, metadata: Metadata) -> None:
         self._file, self._ticks = file, Ticks(GIF_GRID)
@@ -182,7 +182,7 @@ class GifWriter:
             file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0")
 
     def add(self, still: Still, delay: Fraction) -> None:
-        """The next frame, shown so many seconds. What did not change since the one before is left as it is."""
+        """Append a frame shown for `delay` seconds. Pixels that did not change are not written again."""
         pixels, visible = eight_bit(still.pixels), None
         if still.alpha is not None:
             alpha = eight_bit(still.alpha)
@@ -191,7 +191,7 @@ class GifWriter:
         now = _Written(pixels, visible, self._file.tell(), self._ticks.of(delay))
         before = self._last
         if before is not None and before.vanishes(now):
-            # A pixel becomes clear only when the whole frame before it is taken away.
+            # A pixel becomes transparent only when the whole frame before it is disposed of.
             if not before.whole:
                 self._file.seek(before.at)
                 self._file.truncate()
@@ -215,7 +215,7 @@ class GifWriter:
             box = self._window(frame.pixels, drawn) or box
         frame.whole = before is None
         found = indexed(frame.pixels[box.place], None if drawn is None else drawn[box.place])
-        # Some readers fill what a frame leaves free, or what is taken away, by its transparent index.
+        # Some readers fill uncovered and disposed areas with the transparent index.
         frame.spare = found.clear is not None or len(found.palette) < 768
         clear = 255 if found.clear is None else found.clear
         flags = disposal << 2 | (frame.spare and (found.clear is not None or disposal == _CLEAR or box != whole))
@@ -226,26 +226,27 @@ class GifWriter:
 
     @staticmethod
     def _window(pixels: npt.NDArray[np.uint8], drawn: npt.NDArray[np.bool_]) -> Box | None:
-        """The rectangle that is all that is seen, where its 256 colours leave no index for what lies around."""
+        """Bounding box of the drawn pixels, where they use 256 colours and no index is left for transparency; else
+        None.
+        """
         seen = box_of(drawn)
         return seen if bool(drawn[seen.place].all()) and has_all_colours(pixels[seen.place]) else None
 
     def finish(self) -> None:
-        """End the file."""
         self._file.write(b";")
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines on what the format could not hold so far."""
+        """One line for each thing that the format could not store so far."""
         half = "GIF knows no half transparency: each pixel is opaque or clear" if self._halves else None
         return tuple(note for note in (self._ticks.note, half) if note)
 
 
 @dataclass
 class _Written:
-    """A frame in the file: what it was to show (no `visible`: everything), where it begins, how long it lasts.
+    """A frame in the file: its pixels, its mask `visible` (None: all), its offset and its start time.
 
-    `whole`: it draws all that is seen; `spare`: no colour has its transparent index.
+    `whole`: it draws everything that is visible; `spare`: its transparent index is not used for a colour.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -256,13 +257,13 @@ class _Written:
     spare: bool = True
 
     def vanishes(self, after: _Written) -> bool:
-        """Whether anything that is seen here is clear in the next frame."""
+        """True if a visible pixel is transparent in the next frame."""
         if after.visible is None:
             return False
         return bool((~after.visible).any() if self.visible is None else (self.visible & ~after.visible).any())
 
     def differs(self, before: _Written) -> npt.NDArray[np.bool_]:
-        """Where something else is seen than before, and seen at all."""
+        """Mask (H, W) of the visible pixels that differ from the frame before."""
         changed: npt.NDArray[np.bool_] = (self.pixels != before.pixels).any(2)
         if before.visible is not None:
             changed |= ~before.visible

@@ -1,4 +1,4 @@
-"""How long frames are shown and how often an animation plays, in what each format can write."""
+"""Frame delays and numbers of plays, rounded to what each format can store."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _INSTANT = Fraction(1, 100)
-"""Viewers show delays up to this many seconds as `_COMMON`, in every format."""
+"""Viewers replace delays up to this many seconds by `_COMMON`, in every format."""
 _COMMON = Fraction(1, 10)
 _SHORT = 0xFFFF
 _PNG_PLAYS = 2**31 - 1
 
 
 def shown_time(delay: Fraction) -> Fraction:
-    """The seconds that viewers show a frame whose file says `delay`: too short ones count as a tenth."""
+    """Seconds that viewers show a frame of `delay` seconds: delays that are too short count as a tenth."""
     return _COMMON if delay <= _INSTANT else delay
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The delays a format can write: multiples of `unit` seconds up to `most` of them."""
+    """The delays a format can store: multiples of `unit` seconds, at most `most` of them."""
 
     unit: Fraction
     most: int
@@ -27,7 +27,7 @@ class Grid:
 
     @property
     def least(self) -> int:
-        """The fewest units that viewers do not take for too short."""
+        """Smallest number of units that viewers do not replace as too short."""
         return int(_INSTANT / self.unit) + 1
 
 
@@ -37,20 +37,22 @@ AVIF_GRID = Grid(Fraction(1, 1000), 2**31 - 1, "thousandths of a second")
 
 
 class Ticks:
-    """Delays in units of a grid, one after another: exact where they can be, else so that the sum stays right."""
+    """Delays in units of a grid, one after another: exact where possible, otherwise rounded with the error carried
+    over.
+    """
 
     def __init__(self, grid: Grid) -> None:
         self._grid, self._owed = grid, Fraction(0)
         self.exact = True
-        """Whether all delays so far could be written as they are."""
+        """True while all delays could be stored exactly."""
 
     def of(self, delay: Fraction) -> int:
-        """The units that the next frame is shown."""
+        """Units for the next frame's delay (seconds)."""
         wanted = delay / self._grid.unit
         if wanted.denominator == 1 and wanted <= self._grid.most:
             return int(wanted)
         self.exact = False
-        # A frame that was long enough to be seen must not become one that viewers show ten times as long.
+        # A frame that was long enough to be shown as written must not become one that viewers slow down tenfold.
         least = 0 if delay <= _INSTANT else self._grid.least
         units = min(max(round(wanted + self._owed), least), self._grid.most)
         self._owed += wanted - units
@@ -58,7 +60,7 @@ class Ticks:
 
     @property
     def note(self) -> str | None:
-        """A line on what could not be written; None where nothing is lost."""
+        """One line on delays that were rounded; None if none were."""
         return None if self.exact else f"delays are rounded to {self._grid.words}, which is what the format holds"
 
 
@@ -73,15 +75,15 @@ def png_delay(delay: Fraction) -> tuple[int, int]:
 
 
 def gif_loop(plays: int) -> int | None:
-    """What GIF's loop extension says of so many plays: repetitions, 0 for ever; None where there must be none."""
+    """Value of GIF's loop extension for a number of plays (0: for ever); None where there must be no extension."""
     return None if plays == 1 else 0 if plays == 0 else min(plays - 1, _SHORT)
 
 
 def webp_loop(plays: int) -> int:
-    """What WebP's header says of so many plays: their number, 0 for ever."""
+    """Value of WebP's loop count field for a number of plays (0: for ever)."""
     return min(plays, _SHORT)
 
 
 def png_loop(plays: int) -> int:
-    """What APNG's header says of so many plays: their number, 0 for ever."""
+    """Value of APNG's num_plays field for a number of plays (0: for ever)."""
     return min(plays, _PNG_PLAYS)

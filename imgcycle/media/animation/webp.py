@@ -1,4 +1,4 @@
-"""Animated WebP: what its chunks say of time, and its chunks written (RFC 9649); libwebp does the pixels."""
+"""Animated WebP: timing from its chunks, and writing (RFC 9649); libwebp codes the pixels."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOST_SIDE = 16383
 _MOST_BYTES = 2**32 - 10
 _ICC, _ALPHA, _EXIF, _XMP, _MOVES = 0x20, 0x10, 0x08, 0x04, 0x02
 _AS_IT_IS = 0x02
-"""Blending method of a frame that replaces what was there."""
+"""Blending method of a frame that replaces the canvas."""
 
 
 def webp_delays(data: bytes) -> tuple[Fraction, ...]:
-    """Seconds that each frame is shown, as written."""
+    """Delay of each frame in seconds, as written."""
     return tuple(
         Fraction(int.from_bytes(body[12:15], "little"), 1000)
         for kind, body in _chunks(data, 12)
@@ -35,7 +35,7 @@ def webp_delays(data: bytes) -> tuple[Fraction, ...]:
 
 
 def compose_webp(image: Image.Image, count: int) -> Iterator[tuple[Pixels, Pixels | None]]:
-    """Pixels and alpha of each frame; InputError where the decoder gives fewer than `count`."""
+    """Yield pixels and alpha of each frame; InputError where the decoder gives fewer than `count`."""
     for number in range(count):
         try:
             image.seek(number)
@@ -57,7 +57,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 class WebpWriter:
-    """Frames in order into a seekable file; see `animation_writer`. `quality` None writes without loss."""
+    """Writes frames in order to a seekable file; see `animation_writer`. `quality` None writes lossless."""
 
     def __init__(
         self, file: IO[bytes], size: tuple[int, int], plays: int, metadata: Metadata, quality: int | None
@@ -74,12 +74,12 @@ class WebpWriter:
         file.write(_chunk(b"ANIM", struct.pack("<IH", 0, webp_loop(plays))))
 
     def add(self, still: Still, delay: Fraction) -> None:
-        """The next frame, shown so many seconds. Only what changed since the one before is written."""
+        """Append a frame shown for `delay` seconds. Only the part that changed is written."""
         pixels = eight_bit(still.pixels)
         values = with_alpha(pixels, None if still.alpha is None else eight_bit(still.alpha))
         box = Box(0, 0, *self._size)
         if self._last is not None:
-            # Places are stored in twos.
+            # Offsets are stored halved.
             box = box_of((values != self._last).any(2), even=True)
         part = values[box.place]
         clear = bool((part[..., 3] < 255).any())
@@ -97,7 +97,7 @@ class WebpWriter:
         self._last = values
 
     def finish(self) -> None:
-        """End the file, and say at its head how long it is and whether anything is clear."""
+        """End the file and write its length and its alpha flag into the header."""
         known = self._metadata
         if known.exif:
             self._file.write(_chunk(b"EXIF", known.exif))
@@ -112,7 +112,7 @@ class WebpWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines on what the format could not hold so far."""
+        """One line for each thing that the format could not store so far."""
         return () if self._ticks.note is None else (self._ticks.note,)
 
     def _header(self) -> bytes:

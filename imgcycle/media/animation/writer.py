@@ -1,4 +1,4 @@
-"""Frames, one after another, to the file of an animation."""
+"""Writes the frames of an animation, one after another, to a file."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Coder(Protocol):
 
 
 class AnimationWriter:
-    """Frames of one size in order into `file`, which must be seekable, as many as are given, with `source`'s plays.
+    """Writes frames of one size in order into the seekable `file`, with the number of plays of `source`.
 
-    `target` is a format that has animations; the other arguments are those of `encode_still`. OutputError where the
-    format cannot hold it or the disk is full.
+    `target` is a format with animations; the other arguments are those of `encode_still`. OutputError where the format
+    cannot hold the animation or the disk is full.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class AnimationWriter:
         self._coder: _Coder | None = None
         self._lost: tuple[str, ...] = ()
         self._leaving = b""
-        """The profile whose space the pixels leave."""
+        """ICC profile whose space the pixels are converted from, to sRGB; empty for none."""
 
     def add(self, still: Still, delay: Fraction) -> None:
-        """The next frame, shown so many seconds."""
+        """Append a frame shown for `delay` seconds."""
         try:
             if self._coder is None:
                 self._coder = self._opened(still)
@@ -74,7 +74,7 @@ class AnimationWriter:
             raise OutputError(f"cannot be written as {self._target.name}: {said}") from error
 
     def finish(self) -> None:
-        """What stands at the end of the file; ValueError when it got no frame."""
+        """Write the end of the file; ValueError if there were no frames."""
         if self._coder is None:
             raise ValueError("an animation without frames")
         with reported(OutputError, "cannot be written"):
@@ -82,7 +82,7 @@ class AnimationWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Single lines on what the format could not hold of the frames so far."""
+        """One line for each thing that the format could not store of the frames so far."""
         found = () if self._coder is None else (*self._source.like.notes, *self._lost, *self._coder.notes)
         most = _MOST_PLAYS[self._target]
         if self._source.plays > most:

@@ -1,1 +1,1 @@
-"""What single file formats need beside Pillow and OpenCV."""
+"""Code for single file formats, beside Pillow and OpenCV."""

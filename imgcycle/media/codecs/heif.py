@@ -1,4 +1,4 @@
-"""HEIC files looked over before they reach their decoder, which ends the whole process on some damaged ones."""
+"""HEIC: files are checked before they reach the decoder, which ends the whole process on some damaged ones."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from imgcycle.errors import InputError
 from imgcycle.media.files import Data
 
 _HEAD = 2**16
-"""Bytes among which the boxes on a picture's pixels are."""
+"""Bytes at the start of a file in which the boxes with the picture's properties are."""
 
 
 def open_heif_plugin() -> None:
-    """Teach Pillow HEIC; pi_heif is imported when the first such file comes."""
+    """Register HEIC with Pillow; pi_heif is imported when the first such file comes."""
     import pi_heif
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def is_heif(data: Data) -> bool:
-    """Whether bytes are in this container, AVIF excepted, which Pillow reads itself."""
+    """True for HEIF files other than AVIF, which Pillow reads itself."""
     return data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis")
 
 
 def check_heif(data: Data) -> None:
-    """Raise InputError for a file whose item list cannot be right.
+    """Raise InputError for a file whose item list is not valid.
 
-    pi_heif turns item types and content types into strings without asking whether they are any (ISO/IEC 14496-12,
-    section 8.11.6), and crashes on those that are not UTF-8.
+    pi_heif turns item types and content types into strings without validation (ISO/IEC 14496-12, section 8.11.6), and
+    crashes on those that are not UTF-8.
     """
     for kind, meta in boxes(data, 0, len(data)):
         if kind != b"meta":
@@ -44,7 +44,7 @@ def check_heif(data: Data) -> None:
 
 
 def bits_of(data: Data) -> int:
-    """Bits a channel of a HEIC or AVIF by its pixel information (ISO/IEC 23008-12, section 6.5.6); 0 when not told."""
+    """Bits a channel of a HEIC or AVIF, from its pixel information (ISO/IEC 23008-12, section 6.5.6); 0 if unknown."""
     head = data[:_HEAD]
     at = head.find(b"pixi")
     if at < 0 or at + 10 > len(head):
@@ -53,7 +53,7 @@ def bits_of(data: Data) -> int:
 
 
 def boxes(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, range]]:
-    """The boxes between two offsets: kind, and where the content lies. Stops at the first that cannot be."""
+    """Yield the type and the content range of each box between two offsets, up to the first invalid one."""
     while start + 8 <= stop:
         size, kind = struct.unpack_from(">I4s", data, start)
         head = 8

@@ -1,4 +1,4 @@
-"""JPEG streams: where a picture's coded data ends, and whether all of it is there (ITU T.81, annex B)."""
+"""JPEG streams: end of the coded data, and whether the picture is complete (ITU T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from imgcycle.media.image.pixels import Pixels
 
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""What ends entropy-coded data: any marker but a restart; 0xFF 0x00 is a coded byte, and 0xFF may be repeated."""
+"""End of entropy-coded data: any marker but a restart; 0xFF 0x00 is a coded byte, and 0xFF may be repeated."""
 _SCAN = 0xDA
 _BETWEEN = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 """Markers that may stand between two scans."""
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _PIECE = 64
 _FEW = 2
-"""Zeros that coded data may end in by themselves."""
+"""Zero bytes that valid coded data may end in."""
 _STRANGE = (b"\xb6\x6d\xdb" * 32, b"\x49\x92\x24" * 32)
-"""Coded data of nothing, that differ from zeros and from each other in their first bits."""
+"""Coded data without meaning, that differs from zeros and from each other in the first bits."""
 
 
 def closed(data: Data) -> bytes | None:
-    """A JPEG that lacks its end marker with one, and without whatever follows its last scan; None for one that has it.
+    """A JPEG with an end marker added after its last scan and the rest cut off; None if it has an end marker.
 
-    Whether all of the picture is there is for `check_whole` to find out.
+    It does not tell whether the picture is complete: `check_whole` does.
     """
     end, finished, _ = _extent(data)
     return None if finished else bytes(data[:end]) + _END
 
 
 def check_whole(data: bytes, width: int, decoded: Callable[[bytes], Iterable[Pixels]]) -> None:
-    """Raise InputError when part of a `closed` picture is missing, with the share.
+    """Raise InputError, with the missing share, if part of a `closed` picture is missing.
 
-    `decoded` makes bands of rows, `width` pixels each, of a stream. What follows the coded data of a whole picture is
-    passed over; where some are missing it is taken for them. So a stream is decoded with different ends, and what
-    depends on these is missing.
+    `decoded` yields bands of rows, `width` pixels each, of a stream. Bytes after the coded data of a complete picture
+    are ignored by decoders; where data are missing, they are decoded in their place. So the stream is decoded with
+    different endings, and the pixels that depend on these are missing.
     """
     _, _, complete = _extent(data)
     begin = _without_padding(data[: -len(_END)])
@@ -57,14 +57,15 @@ def check_whole(data: bytes, width: int, decoded: Callable[[bytes], Iterable[Pix
 
 
 def cut_off(share: float, what: str = "is missing") -> InputError:
-    """What is said of a picture of which a share, 0 to 1, is not there."""
-    # Rounded to whole per cents, a file that is cut might seem to lack nothing.
+    """An InputError that a `share` (0 to 1) of a picture is missing."""
+    # Rounded to whole percents, a truncated file might seem complete.
     return InputError(f"cut off: {f'{100 * share:.0f} %' if share >= 0.01 else 'less than 1 %'} of the picture {what}")
 
 
 def _ends(coded: bytes) -> Iterator[bytes]:
-    """Ends for a stream: none, which decoders take for zeros, and strange ones, with all the restarts in their order
-    from that on which a decoder may be waiting for."""
+    """Yield endings for a stream: none, which decoders take for zeros, and meaningless ones with all restart markers in
+    order, from the one a decoder may be waiting for.
+    """
     yield b""
     last = max((coded.rfind(bytes([0xFF, 0xD0 + n])), n) for n in range(8))
     first = last[1] + 1 if last[0] > coded.rfind(b"\xff\xda") else 0
@@ -73,7 +74,7 @@ def _ends(coded: bytes) -> Iterator[bytes]:
 
 
 def _without_padding(coded: bytes) -> bytes:
-    """Coded data without what may fill a file up behind them: many zeros, or the beginning of a marker."""
+    """Coded data without padding at its end: many zeros, or the beginning of a marker."""
     whole = coded.rstrip(b"\xff")
     bare = whole.rstrip(b"\0")
     if len(whole) - len(bare) <= _FEW:
@@ -82,7 +83,7 @@ def _without_padding(coded: bytes) -> bytes:
 
 
 def _fingerprint(bands: Iterable[Pixels], width: int) -> npt.NDArray[np.uint32]:
-    """(height, pieces) of rows cut into pieces of 64 pixels: a number that tells each from what it might be instead."""
+    """Hashes (height, pieces) of rows cut into pieces of 64 pixels."""
     sums = []
     for band in bands:
         flat = band.reshape(len(band), -1)
@@ -93,7 +94,7 @@ def _fingerprint(bands: Iterable[Pixels], width: int) -> npt.NDArray[np.uint32]:
 
 
 def _share(one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32], width: int) -> float:
-    """The share of a picture from the first piece on that differs, in the order of its blocks."""
+    """Share of a picture (0 to 1) from the first differing piece to the end, in the order of blocks."""
     differ = np.not_equal(one, other)
     rows = differ.any(1)
     if not rows.any():
@@ -105,7 +106,7 @@ def _share(one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32], width: in
 
 
 def _extent(data: Data) -> tuple[int, bool, bool]:
-    """Where the last scan's coded data ends, whether an end marker follows, whether all scans are there."""
+    """Offset of the end of the last scan, whether an end marker follows, and whether all scans are there."""
     at, end = 2, 0
     wanted: dict[int, npt.NDArray[np.int_]] = {}
     while at + 4 <= len(data) and data[at] == 0xFF:
@@ -121,7 +122,7 @@ def _extent(data: Data) -> tuple[int, bool, bool]:
         body = data[at + 4 : at + 2 + length]
         at += 2 + length
         if marker in _PROGRESSIVE:
-            # Bits of every coefficient that are still to come; more than any picture has before its first scan.
+            # Bits of every coefficient that are still missing; more than any picture has before its first scan.
             wanted = {body[6 + 3 * n]: np.full(64, 99) for n in range(body[5])}
         if marker != _SCAN:
             continue
@@ -135,7 +136,7 @@ def _extent(data: Data) -> tuple[int, bool, bool]:
 
 
 def _take_scan(body: bytes, wanted: dict[int, npt.NDArray[np.int_]]) -> None:
-    """Note which bits of which coefficients a progressive scan brings."""
+    """Record which bits of which coefficients a progressive scan holds."""
     if not wanted:
         return
     count = body[0]

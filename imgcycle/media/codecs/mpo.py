@@ -1,4 +1,4 @@
-"""Multi-picture JPEGs (CIPA DC-007): phones and cameras keep previews and gain maps in them, some a second view."""
+"""Multi-picture JPEGs (CIPA DC-007): previews and gain maps of phones and cameras, sometimes a second view."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from imgcycle.media.metadata.survey import stream_of
 
 _INFO = 45058
 _HEAD = 2**18
-"""Bytes among which the index stands, if there is one."""
+"""Bytes at the start of a file in which the index is, if there is one."""
 _VIEWS = ("Multi-Frame Image (Panorama)", "Multi-Frame Image (Disparity)", "Multi-Frame Image (Multi-Angle)")
 _GAIN_MAPS = (b"hdrgm:", b"HDRGainMap")
 
 
 def notes_in(data: Data) -> tuple[str, ...]:
-    """A line when a JPEG holds pictures beside the first that are no smaller versions and no helpers of it."""
+    """One line if a JPEG holds further pictures that are neither smaller versions of the first nor auxiliary to it."""
     if b"MPF\0" not in bytes(data[:_HEAD]):
         return ()
     stream = stream_of(data, [range(len(data))])
     try:
         with stream, Image.open(stream, formats=("JPEG", "MPO")) as image:
             return _notes_of(image)
-    except Exception:  # an index is said beside the pixels, and a damaged one is none
+    except Exception:  # the index is optional, and a damaged one counts as none
         return ()
 
 
@@ -33,7 +33,7 @@ def _notes_of(image: Image.Image) -> tuple[str, ...]:
     kinds = [entry["Attribute"]["MPType"] for entry in entries]
     views = sum(kind in _VIEWS for kind in kinds)
     if not views and len(kinds) > 1 and not any(mark in _xmp(image) for mark in _GAIN_MAPS):
-        # Of no stated kind, a picture of the same size is another one.
+        # A picture of no stated type but of the same size is another view.
         views = 1 + sum(_size(image, n) == image.size for n in range(1, len(kinds)) if kinds[n] == "Undefined")
     return (f"{views} pictures, of which the first was taken",) if views > 1 else ()
 
@@ -44,7 +44,7 @@ def _xmp(image: Image.Image) -> bytes:
 
 
 def _size(image: Image.Image, number: int) -> tuple[int, int]:
-    """The size of another picture in the file; (0, 0) when it cannot be read."""
+    """Size of another picture in the file; (0, 0) if it cannot be read."""
     try:
         image.seek(number)
         return image.size

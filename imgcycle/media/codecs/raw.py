@@ -1,4 +1,4 @@
-"""Cameras' RAW files, through the optional rawpy (LibRaw): the preview inside, or the sensor's data developed."""
+"""RAW files of cameras, through the optional rawpy (LibRaw): the embedded preview, or the sensor data developed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from imgcycle.media.image.read import Still, read_still
 
 
 def read_raw(data: bytes, how: Literal["preview", "develop"], max_pixels: int) -> Still:
-    """A RAW file as a picture that will be written as JPEG.
+    """Read a RAW file as a picture that will be written as JPEG.
 
-    `preview` takes the camera's own JPEG, with its metadata; `develop` interpolates the sensor's data with the
-    camera's white balance, 16 bits, sRGB. InputError when LibRaw cannot read the file, MissingExtra without rawpy.
+    `preview` takes the embedded JPEG with its metadata; `develop` demosaics the sensor data with the camera's white
+    balance, 16 bits, sRGB. InputError if LibRaw cannot read the file, MissingExtra without rawpy.
     """
     try:
         import rawpy

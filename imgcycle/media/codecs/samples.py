@@ -1,6 +1,6 @@
-"""The samples of a TIFF, laid out as its tags say, whatever Pillow has a mode for: any depth and number of channels.
+"""Samples of TIFF pages that Pillow has no mode for: any bit depth and number of channels.
 
-libtiff, through Pillow, undoes the compressions; strips and tiles, planes, byte order and predictor are undone here.
+libtiff, through Pillow, decompresses; strips and tiles, planes, byte order and predictor are handled here.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from imgcycle.media.image.pixels import Pixels
 _DEFLATED = (8, 32946)
 _BAND = 256
 _TILE = 2**24
-"""Pixels of a tile that may lie in a smaller picture; one far larger would fill the memory with nothing."""
+"""Most pixels of a tile in a smaller picture; a far larger tile would only fill memory."""
 _USUAL = 6
 """Bytes of three samples of 16 bits."""
 
 
 def read_samples(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, bool]:
-    """Pixels (H, W, 3), straight alpha (H, W) or None, and whether it is grey; uint8, or uint16 where it is deep.
+    """Pixels (H, W, 3), straight alpha (H, W) or None, and whether it is grey; uint8, or uint16 above 8 bits.
 
-    InputError for what is damaged, in one line.
+    InputError, in one line, for a damaged page.
     """
     layout = layout_of(image)
     planes: Any = _scaled(_assembled(_Segments.of(image, layout), layout, data), layout)
     if layout.photometric == 0:
-        # White is zero, in colour; transparency is not turned over.
+        # White is zero for the colours; transparency is not inverted.
         planes[..., 0] = np.iinfo(planes.dtype).max - planes[..., 0]
     alpha = None if layout.alpha is None else np.ascontiguousarray(planes[..., layout.alpha])
     if layout.colours == 4:
@@ -54,7 +54,7 @@ def read_samples(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None
 
 
 def stored_bytes(image: Image.Image) -> int:
-    """Bytes that a pixel's samples take while they are laid out, where these are more than three of 16 bits; else 0."""
+    """Bytes a pixel while samples are unpacked, where this is more than three samples of 16 bits; else 0."""
     if not read_by_samples(image):
         return 0
     layout = layout_of(image)
@@ -63,14 +63,14 @@ def stored_bytes(image: Image.Image) -> int:
 
 
 def _holding(bits: int) -> int:
-    """Bytes of the smallest type that holds so many bits."""
+    """Bytes of the smallest integer type for so many bits."""
     return max(1, 1 << max(0, (bits - 1).bit_length() - 3))
 
 
 def missing_share(image: Image.Image, size: int) -> float:
-    """The share of a page's coded data, 0 to 1, that lies beyond the end of a file of `size` bytes.
+    """Share of a page's coded data, 0 to 1, beyond the end of a file of `size` bytes.
 
-    InputError for a page whose strips or tiles are said to hold nothing, or more than any picture would put there.
+    InputError for strips or tiles of no rows or columns, or with implausible sizes.
     """
     offsets, counts = _places(image)
     if first(image, 322, 1) * first(image, 323, 1) > max(_TILE, 2 * first(image, 256) * first(image, 257)):
@@ -90,7 +90,7 @@ def _places(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class _Segments:
-    """Strips or tiles: their places and sizes in the file, their height and width, and the whole's."""
+    """Strips or tiles: offsets and sizes in the file, their height and width, and those of the page."""
 
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
@@ -115,7 +115,7 @@ class _Segments:
         if height < 1 or width < 1 or height > 2**20 or width > 2**20:
             raise InputError("damaged: its strips or tiles have no size that could be")
         if not counts and len(offsets) == 1 and layout.compression == 1:
-            counts = (2**62,)  # up to the end
+            counts = (2**62,)  # to the end of the file
         # As libtiff: only some compressions have a predictor, whatever the tag says.
         predictor = first(image, 317, 1) if layout.compression not in (1, 32773) else 1
         fill = first(image, 266, 1)
@@ -126,7 +126,7 @@ class _Segments:
         return found
 
     def places(self, layout: SampleLayout) -> Iterator[tuple[int, int, int]]:
-        """Plane, first row and first column of each, in order."""
+        """Yield plane, first row and first column of each, in order."""
         for plane in range(layout.channels if layout.planar else 1):
             for top in range(0, self.rows, self.height):
                 for left in range(0, self.columns, self.width):
@@ -134,7 +134,7 @@ class _Segments:
 
 
 def _assembled(segments: _Segments, layout: SampleLayout, data: bytes) -> npt.NDArray[Any]:
-    """(H, W, channels) as stored, unsigned, in the smallest type that holds them."""
+    """Samples (H, W, channels) as stored, unsigned, in the smallest type that holds them."""
     each = 1 if layout.planar else layout.channels
     kind = np.dtype(f"u{_holding(layout.bits)}")
     out = np.zeros((segments.rows, segments.columns, layout.channels), kind)
@@ -166,7 +166,7 @@ def _assembled(segments: _Segments, layout: SampleLayout, data: bytes) -> npt.ND
 def _unpacked(
     raw: bytes | memoryview, bits: int, order: Literal["<", ">"], rows: int, width: int, each: int, kind: np.dtype[Any]
 ) -> npt.NDArray[Any]:
-    """(rows, width, each) of samples, whose rows begin at whole bytes."""
+    """Samples (rows, width, each); every row begins at a whole byte."""
     if bits in (8, 16, 32, 64):
         stored = np.frombuffer(raw, kind.newbyteorder(order) if bits > 8 else kind)
         return stored.reshape(rows, width, each).astype(kind)
@@ -190,7 +190,7 @@ def _uncompressed(coded: memoryview, compression: int, line: int, rows: int) -> 
 
 
 def _by_libtiff(coded: bytes, compression: int, line: int, rows: int) -> bytes:
-    """A segment as a TIFF of its own, of 8-bit greys: bytes are bytes."""
+    """Decompress a segment, as a TIFF of its own with 8-bit grey samples."""
     start = 8 + 2 + 12 * 9 + 4
     entries = [(256, line), (257, rows), (258, 8), (259, compression), (262, 1)]
     entries += [(273, start), (277, 1), (278, rows), (279, len(coded))]
@@ -200,7 +200,7 @@ def _by_libtiff(coded: bytes, compression: int, line: int, rows: int) -> bytes:
 
 
 def _scaled(samples: npt.NDArray[Any], layout: SampleLayout) -> Pixels:
-    """From zero to the largest value there may be, as 8 or 16 bits; below zero is black (TIFF 6.0, section 8)."""
+    """Samples scaled from [0, largest value] to 8 or 16 bits; negative ones become 0 (TIFF 6.0, section 8)."""
     if layout.photometric == 3:
         return cast(Pixels, samples)
     bits = layout.bits
@@ -213,7 +213,7 @@ def _scaled(samples: npt.NDArray[Any], layout: SampleLayout) -> Pixels:
     for top in range(0, len(samples), _BAND):
         band = samples[top : top + _BAND]
         if layout.signed:
-            # A sign in the first of `bits`, wherever the type that holds them has its own.
+            # The sign is in the first of `bits`, not in the first bit of the wider type.
             shift = 8 * samples.dtype.itemsize - bits
             signed = np.dtype(f"i{samples.dtype.itemsize}")
             band = np.maximum((band << samples.dtype.type(shift)).view(signed) >> signed.type(shift), 0)
@@ -223,7 +223,7 @@ def _scaled(samples: npt.NDArray[Any], layout: SampleLayout) -> Pixels:
 
 
 def _looked_up(image: Image.Image, layout: SampleLayout, indices: npt.NDArray[Any]) -> Pixels:
-    """The colours of a palette's entries; 8 bits where its own 16 say no more."""
+    """Colours of palette indices; 8 bits where the palette's 16 bits hold no more."""
     table = np.array(numbers(image, 320), np.uint16)
     if len(table) != 3 << layout.bits:
         raise InputError("damaged: its palette is not of its size")
@@ -234,7 +234,7 @@ def _looked_up(image: Image.Image, layout: SampleLayout, indices: npt.NDArray[An
 
 
 def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Colours divided by the alpha they were multiplied with."""
+    """Pixels divided by the alpha they were premultiplied with."""
     most = np.iinfo(pixels.dtype).max
     out = np.empty_like(pixels)
     for top in range(0, len(pixels), _BAND):

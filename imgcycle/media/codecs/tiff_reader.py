@@ -1,5 +1,6 @@
-"""What a TIFF holds, going by its tags (TIFF 6.0, Adobe's and libtiff's additions): which page is the picture, what its
-samples mean, and what of it is not read here."""
+"""TIFF tags (TIFF 6.0, Adobe's and libtiff's additions): which page is the picture, what its samples mean, and what is
+not supported.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
 _NAMES = {6: "JPEG", 7: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC"}
 _NAMES |= {50001: "WebP", 34676: "SGI", 34677: "SGI", 52546: "JPEG XL", 50002: "JPEG XL", 32845: "Nikon"}
 _PART, _REDUCED = 5, 2
-"""Of NewSubfileType the bits, of SubfileType the value, that tell a reduced version or a mask of another page."""
+"""Bits of NewSubfileType and value of SubfileType that mark a mask or a reduced version of another page."""
 _MOST_PAGES, _MOST_CHANNELS = 1000, 64
 
 
 class TiffFile(TiffImagePlugin.TiffImageFile):
-    """Pillow's view of a TIFF, that also opens what Pillow knows no mode for: tags and size can be asked for then.
+    """Pillow's TIFF reader, extended to open pages that Pillow has no mode for, so that tags and size can be read.
 
-    `plain` tells whether Pillow can decode the page at hand, `pages` how many there are that are pictures in full.
+    `plain` is True if Pillow can decode the current page; `pages` is the number of full pages.
     """
 
     plain = True
@@ -58,9 +59,9 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
 
 
 def open_tiff(file: IO[bytes]) -> TiffFile:
-    """The page that is the picture: the first that is neither a reduced version nor a mask of another.
+    """Open a TIFF at the first page that is neither a reduced version nor a mask of another.
 
-    InputError for what no picture can be made of, in words.
+    InputError, with the reason, for pages that cannot be read as a picture.
     """
     try:
         image = TiffFile(file)
@@ -74,7 +75,7 @@ def open_tiff(file: IO[bytes]) -> TiffFile:
 
 
 def _choose(image: TiffFile) -> int:
-    """Turn to the page that is the picture; how many there are in full."""
+    """Seek to the page that is the picture; return the number of full pages."""
     full, sizes = [], []
     for number in range(_MOST_PAGES):
         try:
@@ -85,30 +86,30 @@ def _choose(image: TiffFile) -> int:
         sizes.append(image.width * image.height)
         if not first(image, 254) & _PART and first(image, 255) != _REDUCED:
             full.append(number)
-    # Where all say that they are reduced versions, the largest is what there is. The page is read anew even where it
-    # is the last: one that failed leaves its tags behind.
+    # Where all pages say that they are reduced versions, the largest is the picture. The page is read again even where
+    # it is the last: one that failed leaves its tags behind.
     image._seek(full[0] if full else sizes.index(max(sizes)))  # type: ignore[no-untyped-call, unused-ignore]
     return max(1, len(full))
 
 
 def numbers(image: Image.Image, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """A tag's whole numbers; `default` when it is not there, or holds none."""
+    """Integers of a tag; `default` if it is missing or holds none."""
     value: Any = getattr(image, "tag_v2", {}).get(tag)
     values = value if isinstance(value, tuple) else (value,)
     return values if value is not None and values and all(isinstance(v, int) for v in values) else default
 
 
 def first(image: Image.Image, tag: int, default: int = 0) -> int:
-    """The first of them."""
+    """First integer of a tag."""
     return numbers(image, tag, (default,))[0]
 
 
 @dataclass(frozen=True)
 class SampleLayout:
-    """What the samples of a page are: how many bits, signed or not, how many a pixel and which of them mean what.
+    """Layout of a page's samples: bits, sign, channels and their meaning.
 
-    `colours` come first (1 grey or palette, 3, or 4 of ink); `alpha` is the place of the transparency, or None, with
-    which the colours are multiplied where it is `associated`; what else there is (`extra` of them) is passed over.
+    `colours` come first (1 grey or palette, 3, or 4 of ink); `alpha` is the index of the alpha channel, or None, with
+    which the colours are premultiplied if `associated`; further channels (`extra`) are ignored.
     """
 
     bits: int
@@ -123,33 +124,32 @@ class SampleLayout:
 
     @property
     def extra(self) -> int:
-        """Samples that are neither colour nor transparency."""
+        """Number of channels that are neither colour nor alpha."""
         return self.channels - self.colours - (self.alpha is not None)
 
     @property
     def deep(self) -> bool:
-        """Whether they are read as 16 bits."""
+        """True if samples are read as 16 bits."""
         return self.bits > 8 and self.photometric != _CMYK
 
     @property
     def grey(self) -> bool:
-        """Whether there is one channel."""
         return self.photometric in _GREY
 
 
 def layout_of(image: Image.Image) -> SampleLayout:
-    """The layout of a page that is no stranger."""
+    """Sample layout of a page that is supported."""
     photometric, channels = first(image, 262, _implied(image)), _channels(image)
     colours = _COLOURS.get(photometric, 1)
     kinds = numbers(image, 338)
     alpha, associated = None, False
     if len(kinds) >= channels - colours > 0:
-        # 999 is what Corel Draw writes.
+        # Corel Draw writes 999.
         found = next((n for n, kind in enumerate(kinds[: channels - colours]) if kind in (1, 2, 999)), None)
         alpha = None if found is None else colours + found
         associated = found is not None and kinds[found] == 1
     elif channels == colours + 1:
-        # Most programs that say nothing of a fourth channel, OpenCV among them, mean transparency.
+        # Most programs that do not state the meaning of a fourth channel, OpenCV among them, mean transparency.
         alpha = colours
     bits = numbers(image, 258, (1,))
     signed = first(image, 339, 1) == 2
@@ -160,7 +160,7 @@ def layout_of(image: Image.Image) -> SampleLayout:
 
 
 def tiff_notes(image: Image.Image) -> tuple[str, ...]:
-    """What of a file is not taken, in a line each."""
+    """One line for each thing in the file that is not read."""
     if not isinstance(image, TiffFile):
         return ()
     said = []
@@ -190,7 +190,7 @@ def _implied(image: Image.Image) -> int:
 
 
 def _stranger(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
-    """What a page is that cannot be read as a picture; empty for one that can."""
+    """Reason why a page cannot be read as a picture; empty if it can."""
     photometric, channels, bits = first(image, 262, _implied(image)), _channels(image), numbers(image, 258, (1,))
     compression = first(image, 259, 1)
     if 50706 in image.tag_v2:
@@ -221,15 +221,17 @@ def _stranger(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
 
 
 def _is_ours(image: TiffFile) -> bool:
-    """Whether its samples have to be read one by one (`media/codecs/samples.py`), Pillow having no mode for them, or a
-    wrong or a narrower one."""
+    """True if samples have to be unpacked by `media/codecs/samples.py`, because Pillow has no mode for them, or a wrong
+    or
+    a narrower one.
+    """
     layout = layout_of(image)
     if not image.plain or layout.bits > 8 or layout.signed:
         return True
-    # Tiles that begin within a byte are beyond Pillow.
+    # Pillow cannot read tiles that begin within a byte.
     return (layout.planar or (layout.bits < 8 and 324 in image.tag_v2)) and layout.compression in LOSSLESS
 
 
 def read_by_samples(image: Image.Image) -> bool:
-    """Whether a page is for `samples.read_samples`, not for Pillow to decode."""
+    """True if a page is read by `samples.read_samples` rather than by Pillow."""
     return isinstance(image, TiffFile) and _is_ours(image)

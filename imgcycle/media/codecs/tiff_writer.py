@@ -1,7 +1,7 @@
-"""TIFF written by hand: 8 and 16 bits a channel, with EXIF, XMP and ICC, which no library at hand writes together.
+"""TIFF writer: 8 and 16 bits a channel with EXIF, XMP and ICC, which no library in use writes together.
 
-The picture's EXIF block, itself a TIFF structure, becomes the start of the file as it is, so that the offsets inside
-it (a camera's MakerNote has some) stay right; the directory of the picture is appended and takes over its entries.
+The picture's EXIF block, itself a TIFF structure, becomes the start of the file unchanged, so that offsets inside
+it (as in a camera's MakerNote) stay valid; the directory of the picture is appended and takes over its entries.
 TIFF 6.0; Adobe's deflate and predictor 2 (Technical Note of 2002).
 """
 
@@ -23,7 +23,7 @@ _MOST = 2**32 - 1
 _STRIP = 1 << 18
 _DEFLATE_LEVEL = 3
 _KEPT = frozenset({270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34665, 34853, 40091, 40092, 40093, 40094, 40095})
-"""Entries of an EXIF block's first directory that describe the picture and not the storage of pixels."""
+"""Tags of an EXIF block's first directory that describe the picture rather than how its pixels are stored."""
 
 
 def tiff_bytes(
@@ -31,7 +31,7 @@ def tiff_bytes(
 ) -> bytes:
     """A TIFF of (H, W, C) pixels: grey (C = 1), RGB (3) or RGB with straight alpha (4), deflated in strips.
 
-    OutputError when it grows beyond what TIFF's 32-bit offsets reach.
+    OutputError beyond the reach of TIFF's 32-bit offsets (4 GiB).
     """
     height, width, channels = planes.shape
     strip = max(1, min(height, _STRIP // max(1, width * channels * planes.dtype.itemsize)))
@@ -44,10 +44,9 @@ def tiff_bytes(
 
 
 class TiffRows:
-    """The same written row by row: strips of `rows` rows each (the last may be shorter), deflated.
+    """Writes a TIFF row by row: deflated strips of `rows` rows each (the last may be shorter), then the directory.
 
-    The directory follows them. The file can be sought in. OutputError when it grows beyond what TIFF's 32-bit offsets
-    reach.
+    The file must be seekable. OutputError beyond the reach of TIFF's 32-bit offsets (4 GiB).
     """
 
     def __init__(
@@ -96,13 +95,13 @@ class TiffRows:
             self._put_bytes(33723, iptc)
 
     def write(self, rows: Pixels) -> None:
-        """The next strip, (h, W, C)."""
+        """Append a strip (h, W, C)."""
         strip = _deflated(rows, self._order)
         self._starts.append(self._append(strip))
         self._sizes.append(len(strip))
 
     def finish(self) -> None:
-        """Write the directory, and its place into the header."""
+        """Write the directory, and its offset into the header."""
         self._put(273, _LONG, *self._starts)
         self._put(279, _LONG, *self._sizes)
         entries = b"".join(self._entries[tag] for tag in sorted(self._entries))
@@ -122,7 +121,7 @@ class TiffRows:
         self._entries[tag] = struct.pack(self._order + "HHI", tag, _UNDEFINED, len(data)) + field
 
     def _append(self, data: bytes) -> int:
-        """Put data at the next even offset and return it."""
+        """Write data at the next even offset and return that offset."""
         gap = self._at % 2
         at = self._at + gap
         if at + len(data) > _MOST:
@@ -144,7 +143,7 @@ def _kept_entries(block: bytearray, order: str) -> dict[int, bytes]:
 
 
 def _deflated(strip: Pixels, order: str) -> bytes:
-    """Differences between neighbours of a row, which compress far better than values."""
+    """Deflated differences between neighbours in a row (predictor 2), which compress far better than the values."""
     change = np.diff(strip, axis=1, prepend=np.zeros_like(strip[:, :1]))
     return zlib.compress(
         change.astype(change.dtype.newbyteorder(">" if order == ">" else "<")).tobytes(), _DEFLATE_LEVEL

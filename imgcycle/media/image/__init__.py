@@ -1,1 +1,1 @@
-"""A picture as arrays: reading, colour, writing, row by row where it is too large for memory."""
+"""Images as arrays: reading, colour, writing, and row by row where they are too large for memory."""

@@ -1,4 +1,4 @@
-"""Colour spaces: from a picture's own ICC profile to sRGB, in which nets were taught, and back."""
+"""Colour management: from an image's ICC profile to sRGB, which nets are trained in, and back."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 _NODES = 33
 _BAND = 256
-"""Rows worked on at a time."""
+"""Rows processed at a time."""
 _BRIGHT = 1 / 3
-"""Light at half the values of a curve that is nearly straight; sRGB's has 0.21."""
+"""Light at half the values above which a curve counts as nearly linear; sRGB's has 0.21."""
 _FEW = 2**17
-"""Pixels worked on at a time in double precision."""
+"""Pixels processed at a time in double precision."""
 _NEAR = 3
-"""Levels of 255 by which profiles of sRGB differ from each other: rounded curves, black points."""
+"""Levels of 255 by which profiles of sRGB differ from each other (rounded curves, black points)."""
 
 
 def fits_rgb(icc: bytes) -> bool:
-    """Whether a profile describes RGB pixels (its data colour space, bytes 16 to 20 of the header)."""
+    """True if a profile describes RGB pixels (data colour space, bytes 16 to 20 of the header)."""
     return icc[16:20] == b"RGB "
 
 
 def fits_grey(icc: bytes) -> bool:
-    """Whether a profile describes single-channel pixels."""
+    """True if a profile describes single-channel pixels."""
     return icc[16:20] == b"GRAY"
 
 
 def cmyk_to_srgb(image: Image.Image) -> Image.Image:
-    """CMYK to sRGB through the embedded profile when it is there and sound, else the plain inverse."""
+    """Convert CMYK to sRGB through the embedded profile if it is valid, else by plain inversion."""
     from PIL import ImageCms
 
     icc = image.info.get("icc_profile")
@@ -62,7 +62,7 @@ def cmyk_to_srgb(image: Image.Image) -> Image.Image:
 
 
 def lab_to_srgb(image: Image.Image) -> Image.Image:
-    """CIE Lab under D50 to sRGB."""
+    """Convert CIE Lab (D50) to sRGB."""
     from PIL import ImageCms
 
     found = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _srgb(), outputMode="RGB")
@@ -71,22 +71,22 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
 
 
 class Transform(Protocol):
-    """The way from a profile's colours to sRGB and back, for float RGB (H, W, 3) in [0, 1]."""
+    """Conversion from a profile's space to sRGB and back, for float RGB (H, W, 3) in [0, 1]."""
 
     def to_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """From the profile's space."""
+        """Convert from the profile's space to sRGB."""
         ...
 
     def from_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Back into the profile's space."""
+        """Convert from sRGB to the profile's space."""
         ...
 
 
 class TableTransform:
-    """The way from a profile's colours to sRGB and back, for float RGB (H, W, 3) in [0, 1].
+    """Conversion by tables, for float RGB (H, W, 3) in [0, 1].
 
-    Both ways are tables of 33³ nodes measured with LittleCMS and read by trilinear interpolation: smooth, so that
-    16-bit pictures are not banded by LittleCMS's 8-bit interface.
+    Both directions are tables of 33³ nodes measured with LittleCMS and interpolated trilinearly: smooth, so that 16-bit
+    images are not banded by LittleCMS's 8-bit interface.
     """
 
     def __init__(self, icc: bytes) -> None:
@@ -97,16 +97,14 @@ class TableTransform:
         self._back = _table(_srgb(), own)
 
     def to_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """From the profile's space."""
         return _look_up(self._to, pixels)
 
     def from_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Back into the profile's space."""
         return _look_up(self._back, pixels)
 
 
 class CurveTransform:
-    """The same of curves and primaries by their formulas: in linear light no table resolves what is dark."""
+    """Conversion by a profile's curves and primaries: in linear light no table would resolve the shadows."""
 
     def __init__(self, own: MatrixProfile) -> None:
         self._own = own
@@ -114,24 +112,22 @@ class CurveTransform:
         self._back = np.linalg.inv(self._there)
 
     def to_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """From the profile's space."""
         return _in_bands(pixels, lambda band: srgb_values(np.clip(self._own.to_light(band) @ self._there, 0, 1)))
 
     def from_srgb(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Back into the profile's space."""
         return _in_bands(pixels, lambda band: self._own.from_light(srgb_curve(band.astype(np.float64)) @ self._back))
 
 
 @functools.lru_cache(maxsize=8)
 def transform(icc: bytes) -> Transform | None:
-    """The transform of a profile; None for none, for what is sRGB by its effect, and for one that cannot be used."""
+    """The transform of a profile; None without one, for one equivalent to sRGB, and for one that cannot be used."""
     from PIL import ImageCms
 
     if not icc:
         return None
     own = read_matrix(icc)
     if fits_grey(icc):
-        # Greys that are nearly sRGB's are taken as they are: a coloured result has no grey profile.
+        # Nearly sRGB greys are left as they are: a colour result cannot keep a grey profile.
         return None if own is None or _nearly_srgb(own) else CurveTransform(own)
     if not fits_rgb(icc):
         return None
@@ -144,13 +140,13 @@ def transform(icc: bytes) -> Transform | None:
 
 
 def is_linear(icc: bytes) -> bool:
-    """Whether a profile's values are nearly light itself, and want more than 8 bits where it is dark."""
+    """True if a profile's values are nearly linear light, so that 8 bits are too few in the shadows."""
     own = read_matrix(icc) if icc else None
     return own is not None and bool(own.curves[1][len(own.curves[1]) // 2] > _BRIGHT)
 
 
 def in_srgb(pixels: Pixels, icc: bytes) -> Pixels:
-    """Pixels (H, W, 3) of a profile's space in sRGB, of the same type."""
+    """Pixels (H, W, 3) converted from a profile's space to sRGB, of the same dtype."""
     space = transform(icc)
     if space is None:
         return pixels
@@ -172,7 +168,7 @@ def _is_sound(own: MatrixProfile) -> bool:
 
 
 def _is_srgb(icc: bytes) -> bool:
-    """Whether a profile leaves sRGB's colours what they are, whatever it is called."""
+    """True if a profile maps all colours to themselves in sRGB, whatever its name."""
     from PIL import Image, ImageCms
 
     steps = np.linspace(0, 255, 9).astype(np.uint8)
@@ -185,7 +181,7 @@ def _is_srgb(icc: bytes) -> bool:
 
 
 def refitted(icc: bytes, grey: bool) -> bytes:
-    """A profile's curve as one for `grey` pixels, or for coloured ones; empty when it is nearly sRGB's, or unknown."""
+    """A profile with the same curve for `grey` or for colour pixels; empty if the curve is nearly sRGB's or unknown."""
     own = read_matrix(icc)
     return b"" if own is None or _nearly_srgb(own) else matrix_profile(BT709, own.curves[1], "Curve", grey)
 
@@ -197,11 +193,11 @@ def _srgb() -> Any:
 
 
 def _table(source: Any, target: Any) -> npt.NDArray[np.float32]:
-    """(33, 33, 33, 3) float32 in [0, 1], indexed by red, green, blue."""
+    """Lookup table (33, 33, 33, 3), float32 in [0, 1], indexed by red, green, blue."""
     from PIL import Image, ImageCms
 
     steps = np.linspace(0, 255, _NODES)
-    # Nodes lie between 8-bit values; the two neighbours of each are looked up and mixed.
+    # Nodes lie between 8-bit values; the two neighbours of each are looked up and interpolated.
     low = np.floor(steps).astype(np.uint8)
     high = np.minimum(low + 1, 255).astype(np.uint8)
     share = (steps - low).astype(np.float32)

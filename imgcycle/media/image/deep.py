@@ -1,5 +1,7 @@
-"""16 bits a channel in PNG, PNM and JPEG 2000, which Pillow silently makes 8: by OpenCV, once Pillow has found them
-sound, and by the few lines that PNM takes."""
+"""16 bits a channel in PNG, PNM and JPEG 2000, which Pillow silently reduces to 8.
+
+Read by OpenCV, once Pillow has found them valid; PNM is parsed here.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,14 @@ from imgcycle.media.image.pixels import Pixels
 
 _BAND = 256
 _HEAD = 2**16
-"""Bytes that a header does not exceed."""
+"""Largest size of a header in bytes."""
 _PNM = re.compile(rb"P([2356])(?:\s+|#[^\n]*\n)+" + rb"(\d+)(?:\s|#[^\n]*\n)+" * 2 + rb"(\d+)(?:#[^\n]*\n)?\s")
 _CODESTREAM = b"\xff\x4f\xff\x51"
 Wide = npt.NDArray[np.uint16]
 
 
 def holds_deep(image: Image.Image, data: Data) -> bool:
-    """Whether a picture of one of these formats is read as 16 bits a channel."""
+    """True if an image of one of these formats is read as 16 bits a channel."""
     if image.format == "PNG":
         return data[24] == 16
     if image.format == "PPM":
@@ -37,7 +39,7 @@ def holds_deep(image: Image.Image, data: Data) -> bool:
 
 
 def bits_lost(image: Image.Image, data: Data) -> int:
-    """Bits a channel of a JPEG 2000 that is read as 8, where there are more; else 0."""
+    """Bits a channel of a JPEG 2000 that is read as 8 bits although it has more; else 0."""
     if image.format != "JPEG2000" or holds_deep(image, data):
         return 0
     bits = max((depth for depth, *_ in _components(data)), default=0)
@@ -47,12 +49,13 @@ def bits_lost(image: Image.Image, data: Data) -> int:
 def read_deep(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, bool]:
     """Pixels (H, W, 3), straight alpha or None, and whether it is grey; all uint16.
 
-    InputError when it cannot be decoded whole.
+    InputError if it cannot be decoded completely.
     """
     if image.format == "PPM":
         planes = _pnm(data)
     else:
-        # Pillow decides: it raises on what is damaged. A view of its own, whose pixels go before the next are made.
+        # Pillow decides: it raises on damaged data. The image is opened anew, so that its pixels are freed before the
+        # next are allocated.
         Image.open(io.BytesIO(data), formats=(str(image.format),)).load()
         planes = _by_opencv(data)
     width, height = stored_size(image)
@@ -68,7 +71,7 @@ def read_deep(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None, b
 
 
 def _pnm(data: bytes) -> Wide:
-    """(H, W, C) of a PGM or PPM, scaled from its own white to that of 16 bits (netpbm's pgm(5), ppm(5))."""
+    """Pixels (H, W, C) of a PGM or PPM, scaled from its maximum to 65535 (netpbm's pgm(5), ppm(5))."""
     header = _PNM.match(data[:_HEAD])
     assert header is not None
     kind, width, height, white = (int(part) for part in header.groups())
@@ -91,7 +94,7 @@ def _pnm(data: bytes) -> Wide:
 
 
 def _components(data: Data) -> list[tuple[int, bool, int, int]]:
-    """Of a JPEG 2000's components the bits, the sign and the steps across and down (ISO/IEC 15444-1, section A.5.1)."""
+    """Bits, sign and subsampling steps (x, y) of each JPEG 2000 component (ISO/IEC 15444-1, section A.5.1)."""
     head = data[:_HEAD]
     at = head.find(_CODESTREAM)
     if at < 0 or at + 42 > len(head):
@@ -103,7 +106,7 @@ def _components(data: Data) -> list[tuple[int, bool, int, int]]:
 
 
 def _is_plain_jpeg2000(image: Image.Image, data: Data) -> bool:
-    """Whether OpenCV gives its samples as they are: 16 bits, all of one size, in RGB or grey."""
+    """True if OpenCV returns the samples unchanged: 16 bits, no subsampling, RGB or grey."""
     components = _components(data)
     head = data[:_HEAD]
     at = head.find(b"colr")
@@ -127,7 +130,7 @@ def _by_opencv(data: bytes) -> Wide:
 
 
 def _keyed(image: Image.Image, pixels: Pixels) -> Wide | None:
-    """The alpha of a PNG that declares one colour transparent."""
+    """Alpha (H, W) of a PNG that declares one colour transparent (tRNS); None for others."""
     key = image.info.get("transparency")
     if key is None:
         return None

@@ -1,4 +1,4 @@
-"""Pictures in 256 colours, for GIF."""
+"""Images of at most 256 colours, for GIF."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from imgcycle.media.image.read import Still
 MOST_COLOURS = 256
 """Entries of a palette."""
 _BAND = 2**16
-"""Pixels looked at together: numbers of more bytes are then never there for all of them."""
+"""Pixels processed at a time, so that wider intermediates never exist for a whole image."""
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """(H, W) indices into `palette` (R, G, B of each entry), and the index that stands for nothing, None for none."""
+    """Indices (H, W) into `palette` (R, G, B of each entry), and the transparent index, or None."""
 
     indices: npt.NDArray[np.uint8]
     palette: bytes
@@ -27,7 +27,7 @@ class Indexed:
 
 
 def paletted(still: Still) -> Image.Image:
-    """A mode P image of `indexed` pixels; clear where alpha is below half."""
+    """Pillow image of mode P; transparent where alpha is below half."""
     found = indexed(eight_bit(still.pixels), None if still.alpha is None else eight_bit(still.alpha) >= 128)
     image = Image.fromarray(found.indices)
     image.putpalette(found.palette)
@@ -37,9 +37,9 @@ def paletted(still: Still) -> Image.Image:
 
 
 def indexed(pixels: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_] | None) -> Indexed:
-    """(H, W, 3) in at most 256 colours: its own if it has no more, else chosen for it and diffused.
+    """Reduce (H, W, 3) to at most 256 colours: unchanged if it has no more, else an optimised palette with dithering.
 
-    Where not all is `visible` one entry, the last, stands for what is not, and the rest for what is.
+    Where not everything is `visible`, the last entry is the transparent one.
     """
     if visible is not None and bool(visible.all()):
         visible = None
@@ -62,15 +62,15 @@ def indexed(pixels: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_] | None
 
 
 def has_all_colours(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether (H, W, 3) has just as many colours as a palette has entries."""
+    """True if (H, W, 3) has exactly as many colours as a palette has entries."""
     colours = _few_colours(pixels.reshape(-1, 3), MOST_COLOURS)
     return colours is not None and len(colours) == MOST_COLOURS
 
 
 def _few_colours(values: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint32] | None:
-    """The colours of (n, 3), sorted, as one number each; None when there are more than `most`."""
+    """Sorted distinct colours of (n, 3), packed as integers; None if there are more than `most`."""
     found = np.empty(0, np.uint32)
-    # A photograph has more in its first rows.
+    # A photograph exceeds the limit within its first rows.
     for start in range(0, len(values), _BAND):
         found = np.union1d(found, _packed(values[start : start + _BAND]))
         if len(found) > most:
@@ -79,7 +79,7 @@ def _few_colours(values: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uin
 
 
 def _packed(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Colours as one number each."""
+    """Colours packed as integers, 0xRRGGBB."""
     return pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
 
 
@@ -89,8 +89,8 @@ def _chosen(
     visible: npt.NDArray[np.bool_] | None,
     room: int,
 ) -> tuple[bytes, npt.NDArray[np.uint8]]:
-    """A palette for the colours that are seen, and their indices, errors diffused (Floyd and Steinberg)."""
-    # Diffused, an octree's colours come nearer than a median cut's, rare ones above all, in a tenth of the time.
+    """An optimised palette for the visible colours, and the indices, with Floyd–Steinberg dithering."""
+    # With dithering, an octree's colours are closer than a median cut's, rare ones above all, in a tenth of the time.
     colours = Image.fromarray(np.ascontiguousarray(seen[None])).quantize(room, Image.Quantize.FASTOCTREE)
     palette = bytes((colours.getpalette() or [])[: room * 3])
     image = Image.fromarray(np.ascontiguousarray(pixels))

@@ -1,4 +1,4 @@
-"""Arrays of pixels: their type, and what is done to them whatever file they came from."""
+"""Pixel arrays: their type, and operations that do not depend on the file format."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ Floats = npt.NDArray[np.float32]
 
 _FILL_SIZE = 512
 _BAND = 256
-"""Rows worked on at a time where a wider type is needed in between: a whole picture of it would be several times as
-large as the picture."""
+"""Rows processed at a time where a wider dtype is needed: a whole image of it would take several times its memory."""
 
 
 def eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """16-bit values rounded to 8 bits (257 steps each); 8-bit ones as they are."""
+    """Round 16-bit values to 8 bits (257 steps each); 8-bit ones are returned unchanged."""
     if pixels.dtype == np.uint8:
         return cast(npt.NDArray[np.uint8], pixels)
     out = np.empty(pixels.shape, np.uint8)
@@ -28,7 +27,7 @@ def eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def is_grey(pixels: Pixels) -> bool:
-    """Whether the three channels are equal everywhere."""
+    """True if the three channels are equal everywhere."""
     return bool(np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
 
 
@@ -43,15 +42,16 @@ def laid_on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 
 
 def side_by_side(left: Pixels, right: Pixels) -> Pixels:
-    """Two arrays of the same height and type as one."""
+    """Concatenate two arrays of equal height and dtype horizontally."""
     return cast(Pixels, np.hstack([left, right]))
 
 
 def without_holes(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Pixels whose wholly transparent places took on the colours around them.
+    """Pixels whose fully transparent areas are filled with the surrounding colours.
 
-    What editors leave there (mostly black) would otherwise bleed into the edge when a picture is reduced, and take
-    part in a net's moments. Pull and push over a pyramid: holes take the mean of the nearest known surroundings.
+    The values that editors leave there (mostly black) would otherwise bleed into the edges when an image is downscaled,
+    and take part in a net's normalisation statistics. Push-pull over a pyramid: holes take the mean of their nearest
+    known neighbourhood.
     """
     known = alpha > 0
     if known.all() or not known.any():
@@ -60,7 +60,7 @@ def without_holes(pixels: Pixels, alpha: Pixels) -> Pixels:
     scale = min(1.0, _FILL_SIZE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    # Multiplied before it is averaged: transparent values must not count.
+    # Premultiplied before averaging: transparent values must not count.
     colour = cv2.resize((pixels * known[..., None]).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     filled = _pushed(cast(Floats, colour), cast(Floats, weight))
     full = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -69,7 +69,7 @@ def without_holes(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 
 def _pushed(colour: Floats, weight: Floats) -> Floats:
-    """Weighted colours (already multiplied) normalised, holes filled from the next coarser level."""
+    """Premultiplied colours normalised by their weights, holes filled from the next coarser level."""
     height, width = weight.shape
     here = colour / np.maximum(weight, 1e-6)[..., None]
     if height == width == 1 or bool((weight > 1e-3).all()):

@@ -1,6 +1,6 @@
-"""ICC profiles of curves and primaries (ICC.1:2010, section 8.3): read, and made of what other files say of colour.
+"""ICC profiles of curves and primaries (ICC.1:2010, section 8.3): reading, and making them from other colour tags.
 
-PNG's gAMA, cHRM and cICP chunks, and the coding-independent code points (ITU-T H.273) that AVIF and HEIC hold as well.
+These are PNG's gAMA, cHRM and cICP chunks, and the code points (ITU-T H.273) that AVIF and HEIC also hold.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _D65 = (0.3127, 0.3290)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _PAPER_WHITE = 203 / 10000
-"""Light of a white page, of the 10,000 cd/m² that PQ reaches (ITU-R BT.2408)."""
+"""Light of paper white, as a share of the 10,000 cd/m² that PQ reaches (ITU-R BT.2408)."""
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixProfile:
-    """Three curves to light, and the matrix from there to XYZ under D50, columns for red, green and blue.
+    """Three tone curves to linear light, and the matrix from there to XYZ (D50); columns for red, green and blue.
 
-    A grey profile has one curve three times, and no matrix of its own: sRGB's.
+    A grey profile has one curve three times, and sRGB's matrix.
     """
 
     matrix: npt.NDArray[np.float64]
     curves: tuple[Curve, Curve, Curve]
 
     def to_light(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Values (H, W, 3) in [0, 1] as linear light."""
+        """Convert values (H, W, 3) in [0, 1] to linear light."""
         return np.stack([np.interp(pixels[..., n], _AT, self.curves[n]) for n in range(3)], -1)
 
     def from_light(self, light: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """Linear light as values in [0, 1]."""
+        """Convert linear light to values in [0, 1]."""
         # Where a curve is flat any value would do; the first is taken.
         back = [np.interp(light[..., n], *_rising(self.curves[n])) for n in range(3)]
         return np.stack(back, -1).astype(np.float32)
@@ -51,17 +51,17 @@ def _rising(curve: Curve) -> tuple[Curve, Curve]:
 
 
 def srgb_curve(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """sRGB's values to light (IEC 61966-2-1)."""
+    """sRGB values to linear light (IEC 61966-2-1)."""
     return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
 def srgb_values(light: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Light to sRGB's values."""
+    """Linear light to sRGB values."""
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
 def read_matrix(icc: bytes) -> MatrixProfile | None:
-    """A profile's curves and primaries; None for one that is made of tables, or is damaged."""
+    """Curves and primaries of a profile; None for a table-based or damaged one."""
     try:
         return _read_matrix(icc)
     except (struct.error, IndexError, ValueError, ZeroDivisionError, OverflowError):
@@ -104,7 +104,7 @@ def _read_curve(data: bytes) -> Curve:
     if kind == 0:
         a, b, c, d, e, f = 1, 0, 0, 0, 0, 0
     elif kind in (1, 2):
-        # The line below −b / a is level.
+        # Constant below −b / a.
         c, d, e, f = 0, -b / a, c, c
     above = np.maximum(a * _AT + b, 0) ** g + e
     curve: Curve = np.clip(np.where(d <= _AT, above, c * _AT + f), 0, 1)
@@ -112,7 +112,7 @@ def _read_curve(data: bytes) -> Curve:
 
 
 def matrix_profile(primaries: Primaries, curve: Curve, name: str, grey: bool = False) -> bytes:
-    """The bytes of a profile of chromaticities (red, green, blue, white) and one curve; with `grey` the curve alone."""
+    """ICC profile of chromaticities (red, green, blue, white) and one curve; with `grey` the curve alone."""
 
     def fixed(*values: float) -> bytes:
         return struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))
@@ -135,7 +135,7 @@ def matrix_profile(primaries: Primaries, curve: Curve, name: str, grey: bool = F
             tags[colour + b"TRC"] = drawn
     directory, body, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
     for tag, data in tags.items():
-        # One curve serves all three.
+        # The three curve tags share one copy of the data.
         found = body.find(data) if data is drawn else -1
         at = len(body) if found < 0 else found
         directory += tag + struct.pack(">II", start + at, len(data))
@@ -151,7 +151,7 @@ Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float],
 
 
 def _to_d50(primaries: Primaries) -> npt.NDArray[np.float64]:
-    """The matrix from light to XYZ, its white adapted to D50 (ICC.1:2010, annex E)."""
+    """Matrix from linear light to XYZ, white adapted to D50 (ICC.1:2010, annex E)."""
     points = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries])
     white = points[3]
     cones = np.linalg.solve(_BRADFORD, np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white)) @ _BRADFORD)
@@ -182,14 +182,14 @@ def _pq(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _hlg(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Up to its own paper white, at three quarters of the values."""
+    """HLG values to linear light, relative to paper white at three quarters of the values."""
     scene = np.where(x <= 0.5, x**2 / 3, (np.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     light = scene**1.2
     return np.minimum(light / np.interp(0.75, x, light), 1)
 
 
 _CURVES: dict[int, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
-    1: srgb_curve,  # of television, whose receivers show it nearly so
+    1: srgb_curve,  # BT.709 is nominally different, but receivers display it nearly like sRGB
     4: lambda x: x**2.2,
     5: lambda x: x**2.8,
     6: srgb_curve,
@@ -201,11 +201,11 @@ _CURVES: dict[int, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]]
     17: lambda x: np.minimum(x**2.6 * 52.37 / 48, 1),
     18: _hlg,
 }
-"""ITU-T H.273, table 3; what is brighter than a white page is cut there."""
+"""ITU-T H.273, table 3; light above paper white is clipped."""
 
 
 def profile_of_codes(primaries: int, transfer: int, grey: bool = False) -> bytes | None:
-    """A profile for code points; empty for sRGB's, None where they say nothing that is known here."""
+    """ICC profile of code points; empty for sRGB, None for unspecified or unknown ones."""
     if primaries not in _PRIMARIES or transfer not in _CURVES:
         return None
     curve = _CURVES[transfer]
@@ -215,9 +215,9 @@ def profile_of_codes(primaries: int, transfer: int, grey: bool = False) -> bytes
 
 
 def profile_of_gamma(gamma: float, primaries: Primaries | None, grey: bool = False) -> bytes | None:
-    """A profile for PNG's gAMA (values are light to the power of it) and cHRM; empty for what is nearly sRGB.
+    """ICC profile of PNG's gAMA (light = value ** (1 / gamma)) and cHRM; empty for what is nearly sRGB.
 
-    None for numbers that no colours can have.
+    None for impossible numbers.
     """
     chosen = BT709 if primaries is None else primaries
     usual = abs(gamma - 1 / 2.2) < 0.02
@@ -233,9 +233,9 @@ def profile_of_gamma(gamma: float, primaries: Primaries | None, grey: bool = Fal
 
 
 def profile_of_chunks(chunks: Mapping[bytes, bytes], grey: bool) -> bytes | None:
-    """A profile for what PNG's chunks other than iCCP say of colour; empty for sRGB, None where they say nothing.
+    """ICC profile of PNG's colour chunks other than iCCP; empty for sRGB, None if there are none.
 
-    What is said later in the specification counts more (PNG, third edition, section 4.3): cICP above sRGB above gAMA.
+    Precedence (PNG, third edition, section 4.3): cICP, then sRGB, then gAMA.
     """
     codes = chunks.get(b"cICP", b"")
     found = profile_of_codes(codes[0], codes[1], grey) if len(codes) == 4 else None
@@ -254,7 +254,7 @@ def profile_of_chunks(chunks: Mapping[bytes, bytes], grey: bool) -> bytes | None
 
 
 def profile_of_box(head: bytes, grey: bool) -> bytes | None:
-    """The same for the code points in the boxes of AVIF and HEIC (ISO/IEC 14496-12, section 12.1.5)."""
+    """ICC profile of the code points in an AVIF or HEIC colour box (ISO/IEC 14496-12, section 12.1.5), as above."""
     at = head.find(b"colrnclx")
     if at < 0 or at + 12 > len(head):
         return None

@@ -1,7 +1,7 @@
-"""One picture: from bytes to pixels and metadata. Writing is the business of `media/image/write.py`.
+"""Read still images: bytes to pixels and metadata. Writing is in `media/image/write.py`.
 
-Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes what it does faster
-(JPEG) or deeper (16-bit PNG and TIFF, which Pillow silently makes 8-bit).
+Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes where it is faster (JPEG)
+or deeper (16-bit PNG and JPEG 2000, which Pillow silently makes 8-bit).
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 MAX_PIXELS = 300_000_000
-"""Pictures above this are refused unless asked for: a small file can claim to be enormous."""
+"""Default limit on pixels: a small file can claim to be enormous."""
 
-# What Pillow logs of damage is said in one line here, and would else reach a user who set up no logging.
+# Pillow's log messages on damage are reported in one line here; without logging set up they would reach stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 _MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
 _EARLY = re.compile("unexpected end|end of file", re.IGNORECASE)
@@ -65,15 +65,17 @@ _BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
 _MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
-"""Named here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
+"""Imported here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
 _READ = (*(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO)), "DIB")
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a header tells: width and height upright, frames, 16 bits a channel, transparency, whether the pixels have
-    to be turned, whether a JPEG is progressive, the format's name, the bytes of a TIFF's pixel where its samples
-    are more than usual."""
+    """Properties known from the header.
+
+    Upright width and height, number of frames, 16 bits a channel, transparency, whether the pixels have to be rotated,
+    progressive JPEG, format name, and bytes a pixel of a TIFF whose samples take more than usual.
+    """
 
     width: int
     height: int
@@ -88,11 +90,12 @@ class ImageHeader:
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """A decoded picture, upright.
+    """A decoded image, upright.
 
-    pixels (H, W, 3) RGB, uint8 or uint16, full range, in the colours of `metadata.icc` (sRGB when empty);
-    alpha (H, W) of the same type, or None; `grey` tells that the source had a single channel; `notes` say in a line
-    each what of the file was not taken.
+    pixels (H, W, 3) RGB, uint8 or uint16, full range, in the space of `metadata.icc` (sRGB if empty); alpha (H, W) of
+    the same dtype, or None; `grey` is True if the source had a single channel; `notes` has one line for each thing in
+    the
+    file that was not read.
     """
 
     pixels: Pixels
@@ -106,62 +109,62 @@ class Still:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width, height."""
+        """Width and height."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def with_pixels(self, pixels: Pixels) -> Still:
-        """The same picture with other pixels of the same shape and type."""
+        """A copy with other pixels of the same shape and dtype."""
         return replace(self, pixels=pixels)
 
 
 def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
-    """Decode one picture (of an animation, the first frame); InputError says in one line what is wrong."""
+    """Decode one image (of an animation, the first frame); InputError says in one line what is wrong."""
     with in_one_line(data):
         return _decoded(open_image(data, max_pixels), data)
 
 
 def still_of(image: Image.Image) -> Still:
-    """A picture that is in memory already, as Pillow holds it, with its ICC profile; InputError for mode F.
+    """A still of a Pillow image in memory, with its ICC profile; InputError for mode F.
 
-    Its pixels are copied, and not turned as EXIF may say.
+    The pixels are copied, and not rotated by EXIF orientation.
     """
     if image.mode == "F":
         raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
     still = _by_pillow(image)
     icc = image.info.get("icc_profile") or b""
-    # CMYK and LAB were taken to sRGB.
+    # CMYK and LAB were converted to sRGB.
     return still if image.mode in ("CMYK", "LAB") else replace(still, metadata=Metadata(icc=icc))
 
 
 def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
-    """The same of a file, of which only the header is read; InputError also when it cannot be opened."""
+    """Header properties of a file, like `measure`; InputError also if it cannot be opened."""
     with mapped(path) as data:
         return measure(data, max_pixels)
 
 
 @contextlib.contextmanager
 def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """A file's bytes without reading them all; InputError when it cannot be opened, or has none."""
+    """Memory-map a file; InputError if it cannot be opened or is empty."""
     with reported(InputError), opened(path) as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:  # mmap's word for a file of no bytes
+        except ValueError as error:  # mmap raises it for an empty file
             raise InputError("an empty file") from error
         with data:
             yield data
 
 
 def open_image(data: Data, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Pillow's view of the header, its size checked before any pixel is decoded; InputError in one line.
+    """Open an image with Pillow and check its size before any pixel is decoded; InputError in one line.
 
-    It sees what the pixels need, and the colour profile: all else that the file says is read by `metadata_of`.
+    Only data needed for pixels and the colour profile are passed on: other metadata are read by `metadata_of`.
     """
     with in_one_line(data):
         return _seen(data, max_pixels)
 
 
 def _seen(data: Data, max_pixels: int) -> Image.Image:
-    # Pillow's own limit is a global one; ours is per call and stricter, so the global only has to stay out of its way.
+    # Pillow's limit is global; ours is per call and stricter, so the global one only has to be large enough.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     found = survey_metadata(data)
     file = pixels_of(data, found)
@@ -189,7 +192,7 @@ def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
     try:
         return Image.open(file, formats=names)
     except Image.DecompressionBombError as error:
-        # Twice as many as allowed, and Pillow does not even say of which sides.
+        # Above twice the limit Pillow raises without stating width and height.
         count = re.search(r"\((\d+) pixels\)", str(error))
         if count is None:
             raise
@@ -197,9 +200,9 @@ def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
 
 
 def _raw_missing(image: Image.Image, size: int) -> float:
-    """The share of an uncompressed BMP or PNM, 0 to 1, that lies beyond the end of a file of `size` bytes.
+    """Share of an uncompressed BMP or PNM, 0 to 1, beyond the end of a file of `size` bytes.
 
-    Known from the header: nobody has to find room for what a few bytes claim to be.
+    Computed from the header alone, so that no memory is allocated for pixels that are not there.
     """
     tiles: list[Any] = getattr(image, "tile", [])
     if image.format not in ("BMP", "DIB", "PPM") or len(tiles) != 1 or tiles[0][0] != "raw":
@@ -209,7 +212,7 @@ def _raw_missing(image: Image.Image, size: int) -> float:
     bits = {"1": 1, "I": 16}.get(image.mode, 8 * len(image.getbands()))
     row = -(-width * bits // 8)
     line = how[1] if isinstance(how, tuple) and how[1] else row
-    # The last row may lack what fills the others up.
+    # The last row may lack its padding.
     needed = line * (height - 1) + min(line, row)
     return max(0, needed - max(0, size - int(tiles[0][2]))) / max(1, needed)
 
@@ -223,7 +226,7 @@ def _count(pixels: int) -> str:
 
 
 def measure(data: Data, max_pixels: int = MAX_PIXELS) -> ImageHeader:
-    """What the header alone tells of a picture; InputError when it has none."""
+    """Properties of an image from its header; InputError if it has none."""
     with in_one_line(data):
         image = open_image(data, max_pixels)
         name = str(image.format)
@@ -236,10 +239,10 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> ImageHeader:
 
 @contextlib.contextmanager
 def in_one_line(data: Data) -> Iterator[None]:
-    """Whatever a decoder raises on bytes from anywhere, as an InputError.
+    """Turn whatever a decoder raises on untrusted bytes into an InputError.
 
-    That is anything: beside OSError and ValueError, damaged files have made Pillow's plugins raise IndexError,
-    RuntimeError, KeyError, struct.error, NotImplementedError.
+    Beside OSError and ValueError, damaged files have made Pillow's plugins raise IndexError, RuntimeError, KeyError,
+    struct.error and NotImplementedError.
     """
     if not data:
         raise InputError("an empty file")
@@ -277,7 +280,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         still = None
     if still is None:
         still = _by_pillow(image)
-    # A GIF's few colours were chosen before; what it has of them is whole.
+    # A GIF's colours were reduced before it was written; what it holds is lossless.
     lossless = format_.lossless or format_ is formats.GIF or (format_ is formats.WEBP and _is_lossless_webp(data))
     metadata = metadata_of(image, data, still.grey)
     turned = oriented(still, metadata.orientation)
@@ -286,7 +289,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
 
 
 def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
-    """What of the file is not in the still, in a line each."""
+    """One line for each thing in the file that the still does not hold."""
     if image.format == "TIFF":
         return tiff_reader.tiff_notes(image)
     if image.format in ("JPEG", "MPO"):
@@ -298,7 +301,7 @@ def notes_of(image: Image.Image, data: Data) -> tuple[str, ...]:
 
 
 def is_deep(image: Image.Image, data: Data) -> bool:
-    """Whether a picture is read as 16 bits a channel."""
+    """True if an image is read as 16 bits a channel."""
     return holds_deep(image, data) or (image.format == "TIFF" and tiff_reader.layout_of(image).deep)
 
 
@@ -313,10 +316,10 @@ def _tiff(image: Image.Image, data: bytes) -> Still:
 
 
 def closed_jpeg(data: Data) -> bytes | None:
-    """A JPEG that lacks its end marker with one, and with what its pixels need alone; None for one that has it."""
+    """A JPEG with its missing end marker added and other metadata removed; None if it has an end marker."""
     if jpeg.closed(data) is None:
         return None
-    # What is said beside the pixels may have led the search for the end astray.
+    # Metadata may have misled the search for the end of the data.
     bare = pixels_of(data, survey_metadata(data)).read()
     return jpeg.closed(bare) or bare
 
@@ -331,7 +334,7 @@ def _jpeg_bands(data: bytes) -> Iterator[Pixels]:
 def _deep(image: Image.Image, data: bytes) -> Still:
     try:
         return Still(*read_deep(image, data))
-    except Exception:  # what is said beside the pixels may have been too much for a library: once more without
+    except Exception:  # metadata may have been too much for a library: try once more without
         bare = pixels_of(data, survey_metadata(data)).read()
         if bare == data:
             raise
@@ -358,13 +361,13 @@ def _by_pillow(image: Image.Image) -> Still:
     if mode == "LAB":
         image, mode = colour.lab_to_srgb(image), "RGB"
     if mode == "La":
-        image = image.convert("LA")  # the only way that Pillow knows from there
+        image = image.convert("LA")  # the only conversion that Pillow has from there
     grey = mode in ("1", "L", "LA", "La")
     clear = has_alpha(image)
     both = "RGBA" if clear else "RGB"
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     alpha = np.empty(pixels.shape[:2], np.uint8) if clear else None
-    # In bands: Pillow's own four bytes a pixel and the array are then all there is at any time.
+    # In bands: then Pillow's four bytes a pixel and the array are never both needed for the whole image.
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
         band = np.asarray(image.crop((0, top, image.width, bottom)).convert(both))
@@ -375,7 +378,7 @@ def _by_pillow(image: Image.Image) -> Still:
 
 
 def oriented(still: Still, orientation: int) -> Still:
-    """The picture turned and mirrored as its EXIF orientation (1 to 8) says."""
+    """The still rotated and mirrored as its EXIF orientation (1 to 8) says."""
     turn = _TURNS.get(orientation)
     if turn is None:
         return still

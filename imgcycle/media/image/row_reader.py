@@ -1,9 +1,9 @@
-"""Pictures read row by row through the optional pyvips (libvips), for those whose pixels should not lie in memory.
+"""Read images row by row through the optional pyvips (libvips), where pixels should not all be in memory.
 
-JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give the very pixels that `read_still` gives. What is
-rare or has transparency is left to `read_still`. A picture that has to be turned is spooled upright, uncompressed,
-in a temporary file, since its rows are another one's columns; and so is a progressive JPEG, of which a decoder keeps
-everything to the end.
+JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give exactly the pixels of `read_still`. Rare variants
+and images with transparency are left to `read_still`. An image that has to be rotated is written upright,
+uncompressed, to a temporary file, since its rows are another one's columns; so is a progressive JPEG, whose decoder
+keeps all coefficients until the end.
 """
 
 from __future__ import annotations
@@ -36,17 +36,16 @@ from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.spill import SpillFile
 
 _BAND = 256
-"""Rows turned at a time."""
+"""Rows rotated at a time."""
 _PASSED, _PASSED_TIFF, _LOOSE = 2100, 700, 4
-"""Rows that libvips remembers of those it has passed: 544 of JPEG and PNG, around which as much again is lost three
-times to gaps."""
+"""Rows that libvips keeps after passing them: 544 of JPEG and PNG, times about four for fragmentation; as measured."""
 _PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
 """TIFF's lossless compressions: none, LZW, deflate, PackBits, deflate's old number."""
 _LATE = (b"XML:com.adobe.xmp", b"Raw profile type")
 
 
 def is_available() -> bool:
-    """Whether pyvips and libvips are there."""
+    """True if pyvips and libvips can be imported."""
     try:
         _vips()
     except MissingExtra:
@@ -55,10 +54,10 @@ def is_available() -> bool:
 
 
 def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> RowReader | None:
-    """A reader of one picture, or None for what `read_still` has to be asked for (or to complain about).
+    """A reader of one image, or None for images that only `read_still` reads (or refuses with a message).
 
-    Only the header is read yet. A picture that is spooled takes as much room in `folder` (the system's for
-    temporary files) as its pixels. MissingExtra without pyvips.
+    Only the header is read yet. A spooled image takes as much space in `folder` (by default the system's for temporary
+    files) as its pixels. MissingExtra without pyvips.
     """
     _vips()
     try:
@@ -67,16 +66,17 @@ def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path |
             with _file_of(source) as file:
                 taken = _is_taken(image, file)
             return RowReader(source, image, data, folder) if taken else None
-    except Exception:  # whatever is wrong with the file is said by the ordinary reader
+    except Exception:  # errors are reported by the ordinary reader
         return None
 
 
 class RowReader:
-    """Rows of one picture, upright, in order from the top; asking for earlier ones begins anew.
+    """Rows of one image, upright, in order from the top; asking for earlier rows starts again.
 
-    `outline` has everything but the pixels, `turn` is how it has to be turned (1: not at all), `memory` about what
-    one pass over the file takes, in bytes. What has to be turned, or cannot be decoded twice at a fair price, is
-    `spooled` down, once, by the first that asks for rows. A context; made by `open_rows`.
+    `outline` holds everything but the pixels, `turn` is the EXIF orientation (1: upright), `memory` the approximate
+    bytes
+    that one pass over the file takes. Images that are rotated or costly to decode twice are `spooled` to disk once, at
+    the first request for rows. A context manager; made by `open_rows`.
     """
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
@@ -100,32 +100,30 @@ class RowReader:
 
     @property
     def height(self) -> int:
-        """Rows there are."""
         return self.outline.height
 
     @property
     def width(self) -> int:
-        """Pixels in each."""
         return self.outline.width
 
     def rows(self, top: int, bottom: int) -> Pixels:
-        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as the outline's pixels.
+        """Rows top..bottom, (h, W, 3) RGB, uint8 or uint16 as in `outline`.
 
-        InputError for a damaged file, OutputError when there is no room to lay the picture down.
+        InputError for a damaged file, OutputError if the disk has no space for spooling.
         """
         return self._rows(self._ahead, top, bottom)
 
     def rows_behind(self, top: int, bottom: int) -> Pixels:
-        """The same for one who follows at a distance: a pass of its own, which `rows` does not disturb."""
+        """Like `rows`, for a second reader further up the image: it has its own decoder."""
         return self._rows(self._behind, top, bottom)
 
     def begin(self) -> None:
-        """Let go of the decoders; the next rows start new ones."""
+        """Close the decoders; the next rows start new ones."""
         self._ahead.begin()
         self._behind.begin()
 
     def close(self) -> None:
-        """Let go of the file, and of the temporary one."""
+        """Close and remove everything, the temporary file included."""
         self.begin()
         if self._upright is not None:
             self._upright.close()
@@ -145,13 +143,13 @@ class RowReader:
         return self._upright.rows(top, bottom)
 
     def _bands(self, data: bytes) -> Iterator[Pixels]:
-        """All rows of another stream, as stored."""
+        """Yield bands of all rows of another stream, as stored."""
         decoder, height = self._decoder(data), self._stored[1]
         for top in range(0, height, _BAND):
             yield decoder.rows(top, min(top + _BAND, height))
 
     def _lay_down(self) -> _Upright:
-        """Decode once and keep the turned pixels in a temporary file."""
+        """Decode once and write the upright pixels to a temporary file."""
         upright = _Upright(self.height, self.width, self.outline.pixels.dtype, self._folder)
         try:
             height = self._stored[1]
@@ -205,7 +203,7 @@ class _Decoder:
         if isinstance(self._source, bytes):
             source = pyvips.Source.new_from_memory(self._source)
         else:
-            # By descriptor: libvips would take brackets in a name for options.
+            # By descriptor: libvips would parse brackets in a file name as options.
             handle = os.open(self._source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             try:
                 source = pyvips.Source.new_from_descriptor(handle)
@@ -219,7 +217,7 @@ class _Decoder:
 
 
 class _Upright:
-    """A picture's pixels, turned upright on their way into a temporary file."""
+    """A temporary file of the upright pixels."""
 
     def __init__(self, height: int, width: int, dtype: np.dtype[Any], folder: Path | None) -> None:
         self._width, self._dtype = width, dtype
@@ -232,7 +230,7 @@ class _Upright:
         return out
 
     def put(self, at: int, turn: int, band: Pixels) -> None:
-        """A band of stored rows, turned: rows from `at` on, or columns where `turn` makes rows columns."""
+        """Write a band of stored rows, rotated: at row `at`, or at column `at` where `turn` swaps rows and columns."""
         turned = np.ascontiguousarray(oriented(Still(band), turn).pixels)
         pixel = 3 * self._dtype.itemsize
         line = self._width * pixel
@@ -247,18 +245,18 @@ class _Upright:
 
 
 def _bytes_of(values: npt.NDArray[Any]) -> memoryview:
-    """The bytes of a contiguous array, in place."""
+    """Memory view of the bytes of a contiguous array."""
     return memoryview(cast(Any, values)).cast("B") if values.size else memoryview(b"")
 
 
 def _place(turn: int, top: int, rows: int, height: int) -> int:
-    """The first upright row (or column, from turn 5 on) of a band of stored rows."""
-    # 3, 4 turn the picture upside down; 6 and 7 put its first row at the right.
+    """First upright row (or column, from orientation 5 on) of a band of stored rows."""
+    # 3 and 4 turn the image upside down; 6 and 7 put its first row at the right.
     return height - top - rows if turn in (3, 4, 6, 7) else top
 
 
 def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
-    """Whether a picture is one of those that come out here as they do from `read_still`."""
+    """True if the rows read here are the same as those of `read_still`."""
     if "transparency" in image.info or min(image.size) < 1:
         return False
     if image.format in ("JPEG", "MPO"):
@@ -269,7 +267,7 @@ def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
 
 
 def _is_plain_png(file: IO[bytes]) -> bool:
-    """Grey or RGB of 8 or 16 bits, not interlaced, and nothing said after the pixels that matters."""
+    """True for grey or RGB PNGs of 8 or 16 bits, not interlaced, without relevant metadata after the pixels."""
     file.seek(24)
     bits, kind, *_, interlaced = file.read(5)
     if bits not in (8, 16) or kind not in (0, 2) or interlaced:
@@ -282,7 +280,7 @@ def _is_plain_png(file: IO[bytes]) -> bool:
         if name == b"IEND":
             return seen
         seen = seen or name == b"IDAT"
-        # Pillow, too, knows of these only once it has decoded everything.
+        # Pillow, too, sees these only after decoding everything.
         if seen and (name == b"eXIf" or (name in (b"iTXt", b"tEXt", b"zTXt") and head[8:].startswith(_LATE))):
             return False
         at += 12 + length
@@ -305,7 +303,7 @@ def _is_plain_tiff(image: Image.Image, size: int) -> bool:
 
 
 def _decoder_bytes(image: Image.Image, outline: Outline, file_size: int) -> int:
-    """What one decoder keeps, as measured: rows it has passed, of a JPEG also the file and what is not final yet."""
+    """Bytes that one decoder keeps, as measured: passed rows, and for JPEG the file and the coefficients."""
     width, height = headers.stored_size(image)
     line = width * 3 * outline.pixels.dtype.itemsize
     if image.format == "TIFF":
@@ -328,7 +326,7 @@ def _data_of(source: Path | bytes) -> Iterator[Data]:
 
 @contextlib.contextmanager
 def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
-    # Not through the memory map: the pages that a walk over all chunks touches would be the whole file.
+    # Not through the memory map: walking over all chunks would load the pages of the whole file.
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
@@ -337,14 +335,14 @@ def _file_of(source: Path | bytes) -> Iterator[IO[bytes]]:
 
 
 def _vips() -> Any:
-    # Rows are decoded one after another in any case; with more threads at hand libvips remembers far more of them.
+    # Rows are decoded in sequence anyway; with more threads libvips keeps far more of them.
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
     try:
         import pyvips
     except (ImportError, OSError) as error:
         raise MissingExtra("huge", "reading a picture row by row") from error
-    if not logging.getLogger("pyvips").handlers:  # what it logs of damage is said in one line here
+    if not logging.getLogger("pyvips").handlers:  # what it logs of damage is reported in one line here
         logging.getLogger("pyvips").addHandler(logging.NullHandler())
-    # Nothing is asked for twice, and what libvips would remember is memory.
+    # Nothing is asked for twice, so the cache would only take memory.
     pyvips.cache_set_max(0)
     return pyvips

@@ -1,9 +1,9 @@
-"""A picture written as its rows come, in memory for a few of them: JPEG, PNG and TIFF.
+"""Write an image as its rows come, with only a few of them in memory: JPEG, PNG and TIFF.
 
-The files are those of `encode_still` in quality, sampling, colour profile and metadata, and a JPEG decodes to the
-very same pixels: blocks are coded one by one, so strips of whole blocks can be coded apart and joined by restart
-markers (ITU T.81, section F.1.1.5.2). What a whole picture would be needed for is left out: Huffman tables made to
-measure, and one channel for what turns out grey.
+The files equal those of `encode_still` in quality, subsampling, colour profile and metadata, and a JPEG decodes to
+exactly the same pixels: blocks are coded independently, so strips of whole blocks can be coded apart and joined by
+restart markers (ITU T.81, section F.1.1.5.2). Optimised Huffman tables, and a single channel for results that turn
+out grey, would need the whole image and are left out.
 """
 
 from __future__ import annotations
@@ -34,19 +34,21 @@ from imgcycle.media.image.write import check_size, coding_of, result_metadata, w
 from imgcycle.media.metadata.png import SIGNATURE
 
 ROWS = 64
-"""Rows coded at a time: blocks of any sampling fit, and a restart interval has room for JPEG's widest picture."""
+"""Rows coded at a time: a multiple of blocks of any subsampling, and short enough for a restart interval of JPEG's
+widest image.
+"""
 WRITABLE = (formats.JPEG, formats.PNG, formats.TIFF)
 _CACHED = 8
-"""Rows of them that stay in a processor's cache while they are predicted."""
+"""Rows predicted at a time, so that they stay in the processor's cache."""
 _PNG_MOST = 2**31 - 1
-"""Of the format; libpng's own limit does not hold here."""
+"""Limit of the format; libpng's own lower one does not apply here."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outline(Still):
-    """A still without its pixels: all that is known of it, `pixels` being a single one of their type.
+    """A still without its pixels: `pixels` is a single one of the right dtype.
 
-    `width` and `height` are the upright picture's.
+    `width` and `height` are the upright image's.
     """
 
     width: int = 1
@@ -54,17 +56,18 @@ class Outline(Still):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width, height."""
+        """Width and height."""
         return self.width, self.height
 
 
 class ScanlineWriter:
-    """Rows in order, uint8 or uint16 (h, W, 3) RGB; `finish` makes them the file `path`, whole.
+    """Writes rows in order, uint8 or uint16 (h, W, 3) RGB; `finish` makes the file `path` appear.
 
-    `still` (an `Outline` will do) tells size, type and metadata, `times` are those of `atomic_write`, the other
-    arguments those of `encode_still`. A context: what leaves it before `finish`, for whatever reason, leaves no file.
-    OutputError when the disk is full or the format cannot hold the picture; ValueError for rows out of order. A
-    picture with alpha is not for this.
+    `still` (an `Outline` will do) gives size, dtype and metadata, `times` are those of `atomic_write`, the other
+    arguments
+    those of `encode_still`. A context manager: leaving it before `finish` leaves no file. OutputError if the disk is
+    full
+    or the format cannot hold the image; ValueError for rows out of order. Alpha is not supported.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class ScanlineWriter:
             raise ValueError(f"{target.name} is not written by rows")
         self.size = width, height = still.size
         self.path = path
-        # Nobody knows yet whether all rows are grey: three channels, and no profile that is for one.
+        # Whether all rows are grey is not known yet: three channels, and no grey profile.
         metadata = result_metadata(_coloured(still), recipe, strip, target)
         self._leaving = metadata.icc if written_in_srgb(still, target, metadata.icc) else b""
         if self._leaving:
@@ -106,7 +109,7 @@ class ScanlineWriter:
             raise
 
     def write(self, top: int, rows: Pixels) -> None:
-        """Rows from `top` on."""
+        """Append rows that begin at row `top`."""
         if top != self._next or rows.shape[1:] != self._held.shape[1:] or top + len(rows) > self.size[1]:
             raise ValueError(f"rows {top} to {top + len(rows)} of {self.size[1]} after {self._next} rows")
         self._next += len(rows)
@@ -131,7 +134,7 @@ class ScanlineWriter:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Let go of what is not finished, so that nothing is left of it."""
+        """Discard what is not finished, the temporary file included."""
         self._discard()
 
     def _code(self) -> None:
@@ -146,8 +149,8 @@ class ScanlineWriter:
         return from_system(OutputError, error, "cannot be written")
 
     def _discard(self) -> None:
-        # Leaving with an error is how the temporary file is told to vanish; after `finish` nothing is left to leave.
-        # A full disk says so once more when the file's last buffered bytes are let go.
+        # Leaving with an error makes the temporary file vanish; after `finish` nothing is left to leave. A full disk
+        # raises once more when buffered bytes are flushed on closing.
         with contextlib.suppress(OSError):
             self._stack.__exit__(_Discarded, _Discarded(), None)
 
@@ -159,7 +162,7 @@ class ScanlineWriter:
 
 
 class _Discarded(Exception):
-    """Never seen outside."""
+    """Raised and caught inside this module only."""
 
 
 class _Coder(Protocol):
@@ -169,7 +172,7 @@ class _Coder(Protocol):
 
 
 class _JpegRows:
-    """Strips coded by themselves, their scans joined by restart markers."""
+    """JPEG strips coded one by one, their scans joined by restart markers."""
 
     def __init__(self, file: IO[bytes], still: Still, metadata: Metadata, quality: int | None) -> None:
         self._file, self._metadata, self._size = file, metadata, still.size
@@ -195,7 +198,7 @@ class _JpegRows:
         self._file.write(b"\xff\xd9")
 
     def _parted(self, data: bytes) -> tuple[bytes, bytes]:
-        """A strip's own header, made that of the whole picture, and its entropy-coded data."""
+        """Header of a strip, adapted to the whole image, and its entropy-coded data."""
         at = 2
         head = bytearray(data)
         while data[at + 1] != 0xDA:
@@ -209,7 +212,7 @@ class _JpegRows:
 
 
 class _PngRows:
-    """Paeth's prediction from left, above and between, which most rows of a photograph want; then run lengths only."""
+    """PNG rows with the Paeth filter, which suits most rows of a photograph, then run lengths only."""
 
     def __init__(self, file: IO[bytes], still: Still, metadata: Metadata) -> None:
         self._file = file
@@ -222,7 +225,7 @@ class _PngRows:
 
     def write(self, rows: Pixels) -> None:
         values = rows.astype(rows.dtype.newbyteorder(">")).view(np.uint8).reshape(len(rows), -1)
-        # With a row above and a pixel at the left, zero where the picture has none.
+        # With the row above and a pixel at the left, zero outside the image.
         framed = np.vstack([self._above, np.pad(values, ((0, 0), (self._pixel, 0)))])
         self._above = framed[-1:].copy()
         lines = np.empty((len(rows), 1 + values.shape[1]), np.uint8)
@@ -240,10 +243,11 @@ class _PngRows:
 
 
 def _paeth(framed: npt.NDArray[np.uint8], pixel: int) -> npt.NDArray[np.uint8]:
-    """Of the bytes at the left, above, and between those two, that nearest to left + above − between.
+    """Paeth predictor: of the bytes at the left, above and upper left, the one nearest to left + above − upper left.
 
-    PNG Specification, section 9.4; ties go to the first. In bytes throughout, a few rows at a time: twenty times as
-    fast as the formula. Where left and above lie on one side of between, the sum lies farther out, and between is
+    PNG Specification, section 9.4; ties go to the first. Computed in bytes, a few rows at a time: twenty times as fast
+    as
+    the formula. Where left and above lie on one side of the upper left, the sum lies farther out, and the upper left is
     never the nearest; else its distance is the difference of the other two.
     """
     out = np.empty((len(framed) - 1, framed.shape[1] - pixel), np.uint8)
@@ -262,7 +266,7 @@ def _paeth(framed: npt.NDArray[np.uint8], pixel: int) -> npt.NDArray[np.uint8]:
 
 
 def _coloured(still: Still) -> Still:
-    """The facts of a still that count as coloured."""
+    """Outline of a still that counts as coloured."""
     width, height = still.size
     single = cast(Pixels, np.zeros((1, 1, 3), still.pixels.dtype))
     return Outline(single, None, False, still.format, still.metadata, still.coding, still.lossless, width, height)

@@ -1,4 +1,4 @@
-"""Pictures read small, to be looked at: in memory for what they become, wherever the format allows that."""
+"""Thumbnails: images decoded at a reduced size, with little memory where the format allows it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Levels = npt.NDArray[np.uint8]
 _BAND = 256
 """Rows averaged at a time, about."""
 _HELD = 16_000_000
-"""Pixels from which on a picture is read row by row, where pyvips is there and knows how."""
+"""Pixels above which an image is read row by row, where pyvips is available and can read it."""
 
 
 def read_thumbnail(
@@ -35,11 +35,12 @@ def read_thumbnail(
     max_pixels: int = MAX_PIXELS,
     raw: Literal["none", "preview", "develop"] = "none",
 ) -> Levels:
-    """A picture's first frame, upright, in sRGB, on white: uint8 (h, w, 3) with no side above `longest`.
+    """First frame of an image, upright, in sRGB, on white: uint8 (h, w, 3) with no side above `longest`.
 
-    Never enlarged. Where it is `parts` pictures side by side, only the last is taken. A JPEG is decoded at the nearest
-    size that its blocks allow; what is large and of another format goes row by row with pyvips, and is decoded whole
-    without. InputError says in one line what is wrong.
+    Never enlarged. If it is `parts` images side by side, only the last is taken. A JPEG is decoded at the nearest
+    smaller
+    scale of its blocks; large images of other formats are read row by row with pyvips, or decoded whole without it.
+    InputError says in one line what is wrong.
     """
     with mapped(path) as data, in_one_line(data):
         if kind_of(path) == "raw" and raw != "none":
@@ -48,7 +49,7 @@ def read_thumbnail(
 
 
 def fitting(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Width and height reduced, never enlarged, until neither is above `longest`; at least one pixel each."""
+    """Width and height scaled down, never up, until neither is above `longest`; at least one pixel each."""
     scale = min(1.0, longest / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -68,18 +69,18 @@ def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int
 
 
 def _coarse_jpeg(image: Image.Image, data: mmap.mmap, longest: int, parts: int) -> Still:
-    """Decoded at a half, a quarter or an eighth, never below what is wanted."""
+    """Decode a JPEG at a half, a quarter or an eighth, never below the size wanted."""
     metadata = headers.metadata_of(image, data, image.mode == "L")
     turn = metadata.orientation
     width, height = headers.upright_size(image, turn)
     size = _wanted(width, height, longest, parts)
     least = (size[0] * parts, size[1])
-    # As stored, not as it is looked at.
+    # In stored orientation, before rotation.
     image.draft(cast(Any, None), least if turn < 5 else least[::-1])
     grey = image.mode == "L"
     small = colour.cmyk_to_srgb(image) if image.mode == "CMYK" else image.convert("RGB")
     upright = oriented(Still(np.asarray(small), grey=grey, metadata=metadata), turn)
-    # Its own size is a rounded fraction, and two pictures of one size must come out alike.
+    # The decoder rounds its size, and two images of one size must give thumbnails of one size.
     return _averaged(upright, longest, parts, size)
 
 
@@ -88,7 +89,7 @@ def _wanted(width: int, height: int, longest: int, parts: int) -> tuple[int, int
 
 
 def _first(width: int, parts: int) -> int:
-    """The first column of the last part."""
+    """First column of the last part."""
     return math.ceil(width * (parts - 1) / parts)
 
 
@@ -102,7 +103,7 @@ def _averaged(still: Still, longest: int, parts: int, size: tuple[int, int] | No
 
 
 def _in_bands(width: int, height: int, size: tuple[int, int], parts: int, rows: Callable[[int, int], Pixels]) -> Levels:
-    """Averages over whole pixels band by band, then over areas of what is left."""
+    """Area averages: whole pixels band by band first, then the remaining scale."""
     first = _first(width, parts)
     factor = max(1, min((width - first) // size[0], height // size[1]))
     lines = factor * max(1, _BAND // factor)
@@ -115,13 +116,13 @@ def _in_bands(width: int, height: int, size: tuple[int, int], parts: int, rows: 
 
 
 def _seen(still: Still) -> Levels:
-    """The pixels in sRGB."""
+    """Pixels in sRGB."""
     return cast(Levels, colour.in_srgb(still.pixels, still.metadata.icc))
 
 
 def webp_bytes(pixels: Levels, quality: int = 82) -> bytes:
-    """A thumbnail as lossy WebP, for a page; at least a fifth smaller than a JPEG that looks the same."""
+    """A thumbnail as lossy WebP, for an HTML page; at least a fifth smaller than a JPEG of similar quality."""
     out = io.BytesIO()
-    # Method 2 takes two fifths of the time of Pillow's own choice, 4, for three per cent more bytes.
+    # Method 2 takes two fifths of the time of Pillow's default, 4, for three per cent more bytes.
     Image.fromarray(pixels).save(out, "WEBP", quality=quality, method=2)
     return out.getvalue()

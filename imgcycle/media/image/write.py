@@ -1,4 +1,4 @@
-"""One picture: from pixels and metadata to the bytes of a file."""
+"""Write still images: pixels and metadata to the bytes of a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from imgcycle.media.image.read import Still
 from imgcycle.media.metadata.carried import updated_metadata
 
 LEAST_QUALITY = 92
-"""A translated picture has other fine detail than its source, so a source's lower quality would show in it."""
+"""A translated image has other fine detail than its source, so a source's lower quality would be visible in it."""
 
 _SAMPLING = {"420": 0x221111, "422": 0x211111, "440": 0x121111, "411": 0x411111, "444": 0x111111}
 _AVIF_QUALITY = 90
@@ -34,16 +34,16 @@ MOST = {
     formats.AVIF: 65536,
     formats.GIF: 65535,
 }
-"""Pixels a side that encoders or formats have at most; libpng has its own limit."""
+"""Most pixels a side, of encoder or format; libpng has its own limit."""
 _PHOTOGRAPHS: dict[Format, tuple[tuple[int, float], ...]] = {
     formats.JPEG: ((1, 0.015), (10, 0.03), (30, 0.07), (50, 0.1), (75, 0.16), (85, 0.24), (92, 0.3), (100, 0.75)),
     formats.WEBP: ((1, 0.01), (10, 0.02), (50, 0.06), (75, 0.1), (92, 0.24), (100, 0.4)),
     formats.AVIF: ((1, 0.005), (10, 0.012), (50, 0.07), (90, 0.25), (100, 0.95)),
 }
-"""Bytes that a pixel of a photograph takes at a quality, as measured; of others about the same."""
+"""Bytes a pixel of a photograph at each quality, as measured; other content takes about the same."""
 _WHOLE: dict[Format, float] = {formats.PNG: 1.4, formats.TIFF: 1.4, formats.GIF: 0.7, formats.BMP: 3.0}
 _DEEP = 3.3
-"""How many times that is with 16 bits: the lower eight are noise."""
+"""Factor on that for 16 bits: the lower eight are noise."""
 
 
 def encode_still(
@@ -53,11 +53,12 @@ def encode_still(
     recipe: dict[str, Any] | None = None,
     strip: str = "none",
 ) -> bytes:
-    """The bytes of a picture in `target` format; OutputError when the format cannot hold it.
+    """Encode an image in the `target` format; OutputError if the format cannot hold it.
 
-    `quality` None keeps a JPEG source's own, at least 92, and writes WebP without loss where the source has none.
-    `recipe` goes into the metadata. `strip`: `none` keeps all metadata that are still true, `gps` takes the place out,
-    `all` leaves only the colour profile and the recipe.
+    `quality` None keeps a JPEG source's own, at least 92, and writes WebP lossless if the source was lossless. `recipe`
+    goes into the metadata. `strip`: `none` keeps all metadata that are still true, `gps` removes the location, `all`
+    keeps
+    only the colour profile and the recipe.
     """
     check_size(*still.size, target)
     metadata = result_metadata(still, recipe, strip, target)
@@ -81,7 +82,7 @@ def encode_still(
         raise
     except MemoryError as error:
         raise OutputError(f"too large for the memory as {target.name}", "use --format png") from error
-    except Exception as error:  # encoders raise whatever they have, AVIF's a RuntimeError
+    except Exception as error:  # encoders raise various exceptions, AVIF's a RuntimeError
         text = " ".join(str(error).split()) or type(error).__name__
         raise OutputError(f"cannot be written as {target.name}: {text}", _OTHERWISE.get(target)) from error
 
@@ -90,7 +91,7 @@ _OTHERWISE = dict.fromkeys((formats.JPEG, formats.WEBP, formats.AVIF), "use --fo
 
 
 def check_size(width: int, height: int, target: Format, most: int | None = None) -> None:
-    """Raise OutputError for more pixels a side than a format (or with `most`, another writer of it) can hold."""
+    """Raise OutputError for more pixels a side than a format (or with `most`, a particular writer of it) can hold."""
     most = most or MOST.get(target)
     if most is not None and max(width, height) > most:
         other = "tiff" if target is formats.PNG else "png"
@@ -100,7 +101,7 @@ def check_size(width: int, height: int, target: Format, most: int | None = None)
 
 
 def losses(still: Still, target: Format, strip: str = "none") -> tuple[str, ...]:
-    """What a picture loses that `target` cannot hold, or that is damaged, in a line each; `strip` as above."""
+    """One line for each thing that `target` cannot hold or that is damaged; `strip` as for `encode_still`."""
     lost = []
     if not target.deep and still.pixels.dtype == np.uint16:
         lost.append(f"16 bits a channel became 8: {target.name} has no more")
@@ -110,7 +111,7 @@ def losses(still: Still, target: Format, strip: str = "none") -> tuple[str, ...]
 
 
 def typical_size(pixels: int, target: Format, quality: int | None = None, deep: bool = False) -> int:
-    """Bytes that a photograph of so many pixels usually takes in a format that is written here."""
+    """Bytes that a photograph of so many pixels usually takes in an output format."""
     if target in _WHOLE:
         return round(pixels * _WHOLE[target] * (_DEEP if deep and target.deep else 1))
     usual = _AVIF_QUALITY if target is formats.AVIF else LEAST_QUALITY
@@ -119,17 +120,17 @@ def typical_size(pixels: int, target: Format, quality: int | None = None, deep: 
 
 
 def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
-    """Whether pixels leave their profile's space: a format has no room for one, or too few bits for its curve."""
+    """True if pixels are converted to sRGB because the format has no ICC profile or too few bits for the curve."""
     if target in (formats.BMP, formats.GIF):
         return True
     return still.pixels.dtype == np.uint16 and not target.deep and colour.is_linear(icc)
 
 
 def result_metadata(still: Still, recipe: dict[str, Any] | None, strip: str, target: Format) -> Metadata:
-    """A picture's metadata, as they are true of its pixels now, as far as `target` has a place for them."""
+    """Metadata updated to the present pixels, as far as `target` can hold them."""
     kept = updated_metadata(still.metadata, still.size, recipe, strip, target)
     grey = _stays_grey(still)
-    # A profile of grey pixels says nothing of coloured ones, but for its curve; and the other way round.
+    # A grey profile does not apply to coloured pixels, but for its curve; and the other way round.
     return replace(kept, icc=colour.refitted(kept.icc, grey) if colour.fits_rgb(kept.icc) == grey else kept.icc)
 
 
@@ -138,7 +139,9 @@ def _stays_grey(still: Still) -> bool:
 
 
 def coding_of(still: Still, quality: int | None) -> JpegCoding:
-    """How a JPEG of a picture is made: as its source was, but of `quality`, by default the source's, at least 92."""
+    """JPEG quality and subsampling of an output: the source's subsampling; `quality`, by default the source's, at least
+    92.
+    """
     source = still.coding or JpegCoding(LEAST_QUALITY, "444")
     return JpegCoding(max(LEAST_QUALITY, source.quality) if quality is None else quality, source.subsampling)
 
@@ -168,18 +171,18 @@ def _png(still: Still, metadata: Metadata) -> bytes:
 
 
 def avif_options(quality: int | None, alpha: bool) -> dict[str, Any]:
-    """How Pillow is told to write AVIF."""
+    """Pillow's options for AVIF."""
     from PIL import _avif
 
     options = {"quality": quality or _AVIF_QUALITY, "speed": 8, "subsampling": "4:4:4"}
     if alpha and _avif.encoder_codec_available("aom"):
-        # Transparency is a shape, not a texture: it is kept exactly, for 2 % of the size.
+        # Alpha has hard edges rather than texture: it is kept exactly, for 2 % of the size.
         options |= {"codec": "aom", "advanced": {"alpha:cq-level": "0"}}
     return options
 
 
 def _planes(still: Still) -> Pixels:
-    """(H, W, C) with C = 1, 3 or 4."""
+    """Channels (H, W, C) with C = 1, 3 or 4."""
     if still.alpha is not None:
         return np.dstack([still.pixels, still.alpha])  # type: ignore[return-value]
     return still.pixels[..., :1] if _stays_grey(still) else still.pixels
@@ -192,7 +195,7 @@ def _gif(still: Still, metadata: Metadata) -> bytes:
 
 
 def _clear_bmp(still: Still, metadata: Metadata) -> bytes:
-    """A BMP of the fourth version, the first that says where its transparency is (BITMAPV4HEADER)."""
+    """A BMP of version 4, the first that has transparency (BITMAPV4HEADER)."""
     assert still.alpha is not None
     bgra = np.dstack([eight_bit(still.pixels)[..., ::-1], eight_bit(still.alpha)])
     body = np.ascontiguousarray(bgra[::-1]).tobytes()
@@ -204,9 +207,9 @@ def _clear_bmp(still: Still, metadata: Metadata) -> bytes:
 
 
 def _stacked(still: Still) -> Any:
-    """The channels as OpenCV wants them: one, BGR or BGRA."""
+    """Channels in OpenCV's order: one, BGR or BGRA."""
     if still.alpha is not None:
-        # cv2's PNG has no grey with alpha.
+        # cv2's PNG writer has no grey with alpha.
         return np.dstack([still.pixels[..., ::-1], still.alpha])
     if _stays_grey(still):
         return np.ascontiguousarray(still.pixels[..., 0])
@@ -214,7 +217,7 @@ def _stacked(still: Still) -> Any:
 
 
 def as_image(still: Still, alpha: bool = True) -> Image.Image:
-    """An 8-bit Pillow image: L, LA, RGB or RGBA."""
+    """8-bit Pillow image: L, LA, RGB or RGBA."""
     if still.alpha is not None and alpha:
         both = np.dstack([eight_bit(still.pixels), eight_bit(still.alpha)])
         image = Image.fromarray(both)
@@ -243,5 +246,5 @@ def _by_pillow(still: Still, target: Format, metadata: Metadata, quality: int | 
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.mode else "RGB")
     out = io.BytesIO()
     image.save(out, target.name, **options)
-    # BMP has no place for metadata; what follows its pixels is passed over by every reader.
+    # BMP has no place for metadata; bytes after its pixels are ignored by every reader.
     return out.getvalue() + (metadata.xmp if target is formats.BMP else b"")

@@ -1,1 +1,1 @@
-"""EXIF, XMP, IPTC and comments: read part by part, kept as far as still true, stripped of places."""
+"""EXIF, XMP, IPTC and comments: read separately, kept as far as they remain true, stripped of locations."""

@@ -1,4 +1,4 @@
-"""What a result carries of its source's metadata: what is still true of it, and what its format has a place for."""
+"""Metadata of a result: what remains true of the source's, as far as the output format can hold it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _WITH_EXIF = (formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF, formats.TIF
 _WITH_IPTC = (formats.JPEG, formats.PNG, formats.TIFF)
 _WITH_COMMENTS = (formats.JPEG, formats.PNG, formats.GIF)
 _SEGMENT = 65533 - 2
-"""Bytes that a JPEG segment holds."""
+"""Most bytes of a JPEG segment's payload."""
 _JPEG_XMP = 64_000
-"""The same for a packet that a recipe is still to be put into."""
+"""Most bytes of an XMP packet in JPEG before the recipe is added."""
 
 
 def updated_metadata(
     kept: Metadata, size: tuple[int, int], recipe: dict[str, Any] | None, strip: str, target: Format
 ) -> Metadata:
-    """Metadata as they are true of a picture of `size` (width, height) in `target` format, with `recipe` in the XMP.
+    """Metadata that are true of an image of `size` (width, height) in `target` format, with `recipe` in the XMP.
 
-    `strip` is that of `encode_still`. `notes` name, in a line each, what is lost that nobody asked to leave out.
+    `strip` is that of `encode_still`. `notes` has one line for each loss that was not asked for.
     """
     if strip == "all":
         packet = xmp.updated_xmp(b"", recipe, keep=False)
@@ -78,7 +78,7 @@ def _no_place(target: Format, block: bytes = b"") -> str:
 
 
 def _text_tells(kind: bytes, payload: bytes) -> bool:
-    """Whether a text chunk tells a place, by its key, by what it says, or for all that can be known."""
+    """True if a text chunk tells a location by its key or its text, or cannot be read."""
     text = png.text_of(kind, payload, Survey())
     key = payload.partition(b"\0")[0].decode("latin-1")
     return text is None or is_place(key) or is_place(key.rpartition(":")[2]) or tells_place(text)

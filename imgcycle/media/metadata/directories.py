@@ -1,7 +1,7 @@
-"""TIFF directories inside an EXIF block (TIFF 6.0, section 2; EXIF 2.32, section 4.6), read as far as they are sound.
+"""TIFF directories inside an EXIF block (TIFF 6.0, section 2; EXIF 2.32, section 4.6), as far as they are valid.
 
-Other readers take the entries there are when more are claimed, pass over those of no known type and those whose data
-lie outside, and take the first of two with one tag. So does this one.
+As in other readers: if more entries are claimed than there are, those that are there are read; entries of unknown type
+or with data outside the block are skipped; the first of two entries with one tag counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 """Bytes of one value of each type."""
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", _IFD_TYPE: "I"}
 _MOST_DIRECTORIES, _MOST_ENTRIES, _MOST_SHARED = 256, 20_000, 8
-"""The last: how often all of a block may be the data of some entry, on the average."""
+"""`_MOST_SHARED`: how often, on average, a byte of the block may belong to an entry's data."""
 
 
 class DamagedBlock(Exception):
@@ -26,9 +26,9 @@ class DamagedBlock(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: where it stands, its tag, type and count, where its data begin, and their size in bytes.
+    """One entry: offset, tag, type, count, and offset and size of its data in bytes.
 
-    `sound` tells whether its type is known and its data lie inside the block.
+    `sound` is True if its type is known and its data are inside the block.
     """
 
     at: int
@@ -42,10 +42,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Directory:
-    """One directory: where it stands, the tags that lead to it, its readable entries, the offset of the next (0: none).
+    """One directory: offset, tags that lead to it, readable entries, offset of the next one (0: none).
 
-    `chained` counts the directories passed by that offset: 0 for the first, 1 for the one with the thumbnail.
-    `whole` tells whether all entries that are claimed are there.
+    `chained` counts the directories before it in the chain: 0 for the first, 1 for the one with the thumbnail. `whole`
+    is
+    True if all claimed entries are there.
     """
 
     at: int
@@ -57,22 +58,22 @@ class Directory:
 
     @property
     def link(self) -> int:
-        """Where the offset of the next directory stands."""
+        """Offset of the field that holds the next directory's offset."""
         return self.at + 2 + 12 * len(self.entries)
 
     @property
     def is_place(self) -> bool:
-        """Whether a GPS pointer leads here, at whatever depth."""
+        """True if the path to it contains a GPS pointer."""
         return GPS_IFD in self.path
 
 
 def unwrapped(block: bytes) -> bytes:
-    """A block from its TIFF header on: some programs put the `Exif` header before it once, some twice."""
+    """The block from its TIFF header on, without the `Exif` prefixes that some programs write once, some twice."""
     return re.sub(rb"\A(?:Exif\0\0){1,2}", b"", block)
 
 
 class Block:
-    """A mutable EXIF block from its TIFF header on; DamagedBlock when that is none."""
+    """A mutable EXIF block from its TIFF header on; DamagedBlock if there is no such header."""
 
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
@@ -82,29 +83,29 @@ class Block:
         self.order = order
 
     def number(self, code: str, at: int) -> int:
-        """The integer of a `struct` code at an offset."""
+        """Integer of a `struct` format code at an offset; DamagedBlock beyond the end."""
         try:
             return int(struct.unpack_from(self.order + code, self.data, at)[0])
         except struct.error as error:
             raise DamagedBlock("cut off") from error
 
     def value(self, entry: Entry) -> bytes:
-        """The data of a sound entry."""
+        """Data of a sound entry."""
         return bytes(self.data[entry.start : entry.start + entry.size])
 
     def numbers(self, entry: Entry) -> tuple[int, ...]:
-        """The values of a sound entry of integers; none for other types."""
+        """Integers of a sound entry; empty for other types."""
         code = _CODES.get(entry.kind)
         if code is None or not entry.sound:
             return ()
         return struct.unpack_from(f"{self.order}{entry.count}{code}", self.data, entry.start)
 
     def first(self) -> int:
-        """Where the first directory stands."""
+        """Offset of the first directory."""
         return self.number("I", 4)
 
     def directory(self, at: int, path: tuple[int, ...] = (), chained: int = 0) -> Directory:
-        """The directory at an offset; DamagedBlock when there is none."""
+        """The directory at an offset; DamagedBlock if there is none."""
         claimed = self.number("H", at)
         there = min(claimed, max(0, len(self.data) - at - 2) // 12)
         if claimed and not there:
@@ -121,9 +122,9 @@ class Block:
         return Entry(at, tag, kind, count, start, size, kind in SIZES and start + size <= len(self.data))
 
     def tree(self) -> tuple[list[Directory], list[Entry]]:
-        """All directories that anything leads to, parents first, and the entries that lead nowhere.
+        """All reachable directories, parents first, and the entries whose pointers lead to none.
 
-        DamagedBlock when the first cannot be read, or there are too many.
+        DamagedBlock if the first cannot be read, or there are too many.
         """
         found: list[Directory] = []
         lost: list[Entry] = []
@@ -167,5 +168,5 @@ class Block:
 
 
 def first_entry(directory: Directory, tag: int) -> Entry | None:
-    """The sound entry of a tag that other readers take: the first."""
+    """First sound entry of a tag, the one that other readers use."""
     return next((e for e in directory.entries if e.tag == tag and e.sound), None)

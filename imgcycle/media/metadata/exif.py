@@ -1,8 +1,8 @@
-"""EXIF patched in place: what is still true stays byte for byte, where it was.
+"""EXIF patched in place: what remains true stays byte for byte, at its offset.
 
-Writing the block anew moves its parts, and a camera's MakerNote holds offsets from the start of the block, so it
-would be broken without anyone noticing. Hence this small editor of the TIFF structure that changes values where they
-stand. What it made is read again before it counts.
+Writing the block anew would move its parts, and a camera's MakerNote holds offsets from the start of the block, so it
+would break unnoticed. Hence this small editor of the TIFF structure, which changes values in place. Its result is
+parsed again before it is used.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _THUMB_START, _THUMB_LENGTH = 0x0201, 0x0202
 _SHORT, _LONG, _RATIONAL, _SIGNED_RATIONAL = 3, 4, 5, 10
 _MAKER_NOTE, _PRIVATE_DATA = 0x927C, 0xC634
 _CARRIERS = frozenset({GPS_IFD, 700, 33723, 34377, 33550, 33922, 34264, 34735, 34736, 34737, 42112})
-"""Entries that are a place or may hold one: GPS, XMP, IPTC, Photoshop's resources, GeoTIFF's and GDAL's."""
+"""Tags that are a location or may hold one: GPS, XMP, IPTC, Photoshop's resources, GeoTIFF's and GDAL's."""
 _GPS_TAGS = range(32)
 _MOST_COORDINATES = 64
 _PLACE_MAKERS = (b"Nikon", b"Panasonic", b"LEICA")
-"""Their notes hold names of places, in fields of their own."""
+"""Makers whose MakerNotes hold place names, in fields of their own."""
 _DIRECTORY_NAMES = {EXIF_IFD: "camera's", GPS_IFD: "GPS", INTEROP_IFD: "interoperability"}
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """A directory as it is to be: entries of twelve bytes each, with the data they had or the new ones."""
+    """A directory as it is to be written: records of twelve bytes, with their old or new data."""
 
     directory: Directory
     records: tuple[bytes, ...]
@@ -47,18 +47,18 @@ class _Kept:
 
 
 def orientation(exif: bytes) -> int:
-    """The EXIF orientation, 1 to 8; 1 when the block says nothing usable."""
+    """EXIF orientation, 1 to 8; 1 if the block has no usable one."""
     return exif_orientation(exif) or 1
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The same, but None when the block has no such entry at all."""
+    """EXIF orientation as `orientation`, but None if the block has no such entry."""
     number = _number(exif, ORIENTATION)
     return None if number is None else number if 1 <= number <= 8 else 1
 
 
 def density(exif: bytes) -> int:
-    """Dots per inch of a picture whose block alone may tell; 72, as EXIF has it, where that does not."""
+    """Resolution in dots per inch; 72, EXIF's default, if the block states none."""
     try:
         block = Block(unwrapped(exif))
         entry = first_entry(block.directory(block.first()), 0x011A)
@@ -73,7 +73,7 @@ def density(exif: bytes) -> int:
 
 
 def _number(exif: bytes, tag: int) -> int | None:
-    """The first value of an entry of the first directory; 0 when it is no integer, None without the entry."""
+    """First value of an entry of the first directory; 0 if it is not an integer, None without the entry."""
     try:
         block = Block(unwrapped(exif))
         entry = first_entry(block.directory(block.first()), tag)
@@ -85,11 +85,11 @@ def _number(exif: bytes, tag: int) -> int | None:
 
 
 def updated_exif(exif: bytes, width: int, height: int, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
-    """The block for an upright picture of `width` × `height`: orientation 1, dimensions right, no thumbnail.
+    """The block for an upright image of `width` × `height`: orientation 1, dimensions updated, no thumbnail.
 
-    `keep_gps` False also takes out the place, at any depth, and what nothing refers to. A damaged directory costs that
-    directory; a block that cannot be read, or that could not be made true, is dropped (empty bytes). Either adds a
-    line to `notes`.
+    `keep_gps` False also removes the location, at any depth, and unreferenced data. A damaged directory is dropped; so
+    is
+    the whole block (empty bytes) if it cannot be read or updated. Either adds a line to `notes`.
     """
     said = [] if notes is None else notes
     if not exif:
@@ -148,8 +148,8 @@ def _corrected(tag: int, size: tuple[int, int]) -> int | None:
 
 
 def _integer(order: str, entry: Entry, value: int) -> tuple[bytes, bytes]:
-    """An entry of one integer in the place of `entry`, and its data."""
-    # A SHORT holds sizes below 65,536, and orientations; what is larger becomes a LONG, in the same four bytes.
+    """An integer entry that replaces `entry`, and its data."""
+    # A SHORT holds sizes below 65,536, and orientations; larger ones become a LONG, in the same four bytes.
     short = value < 2**16 and (entry.kind == _SHORT or entry.tag == ORIENTATION)
     data = struct.pack(order + ("H" if short else "I"), value)
     head = struct.pack(order + "HHI", entry.tag, _SHORT if short else _LONG, 1)
@@ -181,14 +181,14 @@ def _rewritten(block: Block, wanted: list[_Kept], directories: list[Directory], 
 
 
 def _thumbnail(block: Block, directory: Directory) -> range:
-    """Where the thumbnail that a directory tells of lies; nowhere when it tells of none."""
+    """Byte range of the thumbnail that a directory refers to; empty if there is none."""
     found = (first_entry(directory, tag) for tag in (_THUMB_START, _THUMB_LENGTH))
     start, length = (next(iter(block.numbers(e)), 0) if e is not None else 0 for e in found)
     return range(start, start + length) if start else range(0)
 
 
 def _blank(block: Block, area: range, live: list[range]) -> None:
-    """Zeros over an area, except where something is that is kept."""
+    """Overwrite an area with zeros, except for ranges that are kept."""
     at = area.start
     for part in sorted(live, key=lambda part: part.start):
         stop = min(part.start, area.stop)
@@ -200,7 +200,7 @@ def _blank(block: Block, area: range, live: list[range]) -> None:
 
 
 def _holds(made: bytes, wanted: list[_Kept]) -> bool:
-    """Whether what was made is read as what it should be."""
+    """True if the new block parses to what it should hold."""
     try:
         block = Block(made)
         found, lost = block.tree()
@@ -220,7 +220,7 @@ def _holds(made: bytes, wanted: list[_Kept]) -> bool:
 
 
 def _coordinates(block: Block, directories: list[Directory]) -> list[bytes]:
-    """The coordinates a block holds, in both orders of bytes, to be looked for wherever else they may stand."""
+    """Coordinates in the block, in both byte orders, to be searched for in other entries."""
     found: list[bytes] = []
     for directory in directories:
         for entry in directory.entries:
@@ -229,14 +229,14 @@ def _coordinates(block: Block, directories: list[Directory]) -> list[bytes]:
             if entry.tag not in (2, 4, 20, 22):
                 continue
             numbers = struct.unpack_from(block.order + "6I", block.value(entry))
-            # A degree that is nought may stand anywhere; minutes or seconds with it do not.
+            # Zero degrees alone may occur anywhere; with minutes or seconds they do not.
             if sum(numbers[::2]):
                 found += [struct.pack(order + "6I", *numbers) for order in "<>"]
     return list(dict.fromkeys(found))[:_MOST_COORDINATES]
 
 
 def _is_place(block: Block, directory: Directory, entry: Entry, where: list[bytes]) -> bool:
-    """Whether an entry is a place, leads to one, or may hold one."""
+    """True if an entry is a location, leads to one, or may hold one."""
     if entry.tag in _CARRIERS:
         return True
     if entry.tag in _GPS_TAGS:
@@ -252,21 +252,21 @@ def _is_place(block: Block, directory: Directory, entry: Entry, where: list[byte
 
 
 def _may_hide_place(note: bytes) -> bool:
-    """Whether a maker's note, which has a structure of its own, has anything that looks like a place."""
+    """True if a MakerNote, whose structure is its maker's own, contains anything that looks like a location."""
     if note.startswith(_PLACE_MAKERS) or b"GPS" in note or b"Exif\0\0" in note or b"ns.adobe.com" in note:
         return True
     for order, pointer in (("<", b"\x25\x88"), (">", b"\x88\x25")):
         kinds = [struct.pack(order + "HI", kind, 1) for kind in (_LONG, 13)]
         if any(pointer + kind in note for kind in kinds):
             return True
-        # Latitude and longitude as entries of a directory: three rationals under tags 2 and 4.
+        # Latitude and longitude as directory entries: three rationals under tags 2 and 4.
         if all(struct.pack(order + "HHI", tag, _RATIONAL, 3) in note for tag in (2, 4)):
             return True
     return False
 
 
 def composed(tags: dict[int, str], directories: dict[int, dict[int, object]], notes: list[str] | None = None) -> bytes:
-    """A new block from plain text tags and whole directories (EXIF, GPS), for sources that hold no block as such.
+    """A new block from text tags and whole directories (EXIF, GPS), for sources without a block of their own.
 
     Values are as Pillow reads them. A directory it cannot write back is left out, with a line in `notes`.
     """

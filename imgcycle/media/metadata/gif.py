@@ -1,4 +1,4 @@
-"""What a GIF says beside its pixels: comments and application extensions (GIF89a, sections 24 and 26)."""
+"""Metadata of GIFs: comments and application extensions (GIF89a, sections 24 and 26)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from imgcycle.media.metadata.survey import MOST, Survey
 _XMP = b"XMP DataXMP"
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 XMP_TRAILER = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
-"""258 bytes after an XMP packet, which is not split into blocks, that lead any reader to its end."""
+"""258 bytes after an XMP packet, which is not split into sub-blocks, that lead any reader to its end."""
 _EXTENSION, _IMAGE, _END = 0x21, 0x2C, 0x3B
 _COMMENT, _APPLICATION = 0xFE, 0xFF
 _MOST_BLOCKS = 70_000
-"""Blocks of one comment: as many as hold the most bytes that are kept of one."""
+"""Most sub-blocks of one comment: enough for the longest comment that is kept."""
 
 
 def survey_gif(data: Data) -> Survey:
-    """The survey of a GIF, of which the decoder needs all but comments and foreign application extensions."""
+    """The survey of a GIF; the decoder needs everything but comments and foreign application extensions."""
     found, size = Survey(), len(data)
     at = 13 + _table(data[10]) if size > 13 else size
     found.keep(0, min(at, size))
@@ -27,14 +27,14 @@ def survey_gif(data: Data) -> Survey:
             found.keep(start, at)
         elif kind == _EXTENSION and at + 2 < size:
             at = _extension(data, at, found)
-        else:  # the end, or no block that there is: the decoder's own way with it
+        else:  # the end, or an unknown block: left to the decoder
             found.keep(at, size)
             break
     return found
 
 
 def _extension(data: Data, at: int, found: Survey) -> int:
-    """Go through one extension; where the next block begins."""
+    """Read one extension; return the offset of the next block."""
     label = data[at + 1]
     if label == _COMMENT:
         return _comment(data, at + 2, found)
@@ -65,12 +65,12 @@ def _comment(data: Data, at: int, found: Survey) -> int:
 
 
 def _table(flags: int) -> int:
-    """Bytes of a colour table, as the flags before it tell."""
+    """Bytes of a colour table, from its flags."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _blocks_end(data: Data, at: int) -> int:
-    """Behind the empty block that ends a row of them."""
+    """Offset after the terminator of a row of sub-blocks."""
     size = len(data)
     while at < size and data[at]:
         at += 1 + data[at]

@@ -1,4 +1,4 @@
-"""IPTC: captions, keywords, bylines as news agencies write them (IPTC-NAA IIM 4.2), and Photoshop's wrapping of it."""
+"""IPTC (IPTC-NAA IIM 4.2): captions, keywords, bylines as news agencies write them; and Photoshop's wrapper of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from imgcycle.media.metadata.places import tells_place
 PHOTOSHOP = b"Photoshop 3.0\0"
 _IPTC, _DIGEST = 0x0404, 0x0425
 _MOST = 20_000
-"""Datasets of one picture."""
+"""Most datasets of one image."""
 _PLACES = frozenset({(2, n) for n in (26, 27, 90, 92, 95, 100, 101)})
 """Content location code and name, city, sublocation, province, country code and name."""
 
 
 def from_resources(resources: bytes) -> bytes:
-    """The IPTC data in Photoshop's image resources (`8BIM`), all of them joined; empty when there are none."""
+    """IPTC data in Photoshop's image resources (`8BIM`), concatenated; empty if there are none."""
     found, at = [], 0
     while resources[at : at + 4] in (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa"):
         name = resources[at + 6 : at + 7]
@@ -34,7 +34,7 @@ def from_resources(resources: bytes) -> bytes:
 
 
 def as_resources(iptc: bytes) -> bytes:
-    """IPTC data as Photoshop's image resources, with the digest by which programs know that it is in step with XMP."""
+    """IPTC data as Photoshop's image resources, with the digest by which programs check that it agrees with XMP."""
     parts = ((_IPTC, iptc), (_DIGEST, hashlib.md5(iptc, usedforsecurity=False).digest()))
     return b"".join(
         struct.pack(">4sHHI", b"8BIM", kind, 0, len(data)) + data + bytes(len(data) % 2) for kind, data in parts
@@ -42,9 +42,9 @@ def as_resources(iptc: bytes) -> bytes:
 
 
 def updated_iptc(iptc: bytes, keep_gps: bool = True, notes: list[str] | None = None) -> bytes:
-    """The sound datasets, byte for byte; `keep_gps` False leaves out those that are a place or tell one.
+    """The valid datasets, byte for byte; `keep_gps` False leaves out those that are a location or tell one.
 
-    What is cut off or no dataset is dropped, with a line in `notes`.
+    Truncated and invalid data are dropped, with a line in `notes`.
     """
     kept, read = [], 0
     for record, number, start, end in _datasets(iptc):
@@ -58,14 +58,14 @@ def updated_iptc(iptc: bytes, keep_gps: bool = True, notes: list[str] | None = N
 
 
 def _datasets(iptc: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Record, number, and where the value of each sound dataset begins and ends."""
+    """Yield record, number, and start and end of the value of each valid dataset."""
     at = 0
     for _ in range(_MOST):
         if at + 5 > len(iptc) or iptc[at] != 0x1C:
             return
         record, number, size = struct.unpack_from(">BBH", iptc, at + 1)
         start = at + 5
-        if size & 0x8000:  # an extended dataset: the size of its size
+        if size & 0x8000:  # an extended dataset: the length of its length field
             length = size & 0x7FFF
             if not 0 < length <= 4 or start + length > len(iptc):
                 return

@@ -1,4 +1,4 @@
-"""What a JPEG says beside its pixels: APP and COM segments (ITU T.81, annex B; EXIF 2.32, section 4.5)."""
+"""Metadata of JPEGs: APP and COM segments (ITU T.81, annex B; EXIF 2.32, section 4.5)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _TRIES = 16
 _MOST_SEGMENTS = 20_000
-"""Segments that no decoder needs; of more of them the end is looked for."""
+"""Limit on segments that no decoder needs; beyond it the reader skips ahead."""
 
 
 def survey_jpeg(data: Data) -> Survey:
-    """The survey of a JPEG, of which the decoder needs all but APP and COM segments; JFIF's and Adobe's it gets."""
+    """The survey of a JPEG; of APP and COM segments the decoder needs only JFIF's and Adobe's."""
     walk = _Walk(data)
     if not walk.to_scan(2) and walk.astray:
-        # A length in a segment that is none of the decoder's business led past its tables: they are looked for. A
-        # thumbnail has such as well, and is the smaller picture.
+        # The length of a metadata segment led past the decoder's tables, so these are searched for. A thumbnail has
+        # tables as well, and is the smaller image.
         ways = [way for start in _tables_after(data, walk.astray) if (way := _Walk(data)).to_scan(start)]
         if ways:
             walk.take_up(max(ways, key=lambda way: way.pixels))
@@ -48,7 +48,7 @@ def survey_jpeg(data: Data) -> Survey:
 
 
 class _Parts:
-    """Payloads by kind."""
+    """Payloads of metadata segments, by kind."""
 
     def __init__(self) -> None:
         self.exif: list[bytes] = []
@@ -67,7 +67,7 @@ class _Parts:
         self.extended = self.extended or other.extended
 
     def take(self, marker: int, payload: bytes) -> None:
-        """Sort in the payload of one segment."""
+        """Add the payload of one segment."""
         if marker == _COMMENT:
             self.comments.append(payload)
         elif marker == 0xE1 and payload.startswith(EXIF_HEADER):
@@ -83,9 +83,10 @@ class _Parts:
 
 
 class _Walk:
-    """One way through the segments of a file: what was found on it, and how many pixels the frame has.
+    """One pass over the segments of a file: what was found, and the number of pixels of the frame.
 
-    `astray` is where the segment stands, if any, whose length leads to no other. One that is `lenient` goes on then.
+    `astray` is the offset of the segment, if any, whose length does not lead to another one. A `lenient` pass goes on
+    then.
     """
 
     def __init__(self, data: Data, lenient: bool = False) -> None:
@@ -94,7 +95,7 @@ class _Walk:
         self._data, self._lenient = data, lenient
 
     def to_scan(self, at: int) -> bool:
-        """Go from an offset on until a scan begins; whether one does, behind a frame."""
+        """Walk from an offset to the start of a scan; True if one was found after a frame header."""
         data, size = self._data, len(self._data)
         aside = count = 0
         while at + 1 < size:
@@ -139,7 +140,7 @@ class _Walk:
         return False
 
     def take_up(self, other: _Walk) -> None:
-        """Go on with another way, one that begins behind where this one went astray."""
+        """Append another pass, which begins after the segment where this one went astray."""
         start = next((p.start for p in other.found.pieces if isinstance(p, range)), 0)
         between = bytes(self._data[self.astray : start])
         at = between.rfind(b"\xff\xee\0\x0eAdobe")
@@ -150,14 +151,14 @@ class _Walk:
 
 
 def _is_needed(marker: int, payload: bytes) -> bool:
-    """Whether a decoder goes by an APP segment: what is shorter than it should be, no decoder knows."""
+    """True if a decoder uses an APP segment; decoders ignore those that are too short."""
     if marker == 0xE0:
         return payload.startswith(b"JFIF") and len(payload) >= 14
     return marker == 0xEE and payload.startswith(b"Adobe") and len(payload) >= 12
 
 
 def _tables_after(data: Data, start: int) -> list[int]:
-    """Where tables of quantisation may begin, which most encoders write before all else."""
+    """Offsets of possible quantisation tables, which most encoders write first."""
     found: list[int] = []
     while start > 0 and len(found) < _TRIES and (start := data.find(b"\xff\xdb\0", start)) >= 0:
         found.append(start)
@@ -166,7 +167,7 @@ def _tables_after(data: Data, start: int) -> list[int]:
 
 
 def _profile(segments: list[bytes]) -> bytes:
-    """The ICC profile of its numbered pieces (ICC.1, annex B.4); empty when some are missing."""
+    """The ICC profile from its numbered pieces (ICC.1, annex B.4); empty if some are missing."""
     ordered = sorted(piece[len(_ICC_HEADER) :] for piece in segments if len(piece) > len(_ICC_HEADER) + 1)
     if not ordered or ordered[0][1] != len(ordered):
         return b""

@@ -1,4 +1,4 @@
-"""What tells where a picture was taken: names of properties, and words in free text, in whatever block they stand."""
+"""Detection of locations: property names, and patterns in free text, in any kind of metadata."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _TELLING = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Geotags of photo sites, properties by name, XMP's and common notations of degrees, ISO 6709, decimal pairs."""
+"""Geotags of photo sites, named properties, XMP's and common notations of degrees, ISO 6709, decimal pairs."""
 
 
 def is_place(name: str) -> bool:
-    """Whether a property of this name, in any spelling and of any namespace, holds a place or part of one."""
+    """True if a property of this name, in any spelling and namespace, holds a location or part of one."""
     bare = re.sub(r"[^a-z]", "", name.lower())
     return bare in _NAMES or any(part in bare for part in _PARTS)
 
 
 def tells_place(text: str | bytes) -> bool:
-    """Whether free text holds coordinates, or is too long to be looked through.
+    """True if free text holds coordinates, or is too long to be searched.
 
-    Bytes are looked at as Latin-1, and as UTF-16 where they have zeros.
+    Bytes are searched as Latin-1, and as UTF-16 where they contain zeros.
     """
     if len(text) > _LONGEST:
         return True

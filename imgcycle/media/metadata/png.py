@@ -1,4 +1,4 @@
-"""What a PNG says beside its pixels: ancillary chunks (PNG Specification, third edition, section 11.3)."""
+"""Metadata of PNGs: ancillary chunks (PNG Specification, third edition, section 11.3)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from imgcycle.media.metadata.survey import MOST, Survey, spare_memory
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 _COLOUR = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}
-"""Statements on colour and density, and their sizes: a decoder may have them where they are sound."""
+"""Chunks on colour and resolution, and their sizes: passed on to the decoder if they are valid."""
 _WRITTEN_AGAIN = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP_KEY, _RAW_PROFILE = b"XML:com.adobe.xmp", b"raw profile type "
 _EVERY = 1 << 26
 _TRIES, _MOST_TRIES = 4, 20
 _MOST_CHUNKS = 50_000
-"""Chunks that no decoder needs, one by one; of more of them in a row the end is looked for."""
+"""Limit on consecutive chunks that no decoder needs; beyond it the reader skips ahead."""
 
 
 def survey_png(data: Data) -> Survey:
-    """The survey of a PNG, of which the decoder needs the critical chunks, transparency and animation."""
+    """The survey of a PNG; the decoder needs critical chunks, transparency and animation."""
     found, size = Survey(), len(data)
     found.keep(0, len(SIGNATURE))
     at, aside, pixels, spared = len(SIGNATURE), 0, False, 0
@@ -39,7 +39,7 @@ def survey_png(data: Data) -> Survey:
         if (lost or count > _MOST_CHUNKS) and tries < _MOST_TRIES:
             tries += 1
             if start := _resumed(data, begun if lost else at - 8, pixels) if begun else 0:
-                # The length of a chunk that no decoder needs led astray, or there is no end to them.
+                # The length of an ancillary chunk was wrong, or there are too many of them.
                 found.say("damaged metadata were left out" if lost else "more chunks than a picture has were left out")
                 at, aside, count = start, 0, 0
                 continue
@@ -65,7 +65,7 @@ def survey_png(data: Data) -> Survey:
 
 
 def _resumed(data: Data, after: int, pixels: bool) -> int:
-    """Where the next chunk with a right checksum begins that a decoder needs; 0 when there is none."""
+    """Offset of the next chunk with a valid checksum that a decoder needs; 0 if there is none."""
     names = (b"IEND", b"IDAT", b"fcTL", b"fdAT") if pixels else (b"IDAT", b"PLTE", b"tRNS", b"acTL", b"fcTL")
     found = [at for name in names if (at := _sound_chunk(data, after, name))]
     return min(found, default=0)
@@ -115,7 +115,7 @@ def _take_profile(payload: bytes, found: Survey) -> None:
 
 
 def _take_text(kind: bytes, payload: bytes, found: Survey) -> bool:
-    """Sort in a text: EXIF, XMP and IPTC that programs hide in texts, or one that is a text; whether it is sound."""
+    """Add a text chunk, or the EXIF, XMP or IPTC that programs hide in texts; True if it is valid."""
     key = payload.partition(b"\0")[0]
     text = text_of(kind, payload, found)
     if text is None:
@@ -134,7 +134,7 @@ def _take_text(kind: bytes, payload: bytes, found: Survey) -> bool:
 
 
 def text_of(kind: bytes, payload: bytes, found: Survey) -> bytes | None:
-    """The text of a tEXt, zTXt or iTXt chunk, inflated; None when it is damaged or too long."""
+    """Text of a tEXt, zTXt or iTXt chunk, inflated; None if it is damaged or too long."""
     _, mark, rest = payload.partition(b"\0")
     if not mark:
         return None
@@ -152,7 +152,7 @@ def text_of(kind: bytes, payload: bytes, found: Survey) -> bytes | None:
 
 
 def _take_raw_profile(name: bytes, text: bytes, found: Survey) -> bool:
-    """ImageMagick's way: a name, a length and the data in hexadecimal, in lines."""
+    """Parse ImageMagick's raw profiles: a name, a length and the data in hexadecimal lines."""
     lines = text.split(b"\n", 3)
     try:
         data = bytes.fromhex(lines[3].decode("ascii")) if len(lines) > 3 else b""

@@ -1,7 +1,7 @@
-"""A file parted into what its pixels need and what is said beside them, for every format that can be parted.
+"""A file split into pixel data and metadata, for every format whose structure is parsed.
 
-Decoders are given the first part alone (`pixels_of`), so that nothing said beside a picture can decide whether it
-opens. The second is read here, each part by itself, and whatever is wrong with one costs that one.
+Decoders get the pixel data alone (`pixels_of`), so that metadata can never decide whether an image opens. Metadata are
+read here, each kind by itself, so that damage to one kind costs only that kind.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from typing import IO, Any, cast
 from imgcycle.media.files import Data
 
 MOST = 1 << 24
-"""Bytes of one part, and of all texts together, that are looked at: far more than cameras and editors write."""
+"""Most bytes of one kind of metadata, and of all texts together: far more than cameras and editors write."""
 MOST_PARTS = 1000
-"""Texts, or comments, of one picture."""
+"""Most texts, or comments, of one image."""
 _MOST_INFLATED = 1 << 26
 _STEP = 1 << 16
 Piece = bytes | range
-"""Bytes, or where they stand in the file."""
+"""Bytes, or a byte range of the file."""
 
 
 @dataclass
 class Survey:
-    """What a file's own structure tells: the pieces a decoder needs, and what is said beside them, as found.
+    """Result of parsing a file's structure: the pieces a decoder needs, and the metadata as found.
 
-    `exif` from its TIFF header on, `xmp` and `icc` whole, `iptc` as datasets, `texts` and `colour` as PNG's chunks
-    (kind, payload), `comments` of JPEG and GIF. `orientation` is what the format itself says, not EXIF. `notes` name
-    what could not be read, in a line each.
+    `exif` from its TIFF header on, `xmp` and `icc` complete, `iptc` as datasets, `texts` and `colour` as PNG chunks
+    (type,
+    payload), `comments` of JPEG and GIF. `orientation` is the format's own field, not EXIF's. `notes` has one line for
+    each part that could not be read.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Survey:
     _texts_size: int = 0
 
     def keep(self, start: int, stop: int) -> None:
-        """Bytes of the file that a decoder needs."""
+        """Add a byte range that the decoder needs."""
         last = self.pieces[-1] if self.pieces else None
         if isinstance(last, range) and last.stop == start:
             self.pieces[-1] = range(last.start, stop)
@@ -57,17 +58,17 @@ class Survey:
             self.pieces.append(range(start, stop))
 
     def say(self, note: str) -> None:
-        """Name what could not be read, once."""
+        """Add a note, once."""
         if note not in self.notes:
             self.notes.append(note)
 
     def add_comment(self, comment: bytes) -> None:
-        """A comment, if there is room for it."""
+        """Add a comment, within the limits."""
         if self._fits(self.comments, len(comment)):
             self.comments.append(comment)
 
     def add_text(self, kind: bytes, payload: bytes) -> None:
-        """A text chunk, if there is room for it."""
+        """Add a text chunk, within the limits."""
         if self._fits(self.texts, len(payload)):
             self.texts.append((kind, payload))
 
@@ -79,7 +80,7 @@ class Survey:
         return True
 
     def inflated(self, data: bytes, most: int = MOST) -> bytes | None:
-        """zlib data inflated; None when they are damaged, or larger than `most`, or than what all together may be."""
+        """Inflate zlib data; None if they are damaged, or exceed `most` or the limit on all texts together."""
         stream, found, size = zlib.decompressobj(), [], 0
         try:
             while not stream.eof:
@@ -96,9 +97,9 @@ class Survey:
 
 
 def survey_metadata(data: Data, page: int = 0) -> Survey:
-    """The survey of a file; where its structure cannot be read, a decoder is given all of it.
+    """The survey of a file; if its structure cannot be parsed, a decoder gets all of it.
 
-    Of a TIFF, what is said is said of the directory at the offset `page`, by default the first.
+    The metadata of a TIFF are those of the directory at the offset `page`, by default the first.
     """
     from imgcycle.media.metadata import gif, jpeg, png, tiff_tags, webp
 
@@ -115,25 +116,25 @@ def survey_metadata(data: Data, page: int = 0) -> Survey:
             return gif.survey_gif(data)
         if head.startswith((b"II", b"MM")):
             return tiff_tags.survey_tiff(data, page)
-    except Exception:  # whatever is said beside the pixels, and however: it never costs a picture
+    except Exception:  # whatever is wrong with metadata never costs an image
         whole.say("metadata that cannot be read were left out")
     return whole
 
 
 def pixels_of(data: Data, survey: Survey) -> IO[bytes]:
-    """What a decoder is given of a file: a stream of the survey's pieces, which may be sought in beyond its end."""
+    """Seekable stream of the pieces that a decoder gets; seeking beyond the end is allowed."""
     if isinstance(data, bytes) and survey.pieces == [range(len(data))]:
         return io.BytesIO(data)
     return stream_of(data, survey.pieces)
 
 
 def stream_of(data: Data, pieces: list[Piece]) -> IO[bytes]:
-    """Pieces of a file as one stream, which may be sought in beyond its end."""
+    """Pieces of a file as one seekable stream; seeking beyond the end is allowed."""
     return cast(IO[bytes], io.BufferedReader(_Pieces(data, pieces), 1 << 16))
 
 
 class _Pieces(io.RawIOBase):
-    """Pieces of a file read as one; none of them is copied before it is asked for."""
+    """Raw stream over pieces of a file, none of which is copied before it is read."""
 
     def __init__(self, data: Data, pieces: list[Piece]) -> None:
         self._data, self._pieces = data, pieces
@@ -172,6 +173,6 @@ class _Pieces(io.RawIOBase):
 
 
 def spare_memory(data: Data) -> None:
-    """Let the system take back the pages of a mapped file that were looked at; they count as the process's."""
+    """Release the resident pages of a mapped file, which count as the process's memory."""
     if isinstance(data, mmap.mmap) and hasattr(data, "madvise"):
         data.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""What a TIFF says beside its pixels: entries of its directories (TIFF 6.0; BigTIFF)."""
+"""Metadata of TIFFs: directory entries (TIFF 6.0; BigTIFF)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from imgcycle.media.metadata.survey import MOST, Piece, Survey, stream_of
 _ORIENTATION, _XMP, _IPTC, _PHOTOSHOP, _ICC = 274, 700, 33723, 34377, 34675
 _POINTERS = frozenset({34665, 34853, 40965})
 _TURNING = frozenset({_ORIENTATION, _XMP})
-"""By these Pillow would turn the picture itself, and a second time nobody could tell."""
+"""Tags by which Pillow would rotate the image itself, and so it would be rotated twice."""
 _PIXELS = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 290, 291, 292}
     | {293, 296, 301, 317, 318, 319, 320, 322, 323, 324, 325, 330, 332, 334, 338, 339, 340, 341, 342, 347, 529, 530}
     | {*range(512, 522), 531, 532, 559, *range(32995, 32999), 33421, 33422, 34022, 50706}
 )
-"""Entries by which pixels are decoded and seen."""
+"""Tags needed to decode and display pixels."""
 _TEXTS = (270, 271, 272, 305, 306, 315, 33432)
 """ImageDescription, Make, Model, Software, DateTime, Artist, Copyright."""
 _BLOCKS = frozenset({_XMP, _ICC, _IPTC, _PHOTOSHOP})
@@ -30,7 +30,7 @@ _MOST_PAGES, _MOST_ENTRIES = 1000, 200_000
 
 @dataclass(frozen=True)
 class _Layout:
-    """The numbers of a file's structure: byte order, and whether offsets have 64 bits."""
+    """Byte order of a file, and whether offsets have 64 bits."""
 
     order: str
     big: bool
@@ -64,7 +64,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Table:
-    """A directory: its entries, the offset of the next (0: none), and how many bytes it takes."""
+    """A directory: entries, offset of the next one (0: none), and its size in bytes."""
 
     layout: _Layout
     entries: list[_Entry]
@@ -72,7 +72,7 @@ class _Table:
     size: int
 
     def of(self, entries: list[_Entry]) -> bytes:
-        """The same with some of its entries, in as many bytes."""
+        """The directory with some of its entries, padded to the same size."""
         table = struct.pack(self.layout.order + self.layout.count, len(entries))
         table += b"".join(entry.record for entry in entries)
         table += struct.pack(self.layout.order + self.layout.offset, self.next)
@@ -80,9 +80,9 @@ class _Table:
 
 
 def survey_tiff(data: Data, page: int = 0) -> Survey:
-    """The survey of a TIFF, of whose directories the decoder needs the sound entries on pixels, where they stand.
+    """The survey of a TIFF; the decoder gets the valid entries on pixels, at their offsets.
 
-    What is said is said of the directory at the offset `page`, by default the first.
+    The metadata are those of the directory at the offset `page`, by default the first.
     """
     found = Survey()
     layout = _layout(data)
@@ -97,7 +97,7 @@ def survey_tiff(data: Data, page: int = 0) -> Survey:
         table = _directory(data, layout, at)
         count += len(table.entries)
         if count > _MOST_ENTRIES:
-            # The decoder would go through them all: for it, the pages end here.
+            # Otherwise the decoder would read all pages: the chain ends here.
             table = replace(table, next=0)
         if at == page or not (page or seen):
             _take(data, layout, at, table, found)
@@ -110,7 +110,7 @@ def survey_tiff(data: Data, page: int = 0) -> Survey:
 
 
 def _patched(size: int, patches: dict[int, bytes]) -> list[Piece]:
-    """A file's pieces, with other bytes where the patches stand."""
+    """The pieces of a file with patches applied."""
     pieces: list[Piece] = []
     read = 0
     for at, patch in sorted(patches.items()):
@@ -154,7 +154,7 @@ def _entry(data: Data, layout: _Layout, record: bytes) -> _Entry:
 
 
 def _is_harmless(layout: _Layout, entry: _Entry) -> bool:
-    """Whether a decoder may see an entry: a sound one that leads nowhere and turns nothing."""
+    """True if a decoder may see an entry: a valid one that is neither a pointer nor an orientation."""
     if entry.tag == _ORIENTATION:
         return entry.sound and entry.kind == 3 and entry.count == 1 and _numbers(layout, entry)[:1] == (1,)
     return entry.sound and entry.tag not in _POINTERS and entry.tag not in _TURNING
@@ -189,12 +189,12 @@ def _take(data: Data, layout: _Layout, at: int, table: _Table, found: Survey) ->
     found.iptc = blocks.get(_IPTC, b"") or iptc.from_resources(blocks.get(_PHOTOSHOP, b""))
     try:
         found.exif = _exif(data, layout, at, first, found)
-    except Exception:  # Pillow on values from anywhere
+    except Exception:  # Pillow on untrusted values
         found.say("damaged EXIF was left out")
 
 
 def _exif(data: Data, layout: _Layout, at: int, first: dict[int, _Entry], found: Survey) -> bytes:
-    """A block of the texts and of the EXIF and GPS directories, as far as they are sound."""
+    """An EXIF block of the texts and of the EXIF and GPS directories, as far as they are valid."""
     from PIL import Image
 
     block = Image.Exif()
@@ -218,9 +218,9 @@ def _exif(data: Data, layout: _Layout, at: int, first: dict[int, _Entry], found:
 
 
 def _sound_directories(data: Data, layout: _Layout, pointer: _Entry, own: range, patches: dict[int, bytes]) -> bool:
-    """Patch a directory, and the one on interoperability in it, so that it has sound entries alone; whether it has.
+    """Patch a directory, and the interoperability directory in it, so that only valid entries remain; True if any do.
 
-    One that lies over the picture's `own` is none.
+    False for one that overlaps the image's `own`.
     """
     at = next(iter(_numbers(layout, pointer, data)), 0)
     if not 8 <= at < len(data) - 2:

@@ -1,4 +1,4 @@
-"""What a WebP says beside its pixels: ICCP, EXIF and XMP chunks (RFC 9649, section 2.7)."""
+"""Metadata of WebPs: ICCP, EXIF and XMP chunks (RFC 9649, section 2.7)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from imgcycle.media.metadata.survey import MOST, Survey
 
 _NEEDED = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"})
 _SAID = 0x20 | 0x08 | 0x04
-"""Flags of the extended header: there is an ICC profile, EXIF, XMP."""
+"""Flags of the extended header for ICC profile, EXIF and XMP."""
 
 
 def survey_webp(data: Data) -> Survey:
-    """The survey of a WebP, of which the decoder needs the chunks of pixels, with a header that tells of no others."""
+    """The survey of a WebP; the decoder needs the pixel chunks, with a header without metadata flags."""
     found = Survey()
     (claimed,) = struct.unpack("<I", data[4:8])
     end = min(len(data), 8 + claimed) if claimed >= 12 else len(data)
-    # What is missing at the end is missed by the decoder, unless it is none of its business.
+    # Data missing at the end are for the decoder to report, unless they are metadata.
     at, size, missing = 12, 4, max(0, 8 + claimed - len(data))
     pieces: list[bytes | range] = []
     while at + 8 <= end:

@@ -1,4 +1,4 @@
-"""XMP: what is still true kept, and the recipe of a result written where every format can carry it."""
+"""XMP: properties that remain true are kept, and the recipe of a result is added; every format can hold it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNTRUE_SPACES = (
     "http://ns.google.com/photos/1.0/image/",
     "http://ns.google.com/photos/dd/1.0/device/",
 )
-"""Gain maps, motion-photo trailers, depth maps: data that a result does not hold any more."""
+"""Namespaces of gain maps, motion-photo trailers and depth maps: data that a result no longer holds."""
 _UNTRUE_NAMES = (
     f"{{{_TIFF}}}Orientation",
     f"{{{_TIFF}}}ImageWidth",
@@ -39,7 +39,7 @@ _UNTRUE_NAMES = (
     "{http://ns.adobe.com/xmp/note/}HasExtendedXMP",
 )
 _DEEPEST, _MOST_ELEMENTS = 100, 200_000
-"""Elements inside one another, and all together: far more than any program writes, and fewer than what ends one."""
+"""Depth and number of elements: far more than any program writes, and fewer than would exhaust memory or the stack."""
 _NAMES = {
     "imgcycle": RECIPE,
     "rdf": _RDF,
@@ -65,10 +65,11 @@ def updated_xmp(
     keep_gps: bool = True,
     notes: list[str] | None = None,
 ) -> bytes:
-    """A packet with what is no longer true taken out and `recipe` put in; empty bytes when nothing is left.
+    """The packet without properties that are no longer true and with `recipe`; empty bytes if nothing is left.
 
-    `keep` False starts from nothing, `keep_gps` False takes out places, at any depth. A packet that is no XML,
-    declares entities, or still holds a place after that is dropped, with a line in `notes`.
+    `keep` False starts from an empty packet, `keep_gps` False removes locations, at any depth. A packet that is not
+    XML,
+    declares entities, or still holds a location after that is dropped, with a line in `notes`.
     """
     said = [] if notes is None else notes
     root = _parsed(packet) if keep else None
@@ -107,7 +108,7 @@ def updated_xmp(
 
 
 def xmp_orientation(packet: bytes) -> int | None:
-    """The orientation, 1 to 8, that a packet states; None when it states none."""
+    """Orientation, 1 to 8, stated in a packet; None if there is none."""
     root = _parsed(packet) if b"Orientation" in packet.replace(b"\0", b"") else None
     name = f"{{{_TIFF}}}Orientation"
     for element in root.iter() if root is not None else ():
@@ -118,7 +119,7 @@ def xmp_orientation(packet: bytes) -> int | None:
 
 
 def recipe_of(packet: bytes) -> dict[str, Any] | None:
-    """The recipe a packet holds, or None."""
+    """The recipe in a packet, or None."""
     if RECIPE.encode() not in packet:
         return None
     root = _parsed(packet)
@@ -134,7 +135,7 @@ def recipe_of(packet: bytes) -> dict[str, Any] | None:
 
 
 def recipe_in(data: bytes) -> dict[str, Any] | None:
-    """The recipe in the bytes of a whole file: every format imgcycle writes holds its packet uncompressed."""
+    """The recipe in the bytes of a whole file, or None: every output format holds its packet uncompressed."""
     at = data.find(RECIPE.encode())
     if at < 0:
         return None
@@ -149,13 +150,13 @@ def _parsed(packet: bytes) -> ElementTree.Element | None:
     text = _as_utf8(packet)
     found = _Reading().parsed(text)
     if found is None and (ends := list(re.finditer(rb"</(?:[\w.-]+:)?(?:xmpmeta|xapmeta|RDF)\s*>", text))):
-        # What follows the packet is other programs' padding, or the rest of an older packet.
+        # Padding, or the rest of an older packet, may follow.
         found = _Reading().parsed(text[: ends[-1].end()])
     return found
 
 
 def _as_utf8(packet: bytes) -> bytes:
-    """The packet's own text in UTF-8, without declaration, processing instructions around it, and padding."""
+    """Text of the packet in UTF-8, without XML declaration, processing instructions around it, and padding."""
     for mark, name in (
         (codecs.BOM_UTF32_LE, "utf-32-le"),
         (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -178,7 +179,7 @@ def _as_utf8(packet: bytes) -> bytes:
 
 
 def _without_instructions(text: bytes) -> bytes:
-    # By hand: a pattern would look for the end of each that has none, over and over.
+    # Not by a regular expression, which would scan to the end for each one that is not closed.
     kept, read = [], 0
     while (at := text.find(b"<?x", read)) >= 0 and (end := text.find(b"?>", at)) >= 0:
         kept.append(text[read:at] if text.startswith((b"<?xpacket", b"<?xml"), at) else text[read : end + 2])
@@ -187,7 +188,7 @@ def _without_instructions(text: bytes) -> bytes:
 
 
 class _Reading:
-    """One reading of a packet: elements are built as they come, and given up when they go too deep."""
+    """XML parser for a packet: builds elements incrementally, and stops where they nest too deeply."""
 
     def __init__(self) -> None:
         self._tree = ElementTree.TreeBuilder()
@@ -200,7 +201,7 @@ class _Reading:
         parser.StartDoctypeDeclHandler = self._refuse
 
     def parsed(self, text: bytes) -> ElementTree.Element | None:
-        """The root element; None for what is no XML, declares anything, or is deeper than XMP is."""
+        """The root element; None for what is not XML, declares a document type, or nests too deeply."""
         if not text:
             return None
         try:
@@ -221,7 +222,7 @@ class _Reading:
         self._tree.end(_braced(name))
 
     def _refuse(self, *_: object) -> None:
-        # Entities have no place in XMP, and a few nested ones can fill the memory.
+        # XMP needs no entities, and a few nested ones can fill the memory.
         raise ValueError("a document type")
 
 
@@ -242,7 +243,7 @@ def _untrue(name: str) -> bool:
 
 
 def _drop_places(element: ElementTree.Element) -> None:
-    """Take out properties that are a place by name or by what they say; structures left empty go as well."""
+    """Remove properties that are a location by name or value, and structures that this leaves empty."""
     for name, value in list(element.attrib.items()):
         if _is_place(name) or tells_place(value):
             del element.attrib[name]
@@ -265,7 +266,7 @@ def _is_place(name: str) -> bool:
 
 
 def _holds_place(root: ElementTree.Element) -> bool:
-    """Whether any name or text left in a tree tells a place; looked at once more, after all was taken out."""
+    """True if any name or text in a tree tells a location; a second check, after removal."""
     for element in root.iter():
         if _is_place(element.tag) or tells_place((element.text or "") + " " + (element.tail or "")):
             return True

@@ -1,4 +1,4 @@
-"""What each container of films can hold, and what a stream is turned into where it cannot be copied."""
+"""Codecs that each video container can hold, and what streams are re-encoded to if they cannot be copied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imgcycle.media.video.probing.clip import Clip, Stream
 Container = Literal["mp4", "mov", "mkv", "webm", "ts"]
 CONTAINERS: tuple[Container, ...] = ("mp4", "mov", "mkv", "webm", "ts")
 MUXERS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm", "ts": "mpegts"}
-"""ffmpeg's names."""
+"""ffmpeg's muxer names."""
 SUFFIXES: dict[str, Container] = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -22,7 +22,7 @@ SUFFIXES: dict[str, Container] = {
     ".m2ts": "ts",
     ".mts": "ts",
 }
-"""What an output file's suffix says."""
+"""Container of each file suffix."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -36,7 +36,7 @@ CONVERTED: dict[Container, frozenset[str]] = {
     "webm": _words("av1"),
     "ts": _words("h264 hevc"),
 }
-"""The codecs a result can have in each container."""
+"""Video codecs of results in each container."""
 
 _MP4_VIDEO = "h264 hevc av1 ffv1 vp9 vvc mpeg4 mpeg2video mpeg1video mjpeg png"
 _VIDEO: dict[Container, frozenset[str]] = {
@@ -60,7 +60,7 @@ _SUBTITLES: dict[Container, frozenset[str]] = {
     "ts": _words("dvb_subtitle dvb_teletext"),
 }
 _DATA: dict[tuple[str, Container], str] = {("bin_data", "mp4"): "gpmd", ("bin_data", "mov"): "gpmd"}
-"""Data that goes on only under its own tag."""
+"""Data codecs that can be copied only under one tag."""
 _FREE_DATA: dict[Container, frozenset[str]] = {"ts": _words("klv scte_35 timed_id3"), "mov": _words("klv")}
 _TEXT = _words("subrip srt ass ssa webvtt text mov_text microdvd sami subviewer stl jacosub realtext mpl2")
 _AUDIO_INTO: dict[Container, str] = {"mp4": "aac", "mov": "aac", "mkv": "flac", "webm": "libopus", "ts": "aac"}
@@ -69,7 +69,7 @@ _COVERS = {"mjpeg": "image/jpeg", "png": "image/png"}
 
 
 def copies(stream: Stream, container: Container) -> bool:
-    """Whether a stream can go into a container as it is."""
+    """True if a stream can be copied into a container."""
     codec = stream.codec
     if stream.kind == "attachment":
         return container == "mkv"
@@ -83,12 +83,12 @@ def copies(stream: Stream, container: Container) -> bool:
     if stream.kind == "subtitle":
         return codec in _SUBTITLES[container]
     table = _AUDIO if stream.kind == "audio" else _VIDEO
-    # Matroska takes every film and every sound that has a name.
+    # Matroska takes every named video and audio codec.
     return container == "mkv" or codec in table[container]
 
 
 def recoded(stream: Stream, container: Container) -> str:
-    """ffmpeg's encoder for a stream that cannot be copied; "" when nothing would do."""
+    """ffmpeg's encoder for a stream that cannot be copied; "" if none would do."""
     if stream.kind == "audio" and stream.codec != "none":
         lossless = stream.codec in ("flac", "alac", "tta", "wavpack", "mlp", "ape") or stream.codec.startswith("pcm_")
         return "alac" if lossless and container == "mov" else _AUDIO_INTO[container]
@@ -98,12 +98,12 @@ def recoded(stream: Stream, container: Container) -> str:
 
 
 def cover_type(stream: Stream) -> str:
-    """The media type of cover art."""
+    """Media type of cover art."""
     return _COVERS.get(stream.codec, "application/octet-stream")
 
 
 def own_container(clip: Clip) -> Container | None:
-    """The container a clip is in, by its content and, where several share a format, its name; None for another."""
+    """Container of a clip, from its format and, where several share one, its suffix; None for another."""
     if clip.container.startswith("mov,"):
         brand = clip.metadata.get("major_brand", "").strip()
         suffix = SUFFIXES.get(clip.path.suffix.lower())

@@ -1,4 +1,4 @@
-"""From a clip to its frames: each at its own time, upright, in full-range RGB as a screen shows it."""
+"""Decode a clip: frames with exact times, upright, in full-range RGB as a screen shows it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ _MARK = "imgcycle-frame"
 _TIMED = re.compile(_MARK + r" (-?\d+) (-?\d+) ")
 _DAMAGED = "corrupt decoded frame"
 _KEYS_BACK = 2
-"""How many key frames before the nearest one a seek goes. Frames before an open group's key frame lean on the group
-before, and with intra refresh a picture is whole only a full cycle after what counts as its key frame."""
+"""Key frames to go back before the nearest one when seeking. Frames before an open GOP's key frame refer to the GOP
+before, and with intra refresh a frame is complete only a full cycle after its nominal key frame.
+"""
 
 
 class TimedFrame(NamedTuple):
-    """A frame and when it is shown: seconds from the file's start, seconds long, its number in the clip.
+    """A frame with its time (seconds from the file's start), duration (seconds) and number in the clip.
 
-    `frame` is (H, W, 3) RGB, uint8 or uint16, full range, writable; `alpha` (H, W) is there for image sequences only.
+    `frame` is (H, W, 3) RGB, uint8 or uint16, full range, writable; `alpha` (H, W) exists for image sequences only.
     """
 
     time: Fraction
@@ -42,12 +43,12 @@ class TimedFrame(NamedTuple):
 
 
 def scaled_size(clip: Clip, height: int | None) -> tuple[int, int]:
-    """Width and height of a clip's frames for a `--max-height`, see `within_height`."""
+    """Width and height of a clip's frames under `--max-height`, see `within_height`."""
     return within_height(clip.width, clip.height, height)
 
 
 def within_height(width: int, height: int, most: int | None) -> tuple[int, int]:
-    """Width and height with at most so many lines: never enlarged; even when scaled; aspect kept."""
+    """Width and height scaled down to at most `most` lines; even if scaled; aspect ratio kept."""
     if most is None or height <= most:
         return width, height
     lines = max(2, most // 2 * 2)
@@ -57,10 +58,11 @@ def within_height(width: int, height: int, most: int | None) -> tuple[int, int]:
 class FrameReader:
     """The frames of a clip, in order; a context manager and an iterator of TimedFrame.
 
-    `start` and `end` (seconds) choose what `clip.span(start, end)` names, exactly; `first` frames of that span are
-    passed over (where resumed work goes on). `height` is the most lines a frame may have. `deep` gives uint16.
-    HDR is tone-mapped to bt709. Frames are decoded ahead in a thread, a few at a time. Raises InputError when
-    nothing can be decoded; what else goes wrong is told in `problems`.
+    `start` and `end` (seconds) choose exactly the frames of `clip.span(start, end)`; the `first` frames of that span
+    are
+    skipped (for resuming). `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709. A
+    thread decodes a few frames ahead. Raises InputError if nothing can be decoded; other damage is listed in
+    `problems`.
     """
 
     width: int
@@ -68,9 +70,9 @@ class FrameReader:
     sar: Fraction
     deep: bool
     expected: int
-    """How many frames should come."""
+    """Number of frames to come."""
     frames: int
-    """How many have come so far."""
+    """Number of frames so far."""
 
     def __init__(
         self,
@@ -104,10 +106,11 @@ class FrameReader:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One line for each thing that went wrong so far: damaged frames, fewer than expected (with how many).
+        """One line for each problem so far: damaged frames, fewer than expected (with the number).
 
-        Fewer frames than packets are no loss where the decoder met the end and found nothing wrong: some packets
-        repeat what is shown, or hold half a frame.
+        Fewer frames than packets are not a loss if the decoder reached the end without errors: some packets repeat a
+        frame, or
+        hold half of one.
         """
         told = []
         if self._damaged:
@@ -131,7 +134,7 @@ class FrameReader:
         if self._over:
             raise StopIteration
         if self.frames == 0 and self._seeks and (found is None or found[0] != self._wanted):
-            # The container led us past the place: everything before it must be decoded after all.
+            # The container's seek went past the frame: decode from the start after all.
             self._halt()
             found = next(self._begin(seek=False), None)
         if found is None:
@@ -140,7 +143,7 @@ class FrameReader:
         return self._timed(*found)
 
     def close(self) -> None:
-        """End the decoder; safe to call twice, and from another thread, where a wait for a frame then ends."""
+        """Stop the decoder; safe to call twice, and from another thread, which ends a wait for a frame."""
         self._over = True
         self._halt()
 
@@ -154,7 +157,7 @@ class FrameReader:
 
     @property
     def _wanted(self) -> int:
-        """The tick of the first frame to come."""
+        """Timestamp (ticks) of the next frame."""
         return int(self.clip.pts[self._span.start])
 
     def _begin(self, *, seek: bool) -> Prefetched[tuple[int, Pixels]]:
@@ -188,7 +191,7 @@ class FrameReader:
         return self._decoded
 
     def _place(self) -> str | None:
-        """Seconds to seek to; None where decoding must begin at the beginning."""
+        """Time (seconds) to seek to; None to decode from the start."""
         if not self.clip.seekable:
             return None
         behind = bisect_right(self.clip.keyframes, self._wanted) - 1 - _KEYS_BACK
@@ -204,14 +207,14 @@ class FrameReader:
             decoded, passed = int(match[1]), int(match[2])
             self._times.put(passed if decoded == NO_TIME else decoded)
         elif self._seeks and not self._begun:
-            pass  # what the decoder makes of the way there is not shown
+            pass  # frames before the first wanted one are dropped
         elif _DAMAGED in text:
             self._damaged += 1
         elif level in ("error", "fatal"):
             self._said.append(text)
 
     def _read(self, run: Running) -> Iterator[tuple[int, Pixels]]:
-        """Frames from the pipe, each with its time."""
+        """Yield frames from the pipe with their timestamps (ticks)."""
         while True:
             frame = self._blank()
             if not _filled(run.stdout, frame.reshape(-1).view(np.uint8).data):
@@ -252,7 +255,7 @@ class FrameReader:
 
 
 def _filled(pipe: IO[bytes], room: memoryview) -> bool:
-    """Fill a buffer from a pipe; False when the pipe ends before."""
+    """Fill a buffer from a pipe; False if the pipe ends early."""
     at = 0
     while at < len(room):
         got = pipe.readinto(room[at:])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""From frames to a closed segment: an MP4 whose every timestamp is the one given."""
+"""Encode frames to a finished MP4 segment with exactly the given timestamps."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
 Chroma = Literal["420", "444"]
 CODECS: tuple[VideoCodec, ...] = ("h264", "hevc", "av1", "ffv1")
 TIMESCALE = 90_000
-"""Ticks a second of a segment's times."""
+"""Ticks a second in a segment."""
 
 _WORDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _AV1_NUMBERS = dict(zip(_WORDS, (12, 11, 10, 9, 8, 6, 5, 4, 3, 1), strict=True))
-"""SVT-AV1 counts its presets down; these are as slow as x264's words are."""
+"""SVT-AV1 numbers its presets; these are about as slow as x264's named ones."""
 _QUALITY = {"h264": (18, 51), "hevc": (20, 51), "av1": (24, 63)}
-"""Default crf, at which a viewer sees no loss, and the largest."""
+"""Default crf, visually lossless, and the largest."""
 _UNWRITTEN = "a segment cannot be written"
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How frames are to be coded, settled: ffmpeg's encoder, pixel format and its options, for one size.
+    """Resolved encoder settings for one frame size: ffmpeg's encoder, pixel format and options.
 
-    Two segments of one video must have equal codings; it is plain data and fit for a digest (`dataclasses.asdict`).
+    All segments of a video must have equal codings; it is plain data, so that it can be hashed (`dataclasses.asdict`).
     `filters` is ffmpeg's filter chain from RGB, `device` the arguments that open a hardware encoder.
     """
 
@@ -58,7 +58,7 @@ class Coding:
     options: tuple[str, ...]
     device: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """One line for each thing that is not as usual: 4:4:4 because the size is odd."""
+    """One line for each deviation from the usual: 4:4:4 because the size is odd."""
 
 
 def plan_coding(
@@ -74,11 +74,12 @@ def plan_coding(
     rate: Fraction = Fraction(25),
     hardware: bool = False,
 ) -> Coding:
-    """Settle an encoder. UsageError in one line for a crf or preset it does not know, or hardware that is not there.
+    """Choose the encoder settings. UsageError in one line for an unknown crf or preset, or unavailable hardware.
 
-    `crf` None is a sensible one for the codec; `chroma` None is 4:2:0, or 4:4:4 for ffv1 and where a side is odd and
-    the codec cannot have that; 10 bits for hevc and av1 when `deep`, for ffv1 always. `rate` (frames a second) does
-    not change a time; encoders reckon with it. `hardware` asks for the machine's own encoder, tried with one frame.
+    `crf` None is the codec's default; `chroma` None is 4:2:0, or 4:4:4 for ffv1 and where a side is odd and the codec
+    does
+    not allow that; 10 bits for hevc and av1 if `deep`, for ffv1 always. `rate` (frames a second) does not change
+    timestamps; encoders use it for rate control. `hardware` asks for a hardware encoder, tested with one frame.
     """
     if codec not in CODECS:
         raise UsageError(f"no codec is called {codec!r}", f"one of {', '.join(CODECS)}")
@@ -164,16 +165,16 @@ def _hardware(
 
 
 class FrameWriter:
-    """Frames into one MP4 segment, which appears under `path` only when closed well; a context manager.
+    """Writes frames to one MP4 segment, which appears at `path` only when closed; a context manager.
 
-    Leaving the `with` block by an exception throws the segment away and ends the encoder. Frames are queued, a few
-    at a time, and written by a thread; OutputError from `write` or `close` when the encoder has failed.
+    Leaving the `with` block by an exception discards the segment and stops the encoder. A thread writes frames from a
+    short queue; OutputError from `write` or `close` if the encoder has failed.
     """
 
     frames: int
-    """How many were written."""
+    """Number of frames written."""
     start: Fraction
-    """The first frame's time, as given: the segment's own times begin at 0."""
+    """Time of the first frame, as given: the segment's own timestamps begin at 0."""
     end: Fraction
     """Time plus duration of the last frame written."""
 
@@ -192,7 +193,7 @@ class FrameWriter:
     def write(self, frame: Pixels, time: Fraction, duration: Fraction) -> None:
         """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding); seconds, strictly ascending.
 
-        The array is not copied: leave it alone afterwards.
+        The array is not copied and must not be changed afterwards.
         """
         shape = (self.coding.height, self.coding.width, 3)
         if frame.shape != shape:
@@ -210,7 +211,7 @@ class FrameWriter:
         self._last, self.end = time, time + duration
 
     def close(self) -> None:
-        """Finish the segment and give it its name; safe to call twice."""
+        """Finish the segment and rename it to its final name; safe to call twice."""
         if self._over:
             return
         if self._run is None or self._feeder is None:
@@ -229,7 +230,7 @@ class FrameWriter:
             self._stack.close()
 
     def abort(self) -> None:
-        """End the encoder and leave nothing behind; safe to call at any time."""
+        """Stop the encoder and remove its file; safe to call at any time."""
         if self._over:
             return
         self._over = True
@@ -237,7 +238,7 @@ class FrameWriter:
             self._run.close()
         if self._feeder is not None:
             self._feeder.close()
-        # The only way out of the temporary name that removes it is an exception's.
+        # The temporary file is only removed if the context is left by an exception.
         with contextlib.suppress(_Aborted):
             self._stack.__exit__(_Aborted, _Aborted(), None)
 
@@ -275,7 +276,7 @@ class FrameWriter:
         return self._feeder
 
     def _feed(self, run: Running, frames: Iterator[tuple[bytes, Pixels]]) -> None:
-        """The thread: everything queued goes into ffmpeg, until the end or until ffmpeg takes no more."""
+        """Thread: write queued frames to ffmpeg until the end, or until ffmpeg stops."""
         coding = self.coding
         try:
             _send(run, timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
@@ -289,7 +290,7 @@ class FrameWriter:
                 run.stdin.close()
 
     def _fitting(self, frame: Pixels) -> Pixels:
-        """The frame in the depth the segment began with, contiguous, little-endian as Matroska wants it."""
+        """The frame in the segment's bit depth, contiguous, little-endian for Matroska."""
         if self._deep and frame.dtype == np.uint8:
             frame = frame.astype(np.uint16) * np.uint16(257)
         elif not self._deep:
@@ -309,7 +310,7 @@ class FrameWriter:
 
 
 class _Aborted(Exception):
-    """A segment is thrown away."""
+    """Raised to discard a segment."""
 
 
 def _send(run: Running, data: bytes | memoryview) -> None:

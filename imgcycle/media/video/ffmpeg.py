@@ -1,4 +1,4 @@
-"""Running ffmpeg: what it may open, what it said, and that it is gone when we are done with it."""
+"""Run ffmpeg: which inputs it may open, its log, and its reliable termination."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,gif,apng,flv,asf,ogg,mxf,nut,rm,ivf,obu,"
     "h264,hevc,av1,m4v,vc1,dv,wtv,y4m,yuv4mpegpipe"
 )
-"""Formats that hold their own data. Playlists and their kin, which make ffmpeg open other files, are not among them."""
+"""Formats that hold their own data. Playlists and the like, which make ffmpeg open other files, are left out."""
 
 OLDEST = (8, 0)
-"""The first main version that puts FFV1 into MP4 and filters packets as they are read."""
+"""Oldest supported version: the first that puts FFV1 into MP4 and filters packets while reading."""
 
 _QUIET = ("-nostdin", "-hide_banner", "-nostats")
 _AHEAD_BYTES = 96 << 20
-"""What waiting frames take at most, where two are not more."""
+"""Most bytes of queued frames, unless two frames are more."""
 _KEPT_LINES = 400
 _LINE = re.compile(r"^(?:\[[^\]]*@ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)$")
 _VAGUE = re.compile(
@@ -41,9 +41,9 @@ _VAGUE = re.compile(
 
 @cache
 def ffmpeg() -> str:
-    """The ffmpeg that imageio-ffmpeg carries, or the one that IMAGEIO_FFMPEG_EXE names.
+    """Path of the ffmpeg from imageio-ffmpeg, or of IMAGEIO_FFMPEG_EXE.
 
-    InputError without one, and for one so old that it would lose frames or fail in the middle.
+    InputError if there is none, or if it is so old that it would lose frames or fail halfway.
     """
     import imageio_ffmpeg
 
@@ -62,22 +62,22 @@ def ffmpeg() -> str:
 
 
 def _version(executable: str) -> tuple[int, ...]:
-    """Main and second number of an ffmpeg's version; () for one between versions, and one that does not run."""
+    """Major and minor version of an ffmpeg; () for a development build, or if it does not run."""
     try:
         done = subprocess.run([executable, "-version"], capture_output=True, check=False)
     except (OSError, ValueError):
-        return ()  # whoever runs it says why
+        return ()  # the caller reports why
     match = re.match(rb"ffmpeg version n?(\d+)\.(\d+)", done.stdout)
     return (int(match[1]), int(match[2])) if match else ()
 
 
 def named(path: Path) -> str:
-    """A path so that ffmpeg takes it for a file, whatever it looks like (`-i.mp4`, `concat:x.mp4`)."""
+    """A path that ffmpeg takes for a file, whatever it looks like (`-i.mp4`, `concat:x.mp4`)."""
     return f"file:{path}"
 
 
 def source(path: Path, *options: str) -> list[str]:
-    """The arguments that open a clip and can open nothing else; `options` are those of this input."""
+    """Arguments that open a clip and allow no other file to be opened; `options` apply to this input."""
     return [
         "-protocol_whitelist", "file", "-format_whitelist", _FORMATS, *options, "-i", named(path),
     ]  # fmt: skip
@@ -85,7 +85,7 @@ def source(path: Path, *options: str) -> list[str]:
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What a run of ffmpeg left: its exit status, its standard output, its log as (level, text)."""
+    """Exit status, standard output, and log lines as (level, text) of a finished ffmpeg."""
 
     status: int
     output: bytes
@@ -93,12 +93,12 @@ class ProcessResult:
 
     @property
     def reason(self) -> str:
-        """The line of the log that says best why it failed."""
+        """Log line that explains the failure best."""
         return reason(self.log)
 
 
 def reason(log: Sequence[tuple[str, str]]) -> str:
-    """The line of a log that says best why ffmpeg failed: the last that names a cause."""
+    """Log line that explains a failure best: the last that names a cause."""
     said = [text.strip() for level, text in log if level in ("error", "fatal", "panic") and text.strip()]
     clear = [text for text in said if not _VAGUE.search(text)]
     found = (clear or said or ["ffmpeg gave no reason"])[-1]
@@ -106,15 +106,15 @@ def reason(log: Sequence[tuple[str, str]]) -> str:
 
 
 def frames_ahead(frame_bytes: int) -> int:
-    """How many frames wait between a clip's decoder or encoder and whoever gives or takes them."""
+    """Length of the queue of frames between ffmpeg and its reader or writer."""
     return max(2, min(8, _AHEAD_BYTES // frame_bytes))
 
 
 class Running:
-    """One ffmpeg process; its log is read by a thread, and it is killed and reaped when this is closed.
+    """One ffmpeg process; a thread reads its log, and closing kills and reaps it.
 
-    `on_line(level, text)` is called in that thread for every line, `on_end()` after the last. A context manager:
-    however the block is left, no process is.
+    `on_line(level, text)` is called in that thread for every line, `on_end()` after the last. A context manager: the
+    process has ended however the block is left.
     """
 
     def __init__(
@@ -130,7 +130,8 @@ class Running:
     ) -> None:
         self.log: deque[tuple[str, str]] = deque(maxlen=_KEPT_LINES)
         self._on_line, self._on_end = on_line, on_end
-        # A group of its own: Ctrl-C is for us to handle, in order, not for ffmpeg to die of in the middle of a write.
+        # A process group of its own: Ctrl-C is handled here, in order, and must not kill ffmpeg in the middle of a
+        # write.
         apart: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {"creationflags": 0x200}
         self._process = subprocess.Popen(
             [ffmpeg(), *_QUIET, "-loglevel", f"repeat+level+{loglevel}", *arguments],
@@ -141,31 +142,31 @@ class Running:
             env=None if environment is None else {**os.environ, **environment},
             **apart,
         )
-        # Also when nobody closes it: an object forgotten in a traceback must not leave a process behind.
+        # Also without `close`: an object kept alive by a traceback must not leave a process behind.
         self._end = weakref.finalize(self, _end, self._process)
         self._reader = threading.Thread(target=self._read_log, name="ffmpeg-log", daemon=True)
         self._reader.start()
 
     @property
     def stdin(self) -> IO[bytes]:
-        """The pipe into ffmpeg."""
+        """Pipe to ffmpeg."""
         assert self._process.stdin is not None
         return self._process.stdin
 
     @property
     def stdout(self) -> IO[bytes]:
-        """The pipe out of ffmpeg."""
+        """Pipe from ffmpeg."""
         assert self._process.stdout is not None
         return self._process.stdout
 
     def wait(self) -> int:
-        """Wait until it has ended by itself and its log is read; the exit status."""
+        """Wait until the process has ended and its log is read; return the exit status."""
         status = self._process.wait()
         self._reader.join()
         return status
 
     def close(self) -> None:
-        """End the process if it still runs, and close its pipes; safe to call twice and from any thread."""
+        """Kill the process if it still runs, and close its pipes; safe to call twice and from any thread."""
         self._end()
         self._reader.join()
         for pipe in (self._process.stdout, self._process.stderr):
@@ -200,7 +201,7 @@ class Running:
 
 
 def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> ProcessResult:
-    """Run ffmpeg to its end; OSError and ValueError (a path it cannot be given) pass through."""
+    """Run ffmpeg to its end; OSError and ValueError (for an invalid path) pass through."""
     log: list[tuple[str, str]] = []
     with Running(
         arguments, stdout=True, loglevel=loglevel, on_line=lambda level, text: log.append((level, text))
@@ -213,8 +214,9 @@ def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> Proces
 
 
 def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) -> ProcessResult:
-    """Run ffmpeg and raise `failure` when it does not end well: "`what`: the reason"; DiskFull for an OutputError that
-    comes of that."""
+    """Run ffmpeg; if it fails, raise `failure` with "`what`: reason", as DiskFull if an OutputError is due to a full
+    disk.
+    """
     try:
         done = run_ffmpeg(arguments)
     except (OSError, ValueError) as error:
@@ -226,7 +228,7 @@ def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) 
 
 
 def says_full(reason: str) -> bool:
-    """Whether ffmpeg ended because the disk is full: another program's errors are known by their words alone."""
+    """True if ffmpeg failed because the disk is full; the errors of another program are known by their text alone."""
     return os.strerror(errno.ENOSPC) in reason
 
 
@@ -234,7 +236,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     if process.stdin is not None:
-        # Closing flushes, and what is left to flush has nowhere to go.
+        # Closing flushes, and the reader is gone.
         with contextlib.suppress(OSError):
             process.stdin.close()
     process.wait()

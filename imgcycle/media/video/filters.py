@@ -1,7 +1,7 @@
-"""The filters between a clip's numbers and full-range RGB, both ways, as exact as ffmpeg can.
+"""ffmpeg filters between a clip's pixel format and full-range RGB, in both directions, as exact as possible.
 
-zscale (zimg) is used wherever it can be: measured on 343 flat colours through 4:2:0 it is at most 2 levels off at
-8 bits and exact at 10, where swscale is 4 to 8 off.
+zscale (zimg) is used wherever possible: measured on 343 flat colours through 4:2:0 it is at most 2 levels off at 8 bits
+and exact at 10, where swscale is 4 to 8 off.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _MATRICES = {
 """ffmpeg's names of matrices, and zscale's."""
 
 _WIDE = {"bt2020": "2020", "smpte432": "smpte432", "smpte431": "smpte431"}
-"""Primaries so much wider than bt709's that colours would look pale if they were taken for it."""
+"""Primaries so much wider than bt709's that colours would look pale if taken for bt709."""
 
 _WHITE_NITS = 203
-"""What diffuse white has in HDR (ITU-R BT.2408), and becomes 1.0 in SDR before tone mapping."""
+"""Diffuse white of HDR in cd/m² (ITU-R BT.2408), which becomes 1.0 in SDR before tone mapping."""
 _USUAL_PEAK = 1000
 _KNEE = 0.3
-"""Below this share of white, tone mapping leaves light as it is."""
+"""Share of white below which tone mapping leaves light unchanged."""
 
 
 def to_rgb(clip: Clip, width: int, height: int, *, deep: bool) -> str:
-    """The filter chain from decoded, upright frames of a clip to packed RGB of a size, 8 or 16 bits.
+    """Filter chain from decoded, upright frames of a clip to packed RGB of a size, 8 or 16 bits.
 
-    Gamma is left alone for SDR; PQ and HLG are mapped to bt709, wide primaries converted to bt709's.
+    SDR gamma is kept; PQ and HLG are mapped to bt709, wide primaries converted to bt709's.
     """
     packed, planar = ("rgb48le", "gbrp16le") if deep else ("rgb24", "gbrp")
     colour = clip.colour
@@ -60,7 +60,7 @@ def to_rgb(clip: Clip, width: int, height: int, *, deep: bool) -> str:
 
 
 def to_bt709(pixel_format: str, width: int, height: int) -> str:
-    """The filter chain from packed RGB to tagged, limited-range bt709 in a pixel format."""
+    """Filter chain from packed RGB to tagged, limited-range bt709 in a pixel format."""
     tags = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
     if "420" in pixel_format and (width % 2 or height % 2):
         flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
@@ -72,7 +72,7 @@ def to_bt709(pixel_format: str, width: int, height: int) -> str:
 
 
 def _whole_chroma(clip: Clip) -> bool:
-    """Whether the size is one that zimg takes: it knows no half samples of colour."""
+    """True if zimg accepts the size: it does not support partial chroma samples."""
     wide = clip.chroma in ("420", "422", "other")
     return not (wide and clip.width % 2) and not (clip.chroma in ("420", "other") and clip.height % 2)
 

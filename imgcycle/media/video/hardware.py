@@ -1,4 +1,4 @@
-"""A machine's own video encoders: found by trying one frame, never assumed."""
+"""Hardware video encoders, detected by encoding one frame."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SIZE = (256, 144)
 
 @dataclass(frozen=True)
 class HardwareEncoder:
-    """ffmpeg's encoder, the arguments that open its device, the filter that brings frames to it."""
+    """ffmpeg's encoder, the arguments that open its device, and the filter that uploads frames to it."""
 
     encoder: str
     device: tuple[str, ...] = ()
     upload: str = ""
 
     def quality(self, crf: int) -> tuple[str, ...]:
-        """The options that come nearest to a constant quality of `crf`."""
+        """Options closest to a constant quality of `crf`."""
         if self.encoder.endswith("nvenc"):
             return ("-rc", "vbr", "-cq", str(crf), "-b:v", "0")
         if self.encoder.endswith("videotoolbox"):
-            # Its scale runs from 1 to 100, upwards.
+            # Its scale runs from 1 to 100, best last.
             return ("-q:v", str(max(1, round(100 - crf * 1.6))))
         if self.encoder.endswith("qsv"):
             return ("-global_quality", str(crf))
@@ -33,7 +33,7 @@ class HardwareEncoder:
 
 @cache
 def find_hardware(codec: str) -> HardwareEncoder | None:
-    """The first encoder for `codec` (h264, hevc, av1) that this machine really has; None when there is none."""
+    """First encoder for `codec` (h264, hevc, av1) that works on this machine; None if there is none."""
     return next((encoder for encoder in _candidates(codec) if _works(encoder)), None)
 
 

@@ -1,4 +1,4 @@
-"""The end: segments joined, the source's other streams beside them, under the final name at once."""
+"""Final muxing: segments joined, the source's other streams added, under the final name at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True)
 class Segment:
-    """A closed MP4 of `FrameWriter`: from `start` (its first frame) to `end`, seconds from the source file's start."""
+    """A finished MP4 of `FrameWriter`, from `start` (its first frame) to `end` in seconds of the source file."""
 
     path: Path
     start: Fraction
@@ -39,11 +39,12 @@ def finish(
     end: Fraction | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Join segments (each beginning where the last one ends), add the planned streams, and name the result `output`.
+    """Join segments (each beginning where the last one ends), add the planned streams, and write `output`.
 
-    `start` and `end` are those the frames were read with: time 0 of the result is `start`, and sound is cut to a
-    packet. `metadata` is added to the source's. The container is the plan's, whatever `output` ends in.
-    OutputError in one line; nothing is left under `output` then.
+    `start` and `end` are those the frames were read with: time 0 of the result is `start`, and sound is cut to whole
+    packets. `metadata` is added to the source's. The container is the plan's, whatever the suffix of `output`.
+    OutputError
+    in one line; `output` is not created then.
     """
     if not segments:
         raise OutputError(f"{shown(output)}: there is no segment to make it of")
@@ -71,10 +72,10 @@ def _arguments(
     listed: Path,
 ) -> list[str]:
     zero = start or Fraction(0)
-    # With -copyts nothing is shifted but by us: what ffmpeg takes for a file's start depends on the streams in use.
+    # With -copyts only these options shift times: ffmpeg's notion of a file's start depends on the streams in use.
     arguments = ["-copyts", "-itsoffset", _micro(segments[0].start - zero)]
     arguments += ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", named(listed)]
-    # Where the clock jumps no moment can be sought: packets before the cut are left out one by one.
+    # Where the clock jumps, seeking is impossible: packets before the cut are dropped one by one.
     seek = ("-noaccurate_seek", "-ss", _micro(zero)) if zero > 0 and not clip.jumps else ()
     arguments += source(clip.path.absolute(), *clip.clock, "-itsoffset", _micro(-clip.origin - zero), *seek)
     cut = start is not None or end is not None
@@ -85,20 +86,20 @@ def _arguments(
     arguments += ["-map_metadata", "1", "-map_chapters", "1", "-strict", "experimental"]
     arguments += _timecode(clip, kept, segments[0].start)
     if length is not None and not clip.jumps:
-        # It goes by the times before they are put right, so where the clock jumps the filters alone end a stream.
+        # -t refers to the times before they are corrected, so where the clock jumps only the filters end a stream.
         arguments += ["-t", _micro(length)]
     present = sum(fate.stream.kind == "attachment" for fate in kept)
     for n, fate in enumerate(covers, present):
         arguments += _cover(clip, fate.stream, n, folder)
     if plan.container in ("mp4", "mov"):
-        # Apple's and Android's own keys have no place in the classic list of tags.
+        # Apple's and Android's own keys are not in the classic list of tags.
         own = any(key.startswith("com.") for key in clip.metadata)
         arguments += ["-movflags", "+faststart+use_metadata_tags" if own else "+faststart"]
     return arguments
 
 
 def _timecode(clip: Clip, kept: Sequence[StreamFate], begun: Fraction) -> list[str]:
-    """The time code, moved on to where the result begins; muxers with a track for it write that from these words."""
+    """Options for the time code, advanced to the start of the result; muxers make their track from them."""
     code = timecode_of(clip)
     if not code:
         return []
@@ -110,13 +111,13 @@ def _timecode(clip: Clip, kept: Sequence[StreamFate], begun: Fraction) -> list[s
 
 
 def _timing(container: Container, length: Fraction | None) -> dict[str, str]:
-    """What keeps packets inside the cut, beginning with the first that starts in it.
+    """Bitstream and audio filters that keep packets inside the cut, from the first that starts in it.
 
-    A film must begin with a key frame: MP4 keeps the one before the cut and hides it, others have to wait for the next.
+    Video must begin with a key frame: MP4 keeps the one before the cut and hides it, others have to wait for the next.
     """
     seconds = "" if length is None else f"{float(length):.6f}"
     beyond = f"gte(pts*tb\\,{seconds})" if seconds else "0"
-    # Variable 0 remembers that a key frame has come.
+    # Variable 0 remembers that a key frame was seen.
     awaited = "not(st(0\\,max(ld(0)\\,key*gte(pts\\,0))))+lt(pts\\,0)"
     return {
         "audio": f"noise=drop=lt(pts\\,0)+{beyond}",
@@ -126,7 +127,7 @@ def _timing(container: Container, length: Fraction | None) -> dict[str, str]:
 
 
 def _cover(clip: Clip, stream: Stream, n: int, folder: Path) -> list[str]:
-    """Matroska keeps cover art as an attachment: the picture in a file, and the arguments to attach it."""
+    """Arguments that attach cover art, written to a file, to a Matroska, which stores it as an attachment."""
     kind = cover_type(stream)
     name = stream.metadata.get("filename", "cover.png" if kind == "image/png" else "cover.jpg")
     done = must_run(
@@ -154,7 +155,7 @@ def _listing(segments: Sequence[Segment], folder: Path) -> str:
     for n, segment in enumerate(segments):
         path = segment.path.absolute()
         if "\n" in str(path) or "\r" in str(path):
-            # The list knows no line breaks in names: a link of ours stands in for such a path.
+            # The list format allows no line breaks in names: a link stands in for such a path.
             link = folder / f"segment-{n:06d}.mp4"
             link.symlink_to(path)
             path = link

@@ -1,4 +1,4 @@
-"""Image sequences, `frames/%05d.png`: numbered pictures as a clip, and a clip as numbered pictures."""
+"""Image sequences, `frames/%05d.png`: reading numbered images as a clip, and writing them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_pattern(name: str | Path) -> bool:
-    """Whether a file name holds exactly one number to be counted up, `%d` or `%05d`, and is none of a clip."""
+    """True if a file name holds exactly one number placeholder, `%d` or `%05d`, and is not a clip's name."""
     path = Path(name)
     return len(_NUMBER.findall(path.name.replace("%%", ""))) == 1 and kind_of(path) != "clip"
 
 
 @dataclass(frozen=True)
 class ImageSequence:
-    """Pictures whose names differ by a number, ascending, shown one after another at a constant rate."""
+    """Images whose names differ by a number, ascending, shown at a constant rate."""
 
     pattern: Path
     numbers: tuple[int, ...]
@@ -45,12 +45,12 @@ class ImageSequence:
 
     @property
     def frames(self) -> int:
-        """How many there are."""
+        """Number of images."""
         return len(self.numbers)
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """The numbers that are missing between the first and the last, as "7" or "12-15"."""
+        """Missing numbers between the first and the last, as "7" or "12-15"."""
         found = []
         for before, after in zip(self.numbers, self.numbers[1:], strict=False):
             if after > before + 1:
@@ -58,18 +58,18 @@ class ImageSequence:
         return tuple(found)
 
     def path(self, frame: int) -> Path:
-        """The file of frame number `frame` (0-based)."""
+        """File of frame number `frame` (0-based)."""
         return picture_path(self.pattern, self.numbers[frame])
 
     def span(self, start: Fraction | None = None, end: Fraction | None = None) -> range:
-        """The frames that appear at or after `start` and before `end` (seconds), as `Clip.span`."""
+        """Frames that appear at or after `start` and before `end` (seconds), as `Clip.span`."""
         first = 0 if start is None else ceil(start * self.rate)
         last = self.frames if end is None else min(self.frames, ceil(end * self.rate))
         return range(first, max(first, last))
 
 
 def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> ImageSequence:
-    """The pictures a pattern names; InputError when there is none, or the first cannot be read."""
+    """The sequence of a pattern; InputError if there are no images, or the first cannot be read."""
     if not is_pattern(pattern):
         raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
     if rate <= 0:
@@ -85,12 +85,12 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
 
 
 def picture_numbers(pattern: Path) -> tuple[int, ...]:
-    """The numbers of the pictures that a pattern names, ascending; OSError when the folder cannot be read."""
+    """Numbers of the images that match a pattern, ascending; OSError if the folder cannot be read."""
     names = {entry.name for entry in pattern.parent.iterdir()}
     before, after = (re.escape(_plain(part)) for part in _parts(pattern))
     form = re.compile(f"{before}(\\d+){after}", re.DOTALL | re.ASCII)
     told = (int(match[1]) for name in names if (match := form.fullmatch(name)))
-    # 7.png is not what %05d stands for, nor 007.png what %d does.
+    # 7.png does not match %05d, nor 007.png %d.
     return tuple(sorted({n for n in told if picture_path(pattern, n).name in names}))
 
 
@@ -102,9 +102,9 @@ def read_sequence(
     first: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[TimedFrame]:
-    """The pictures as timed frames, with alpha; `start`, `end` and `first` as for FrameReader.
+    """The images as timed frames, with alpha; `start`, `end` and `first` as for FrameReader.
 
-    All have the depth of the sequence. InputError names a picture that cannot be read or has another size.
+    All have the sequence's bit depth. InputError names an image that cannot be read or differs in size.
     """
     for number in sequence.span(start, end)[first:]:
         path = sequence.path(number)
@@ -118,9 +118,9 @@ def read_sequence(
 
 
 class SequenceWriter:
-    """Frames as numbered pictures, each whole under its name at once; the counterpart of FrameWriter.
+    """Writes frames as numbered images, each atomically; the counterpart of FrameWriter.
 
-    The format follows the pattern's suffix (or `target`); 16 bits and alpha are written where it has them.
+    The format is that of the pattern's suffix (or `target`); 16 bits and alpha are written if it supports them.
     """
 
     frames: int
@@ -139,13 +139,13 @@ class SequenceWriter:
         self.frames = 0
 
     def path(self, frame: int) -> Path:
-        """Where frame number `frame` (0-based) goes."""
+        """Output file of frame number `frame` (0-based)."""
         return picture_path(self.pattern, self.number + frame)
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction, alpha: Pixels | None = None) -> None:
-        """Write the next picture: (H, W, 3) RGB uint8 or uint16, alpha (H, W) of the same type or None.
+        """Write the next image: (H, W, 3) RGB uint8 or uint16, alpha (H, W) of the same dtype or None.
 
-        Times have no place in a sequence and are passed over; they make this fit where a FrameWriter does.
+        Times are ignored; the parameters are those of FrameWriter.
         """
         del time, duration
         path = self.path(self.frames)
@@ -159,14 +159,14 @@ class SequenceWriter:
 
 
 def _parts(pattern: Path) -> tuple[str, str]:
-    """What stands before and after the number, still with doubled percent signs."""
-    # Only a % that no other % stands before begins a number.
+    """File name before and after the number, with percent signs still doubled."""
+    # A % that is itself preceded by a % does not begin a placeholder.
     match = next(m for m in _NUMBER.finditer(pattern.name) if _escapes(pattern.name[: m.start()]) % 2 == 0)
     return pattern.name[: match.start()], pattern.name[match.end() :]
 
 
 def picture_path(pattern: Path, number: int) -> Path:
-    """The file of the picture with a number."""
+    """File of the image with a number."""
     before, after = _parts(pattern)
     match = _NUMBER.match(pattern.name, len(before))
     width = int(match[1] or 0) if match else 0

@@ -1,4 +1,4 @@
-"""Which of a clip's other streams go into the result, how, and why not."""
+"""Plan for a clip's other streams: copied, re-encoded or dropped, and why."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _MOV_LANGUAGES = {
     **{"deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre", "fas": "per", "isl": "ice", "sqi": "alb"},
     **{"cze": "ces", "rum": "ron", "slo": "slk", "fre": "fra"},
 }
-"""QuickTime numbers its languages by a list that has only one of the two codes of each of these."""
+"""Languages that QuickTime's list knows by only one of their two codes."""
 _STALE = re.compile(r"(?i)^(encoder|duration|bps|number_of_(frames|bytes)|_statistics_.*|rotate)(-\w+)?$")
-"""Words about a stream that were true of the old one."""
+"""Tags of a stream that are no longer true after conversion."""
 
 
 @dataclass(frozen=True)
 class StreamFate:
-    """What becomes of one stream: "convert" is the picture itself, "recode" gives it `codec` (ffmpeg's encoder).
+    """Plan for one stream: "convert" for the picture, "copy", "drop", or "recode" with `codec` (ffmpeg's encoder).
 
-    `reason` says in one line why it is recoded or dropped; "" when nothing is lost.
+    `reason` says in one line why it is re-encoded or dropped; "" if nothing is lost.
     """
 
     stream: Stream
@@ -57,27 +57,28 @@ class StreamFate:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """The fate of every stream of a clip in a container, in the source's order."""
+    """Plan for every stream of a clip in a container, in the source's order."""
 
     container: Container
     fates: tuple[StreamFate, ...]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line for every stream that is recoded or dropped."""
+        """One line for every stream that is re-encoded or dropped."""
         return tuple(f"{fate.stream}: {fate.reason}" for fate in self.fates if fate.reason)
 
     @property
     def kept(self) -> tuple[StreamFate, ...]:
-        """Those that are in the result, in its order."""
+        """Streams of the result, in order."""
         return tuple(fate for fate in self.fates if fate.way != "drop")
 
 
 def container_for(clip: Clip | None, codec: VideoCodec, wanted: str | None = None) -> Container:
-    """The container of the result: `wanted` (a name or a suffix), else the source's where it can hold the codec.
+    """Container of the result: `wanted` (a name or a suffix), else the source's if it can hold the codec.
 
-    Else mp4, or mkv where sound would have to be coded anew for mp4. UsageError when `wanted` is unknown or cannot
-    hold the codec. `clip` None stands for pictures, without other streams.
+    Otherwise mp4, or mkv if sound would have to be re-encoded for mp4. UsageError if `wanted` is unknown or cannot hold
+    the
+    codec. `clip` None stands for images, without other streams.
     """
     if wanted is not None:
         word = wanted.lower().removeprefix(".")
@@ -101,13 +102,13 @@ def container_for(clip: Clip | None, codec: VideoCodec, wanted: str | None = Non
 
 
 def suffix_for(clip: Clip, container: Container) -> str:
-    """The suffix of the result's name: the clip's own where it says the same."""
+    """Suffix of the result: the clip's own if it names the same container."""
     own = clip.path.suffix
     return own if SUFFIXES.get(own.lower()) == container else f".{container}"
 
 
 def plan_streams(clip: Clip, container: Container, *, audio: bool = True) -> StreamPlan:
-    """Settle what becomes of each stream; rehearsed with ffmpeg on the first second, so that the end cannot fail."""
+    """Plan each stream; tested with ffmpeg on the first second, so that the final muxing cannot fail."""
     fates = []
     for stream in clip.streams:
         if stream.index == clip.video.index:
@@ -133,7 +134,7 @@ def _fate(stream: Stream, container: Container, clip: Clip) -> StreamFate:
 
 
 def _loss(stream: Stream, name: str) -> str:
-    """Why a container called `name` cannot have a stream."""
+    """Reason why a container called `name` cannot hold a stream."""
     if stream.kind == "attachment":
         return f"{name} cannot hold attachments, so it is left out (mkv can)"
     if stream.tag == "tmcd":
@@ -146,7 +147,7 @@ def _loss(stream: Stream, name: str) -> str:
 
 
 def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:
-    """Whether what a data stream says is said anew by the muxer: chapter titles, the time code."""
+    """True if the muxer writes a data stream's content anew: chapter titles, the time code."""
     if stream.codec == "bin_data" and stream.tag == "text" and clip.chapters:
         return True
     return stream.tag == "tmcd" and container != "ts" and bool(timecode_of(clip))
@@ -155,10 +156,10 @@ def _is_rewritten(stream: Stream, container: Container, clip: Clip) -> bool:
 def stream_arguments(
     container: Container, fates: tuple[StreamFate, ...], timing: dict[str, str] | None = None
 ) -> list[str]:
-    """ffmpeg's arguments for the kept streams from input 1 (the picture itself: input 0): maps, codecs, words, flags.
+    """ffmpeg's arguments for the kept streams from input 1 (input 0 is the picture): maps, codecs, tags, flags.
 
-    `timing` holds what cuts a stream to length: bitstream filters for copied "audio" and "video" (others like audio;
-    "" for none), and the audio filter of "recode".
+    `timing` holds the filters that cut streams to length: bitstream filters for copied "audio" and "video" (others like
+    audio; "" for none), and the audio filter of "recode".
     """
     timing = timing or {}
     arguments: list[str] = []
@@ -171,7 +172,7 @@ def stream_arguments(
             if _STALE.match(key) and (fate.way == "convert" or key.lower() == "duration"):
                 arguments += [f"-metadata:s:{n}", f"{key}="]
         if stream.title:
-            # MP4 reads a title back as "name", which no muxer takes for one.
+            # MP4 reads a title back as "name", which no muxer accepts as one.
             arguments += [f"-metadata:s:{n}", f"title={stream.title}"]
         if container == "mov" and stream.language in _MOV_LANGUAGES:
             arguments += [f"-metadata:s:{n}", f"language={_MOV_LANGUAGES[stream.language]}"]
@@ -210,7 +211,7 @@ def _flags(stream: Stream) -> str:
 
 
 def _rehearsed(clip: Clip, plan: StreamPlan) -> StreamPlan:
-    """The plan without the streams that this ffmpeg refuses; what it says of them is the reason."""
+    """The plan without streams that this ffmpeg refuses, with its message as the reason."""
     others = tuple(fate for fate in plan.kept if fate.way != "convert")
     if not others or not _refusal(clip, plan.container, others):
         return plan
@@ -225,11 +226,11 @@ def _rehearsed(clip: Clip, plan: StreamPlan) -> StreamPlan:
 
 
 def _refusal(clip: Clip, container: Container, fates: tuple[StreamFate, ...]) -> str:
-    """Why ffmpeg will not write these streams; "" when it does."""
+    """ffmpeg's reason for refusing these streams; "" if it accepts them."""
     with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
         done = run_ffmpeg(
             [
-                # Input 0 is the picture's place; nothing is taken from it.
+                # Input 0 stands for the picture; nothing is read from it.
                 *("-t", "1", *source(clip.path), "-t", "1", *source(clip.path)),
                 *stream_arguments(container, fates),
                 *("-strict", "experimental", "-f", MUXERS[container], "-y", named(Path(folder) / "rehearsal")),

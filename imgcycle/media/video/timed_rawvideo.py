@@ -1,7 +1,7 @@
-"""Uncompressed Matroska: how frames and their exact times reach ffmpeg through one pipe.
+"""Uncompressed Matroska: frames with exact times on a pipe to ffmpeg.
 
-Raw video on a pipe has no times, and formats that ffmpeg takes from a pipe either lack RGB or have a coarse clock.
-Matroska's `V_UNCOMPRESSED` has both, with a clock of our choosing (RFC 9559; V_UNCOMPRESSED in its codec mappings).
+Raw video on a pipe has no times, and formats that ffmpeg reads from a pipe either lack RGB or have a coarse clock.
+Matroska's `V_UNCOMPRESSED` has both, with any clock (RFC 9559; V_UNCOMPRESSED in its codec mappings).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 TICK = Fraction(1, 1_000_000)
-"""The clock of the stream, in seconds."""
+"""Clock of the stream, in seconds."""
 
 _TICK_NS = 1000
 _UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
@@ -18,9 +18,9 @@ _TRACK, _VIDEO, _GROUP = 0xAE, 0xE0, 0xA0
 
 
 def header(width: int, height: int, rate: Fraction, *, deep: bool) -> bytes:
-    """What the stream begins with: one track of (height, width, 3) RGB frames, 8 bits or (little-endian) 16.
+    """Start of the stream: one track of (height, width, 3) RGB frames, 8 bits or (little-endian) 16.
 
-    `rate` (frames a second) changes no frame's time; encoders reckon with it.
+    `rate` (frames a second) changes no timestamp; encoders use it for rate control.
     """
     fourcc = b"RGB0" if deep else b"RGB\x18"
     video = _element(_VIDEO, _number(0xB0, width), _number(0xBA, height), _element(0x2EB524, fourcc))
@@ -37,9 +37,9 @@ def header(width: int, height: int, rate: Fraction, *, deep: bool) -> bytes:
 
 
 def frame_header(size: int, time: Fraction, duration: Fraction) -> bytes:
-    """What comes before the `size` bytes of a frame shown from `time` for `duration` (seconds, time ≥ 0).
+    """Header of a frame of `size` bytes, shown from `time` for `duration` (seconds, time ≥ 0).
 
-    Each frame has a cluster of its own: inside one, times are relative and reach only 32,767 ticks.
+    Each frame has a cluster of its own: inside one, times are relative and limited to 32,767 ticks.
     """
     ticks, length = round(time / TICK), max(1, round(duration / TICK))
     lasts = _number(0x9B, length)

@@ -1,1 +1,1 @@
-"""What a clip holds, read from ffmpeg's report and its packets."""
+"""Probing of clips, from ffmpeg's report and packets."""

@@ -1,4 +1,4 @@
-"""What is known of a clip before a frame is decoded: its streams, its picture, and when each frame is shown."""
+"""Properties of a clip known before a frame is decoded: streams, picture format, and frame times."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import numpy.typing as npt
 StreamKind = Literal["video", "audio", "subtitle", "attachment", "data"]
 Ticks = npt.NDArray[np.int64]
 NO_TIME = -(1 << 63)
-"""ffmpeg's number for a time that is not known."""
+"""ffmpeg's value for an unknown time (AV_NOPTS_VALUE)."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of a clip as its container declares it.
+    """One stream of a clip as declared by its container.
 
-    `index` is its place in the file, `codec` ffmpeg's name ("none" for what ffmpeg does not know), `tag` the
-    container's four letters. `language` is as written ("und" and none are ""). `details` is the rest of ffmpeg's line.
+    `index` is its number in the file, `codec` ffmpeg's name ("none" if unknown to ffmpeg), `tag` the container's four
+    letters. `language` is as written ("" for none and "und"). `details` is the rest of ffmpeg's line.
     """
 
     index: int
@@ -36,7 +36,7 @@ class Stream:
     title: str = ""
     default: bool = False
     cover: bool = False
-    """A still picture that belongs to the file (cover art, thumbnail), not a film."""
+    """A still image that belongs to the file (cover art, thumbnail), not video."""
     details: str = ""
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -48,7 +48,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A named stretch of a clip; seconds from the clip's start."""
+    """A named section of a clip; seconds from the clip's start."""
 
     start: Fraction
     end: Fraction
@@ -57,10 +57,10 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Colour:
-    """How a clip's numbers mean colours, in ffmpeg's words; what the file leaves open is filled in as players do.
+    """Colour description of a clip, in ffmpeg's words; unspecified values are filled in as players do.
 
-    `matrix` is never "unknown": an untagged picture of 720 lines or more is taken for bt709, a smaller one for
-    smpte170m, an RGB format is "gbr". `primaries` and `transfer` may be "unknown".
+    `matrix` is never "unknown": untagged video of 720 lines or more is taken for bt709, smaller for smpte170m, an RGB
+    format is "gbr". `primaries` and `transfer` may be "unknown".
     """
 
     matrix: str
@@ -68,21 +68,21 @@ class Colour:
     primaries: str
     transfer: str
     peak: int | None = None
-    """The brightest light in it, in nits, where an HDR clip says so."""
+    """Peak luminance in cd/m², if an HDR clip states it."""
 
     @property
     def is_hdr(self) -> bool:
-        """Whether brightness follows PQ or HLG, and must be mapped to be shown as SDR."""
+        """True if the transfer function is PQ or HLG, which needs tone mapping to SDR."""
         return self.transfer in ("smpte2084", "arib-std-b67")
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip, probed. Times are seconds from the start of the file (the earliest of all its streams).
+    """A probed clip. Times are seconds from the start of the file (the earliest of all its streams).
 
-    `pts` and `durations` (int64, ticks of `time_base`) name every frame of `video` in the order shown. `pts` are the
-    container's own: a frame is shown at pts × time_base − origin, which is what `time` gives.
-    `width`, `height` and `sar` (width ÷ height of a pixel) are those of the upright picture.
+    `pts` and `durations` (int64, ticks of `time_base`) list every frame of `video` in display order. `pts` are the
+    container's own: a frame is shown at pts × time_base − origin, which is what `time` returns. `width`, `height` and
+    `sar` (width ÷ height of a pixel) are those of the upright picture.
     """
 
     path: Path
@@ -94,7 +94,7 @@ class Clip:
     height: int
     coded_size: tuple[int, int]
     rotation: int
-    """Degrees clockwise by which the coded picture is turned to stand upright: 0, 90, 180 or 270."""
+    """Degrees clockwise by which the coded picture has to be rotated: 0, 90, 180 or 270."""
     sar: Fraction
     pixel_format: str
     depth: int
@@ -105,61 +105,61 @@ class Clip:
     colour: Colour
     time_base: Fraction
     origin: Fraction
-    """Where the container's own clock stands when the file begins, in seconds."""
+    """Time of the container's clock at the start of the file, in seconds."""
     pts: Ticks
     durations: Ticks
     keyframes: Ticks
     """pts of the frames at which decoding can begin, ascending."""
     seekable: bool
-    """Whether the packets name their own times, so that decoding can begin anywhere and still know where it is."""
+    """True if packets carry their own times, so that frame times are known after seeking."""
     frame_rate: Fraction
     """Frames a second: the constant rate, or the mean of a variable one."""
     chapters: tuple[Chapter, ...]
     metadata: Mapping[str, str]
     carries: tuple[str, ...] = ()
-    """What its frames carry beside the picture, and frames coded anew do not: captions, HDR10+, in a reader's words."""
+    """Data carried by frames that is lost by re-encoding (captions, HDR10+), in the user's words."""
     own_colours: bool = False
-    """Whether its colours are Dolby Vision's own (profile 5), which come out wrong without its maker's decoder."""
+    """True for Dolby Vision profile 5, whose colours come out wrong without Dolby's decoder."""
     clock: tuple[str, ...] = ()
-    """ffmpeg's arguments, before the input, that let the clock run on where it jumps; all times here are so read."""
+    """ffmpeg's input arguments that make a jumping clock continuous; all times here are read with them."""
     jumps: tuple[Fraction, ...] = ()
-    """When it does, in seconds from the start."""
+    """Times of the jumps, in seconds from the start."""
 
     @property
     def frames(self) -> int:
-        """How many frames there are."""
+        """Number of frames."""
         return len(self.pts)
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the reader tone-maps it to SDR."""
+        """True if the reader tone-maps it to SDR."""
         return self.colour.is_hdr
 
     @property
     def start(self) -> Fraction:
-        """When the first frame appears."""
+        """Time of the first frame."""
         return self.time(0)
 
     @property
     def end(self) -> Fraction:
-        """When the last frame has been shown."""
+        """End of the last frame."""
         return self.time(-1) + self.length(-1)
 
     @property
     def duration(self) -> Fraction:
-        """Seconds from the first frame's appearance to the last one's end."""
+        """Seconds from the start of the first frame to the end of the last."""
         return self.end - self.start
 
     def time(self, frame: int) -> Fraction:
-        """When frame number `frame` (0-based, negative from the end) appears."""
+        """Time of frame number `frame` (0-based, negative from the end), in seconds."""
         return int(self.pts[frame]) * self.time_base - self.origin
 
     def length(self, frame: int) -> Fraction:
-        """For how long frame number `frame` is shown."""
+        """Duration of frame number `frame`, in seconds."""
         return int(self.durations[frame]) * self.time_base
 
     def span(self, start: Fraction | None = None, end: Fraction | None = None) -> range:
-        """The numbers of the frames that appear at or after `start` and before `end` (seconds; None: no limit)."""
+        """Numbers of the frames that appear at or after `start` and before `end` (seconds; None: no limit)."""
         first = 0 if start is None else self._at(start)
         last = self.frames if end is None else self._at(end)
         return range(first, max(first, last))

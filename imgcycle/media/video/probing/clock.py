@@ -1,8 +1,8 @@
-"""Recordings joined end to end: where a clip's clock jumps, and what makes it run on.
+"""Concatenated recordings: detection of jumps in a clip's clock, and their removal.
 
-Transport streams that were put together with `cat`, and files that a camera or a receiver split and somebody joined,
-start counting anew in the middle. The parts are found in the packets' own times, and each is moved to where the one
-before it ends: all its streams by the same time, so that sound stays with its picture.
+Transport streams joined with `cat`, and files that a camera or receiver split and somebody joined, restart their
+timestamps in the middle. The parts are found from the packets' timestamps, and each is shifted to where the one before
+it ends: all its streams by the same time, which keeps sound and picture synchronous.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from imgcycle.media.video.probing.clip import NO_TIME, Stream, Ticks
 from imgcycle.media.video.probing.framecrc import read_packets
 
 _LEAP = 10
-"""Seconds that a clock may leap ahead within one recording; ffmpeg draws the line at the same place."""
+"""Seconds that a clock may advance at once within one recording; ffmpeg has the same limit."""
 _SLACK = 1
-"""Seconds by which the streams of one part may begin and end apart."""
+"""Seconds by which the starts and ends of one part's streams may differ."""
 _LOOSE = ("mpegts", "mpeg", "flv", "ogg", "asf", "nut", "rm")
-"""Containers whose packets bear the times of whoever sent them. In others a leap is a picture that stands that long."""
+"""Containers whose packets carry the sender's timestamps. In others a gap is a frame of that duration."""
 _FAR = 1 << 40
-"""Ticks, more than any clip has: times that are for counting alone lie that far off."""
+"""Offset in ticks, beyond any clip's length, that marks artificial timestamps."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """How a clip's times are read: ffmpeg's arguments before the input, and where the clock jumps.
+    """ffmpeg's input arguments that make the clock continuous, and the times of its jumps.
 
-    `jumps` are the moments at which parts are joined, in seconds of the running clock.
+    `jumps` are the times at which parts are joined, in seconds of the continuous clock.
     """
 
     arguments: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Track:
-    """The packets of one stream as the file has them: its clock's tick, numbers from 0, when shown and when decoded."""
+    """Packets of one stream in file order: tick of its clock, packet number, presentation and decoding times."""
 
     stream: Stream
     base: Fraction
@@ -52,7 +52,7 @@ class _Track:
 
     @property
     def step(self) -> int:
-        """Ticks that a packet lasts."""
+        """Duration of a packet in ticks (median)."""
         steps = np.diff(np.sort(self.pts))
         steps = steps[steps > 0]
         return int(np.median(steps)) if len(steps) else 1
@@ -63,7 +63,7 @@ class _Track:
 
 @dataclass(frozen=True)
 class _Part:
-    """From when to when a track's share of a part lasts, as its clock has it there."""
+    """Start and end of a stream's share of a part, in its own clock."""
 
     start: Fraction
     end: Fraction
@@ -73,9 +73,9 @@ class _Part:
 
 
 def may_jump(container: str, time_base: Fraction, dts: Ticks) -> bool:
-    """Whether the decoding times of a film, in the file's order, give reason to look for joined parts.
+    """True if the decoding times of the video, in file order, suggest joined parts.
 
-    ffmpeg never writes one that lies before the last: where time steps back the same one is written again.
+    ffmpeg never returns one before the last: where time steps back, the last one is repeated.
     """
     steps = np.diff(dts[dts != NO_TIME])
     if not len(steps):
@@ -85,7 +85,7 @@ def may_jump(container: str, time_base: Fraction, dts: Ticks) -> bool:
 
 
 def jumps_note(jumps: Sequence[Fraction]) -> str:
-    """What to say of a clock that jumps at these moments; "" for one that runs on."""
+    """One line on a clock that jumps at these times; "" without jumps."""
     if not jumps:
         return ""
     times = "once" if len(jumps) == 1 else f"{len(jumps):,} times"
@@ -94,7 +94,7 @@ def jumps_note(jumps: Sequence[Fraction]) -> str:
 
 
 def running_clock(path: Path, container: str, streams: Sequence[Stream], film: Stream) -> Clock:
-    """Read every packet's own time, find the parts, say how ffmpeg is to move them; a plain `Clock` when it runs on."""
+    """Read all packet times, find the parts and how to shift them; an empty `Clock` without jumps."""
     timed = [stream for stream in streams if stream.kind != "attachment" and not stream.cover]
     tracks = _tracks(path, timed) or _tracks(path, [s for s in timed if s.kind in ("video", "audio")])
     seen = next((track for track in tracks if track.stream.index == film.index), None)
@@ -115,14 +115,14 @@ def running_clock(path: Path, container: str, streams: Sequence[Stream], film: S
 
 
 def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
-    """Every stream's packets, in one pass; nothing where ffmpeg cannot write one of them."""
+    """Packets of every stream, in one pass; empty if ffmpeg cannot write one of them."""
     found: list[_Track] = []
     with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
         before: list[str] = []
         after: list[str] = []
         for stream in streams:
-            # ffmpeg would put right what is to be looked at: decoding times count packets, and the real ones travel
-            # where a packet's length has its place.
+            # ffmpeg would correct the times under study: so decoding times become packet numbers, and the real ones are
+            # passed in the duration field.
             rules = f"pts=PTS:dts=N-{_FAR}:duration=if(eq(DTS\\,NOPTS)\\,0\\,DTS+{_FAR})"
             before += [f"-bsf:{stream.index}", f"setts={rules}"]
             after += ["-map", f"0:{stream.index}", "-c", "copy", "-copyinkf", "-copy_unknown", "-f", "framecrc"]
@@ -136,14 +136,14 @@ def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
             known = (dts != NO_TIME) & (number >= 0)
             pts, number, dts = pts[known], number[known], dts[known]
             if len(dts):
-                # Only pictures are decoded in another order; ffmpeg has sound's times follow the decoding times.
+                # Only video is reordered; ffmpeg derives audio times from the decoding times.
                 shown = np.where(pts == NO_TIME, dts, pts) if stream.kind == "video" else dts
                 found.append(_Track(stream, base, number, shown, dts))
     return found
 
 
 def _joints(film: _Track, sounds: Sequence[_Track], loose: bool) -> list[int]:
-    """The rows at which parts begin, 0 the first."""
+    """Rows at which parts begin; the first is 0."""
     steps = np.diff(film.dts)
     far = max(int(_LEAP / film.base), 20 * film.step)
     begins = [0]
@@ -154,7 +154,7 @@ def _joints(film: _Track, sounds: Sequence[_Track], loose: bool) -> list[int]:
 
 
 def _goes_on(sounds: Sequence[_Track], last: Fraction, first: Fraction) -> bool:
-    """Whether there is sound in a hole between two pictures: then a picture stands, and nothing was joined."""
+    """True if there is sound in a gap between two frames: then the frame is just long, and nothing was joined."""
     for track in sounds:
         low, high = (int(seconds / track.base) for seconds in (last + 2 * _SLACK, first - 2 * _SLACK))
         if ((track.dts > low) & (track.dts < high)).any():
@@ -168,7 +168,7 @@ def _part(track: _Track, row: int, to: int) -> _Part:
 
 
 def _found(track: _Track, parts: Sequence[_Part]) -> list[int]:
-    """The row of a track at which each part begins, by its own jumps and by which part's time it has."""
+    """Row of a stream at which each part begins, from its own jumps and the times of the parts."""
     steps = np.diff(track.dts, prepend=track.dts[:1])
     slack = int(_SLACK / track.base)
     begins, part = [0], 0
@@ -177,7 +177,7 @@ def _found(track: _Track, parts: Sequence[_Part]) -> list[int]:
         if step >= 0 and parts[part].holds(seconds):
             continue
         for other in range(part + 1, len(parts)):
-            # A little way back is a flaw of the file, unless the picture goes back as far.
+            # A small step back is an error in the file, unless the video steps back as far.
             flaw = -_SLACK < step < 0 and abs(step - (parts[other].start - parts[part].end)) > _SLACK / 2
             if parts[other].holds(seconds) and not flaw:
                 begins += [int(n)] * (other - part)
@@ -187,7 +187,7 @@ def _found(track: _Track, parts: Sequence[_Part]) -> list[int]:
 
 
 def _shifts(tracks: Sequence[_Track], rows: dict[int, list[int]], count: int) -> list[Fraction]:
-    """Seconds to take from each part's times: as many as let no stream begin before its part before has ended."""
+    """Seconds to subtract from each part's times, so that no stream begins before its previous part has ended."""
     shifts = [Fraction(0)]
     ends: dict[int, Fraction] = {}
     for n in range(count):
@@ -205,7 +205,7 @@ def _shifts(tracks: Sequence[_Track], rows: dict[int, list[int]], count: int) ->
 
 
 def _moved(track: _Track, rows: Sequence[int], shifts: Sequence[Fraction]) -> list[str]:
-    """The filter of a stream's packets that takes from their times what their part is shifted by."""
+    """Packet filters that subtract each part's shift from a stream's times."""
     terms = []
     ticks = [round(shift / track.base) for shift in shifts]
     for n in range(1, len(rows)):

@@ -1,4 +1,4 @@
-"""ffmpeg's list of packets (`-f framecrc`): when each is decoded and shown, without a look into it."""
+"""ffmpeg's list of packets (`-f framecrc`), with decoding and presentation times."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from imgcycle.media.video.probing.clip import NO_TIME, Ticks
 
 KEY, DISCARD = 1, 4
-"""Flags of a packet: decoding can begin with it; it is decoded and not shown."""
+"""Packet flags: decoding can begin here; decoded but not shown."""
 
 _PACKET = re.compile(rb"^0, *(-?\d+), *(-?\d+), *(-?\d+), *(\d+), 0x[0-9a-f]+(?:, F=0x([0-9A-Fa-f]+))?", re.MULTILINE)
 _BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)", re.MULTILINE)
 
 
 def read_packets(output: bytes) -> tuple[Fraction, Ticks]:
-    """The time base of the first stream, and a row of pts, dts, duration, flags, bytes for each packet as written."""
+    """Time base of the first stream, and rows of pts, dts, duration, flags, bytes for each packet as written."""
     base = _BASE.search(output)
     rows = [
         (tick(pts), tick(dts), tick(duration), int(flags, 16) & 0xFFFF if flags else KEY, tick(size))
@@ -28,12 +28,12 @@ def read_packets(output: bytes) -> tuple[Fraction, Ticks]:
 
 
 def tick(text: str | bytes) -> int:
-    """A time in ticks; `NO_TIME` for a number that none can be."""
+    """Parse a time in ticks; `NO_TIME` for impossible numbers."""
     value = int(text) if len(text) < 25 else NO_TIME
     return value if -(1 << 62) < value < 1 << 62 else NO_TIME
 
 
 def seconds_a_tick(numerator: str | bytes, denominator: str | bytes) -> Fraction:
-    """A time base as ffmpeg writes it; a thousandth where it says nothing that can be."""
+    """Parse a time base; a thousandth for impossible ones."""
     above, below = tick(numerator), tick(denominator)
     return Fraction(above, below) if above > 0 and below > 0 else Fraction(1, 1000)

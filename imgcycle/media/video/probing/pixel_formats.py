@@ -1,4 +1,4 @@
-"""What the names of ffmpeg's pixel formats say."""
+"""Properties encoded in the names of ffmpeg's pixel formats."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _BITS_422 = ("nv16", "nv20", "p210", "p212", "p216", "yuyv", "uyvy", "yvyu", "y2
 
 
 def is_rgb(name: str) -> bool:
-    """Whether the channels are red, green and blue already."""
+    """True for RGB formats."""
     return name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "bayer"))
 
 
 def is_grey_format(name: str) -> bool:
-    """Whether there is one channel of light, or two with alpha."""
+    """True for grey formats, with or without alpha."""
     return name.startswith(("gray", "mono", "ya8", "ya16"))
 
 
 def is_full_range(name: str) -> bool:
-    """Whether the name itself says that 0 is black and the largest number white."""
+    """True if the format implies full range."""
     return name.startswith("yuvj") or is_rgb(name) or is_grey_format(name)
 
 
 def carries_alpha(name: str) -> bool:
-    """Whether there is, or can be, transparency."""
+    """True if the format has, or can have, alpha."""
     return name.startswith(_ALPHA)
 
 
@@ -47,7 +47,7 @@ def depth_of(name: str) -> int:
 
 
 def chroma_of(name: str) -> Chroma:
-    """How finely colour is sampled beside light."""
+    """Chroma subsampling."""
     if "420" in name or name.startswith(_BITS_420):
         return "420"
     if "422" in name or name.startswith(_BITS_422):

@@ -1,4 +1,4 @@
-"""Looking at a clip: everything `Clip` holds, from ffmpeg's own words and one pass over the packets."""
+"""Probe a clip: everything in `Clip`, from ffmpeg's report and one pass over the packets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from imgcycle.media.video.probing.side_data import carried, has_own_colours
 
 _HD_LINES = 720
 _LOOKED_AT = 24
-"""Frames that are decoded to see what they carry: captions need not be there from the first on."""
+"""Frames decoded to detect side data: captions need not start with the first."""
 _SEEKABLE = ("mov", "matroska", "mpegts")
 """Containers whose packets carry their own times, wherever reading begins."""
 _SILENT_PACKETS = ("vp8",)
-"""Codecs with packets that show nothing: their frames can only be counted by decoding."""
+"""Codecs with packets that show no frame: their frames can only be counted by decoding."""
 _BOTH_FIELDS = re.compile(r"frame_mbs_only_flag +0 = 0")
 _USUAL_RATES = tuple(
     Fraction(n * 1000, d) for n in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240) for d in (1000, 1001)
@@ -39,11 +39,11 @@ _PEAK = re.compile(r"MaxCLL=([1-9]\d*)|max_luminance=([1-9]\d*)")
 
 
 def probe_video(path: Path, *, counted: bool = False) -> Clip:
-    """What a clip is: streams, picture, exact frame times; the packets are read, one frame is decoded.
+    """Probe a clip: streams, picture format, exact frame times; packets are read, and a few frames decoded.
 
-    A packet is not always a frame: where two may hold its fields, where recordings were joined, and where `counted`
-    asks for it, all frames are decoded to know them. InputError in one line for what is no clip: a file cut off before
-    its index, sound alone, no frames, text, a playlist that points elsewhere (no other file is ever opened).
+    A packet is not always a frame: for field-coded video, joined recordings and with `counted`, all frames are decoded.
+    InputError in one line for what is not a clip: a file truncated before its index, audio alone, no frames, text, a
+    playlist of other files (which are never opened).
     """
     header = read_header(path)
     video = _chosen(path, header.streams)
@@ -89,7 +89,7 @@ def probe_video(path: Path, *, counted: bool = False) -> Clip:
         pts=pts,
         durations=durations,
         keyframes=keys if named else pts[:1],
-        # Old x264 coded 4:4:4 with a flaw that decoders make up for once they read its version in the first frame.
+        # Old x264 had a bug in 4:4:4 that decoders correct once they have read its version in the first frame.
         seekable=named
         and header.container.startswith(_SEEKABLE)
         and (video.codec, chroma_of(first.format)) != ("h264", "444"),
@@ -116,17 +116,17 @@ class _First:
 
 
 def _chosen(path: Path, streams: tuple[Stream, ...]) -> Stream:
-    """The stream to convert: the default film, else the first; never cover art beside a film."""
+    """The stream to convert: the default video stream, else the first; never cover art if there is video."""
     films = [stream for stream in streams if stream.kind == "video" and not stream.cover and stream.codec != "none"]
     if not films:
         raise _filmless(path, streams)
-    # A layer that only refines another film, or a photograph in a film's place, is not what was meant.
+    # Layers that only refine another stream, and still images in place of video, are not meant.
     whole = [stream for stream in films if not re.search(r"\((dependent|still image)\)", stream.details)] or films
     return next((stream for stream in whole if stream.default), whole[0])
 
 
 def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
-    """Why there is no film; ffmpeg is asked in another way before that is said."""
+    """The error for a clip without video, after asking ffmpeg in another way."""
     if not streams:
         return InputError("a clip without streams: nothing was recorded in it")
     kinds = {stream.kind for stream in streams}
@@ -140,7 +140,7 @@ def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
 
 
 def _look(path: Path, video: Stream, clock: Clock) -> ProcessResult:
-    """Every packet's times on the output, and the first frames described in the log."""
+    """Run ffmpeg for all packet times (on its output) and a description of the first frames (in its log)."""
     stream = f"0:{video.index}"
     return run_ffmpeg(
         [
@@ -153,7 +153,7 @@ def _look(path: Path, video: Stream, clock: Clock) -> ProcessResult:
 
 
 def _codes_fields(path: Path, video: Stream) -> bool:
-    """Whether a frame may come as two fields, each in a packet of its own (AVCHD and broadcasts in H.264 do that)."""
+    """True if a frame may be two fields in separate packets (AVCHD and H.264 broadcasts)."""
     if video.codec != "h264":
         return False
     first = ("-map", f"0:{video.index}", "-c", "copy", "-frames:v", "1", "-bsf:v", "trace_headers")
@@ -162,7 +162,7 @@ def _codes_fields(path: Path, video: Stream) -> bool:
 
 
 def _decoded(path: Path, video: Stream, clock: Clock) -> tuple[Fraction, Ticks]:
-    """Time base, and rows of pts, pts and 0, from decoding every frame, for files whose packets do not tell of them."""
+    """Time base, and rows of pts, pts and 0, from decoding every frame."""
     done = run_ffmpeg(
         [
             *("-copyts", *source(path, *clock.arguments), "-map", f"0:{video.index}", "-fps_mode", "passthrough"),
@@ -204,10 +204,10 @@ def _colour(pixel_format: str, height: int, said: tuple[str, ...]) -> Colour:
 
 
 def _durations(shown: Ticks, rate: Fraction, time_base: Fraction) -> Ticks:
-    """How long each frame is shown, in order: until the next; the last for what is left of the stream's own length.
+    """Durations of the frames in ticks, in display order: until the next one; the last from the stream's total length.
 
-    A packet's duration counts decoding, not showing: where frames are reordered at a variable rate it belongs to
-    another frame, and only the whole length is right.
+    A packet's duration refers to decoding order: where frames are reordered at a variable rate it belongs to another
+    frame, and only the total is right.
     """
     pts = np.sort(shown[:, 0])
     steps = np.diff(pts)
@@ -220,7 +220,7 @@ def _durations(shown: Ticks, rate: Fraction, time_base: Fraction) -> Ticks:
 
 
 def _rate(pts: Ticks, durations: Ticks, time_base: Fraction) -> Fraction:
-    """Frames a second; a usual rate where the clock's own coarseness allows for it."""
+    """Frames a second; a standard rate where the clock's resolution allows it."""
     span = int(pts[-1] + durations[-1] - pts[0]) * time_base
     if not span:
         return Fraction(25)

@@ -1,4 +1,4 @@
-"""What ffmpeg says of a file when it opens it: streams, chapters, metadata."""
+"""Parse ffmpeg's report on a file: streams, chapters, metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imgcycle.media.video.ffmpeg import ProcessResult, named, reason, run_ffmpeg
 from imgcycle.media.video.probing.clip import Chapter, Stream, StreamKind
 
 NEWER = "this ffmpeg is newer than imgcycle knows: pip install --upgrade imgcycle, or report it"
-"""What to do when ffmpeg says what nobody here understands."""
+"""Hint if ffmpeg's report is not understood."""
 
 _STREAM = re.compile(r"^ *Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\((.*?)\))?: (\w+)(?:: (.*))?$")
 _INPUT = re.compile(r"^Input #0, ([\w,]+), from '", re.MULTILINE)
@@ -35,9 +35,9 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil
 
 @dataclass(frozen=True)
 class Header:
-    """What a file declares. `start` is its clock's first reading (seconds).
+    """Declarations of a file. `start` is the first timestamp (seconds).
 
-    Rotations, rates and side data (ffmpeg's lines on it) are by stream.
+    Rotations, rates and side data (ffmpeg's lines on it) are by stream number.
     """
 
     container: str
@@ -51,21 +51,22 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Open a file with ffmpeg and read what it says; InputError in one line when it will not open.
+    """Open a file with ffmpeg and parse its report; InputError in one line if it cannot be opened.
 
-    ffmpeg also counts the streams in a form of its own that has no layout: InputError, too, where its report lists
-    others than those, so that a report in a layout still unknown is never taken for a clip without a film.
+    ffmpeg also counts the streams in a machine-readable form: InputError, too, if its report lists others, so that a
+    report
+    in an unknown layout is never taken for a clip without video.
     """
     try:
-        # A folder, a device or nothing at all are told apart better here than by ffmpeg.
+        # Folders, devices and missing files are reported better here than by ffmpeg.
         with opened(path) as file:
             head = file.read(64)
-        # What members of some groups are is said at "verbose" only. Writing ends with the head of the output.
+        # Members of some groups are listed at "verbose" only. Writing stops after the output's header.
         every = ("-map", "0?", "-c", "copy", "-copy_unknown", "-fs", "1")
         done = run_ffmpeg([*source(path), *every, *_TO_TEXT], loglevel="verbose")
         counted = done.status == 0
         if not counted:
-            # A stream that no file could hold must not hide the others.
+            # A stream that no muxer accepts must not hide the others.
             done = run_ffmpeg([*source(path), *_TO_TEXT], loglevel="verbose")
     except (OSError, ValueError) as error:
         raise InputError(getattr(error, "strerror", None) or str(error)) from error
@@ -73,7 +74,7 @@ def read_header(path: Path) -> Header:
         raise _refused(head, done)
     said = "\n".join(text for _, text in done.log)
     name = named(path)
-    # What stands before is the file's name, which may hold anything, and what follows the output's own header.
+    # Before it is the file's name, which may hold anything; after it the output's own header.
     begun = said.partition(f"from '{name}':\n")
     opening = re.split(r"\n(?:Stream mapping:|Output #0)", begun[2] if begun[1] else said, maxsplit=1)[0]
     found = _INPUT.search(said)
@@ -126,7 +127,7 @@ def _streams(lines: list[str]) -> tuple[tuple[Stream, ...], dict[int, Fraction],
         streams[index] = _stream(index, opening[3], opening[2] or "", words, _metadata(rest))
         side_data[index] = tuple(line.strip() for line in _below(rest, "Side data:"))
         rate = _RATE.search(words)
-        if rate and float(rate[1]) > 0:  # a frame in many minutes is rounded to none
+        if rate and float(rate[1]) > 0:  # a frame in many minutes is rounded to zero
             rates[index] = Fraction(rate[1]) * (1000 if rate[2] else 1)
     return tuple(streams[index] for index in sorted(streams)), rates, side_data
 
@@ -135,13 +136,13 @@ def _rotations(side_data: dict[int, tuple[str, ...]]) -> dict[int, int]:
     found = {}
     for index, lines in side_data.items():
         if turned := next((match for line in lines if (match := _ROTATION.search(line))), None):
-            # ffmpeg counts against the clock.
+            # ffmpeg counts counterclockwise.
             found[index] = round(-float(turned[1]) / 90) * 90 % 360
     return found
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[re.Match[str], list[str]]]:
-    """Each line that opens a stream, with the lines below it: those that are further in, wherever it stands itself."""
+    """Yield each line that describes a stream, with the more deeply indented lines below it."""
     current: tuple[re.Match[str], list[str]] | None = None
     depth = 0
     for line in lines:
@@ -159,7 +160,7 @@ def _blocks(lines: list[str]) -> Iterator[tuple[re.Match[str], list[str]]]:
 
 
 def _below(lines: list[str], title: str) -> list[str]:
-    """The lines of one section of a stream: those further in than its title."""
+    """Lines of one section of a stream: those indented more than its title."""
     begun = next((n for n, line in enumerate(lines) if line.strip() == title), len(lines))
     return list(takewhile(lambda line: _depth(line) > _depth(lines[begun]), lines[begun + 1 :]))
 
@@ -208,9 +209,9 @@ def _stream(index: int, word: str, language: str, details: str, metadata: dict[s
 
 
 def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chapter, ...], int]:
-    """Metadata, chapters and the number of streams in ffmpeg's own format for them.
+    """Parse ffmetadata: metadata, chapters and the number of streams.
 
-    That is `key=value`, sections in brackets, backslashes before what is special.
+    The format is `key=value`, sections in brackets, special characters escaped by backslashes.
     """
     metadata: dict[str, str] = {}
     count = 0
@@ -225,7 +226,7 @@ def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chap
                 count += 1
         elif not line.startswith(";"):
             key, _, value = _split(line)
-            # What a section says of itself comes first; a tag of the same name does not change it.
+            # A section's own fields come first; a tag of the same name must not override them.
             if key and not (into is not metadata and key in _OF_SECTIONS and key in into):
                 into[key] = value
     chapters = []
@@ -240,7 +241,7 @@ def _ffmetadata(text: str, origin: Fraction) -> tuple[dict[str, str], tuple[Chap
 
 
 def _whole_lines(text: str) -> Iterator[str]:
-    """Lines, where a backslash before the end makes the next one part of it."""
+    """Yield lines, joined where a backslash stands at the end."""
     line = ""
     for part in text.split("\n"):
         line += part

@@ -1,4 +1,4 @@
-"""The clock that a camera writes beside its frames (SMPTE ST 12-1): hours, minutes, seconds and the frame's number."""
+"""Time codes (SMPTE ST 12-1): hours, minutes, seconds and frame number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CODE = re.compile(r"(\d{2}):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})")
 
 
 def timecode_of(clip: Clip) -> str:
-    """The time code of a clip's first frame, as written in its film, a track of its own or the file; "" for none."""
+    """Time code of a clip's first frame, from its video stream, a track of its own or the file; "" for none."""
     tracks = [stream.metadata for stream in clip.streams if stream.tag == "tmcd"]
     for words in (clip.video.metadata, *tracks, clip.metadata):
         for key, value in words.items():
@@ -21,10 +21,10 @@ def timecode_of(clip: Clip) -> str:
 
 
 def timecode_after(code: str, frames: int, rate: Fraction) -> str:
-    """The time code of the frame so many frames later, at `rate` frames a second; what is no time code comes back.
+    """The time code `frames` later, at `rate` frames a second; an invalid code is returned unchanged.
 
-    Codes with ";" or "." drop the numbers 0 and 1 (2 for 60, as many more for higher rates) at each minute, but for
-    each tenth one, as they do for 30000/1001 frames a second and its multiples.
+    Drop-frame codes (";" or ".") skip the numbers 0 and 1 (2 for 60, more for higher rates) at each minute except every
+    tenth, as used for 30000/1001 frames a second and its multiples.
     """
     match = _CODE.fullmatch(code)
     nominal = round(rate)
@@ -37,7 +37,7 @@ def timecode_after(code: str, frames: int, rate: Fraction) -> str:
     ten = nominal * 600 - 9 * dropped
     tens, rest = divmod(count, ten)
     if dropped and rest >= nominal * 60:
-        # The first of ten minutes is whole, each other one is short of the numbers that it drops.
+        # The first of ten minutes is complete, each other one lacks the numbers it drops.
         count += dropped * (1 + (rest - nominal * 60) // (nominal * 60 - dropped))
     count += tens * 9 * dropped
     whole, number = divmod(count, nominal)
