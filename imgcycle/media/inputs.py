@@ -1,4 +1,4 @@
-"""Which files go in: folders walked, globs matched, each file once. Nothing here opens a picture."""
+"""Input files: folders walked, globs matched, each file once. Nothing here opens an image."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
 @dataclass(frozen=True)
 class Source:
-    """One input file; `folder` is the folder the user named that it was found in, or None when named itself."""
+    """One input file; `folder` is the folder argument it was found in, or None if it was named itself."""
 
     path: Path
     folder: Path | None = None
 
     @property
     def place(self) -> PurePath:
-        """Its path inside `folder`; only its name when it was named itself."""
+        """Path relative to `folder`; the bare name if it was named itself."""
         return self.path.relative_to(self.folder) if self.folder else PurePath(self.path.name)
 
 
 @dataclass
 class Gathered:
-    """What a set of arguments names: pictures in order, what was left alone, and folders that could not be read.
+    """Files found for a set of arguments: images in order, what was skipped, and folders that could not be read.
 
-    `raws` were found in folders, `named_raws` named themselves; `closed` are paths with the system's reason.
+    `raws` were found in folders, `named_raws` were named themselves; `closed` are paths with the system's reason.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Gathered:
     clips: list[Source] = field(default_factory=list)
     raws: list[Path] = field(default_factory=list)
     foreign: dict[str, int] = field(default_factory=dict)
-    """Pictures of formats that are not read, met on a walk: how many of each."""
+    """Images of formats that are not read, found on a walk: number of each."""
     named_raws: list[Path] = field(default_factory=list)
     closed: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -55,10 +55,11 @@ def gather(
     leave_out: Sequence[Path] = (),
     with_raw: bool = False,
 ) -> Gathered:
-    """The pictures behind files, folders and globs, each once, in order of naming.
+    """Images of files, folders and globs, each once, in order of naming.
 
-    Folders are walked, `leave_out` (an output folder inside them) excepted. A name that does not exist and matches
-    nothing raises UsageError. `with_raw` takes RAW files as pictures.
+    Folders are walked, except for `leave_out` (an output folder inside them). UsageError for a name that does not exist
+    and
+    matches nothing. `with_raw` takes RAW files as images.
     """
     found = Gathered()
     seen: set[Path] = set()
@@ -98,7 +99,7 @@ def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], 
 
 
 OnClosed = Callable[[Path, str], object]
-"""Hears of a folder that could not be read, and why."""
+"""Called with a folder that could not be read, and the reason."""
 
 
 def _expanded(argument: str, closed: OnClosed) -> list[Path]:
@@ -109,7 +110,7 @@ def _expanded(argument: str, closed: OnClosed) -> list[Path]:
     if glob.has_magic(argument):
         matches = [Path(p) for p in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207 - keeps `..` as typed
         if "**" in path.parts:
-            # A glob passes over what it cannot read, and says nothing.
+            # glob silently skips what it cannot read.
             for _ in walk(Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)), closed=closed):
                 pass
         if matches:
@@ -126,10 +127,11 @@ def walk(
     leave_out: Iterable[Path] = (),
     closed: OnClosed = lambda _path, _why: None,
 ) -> Iterator[Path]:
-    """All files below a folder that are not junk, sorted by name, files before subfolders.
+    """All files below a folder except by-products, sorted by name, files before subfolders.
 
-    Hidden folders, folders of operating systems, and resolved folders in `leave_out` are passed over; linked
-    folders are not followed, since they may lead back. `closed` hears of every folder that cannot be read, and why.
+    Hidden folders, system folders, and resolved folders in `leave_out` are skipped; linked folders are not followed,
+    since
+    they may form cycles. `closed` is called with every folder that cannot be read, and the reason.
     """
     excluded = set(leave_out)
 
@@ -152,7 +154,7 @@ def walk(
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file of this name is an operating system's or our own by-product."""
+    """True for by-products of operating systems and for our own temporary files."""
     return name.startswith(("._", PARTIAL)) or name.lower() in _JUNK_FILES
 
 

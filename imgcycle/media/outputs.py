@@ -16,14 +16,14 @@ from imgcycle.media.inputs import Source
 from imgcycle.media.paths import STATE_FOLDER, identity, in_state_folder, key, kind_of, located, shown
 
 WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
-"""Suffixes of the formats that are written."""
+"""Suffixes of the formats that can be written."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """One input and the output planned for it; `renamed` when a clash made it keep its full name.
+    """One input and its planned output; `renamed` if a clash made it keep its full name.
 
-    `root` is the output folder that the user named or that a whole tree goes to, else the output's own.
+    `root` is the output folder that the user named or that a whole tree goes to, else the output's own folder.
     """
 
     source: Source
@@ -33,14 +33,14 @@ class Assignment:
 
 
 def names_folder(output: str, kinds: Sequence[str] = ("still",)) -> bool:
-    """Whether `-o` means a folder: it is one, ends in a slash, or its suffix is of none of the kinds of file."""
+    """True if `-o` means a folder: it exists as one, ends in a slash, or has no suffix of the given kinds."""
     return output.endswith(("/", os.sep)) or os.path.isdir(output) or kind_of(Path(output)) not in kinds  # noqa: PTH112
 
 
 def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
-    """Raise UsageError where a result's name stands for a kind of file that is not written, or not for `wanted`.
+    """Raise UsageError if an output's suffix belongs to a format that is not written, or not to `wanted`.
 
-    A name that stands for no kind of file passes.
+    A name without a known suffix passes.
     """
     known, kind = by_suffix(path), kind_of(PurePath(path))
     if known is not None and known.writable:
@@ -59,7 +59,7 @@ def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
 
 
 def output_root(folder: Path, style: str) -> Path:
-    """Where the results of a folder go by default: a sibling called after both."""
+    """Default output folder for an input folder: a sibling named after both."""
     name = folder.name or folder.resolve().name
     if not name or name == "..":
         folder = folder.resolve()
@@ -81,10 +81,12 @@ def assign(
 ) -> list[Assignment]:
     """An output for every input, all different, none of them an input.
 
-    `kinds` are those of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
-    result. `template` may use {dir} (the place in the tree, ending in a slash, or empty), {stem}, {style}, {ext}.
-    Raises UsageError where an output is an input, and for any clash when `on_clash` is `refuse`; else the later of two
-    keeps its full name (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
+    `kinds` are the kinds of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
+    result.
+    `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}. UsageError if
+    an
+    output is an input, and for any clash if `on_clash` is `refuse`; otherwise the later of two keeps its full name
+    (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
     """
     taken: dict[str, Path] = {}
     wanted = targets(sources, output, style, suffix_for, template, kinds)
@@ -119,9 +121,9 @@ def targets(
     template: str | None = None,
     kinds: Sequence[str] = ("still",),
 ) -> list[Assignment]:
-    """The output that every input asks for, as `assign` has it, whoever else asks for it.
+    """The output of every input, as for `assign`, before clashes are resolved.
 
-    UsageError where several cannot go into one file, and where results would lie among imgcycle's own notes.
+    UsageError if several would go into one file, and if results would be among imgcycle's own records.
     """
     several = len({source.folder for source in sources if source.folder}) > 1
     if output is None or names_folder(output, kinds):
@@ -163,10 +165,10 @@ def _target(
 
 
 def filled(template: str, values: dict[str, str]) -> str:
-    """A template with {name} replaced; other braces, and unknown names, raise UsageError."""
+    """Template with {name} replaced; UsageError for other braces and unknown names."""
     try:
         for _, field_, spec, conversion in string.Formatter().parse(template):
-            # Nothing but names: a width of ten digits would be obeyed.
+            # Plain names only: a width of ten digits would be obeyed.
             if field_ is not None and (field_ not in values or spec or conversion):
                 raise ValueError(field_)
         name = template.format_map(values)
@@ -195,7 +197,7 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
         if facts:
             files.add(facts)
     for assignment in planned:
-        # The same file can have two names (a link, another spelling of the case): then only its number tells.
+        # One file can have two names (a link, another case): then only device and inode tell.
         if key(located(assignment.output)) in inputs or identity(assignment.output) in files:
             raise UsageError(
                 f"{shown(assignment.output)} is itself an input and is never written over",

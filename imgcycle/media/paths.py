@@ -1,4 +1,4 @@
-"""Names of files: what they stand for, whether two lead to one file, and how one is shown on a line."""
+"""File names: the kinds they stand for, whether two lead to one file, and how they are printed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from imgcycle.errors import UsageError
 from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES
 
 STATE_FOLDER = ".imgcycle"
-"""What imgcycle notes for itself in an output folder; never walked into."""
+"""Folder of imgcycle's own records in an output folder; never walked."""
 _SAID = 60
-"""Letters of a name that is too long to be one."""
+"""Characters shown of a name that is too long."""
 
 
 def kind_of(path: PurePath) -> Literal["still", "clip", "raw", "unknown"]:
-    """What a file is by its suffix."""
+    """Kind of file by its suffix."""
     suffix = path.suffix.lower()
     if suffix in STILL_SUFFIXES:
         return "still"
@@ -30,20 +30,20 @@ def kind_of(path: PurePath) -> Literal["still", "clip", "raw", "unknown"]:
 
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-"""A scheme of one letter would be a drive of Windows."""
+"""A scheme of one letter would be a Windows drive."""
 
 
 def check_name(text: str, what: str) -> None:
-    """UsageError for what no file here can be called: an address, a name too long, a place that nobody may look at.
+    """Raise UsageError for impossible file names: a URL, a name too long, a folder without permission.
 
-    `what` begins the line: the option, or what the name stands for.
+    `what` begins the message: the option, or what the name stands for.
     """
     if _ADDRESS.match(text):
         raise UsageError(f"{what} is an address, {shown(text)}", "files and folders of this machine are taken")
     try:
         os.stat(Path(text))  # noqa: PTH116 - which follows links and tells all
     except (FileNotFoundError, NotADirectoryError):
-        return  # which may be right: what is made need not be there, and each says for itself what it lacks
+        return  # which may be right: outputs need not exist, and inputs are checked later
     except ValueError:
         raise UsageError(f"{what} {shown(text)} is no name of a file") from None
     except OSError as error:
@@ -52,12 +52,12 @@ def check_name(text: str, what: str) -> None:
 
 
 def in_state_folder(path: Path) -> bool:
-    """Whether a path leads, by whatever links, to where imgcycle notes things for itself."""
+    """True if a path leads, through whatever links, into imgcycle's own records."""
     return STATE_FOLDER in (part.casefold() for part in (*path.parts, *path.resolve().parts))
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two names lead to one file, by way of links, spellings or `..`, even through folders yet to be made."""
+    """True if two paths lead to one file, through links, spellings or `..`, even in folders yet to be created."""
     facts = identity(one)
     return key(located(one)) == key(located(other)) or (facts is not None and facts == identity(other))
 
@@ -68,7 +68,7 @@ def located(path: Path) -> Path:
 
 
 def identity(path: str | Path) -> tuple[int, int] | None:
-    """What tells a file from all others whatever it is called; None when it is not there."""
+    """Device and inode of a file; None if it does not exist."""
     try:
         found = os.stat(path)  # noqa: PTH116 - ten thousand of them, and no Path made of each
     except (OSError, ValueError):
@@ -77,13 +77,13 @@ def identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def key(path: Path) -> str:
-    """What two names share when this system's usual file system takes them for one."""
+    """Normalised path, equal for names that this system's usual file system takes for one."""
     text = os.path.normpath(path)
     return text if sys.platform == "linux" else unicodedata.normalize("NFC", text).casefold()
 
 
 def shown(path: PurePath | str) -> str:
-    """A path for one line of text: control characters and undecodable bytes escaped."""
+    """A path for one line of text, control characters and undecodable bytes escaped."""
     text = str(path)
     if text.isprintable() and text == text.strip():
         return text
