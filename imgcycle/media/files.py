@@ -1,4 +1,4 @@
-"""Files in and out: an input is opened without waiting for it, what imgcycle writes appears whole or not at all."""
+"""File input and output: inputs are opened without blocking, outputs appear completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import IO
 
 Data = bytes | mmap.mmap
-"""A file's bytes, or a view of them."""
+"""A file's bytes, or a memory map of them."""
 PARTIAL = ".imgcycle-"
-"""Temporary names start with this, so that a walk passes over them and the leftovers of a kill can be found."""
+"""Prefix of temporary names, so that walks skip them and leftovers of a kill can be found."""
 
 
 def opened(path: Path) -> BufferedReader:
-    """An input file, open for reading; OSError when it is not there, or is none.
+    """Open an input file for reading; OSError if it does not exist, or is not a file.
 
-    A pipe would be waited for until somebody writes to it, which nobody may: it is refused without waiting.
+    Opening a pipe would block until somebody writes to it: it is refused.
     """
     way = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, way | getattr(os, "O_NONBLOCK", 0))
-    except BlockingIOError:  # a file that a server has lent to a client, which takes a moment to give it back
+    except BlockingIOError:  # on network file systems, a lease held by another client, which ends in a moment
         if not stat.S_ISREG(path.stat().st_mode):
             raise
         handle = os.open(path, way)
@@ -41,9 +41,9 @@ def opened(path: Path) -> BufferedReader:
 
 
 def appending(path: Path) -> IO[bytes]:
-    """A file of imgcycle's own, open to read and to append, made where it is not there; a link is not followed.
+    """Open one of imgcycle's own files for reading and appending, created if missing; symbolic links are not followed.
 
-    Nothing is waited for: of a pipe the first look at its end fails. OSError passes through.
+    Never blocks: a pipe fails at the first seek. OSError passes through.
     """
     way = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
     handle = os.open(path, way | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
@@ -63,12 +63,12 @@ def _kind(mode: int) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: Path, mode: int | None = None, times: tuple[int, int] | None = None) -> Iterator[IO[bytes]]:
-    """A binary file that becomes `path` when the block ends well, and vanishes when it does not.
+    """A binary file that becomes `path` if the block ends normally, and is removed otherwise.
 
-    The temporary name lies in the same folder; data and folder are synced before the name counts. `mode` sets
-    permission bits; by default the process's umask decides, as for any new file. `times` of access and modification,
-    in nanoseconds, are the file's before its name counts, so that no kill leaves it with others. OSError passes
-    through.
+    The temporary file is in the same folder; data and folder are synced before the name counts. `mode` sets permission
+    bits; by default the process's umask decides, as for any new file. `times` of access and modification, in
+    nanoseconds,
+    are set before the rename, so that a kill never leaves other ones. OSError passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)
@@ -92,14 +92,14 @@ def atomic_write(path: Path, mode: int | None = None, times: tuple[int, int] | N
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """The same for a file that another program writes: the temporary name, empty, for it to fill."""
+    """Like `atomic_write`, for a file that another program writes: yields the empty temporary file's path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        # For writing: Windows syncs no handle that may only read.
+        # For writing: Windows cannot sync a handle that is open for reading only.
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(_default_mode())
@@ -111,13 +111,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small UTF-8 file the same way."""
+    """Write a small UTF-8 file atomically."""
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system offers that."""
+    """Make the names in a folder durable (fsync), where the system supports it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -128,7 +128,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a killed writer left in a folder only one process writes to."""
+    """Delete temporary files of a killed writer in a folder that only one process writes to."""
     for path in folder.glob(f"{PARTIAL}*.partial"):
         path.unlink(missing_ok=True)
 
