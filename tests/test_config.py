@@ -89,8 +89,8 @@ def test_what_it_does_not_know_is_refused(values: dict[str, object], said: str) 
         ({"lambda_cycle": float("nan")}, "--lambda-cycle is nan"),
         ({"lambda_identity": -0.5}, r"--lambda-identity is -0.5 \(0 or more\)"),
         ({"lambda_shift": -1}, "--lambda-shift is -1"),
-        ({"nce_patches": 0}, "a contrastive loss of nothing"),
-        ({"nce_width": 0}, "a contrastive loss of nothing"),
+        ({"nce_patches": 0, "method": "cut"}, "a contrastive loss of nothing"),
+        ({"nce_width": 0, "method": "cut"}, "a contrastive loss of nothing"),
     ],
 )
 def test_numbers_that_no_run_can_use(values: dict[str, object], said: str) -> None:

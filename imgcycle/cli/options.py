@@ -9,7 +9,7 @@ import os
 import types
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -24,17 +24,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout."
 _STRIPS = get_args(get_type_hints(ConvertOptions)["strip"])
 
 
+_NAME, _WIDEST = "NAME", 32
+"""What stands for one of many words, and how many letters of words the column for it has room for."""
+_Config = TypeVar("_Config", bound=JsonConfig)
+
+
+class Given(dict[str, Any], Generic[_Config]):
+    """The fields of a config that stand on the command line, by name, and no others."""
+
+
 def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     """The command with each parameter that is a config in place of that config's fields, parts of it included.
 
-    Its function gets the configs whole, and by name. `words` of the result are the parameters that name no file.
+    Its function gets the configs whole, and by name; of a `Given[Config]` only the values that were given. `words` of
+    the result are the parameters that name no file.
     """
-    configs = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
+    hints = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
+    loose = {name for name, hint in hints.items() if get_origin(hint) is Given}
+    configs = {name: get_args(hint)[0] if name in loose else hint for name, hint in hints.items()}
 
     def filled(**values: Any) -> None:
-        command(**{name: built(config, values) for name, config in configs.items()})
+        command(**{n: (given if n in loose else built)(config, values) for n, config in configs.items()})
 
-    found = [each for config in configs.values() for each in _parameters(config)]
+    found = [each for name, config in configs.items() for each in _parameters(config, name in loose)]
     parameters = [each for _, each in sorted(found, key=lambda ranked: ranked[0])]
     filled.__name__, filled.__doc__ = command.__name__, command.__doc__
     # Typer asks for both, and would else find `**values`.
@@ -52,6 +64,11 @@ def built(config: type[JsonConfig], values: Mapping[str, Any]) -> JsonConfig:
     return config.from_dict(given | parts)
 
 
+def given(config: type[JsonConfig], values: Mapping[str, Any]) -> Given[Any]:
+    """The values of a config that are not None."""
+    return Given({name: values[name] for name in settings(config) if values[name] is not None})
+
+
 def _parts(config: type) -> Iterator[tuple[str, type[JsonConfig]]]:
     """The fields of a config that are configs themselves."""
     hints = get_type_hints(config)
@@ -67,21 +84,26 @@ def _words(configs: Iterable[type]) -> Iterator[str]:
         yield from _words(part for _, part in _parts(config))
 
 
-def _parameters(config: type) -> Iterator[tuple[int, inspect.Parameter]]:
-    """The parameters of a config and of its parts, each with the rank of its panel, which Typer shows as they come."""
+def _parameters(config: type, loose: bool = False) -> Iterator[tuple[int, inspect.Parameter]]:
+    """The parameters of a config and of its parts, each with the rank of its panel, which Typer shows as they come.
+
+    Of a `loose` one parameters are None where they are not given.
+    """
     hints = get_type_hints(config)
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     for name, setting in settings(config).items():
         default = inspect.Parameter.empty if setting.required else defaults[name]
         rank = PANELS.index(setting.panel) if setting.panel else -1
-        yield rank, _parameter(name, hints[name], default, setting)
-    for _, part in _parts(config):
+        made = _parameter(name, hints[name], default, setting)
+        yield rank, made if not loose else made.replace(default=None)
+    for _, part in () if loose else _parts(config):
         yield from _parameters(part)
 
 
 def _parameter(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
     typed, metavar, parser = _as_typed(hint, setting)
-    text = setting.help + _default_text(name, default, setting)
+    text = setting.help + ("" if metavar != _NAME else f" One of {', '.join(_words_of(hint))}.")
+    text += _default_text(name, default, setting)
     about: dict[str, Any] = {"help": text, "metavar": metavar, "show_default": False, "parser": parser}
     if not setting.argument:
         told: Any = typer.Option(*_names(name, default, setting), rich_help_panel=setting.panel, **about)
@@ -104,7 +126,8 @@ def _default_text(name: str, default: Any, setting: Setting) -> str:
         shown = None if setting.names and setting.names[0].startswith(" ") else "yes"
     elif shown is None and default not in ((), "", None, inspect.Parameter.empty) and not isinstance(default, bool):
         shown = f"{default:g}" if isinstance(default, float) else str(default)
-    return f"  [default: {shown}]" if shown else ""
+    told = "; ".join(each for each in (shown, setting.also) if each)
+    return f"  [default: {told}]" if told else ""
 
 
 def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[str], Any] | None]:
@@ -112,7 +135,7 @@ def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[s
     union = get_origin(hint) in (Union, types.UnionType)
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] if union else [hint]
     optional = union and type(None) in get_args(hint)
-    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    words = _words_of(hint)
     kind, parser = kinds[0], None
     if len(kinds) > 1:
         kind, parser = str, functools.partial(_number_or_word, kinds[0], words)
@@ -122,11 +145,20 @@ def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[s
     return (kind | None if optional else kind), metavar, parser
 
 
+def _words_of(hint: Any) -> list[str]:
+    """The words of a Literal, or of those in a union."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else [hint]
+    return [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+
+
 def _metavar(kind: Any, words: Sequence[str], setting: Setting) -> str | None:
     if kind in (int, float):
         span = f"{setting.low:g}..{setting.high:g}" if None not in (setting.low, setting.high) else "N"
         return "|".join((span, *words))
-    return "|".join(words) if words else "FILE" if kind is Path else None
+    if not words:
+        return "FILE" if kind is Path else None
+    joined = "|".join(words)
+    return joined if len(joined) <= _WIDEST else _NAME
 
 
 def _number_or_word(kind: Callable[[str], Any], words: Sequence[str], text: Any) -> Any:

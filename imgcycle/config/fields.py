@@ -19,8 +19,12 @@ before there was such a setting stay what they were."""
 WHERE, WHICH, PART = "Where to", "Which inputs", "Which part"
 LOOK, CODING, PAGES = "How it looks", "How it is written", "To look at"
 BESIDE, LABELS, CLIPS = "What is looked at beside them", "Label pictures", "Clips"
+NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
 MACHINE, REPORT = "Machine", "What is said"
-PANELS = (WHERE, WHICH, PART, LOOK, CODING, PAGES, BESIDE, LABELS, CLIPS, MACHINE, REPORT)
+PANELS = (
+    *(WHERE, WHICH, PART, LOOK, CODING, PAGES, BESIDE, LABELS, CLIPS),
+    *(NETS, LOSSES, DESCENT, RHYTHM, MACHINE, REPORT),
+)
 """Panels of `--help`, in the order in which they are shown."""
 _KEY: Final = "imgcycle"
 _Default = TypeVar("_Default")
@@ -30,9 +34,10 @@ _Default = TypeVar("_Default")
 class Setting:
     """One field of a config as the command line shows it.
 
-    `names` are the spellings (by default `--` and the field's name), `shown` stands for a default of None. Values lie
-    between `low` and `high`, both included. A text is taken for the name of a file unless it is a `word`. An
-    `argument` has a place of its own instead of a name, and where it is `required` it cannot be left out.
+    `names` are the spellings (by default `--` and the field's name), `shown` stands for a default of None, `also` tells
+    of defaults under other circumstances. Values lie between `low` and `high`, both included. A text is taken for the
+    name of a file unless it is a `word`. An `argument` has a place of its own instead of a name, and where it is
+    `required` it cannot be left out. `recorded` says whether a result's recipe states it.
     """
 
     help: str
@@ -40,6 +45,7 @@ class Setting:
     names: tuple[str, ...] = ()
     metavar: str | None = None
     shown: str | None = None
+    also: str | None = None
     low: float | None = None
     high: float | None = None
     word: bool = False

@@ -11,6 +11,7 @@ from imgcycle.config.json import JsonConfig
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Backend = Literal["torch", "openvino"]
 Direction = Literal["A2B", "B2A"]
+DEVICES = "auto|cpu|cuda[:n]|mps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,7 @@ class RunOptions(JsonConfig):
 class DeviceOptions(JsonConfig):
     """Where to compute."""
 
-    device: str = option(
-        "auto", "Where to compute.", panel=MACHINE, metavar="auto|cpu|cuda[:n]|mps", word=True, recorded="never"
-    )
+    device: str = option("auto", "Where to compute.", panel=MACHINE, metavar=DEVICES, word=True, recorded="never")
 
 
 @dataclass(frozen=True, kw_only=True)

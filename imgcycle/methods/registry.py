@@ -63,10 +63,7 @@ def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     name = given.get("method", TrainConfig.method)
     method, defaults = method_class(name), defaults_of(name, given.get("variant"))
     values = {**defaults, **given}
-    for setting, term in _TERMS.items():
-        if values.get(setting) and name not in owners(setting):
-            having = "have" if len(owners(setting)) > 1 else "has"
-            raise UsageError(f"{name} has no {term}", f"{', '.join(owners(setting))} {having}")
+    _refuse_others(name, values, defaults)
     size, crop = given.get("size"), given.get("crop")
     if size is not None and crop is None:
         values["crop"] = round(size * 256 / 286) if isinstance(size, int) else FULL_SIZE_CROP
@@ -82,10 +79,30 @@ def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _refuse_others(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """UsageError for a setting that means nothing to the method and is not at its default: it would change nothing.
+
+    Off is what any method without it heeds. What a run has stored, which is nearly every field, is taken as it is:
+    that run once began so.
+    """
+    usual = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+    stored = len(usual.keys() & values.keys()) > 0.75 * len(usual)
+    for setting, value in values.items():
+        if stored and setting not in _TERMS:
+            continue
+        if not value or name in owners(setting) or value in (usual.get(setting), defaults.get(setting)):
+            continue
+        having = "have" if len(owners(setting)) > 1 else "has"
+        what = _TERMS.get(setting) or f"--{setting.replace('_', '-')}"
+        raise UsageError(f"{name} has no {what}", f"{', '.join(owners(setting))} {having}")
+
+
 def carried_over(config: TrainConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The fields to make `config` with another method from: the changes, and what was not its own method's default."""
-    plain = TrainConfig(config.a, config.b, config.method, variant=config.variant)
-    sized = TrainConfig(config.a, config.b, config.method, variant=config.variant, size=config.size, crop=config.crop)
+    plain = TrainConfig(config.a, config.b, method=config.method, variant=config.variant)
+    sized = TrainConfig(
+        config.a, config.b, method=config.method, variant=config.variant, size=config.size, crop=config.crop
+    )
     kept = {
         field.name: value
         for field in dataclasses.fields(config)
@@ -93,7 +110,8 @@ def carried_over(config: TrainConfig, changes: Mapping[str, Any]) -> dict[str, A
         or field.name in ("a", "b")
         or (field.name in ("size", "crop") and value != getattr(plain, field.name))
     }
-    return {**kept, **changes}
+    into = changes["method"]
+    return {name: value for name, value in kept.items() if into in owners(name)} | dict(changes)
 
 
 def owners(setting: str) -> list[str]:

@@ -93,7 +93,7 @@ ROWS = {
         "Feature loss + GAN", ((0.06, 0.04, 0.01), (0.50, 0.10, 0.06)),
         {"method": "simgan", "feature_loss": "vgg19"}, "onward",
     ),
-    "cycle-alone": Row("Cycle alone", ((0.22, 0.07, 0.02), (0.10, 0.05, 0.02)), {"no_gan": True}, seeds=THREE),
+    "cycle-alone": Row("Cycle alone", ((0.22, 0.07, 0.02), (0.10, 0.05, 0.02)), {"use_gan": False}, seeds=THREE),
     "gan-alone": Row("GAN alone", ((0.51, 0.11, 0.08), (0.53, 0.11, 0.07)), {"cycle": "none"}, seeds=THREE),
     "gan-forward": Row("GAN + forward cycle", ((0.55, 0.18, 0.12), (0.49, 0.11, 0.07)), {"cycle": "forward"}),
     "gan-backward": Row("GAN + backward cycle", ((0.39, 0.14, 0.06), (0.01, 0.06, 0.01)), {"cycle": "backward"}),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcycle.cli.commands.train import MethodName
 from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
+from imgcycle.config.fields import settings as settings_of
 from imgcycle.errors import UsageError
 from imgcycle.methods.registry import METHODS, build_method, owners
 
@@ -45,13 +46,13 @@ def test_fastcut_from_python_is_fastcut() -> None:
     config = TrainConfig("a", "b", method="fastcut")
     assert (config.lambda_nce, config.nce_identity, config.flip_equivariance) == (10.0, False, True)
     assert (config.epochs, config.epochs_decay, config.pool) == (150, 50, 0)
-    unit = TrainConfig("a", "b", "unit", variant="2018")
+    unit = TrainConfig("a", "b", method="unit", variant="2018")
     assert (unit.net, unit.discriminator) == (
         NetConfig("unit", 64, 4),
         DiscriminatorConfig("multiscale", layers=4, scales=3),
     )
-    assert TrainConfig("a", "b", "pix2pix").net.test_time_stochastic
-    assert TrainConfig("pairs", method="pix2pix").b == "pairs"  # type: ignore[call-arg]
+    assert TrainConfig("a", "b", method="pix2pix").net.test_time_stochastic
+    assert TrainConfig("pairs", method="pix2pix").b == "pairs"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -60,8 +61,8 @@ def test_a_config_of_defaults_can_be_built(method: str) -> None:
     config = TrainConfig.from_dict({"a": "a", "b": "b", "method": method, **small})
     assert (config.net.width, config.discriminator.width) == (2, 2)
     assert config.replace(
-        net=TrainConfig("a", "b", method).net, discriminator=TrainConfig("a", "b", method).discriminator
-    ) == (TrainConfig("a", "b", method))
+        net=TrainConfig("a", "b", method=method).net, discriminator=TrainConfig("a", "b", method=method).discriminator
+    ) == (TrainConfig("a", "b", method=method))
     assert build_method(config).phases()
 
 
@@ -75,7 +76,7 @@ def test_a_config_of_defaults_can_be_built(method: str) -> None:
 )
 def test_every_config_survives_json(chosen: Any, lr: float, batch: int, flip: bool, init: Any) -> None:
     method, variant = chosen
-    config = TrainConfig("a", "b", method, variant=variant, lr=lr, batch=batch, flip=flip, weight_init=init)
+    config = TrainConfig("a", "b", method=method, variant=variant, lr=lr, batch=batch, flip=flip, weight_init=init)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert build_config({}, config.to_dict()) == config.replace(a=config.a, b=config.b)
 
@@ -93,12 +94,14 @@ def test_what_a_run_stored_is_what_it_goes_on_with(method: str) -> None:
 
 def test_another_method_brings_its_own_defaults_and_keeps_what_was_chosen() -> None:
     base = TrainConfig("a", "b", lr=1e-3, net=NetConfig("resnet", 8, 2))
-    assert base.replace(method="fastcut") == TrainConfig("a", "b", "fastcut", lr=1e-3, net=NetConfig("resnet", 8, 2))
+    assert base.replace(method="fastcut") == TrainConfig(
+        "a", "b", method="fastcut", lr=1e-3, net=NetConfig("resnet", 8, 2)
+    )
     assert base.replace(lr=2e-4, net=NetConfig.named("compact")) == TrainConfig("a", "b")
-    crossed = TrainConfig("a", "b", "cogan", crop=32).replace(method="cyclegan")
+    crossed = TrainConfig("a", "b", method="cogan", crop=32).replace(method="cyclegan")
     assert crossed == TrainConfig("a", "b", crop=32)
     assert TrainConfig("a", "b", crop=128).replace(method="cut", steps=5) == (
-        TrainConfig("a", "b", "cut", crop=128, steps=5)
+        TrainConfig("a", "b", method="cut", crop=128, steps=5)
     )
 
 
@@ -138,7 +141,35 @@ OWNED = sorted(set().union(*(method.settings for method in METHODS.values())))
 
 def test_what_a_method_calls_its_own_are_fields() -> None:
     assert set(OWNED) <= set(TrainConfig("a", "b").to_dict())
-    assert get_args(MethodName) == tuple(METHODS)
+    help = settings_of(TrainConfig)["method"].help
+    assert all(re.search(rf"\b{name}\b", help) for name in METHODS)
+
+
+def test_help_tells_the_defaults_that_are_a_methods_own() -> None:
+    told = settings_of(TrainConfig)
+    for method, variant in VARIANTS:
+        own = METHODS[method].variants.get(variant, {}) if variant else METHODS[method].defaults
+        for name, value in own.items():
+            if name not in told or value == getattr(TrainConfig, name, None) or name == "pool":
+                continue
+            said = told[name].also or ""
+            assert (variant or method) in said, name
+            assert (f"{value:g}" if isinstance(value, float) else str(value)) in said, name
+
+
+@pytest.mark.parametrize(
+    ("method", "values"), [("cyclegan", {"lambda_nce": 3.0}), ("cut", {"lambda_cycle": 5.0}), ("unit", {"pool": 9})]
+)
+def test_python_does_not_set_in_silence_what_the_method_never_reads(method: str, values: dict[str, Any]) -> None:
+    (setting,) = values
+    with pytest.raises(UsageError, match=f"{method} has no --{setting.replace('_', '-')}"):
+        TrainConfig("a", "b", method=method, **values)
+    # What a stored config holds at its default says nothing.
+    assert TrainConfig.from_dict(TrainConfig("a", "b", method=method).to_dict()).method == method
+
+
+def test_another_method_leaves_behind_what_it_never_reads() -> None:
+    assert TrainConfig("a", "b", lambda_cycle=5.0).replace(method="cut", batch=2).lambda_cycle == 10.0
 
 
 @pytest.mark.parametrize("setting", [name for name in OWNED if name not in ("variant", "direction")])

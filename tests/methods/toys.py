@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
+from imgcycle.methods.registry import owners
 
 
 class Scale(nn.Module):
@@ -44,4 +45,10 @@ def tiny_config(**changes: object) -> TrainConfig:
         "precision": "fp32",
         "device": "cpu",
     }
-    return TrainConfig(**{**base, **changes})  # type: ignore[arg-type]
+    return TrainConfig(**{**heeded(base, changes), **changes})  # type: ignore[arg-type]
+
+
+def heeded(base: dict[str, object], changes: dict[str, object]) -> dict[str, object]:
+    """Of some settings those that mean something to the method that is chosen in `changes`."""
+    method = changes.get("method", TrainConfig.method)
+    return {name: value for name, value in base.items() if method in owners(name)}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgcycle.config import TrainConfig
 from imgcycle.training.storage.folder import RunFolder
-from tests.methods.toys import tiny_config
+from tests.methods.toys import heeded, tiny_config
 
 RED, BLUE = (200, 70, 50), (50, 80, 200)
 
@@ -32,8 +32,8 @@ def texture_world(root: Path, count: int = 8, side: int = 40) -> tuple[Path, Pat
 def toy_config(root: Path, **changes: Any) -> TrainConfig:
     """A short run on the world below `root`, which is made when missing."""
     folders = (root / "red", root / "blue") if (root / "red").is_dir() else texture_world(root)
-    base = {"steps": 12, "save_every": 4, "sample_every": 100, "pool": 3, "ema": 0.9, "size": 40}
-    return tiny_config(a=str(folders[0]), b=str(folders[1]), **{**base, **changes})
+    base: dict[str, object] = {"steps": 12, "save_every": 4, "sample_every": 100, "pool": 3, "ema": 0.9, "size": 40}
+    return tiny_config(a=str(folders[0]), b=str(folders[1]), **{**heeded(base, changes), **changes})
 
 
 def same(one: Any, other: Any) -> bool:

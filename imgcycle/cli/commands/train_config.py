@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from imgcycle.config import Augment, DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.config.legacy import current_train_options, current_train_settings
@@ -26,7 +26,7 @@ DISCRIMINATORS = (
     "lambda_gan",
 )
 """Options about discriminators, which a run without any cannot mean."""
-_TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "diff_augment", "size"})
+_TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "diff_augment"})
 """Options that are not the field of TrainConfig whose name they have."""
 
 
@@ -48,17 +48,13 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     merged |= {**stored, "method": method}
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
     merged |= {name: given[name] for name in (fields - _TRANSLATED) & given.keys()}
-    if "size" in given:
-        merged["size"] = load_size(given["size"])
-    elif "strokes_of" in given:
+    if "strokes_of" in given:
         merged.setdefault("size", "full")
     if "diff_augment" in given:
         merged["diff_augment"] = augmentations(given["diff_augment"])
     if "epochs" in given:
         merged |= {"epochs": given["epochs"] - given["epochs"] // 2, "epochs_decay": given["epochs"] // 2}
         merged["steps"] = None
-    if given.get("no_gan"):
-        merged["use_gan"] = False
     if not merged.get("use_gan", True):
         for option in (option for option in DISCRIMINATORS if option in given):
             raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")
@@ -117,16 +113,6 @@ def _discriminator(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, A
     return DiscriminatorConfig.from_dict({**stored, **{f: given[o] for f, o in options if o in given}}).to_dict()
 
 
-def load_size(text: int | str) -> int | Literal["full"]:
-    """`--size`: a number of pixels or `full`; UsageError for anything else."""
-    if text == "full":
-        return "full"
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"--size {text!r} is no size", "a number of pixels, or full") from None
-
-
 def augmentations(words: str) -> list[str]:
     """`cutout,color` as the field has it: each once, in a fixed order; `none` is none. UsageError for other words."""
     asked = {"colour" if word == "color" else word for word in words.replace(" ", "").split(",")} - {"none"}
@@ -137,8 +123,9 @@ def augmentations(words: str) -> list[str]:
     return [name for name in known if name in asked]
 
 
-def run_folder(a: Path | None, b: Path | None, method: str | None) -> Path:
+def run_folder(first: str | Path | None, second: str | Path | None, method: str | None) -> Path:
     """Where a run without `-o` goes: named after its two domains, or after the one folder of its pairs."""
+    a, b = (None if folder is None else Path(folder) for folder in (first, second))
     if a is not None and b is None and method == "pix2pix":
         return Path(f"{_name(a)}-pix2pix")
     if a is None or b is None:
