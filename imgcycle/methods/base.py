@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig, WeightInit
 from imgcycle.errors import UsageError
+from imgcycle.methods.augment import Augmentation
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator, initialise
@@ -41,12 +42,20 @@ class Phase(nn.Module):
     then averages the gradients of those and of no others. The nets it merely uses stay in `others`.
     """
 
-    def __init__(self, name: str, updates: Mapping[str, nn.Module], others: Mapping[str, nn.Module]) -> None:
+    name: ClassVar[str]
+    """`generator` or `discriminator`: the optimizer's."""
+    trains: ClassVar[tuple[str, ...]]
+    """Names of the nets it updates, where these do not depend on the config."""
+
+    def __init__(
+        self, config: TrainConfig, nets: Mapping[str, nn.Module], trains: tuple[str, ...] | None = None
+    ) -> None:
         super().__init__()
-        self.name = name
-        self.updates = tuple(updates)
-        self.nets = nn.ModuleDict(updates)
-        self.others = _Unregistered(dict(others))
+        self.config = config
+        self.augment = Augmentation.of(config)
+        self.updates = self.trains if trains is None else trains
+        self.nets = nn.ModuleDict({name: nets[name] for name in self.updates})
+        self.others = _Unregistered({name: net for name, net in nets.items() if name not in self.updates})
 
     @property
     def is_discriminator(self) -> bool:

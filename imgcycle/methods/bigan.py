@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
@@ -33,10 +32,7 @@ DISCRIMINATOR = "discriminator_AB"
 class GeneratorPhase(Phase):
     """Both generators at once; leaves the pairs in `fake["A2B"]` and `fake["B2A"]` for the discriminator."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("generator", {way: nets[way] for way in ("A2B", "B2A")}, {DISCRIMINATOR: nets[DISCRIMINATOR]})
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "generator", ("A2B", "B2A")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and gan_B2A."""
@@ -53,11 +49,11 @@ class GeneratorPhase(Phase):
 class DiscriminatorPhase(Phase):
     """The discriminator tells the pairs of one way from those of the other, some of them older."""
 
+    name, trains = "discriminator", (DISCRIMINATOR,)
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
-        super().__init__("discriminator", {DISCRIMINATOR: nets[DISCRIMINATOR]}, {})
-        self.config = config
+        super().__init__(config, nets)
         self.pools = pools
-        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The term discriminator_AB."""

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.nets.cogan import LATENT, SMALLEST, CoganGenerator, couple
 from imgcycle.nets.discriminators import PlainDiscriminator
@@ -40,12 +39,7 @@ def codes_like(images: Tensor) -> Tensor:
 class DiscriminatorPhase(Phase):
     """Both discriminators first, against fresh drawings of one and the same codes; no pool."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__(
-            "discriminator", {n: nets[n] for n in ("discriminator_A", "discriminator_B")}, {"A2B": nets["A2B"]}
-        )
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "discriminator", ("discriminator_A", "discriminator_B")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms discriminator_A and discriminator_B."""
@@ -65,12 +59,8 @@ class DiscriminatorPhase(Phase):
 class GeneratorPhase(Phase):
     """Both generators, which are the two halves of one net."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        # B2A is made of the layers of A2B; it is named so that nobody takes them for fixed.
-        generators = {way: nets[way] for way in ("A2B", "B2A")}
-        super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
-        self.config = config
-        self.augment = Augmentation.of(config)
+    # B2A is made of the layers of A2B; it is named so that nobody takes them for fixed.
+    name, trains = "generator", ("A2B", "B2A")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A and gan_B."""

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
@@ -60,10 +59,7 @@ def patch_nce(query: Tensor, key: Tensor, temperature: float) -> Tensor:
 class DiscriminatorPhase(Phase):
     """The discriminator first: real images of B against fresh translations, no pool."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__("discriminator", {"discriminator_B": nets["discriminator_B"]}, {"A2B": nets["A2B"]})
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "discriminator", ("discriminator_B",)
 
     def forward(self, batch: Batch) -> Losses:
         """The term discriminator_B; mirrors the batch for FastCUT, for the generator's phase as well."""
@@ -83,12 +79,7 @@ class DiscriminatorPhase(Phase):
 class GeneratorPhase(Phase):
     """Generator and heads: fool the discriminator, and keep each patch closer to its source than to any other."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        super().__init__(
-            "generator", {n: nets[n] for n in ("A2B", "heads")}, {"discriminator_B": nets["discriminator_B"]}
-        )
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "generator", ("A2B", "heads")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B, nce_A, and those that are switched on: nce_B (the identity of CUT), shift_A2B,

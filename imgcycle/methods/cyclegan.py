@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
@@ -34,11 +33,7 @@ from imgcycle.nets.layers import device_of
 class GeneratorPhase(Phase):
     """Both generators at once, discriminators fixed; leaves `fake_a` and `fake_b` for the discriminators."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        generators = {name: nets[name] for name in ("A2B", "B2A")}
-        super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "generator", ("A2B", "B2A")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B, cycle_A, identity_B, shift_A2B, grid_A2B and the other way's, those that are switched on."""
@@ -80,11 +75,11 @@ class GeneratorPhase(Phase):
 class DiscriminatorPhase(Phase):
     """Both discriminators in one optimizer; the fakes they see come out of the pools."""
 
+    name, trains = "discriminator", ("discriminator_A", "discriminator_B")
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pools: dict[str, ImagePool]) -> None:
-        super().__init__("discriminator", {n: nets[n] for n in ("discriminator_A", "discriminator_B")}, {})
-        self.config = config
+        super().__init__(config, nets)
         self.pools = pools
-        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms discriminator_A and discriminator_B."""

@@ -21,18 +21,16 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 
 
 class DiscriminatorPhase(Phase):
     """The discriminator first: true pairs against inputs with fresh translations, no pool."""
 
+    name = "discriminator"
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        name = _discriminator(config)
-        super().__init__("discriminator", {name: nets[name]}, {config.direction: nets[config.direction]})
-        self.config = config
-        self.augment = Augmentation.of(config)
+        super().__init__(config, nets, (_discriminator(config),))
 
     def forward(self, batch: Batch) -> Losses:
         """The discriminator's one term, under its name."""
@@ -49,11 +47,10 @@ class DiscriminatorPhase(Phase):
 class GeneratorPhase(Phase):
     """The generator: believed by the discriminator, and near the pair's other half."""
 
+    name = "generator"
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        others = {n: m for n, m in nets.items() if n != config.direction}
-        super().__init__("generator", {config.direction: nets[config.direction]}, others)
-        self.config = config
-        self.augment = Augmentation.of(config)
+        super().__init__(config, nets, (config.direction,))
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and l1_A2B (or B2A), those that are switched on."""

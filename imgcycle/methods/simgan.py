@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import FeatureLoss
 from imgcycle.methods.pool import ImagePool
@@ -34,11 +33,11 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 class GeneratorPhase(Phase):
     """The generator: believed by the discriminator, near its own input; leaves `fake["B"]` for the other phase."""
 
+    name, trains = "generator", ("A2B",)
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: Distance) -> None:
-        super().__init__("generator", {"A2B": nets["A2B"]}, {"discriminator_B": nets["discriminator_B"]})
-        self.config = config
+        super().__init__(config, nets)
         self.distance = distance
-        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms gan_A2B and self_A, the latter where it has a weight."""
@@ -55,11 +54,11 @@ class GeneratorPhase(Phase):
 class DiscriminatorPhase(Phase):
     """The discriminator: real images of B against generated ones, some of them older."""
 
+    name, trains = "discriminator", ("discriminator_B",)
+
     def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], pool: ImagePool) -> None:
-        super().__init__("discriminator", {"discriminator_B": nets["discriminator_B"]}, {})
-        self.config = config
+        super().__init__(config, nets)
         self.pool = pool
-        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """The term discriminator_B."""

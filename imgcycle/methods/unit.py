@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.augment import Augmentation
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.perceptual import PerceptualLoss
 from imgcycle.nets.vae import LatentGenerator
@@ -46,11 +45,7 @@ def noisy(mean: Tensor) -> Tensor:
 class DiscriminatorPhase(Phase):
     """Both discriminators first, against fresh translations; no pool."""
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
-        discriminators = {name: nets[name] for name in ("discriminator_A", "discriminator_B")}
-        super().__init__("discriminator", discriminators, {n: m for n, m in nets.items() if n not in discriminators})
-        self.config = config
-        self.augment = Augmentation.of(config)
+    name, trains = "discriminator", ("discriminator_A", "discriminator_B")
 
     def forward(self, batch: Batch) -> Losses:
         """Terms discriminator_A and discriminator_B; leaves the translations in `batch.fake`."""
@@ -76,14 +71,13 @@ class DiscriminatorPhase(Phase):
 class GeneratorPhase(Phase):
     """Encoders and generators of both domains."""
 
+    name, trains = "generator", ("A2B", "B2A")
+
     def __init__(
         self, config: TrainConfig, nets: dict[str, nn.Module], perceptual: PerceptualLoss | None = None
     ) -> None:
-        generators = {name: nets[name] for name in ("A2B", "B2A")}
-        super().__init__("generator", generators, {n: m for n, m in nets.items() if n not in generators})
-        self.config = config
+        super().__init__(config, nets)
         self.perceptual = perceptual
-        self.augment = Augmentation.of(config)
 
     def forward(self, batch: Batch) -> Losses:
         """Terms reconstruction_A, kl_A, gan_A2B, cycle_A, kl_cycle_A, vgg_A2B and B's, those that are switched on."""

@@ -208,10 +208,10 @@ class AdaptingDiscriminators(DiscriminatorPhase):
 class LabelsAlone(Phase):
     """What is learnt without adaptation: the fonts' discriminator and the classifier, from labels alone."""
 
+    name, trains = "labels", ("discriminator_A", "classifier")
+
     def __init__(self, method: AdaptingUnit, reverses: bool) -> None:
-        super().__init__(
-            "labels", {"discriminator_A": method.nets()["discriminator_A"], "classifier": method.classifier}, {}
-        )
+        super().__init__(method.config, {**method.nets(), "classifier": method.classifier})
         self.reverses = reverses
 
     def forward(self, batch: Batch) -> Losses:

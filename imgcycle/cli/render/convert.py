@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imgcycle.cli.render.console import duration
-from imgcycle.cli.render.reporter import Reporter, reporting
+from imgcycle.cli.render.reporter import Bar, Reporter, reporting
 from imgcycle.jobs import events as e
 from imgcycle.media.paths import shown
 
@@ -104,13 +104,13 @@ class ConversionTeller:
         if event.stage == "converting":
             said = f"frame {event.frame}/{event.frames}" + (f"  {event.per_second:.1f} fps" if event.per_second else "")
             left = "" if seconds is None else f"{duration(seconds)} left"
-        out.bar(name, event.frame, event.frames, said, left=left)
+        out.bar(Bar(name, event.frame, event.frames, said, left=left))
 
     def _bar(self, share: float = 0.0) -> None:
         # It never goes back: the net is ahead of what is written.
         self._share = max(self._share, share)
         said = f"{self._position}/{self._total}  {self._share:.0%}"
-        self.reporter.bar("converting", self._share, 1.0, said, visible=self._visible)
+        self.reporter.bar(Bar("converting", self._share, 1.0, said, visible=self._visible))
 
 
 def event_lines(event: e.Event) -> list[str]:

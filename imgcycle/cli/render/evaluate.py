@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgcycle.cli.render.console import SCHEMA, duration, emit, emit_json, say
-from imgcycle.cli.render.reporter import reporting
+from imgcycle.cli.render.reporter import Bar, reporting
 
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation.types import Distance, EvaluationEvent, FlickerReport, LabelReport, Report, SetRow
@@ -26,7 +26,7 @@ def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_
             match event:
                 case e.Measured(done, total):
                     out.aside({"position": done, "total": total})
-                    out.bar("measuring", done, total, f"{done}/{total}")
+                    out.bar(Bar("measuring", done, total, f"{done}/{total}"))
                     if done < total:
                         left = duration((time.monotonic() - began) * (total - done) / done)
                         out.line(f"{done} of {total}, about {left} to go", often=True)

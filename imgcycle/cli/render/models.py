@@ -22,7 +22,7 @@ def fetching(*, quiet: bool = False, verbose: bool = False, json_lines: bool = F
 
 
 def _tell(out: Reporter, event: Event) -> None:
-    from imgcycle.cli.render.reporter import fields_of
+    from imgcycle.cli.render.reporter import Bar, fields_of
     from imgcycle.weights.events import Asking, Kept, Received
 
     values = fields_of(event)
@@ -36,11 +36,11 @@ def _tell(out: Reporter, event: Event) -> None:
     if isinstance(event, Received):
         out.line(in_words(event), often=True)
         whole = "" if event.total is None else f"/{event.total / 1e6:.1f}"
-        out.bar(event.name, event.done, event.total, f"{event.done / 1e6:.1f}{whole} MB")
+        out.bar(Bar(event.name, event.done, event.total, f"{event.done / 1e6:.1f}{whole} MB"))
     elif isinstance(event, Asking):
         out.no_bar(event.name)
         out.line(in_words(event))
-        out.bar(event.name, 0, None)
+        out.bar(Bar(event.name, 0, None))
     else:
         out.say(in_words(event))
 

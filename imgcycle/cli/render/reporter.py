@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY, JSON_EVERY = 10.0, 1.0
 """Seconds between two lines on how far the work is, for people and as JSON."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How far something is that has a name."""
+
+    name: str
+    done: float
+    total: float | None
+    """None where nobody knows."""
+    said: str = ""
+    """What stands beside it."""
+    left: str | None = field(default=None, kw_only=True)
+    """The time left, where the work itself reckons it."""
+    visible: bool = field(default=True, kw_only=True)
+    figures: Mapping[str, float] | None = field(default=None, kw_only=True)
+    """What is shown below all bars."""
 
 
 class Reporter:
@@ -34,21 +52,8 @@ class Reporter:
     def line(self, text: str, *, often: bool = False) -> None:
         """A line for a person where no bar can be drawn, one in ten seconds where it comes `often`."""
 
-    def bar(
-        self,
-        name: str,
-        done: float,
-        total: float | None,
-        said: str = "",
-        *,
-        left: str | None = None,
-        visible: bool = True,
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
-        """A bar of that name, made the first time: how far it is, and what it says of that.
-
-        `left` is the time left where the work reckons it, `figures` are shown below all bars.
-        """
+    def bar(self, bar: Bar) -> None:
+        """A bar, drawn anew; made the first time there is one of that name."""
 
     def no_bar(self, name: str) -> None:
         """Take a bar away, if there is one."""
@@ -151,25 +156,22 @@ class BarReporter(Reporter):
         del always
         self.console.print(Text(printable(text), style=style))
 
-    def bar(
-        self,
-        name: str,
-        done: float,
-        total: float | None,
-        said: str = "",
-        *,
-        left: str | None = None,
-        visible: bool = True,
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
+    def bar(self, bar: Bar) -> None:
         """Draw it anew."""
-        if name not in self._bars:
-            self._bars[name] = self.progress.add_task(printable(name), total=total, said=said, left=left)
-        if figures is not None:
+        if bar.name not in self._bars:
+            name = printable(bar.name)
+            self._bars[bar.name] = self.progress.add_task(name, total=bar.total, said=bar.said, left=bar.left)
+        if bar.figures is not None:
             self._figures.clear()
-            self._figures.update(figures)
-        at = self._bars[name]
-        self.progress.update(at, completed=done, total=total, said=said, left=left, visible=visible)
+            self._figures.update(bar.figures)
+        self.progress.update(
+            self._bars[bar.name],
+            completed=bar.done,
+            total=bar.total,
+            visible=bar.visible,
+            said=bar.said,
+            left=bar.left,
+        )
 
     def no_bar(self, name: str) -> None:
         """Remove it."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imgcycle.cli.render.console import duration
-from imgcycle.cli.render.reporter import Reporter, fields_of, reporting
+from imgcycle.cli.render.reporter import Bar, Reporter, fields_of, reporting
 
 if TYPE_CHECKING:
     from imgcycle.training.events import Event, Listener, Progress
@@ -37,13 +37,13 @@ class RunTeller:
             case e.Progress():
                 pace = f"{event.rate:.2f} steps/s · {duration(event.seconds_left)} left · data {event.waiting:.0%}"
                 said = f"{event.step}/{event.steps}  {event.step / event.steps:.0%}  {pace}"
-                out.bar(self._run, event.step, event.steps, said, left="", figures=event.losses)
+                out.bar(Bar(self._run, event.step, event.steps, said, left="", figures=event.losses))
                 out.line(in_words(event))
             case e.Saved():
                 out.line(in_words(event))
             case e.Started():
                 self._run = event.run.name
-                out.bar(self._run, event.step, event.steps, "first steps …", left="")
+                out.bar(Bar(self._run, event.step, event.steps, "first steps …", left=""))
                 out.say(in_words(event))
             case _:
                 out.say(in_words(event), "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else "")

@@ -7,7 +7,7 @@ import time
 import pytest
 from rich.console import Console
 
-from imgcycle.cli.render.reporter import BarReporter, JsonReporter, PlainReporter, Reporter, reporting
+from imgcycle.cli.render.reporter import Bar, BarReporter, JsonReporter, PlainReporter, Reporter, reporting
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def tell(out: Reporter) -> None:
     out.data({"input": "a"})
     out.aside({"position": 1})
     out.line("1 of 9")
-    out.bar("measuring", 1, 9, "1/9")
+    out.bar(Bar("measuring", 1, 9, "1/9"))
     out.say("a remark")
     out.say("a failure", "red", always=True)
 
@@ -62,12 +62,12 @@ def test_what_comes_often_is_said_now_and_then(
 
 def test_bars_come_and_go_with_figures_below() -> None:
     bars = BarReporter()
-    bars.bar("x [y]", 3, 9, "3/9 [z]", left="2 min left", figures={"cycle_A": 1.25})
+    bars.bar(Bar("x [y]", 3, 9, "3/9 [z]", left="2 min left", figures={"cycle_A": 1.25}))
     file = io.StringIO()
     Console(file=file, width=120).print(bars.progress.get_renderable())
     for part in ("x [y]", "3/9 [z]", "2 min left", "cycle_A", "1.250"):
         assert part in file.getvalue()
-    bars.bar("x [y]", 4, 9, visible=False)
+    bars.bar(Bar("x [y]", 4, 9, visible=False))
     assert [(task.completed, task.visible) for task in bars.progress.tasks] == [(4, False)]
     bars.no_bar("x [y]")
     bars.no_bar("nobody")
