@@ -54,7 +54,11 @@ def ordered_map(
             yield result
     finally:
         stop()
-        pool.shutdown(cancel_futures=not finishing)
+        try:
+            pool.shutdown(cancel_futures=not finishing)
+        except KeyboardInterrupt:  # what was begun ends soon, and nobody else will wait for it
+            pool.shutdown()
+            raise
         for left in pending:
             if drop is not None and not left.cancelled() and left.exception() is None:
                 drop(left.result())

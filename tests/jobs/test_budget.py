@@ -243,18 +243,18 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
 
 def test_a_clip_has_as_many_frames_in_the_net_as_cores_and_memory_allow(translator: Translator) -> None:
     need = frame_cost(720, 1280, False, WHOLE, translator)
-    assert need.lane > 3 * 720 * 1280
+    assert need.worker > 3 * 720 * 1280
     deep = frame_cost(720, 1280, True, WHOLE, translator)
     assert deep.least - need.least > 12 * 3 * 720 * 1280
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 10 * need.lane))) == 4
-        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 2 * need.lane))) == 3
-        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least - 1, promised=True))) == 1
-        assert need.lanes(translator, VideoLimits(MemoryBudget(need.least + 10 * need.lane), frames=6)) == 6
+        assert need.workers(translator, VideoLimits(MemoryBudget(need.least + 10 * need.worker))) == 4
+        assert need.workers(translator, VideoLimits(MemoryBudget(need.least + 2 * need.worker))) == 3
+        assert need.workers(translator, VideoLimits(MemoryBudget(need.least - 1, promised=True))) == 1
+        assert need.workers(translator, VideoLimits(MemoryBudget(need.least + 10 * need.worker), frames=6)) == 6
         alone = fresh(translator)
         alone.concurrent = False
-        assert need.lanes(alone, VideoLimits(MemoryBudget(need.least + 10 * need.lane), frames=6)) == 1
+        assert need.workers(alone, VideoLimits(MemoryBudget(need.least + 10 * need.worker), frames=6)) == 1
     finally:
         torch.set_num_threads(before)

@@ -93,22 +93,22 @@ def convert(
             convert_stream(request, opened(styles[0]), memory)
             return
         found = plan_style_jobs(request, styles, opened)
-        tasks = [task for work in found.works for task in work.plan.tasks]
+        tasks = [task for work in found.style_jobs for task in work.plan.tasks]
         viewing.check(tasks, memory)
         if lists.failed_list is not None:
             check_place("--failed-list", lists.failed_list, tasks)
         for line in found.refused:
             say(f"imgcycle: {line}")
         if todo.dry_run:
-            _show_plans(found.works, viewing, memory, report)
+            _show_plans(found.style_jobs, viewing, memory, report)
             raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
 
         def showing(events: Iterator[Event]) -> Iterator[Event]:
-            both = zip(found.styles, found.works, strict=True)
+            both = zip(found.styles, found.style_jobs, strict=True)
             credits = [credit_for(style, work.style, request.options) for style, work in both]
-            return with_pages(events, found.works, credits, viewing)
+            return with_pages(events, found.style_jobs, credits, viewing)
 
-        summary = _convert_trees(found.works, showing, memory, threads.jobs, todo.fail_fast, lists, report)
+        summary = _convert_trees(found.style_jobs, showing, memory, threads.jobs, todo.fail_fast, lists, report)
     if summary.exit_code or found.refused:
         raise typer.Exit(summary.exit_code or 1)
 
@@ -136,7 +136,7 @@ def _listed(source: str, null: bool) -> list[str]:
 
 
 def _convert_trees(
-    works: Sequence[StyleJob],
+    style_jobs: Sequence[StyleJob],
     showing: Callable[[Iterator[Event]], Iterator[Event]],
     memory: MemoryBudget,
     jobs: int,
@@ -153,7 +153,7 @@ def _convert_trees(
     failures: dict[str, None] = {}
     summary = Summary()
     with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
-        for event in showing(convert_styles(works, jobs, fail_fast, memory, listener)):
+        for event in showing(convert_styles(style_jobs, jobs, fail_fast, memory, listener)):
             listener(event)
             if isinstance(event, RowFinished) and event.row.status == "failed":
                 failures[event.row.input] = None
@@ -177,13 +177,13 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
         file.write(b"".join(os.fsencode(name) + end for name in names))
 
 
-def _show_plans(works: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget, report: ReportOptions) -> None:
+def _show_plans(style_jobs: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget, report: ReportOptions) -> None:
     from imgcycle.cli.render.console import emit, emit_json, say
     from imgcycle.jobs.images.run import check_all_memory, joined
     from imgcycle.media.paths import shown
 
-    check_all_memory(works, memory)
-    for work in works:
+    check_all_memory(style_jobs, memory)
+    for work in style_jobs:
         translator = work.open() if report.verbose else None
         for task in work.plan.tasks:
             how = None
@@ -197,7 +197,7 @@ def _show_plans(works: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget,
             if how is not None:
                 emit(f"    {how}")
     if not report.json_lines:
-        whole = joined(works)
+        whole = joined(style_jobs)
         for note in whole.notes:
             say(note)
         for path in (viewing.sheet, viewing.gallery):

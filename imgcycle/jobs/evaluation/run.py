@@ -21,7 +21,7 @@ from imgcycle.data.folders import Pixels, read_scaled
 from imgcycle.data.sampling import dice, evenly_spaced
 from imgcycle.device import resolve_device
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.evaluation.samples import READING, LoadedSample, find_subjects, look_at, pictures, read_ahead, square
+from imgcycle.jobs.evaluation.samples import READING, LoadedSample, find_samples, look_at, pictures, read_ahead, square
 from imgcycle.jobs.evaluation.types import (
     ContentScores,
     Cycle,
@@ -58,7 +58,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
     """
     begun = time.perf_counter()
     device = resolve_device(request.device)
-    subjects, left_out = find_subjects(request)
+    samples, left_out = find_samples(request)
     targets = evenly_spaced([source.path for source in pictures(request.reference)], request.sample)
     nets: list[Net] = [FeatureNet(device)]
     if request.inception is not None:
@@ -69,7 +69,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
 
     seen = Seen(nets)
     names = [UNCONVERTED, *BASELINES, *WAY, OUTPUTS] if request.inputs is not None else [OUTPUTS]
-    done, total = 0, len(targets) + len(subjects) * len(names)
+    done, total = 0, len(targets) + len(samples) * len(names)
     readable: list[Path] = []
     for path, pixels in read_ahead(lambda p: square(read_scaled(p, request.side), request.side), targets, request.jobs):
         done += 1
@@ -82,9 +82,9 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
         yield Measured(done, total)
     _enough(len(readable), request.reference)
 
-    drawn = dice(request.seed, "double exposure").integers(len(readable), size=len(subjects))
-    partners = dict(zip(subjects, (readable[n] for n in drawn), strict=True))
-    for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.side), subjects, request.jobs):
+    drawn = dice(request.seed, "double exposure").integers(len(readable), size=len(samples))
+    partners = dict(zip(samples, (readable[n] for n in drawn), strict=True))
+    for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.side), samples, request.jobs):
         done += len(names)
         if isinstance(look, InputError):
             left_out.append(LeftOut(str(subject.output), str(look)))

@@ -41,7 +41,7 @@ class LoadedSample:
     partner: Pixels | None = None
 
 
-def find_subjects(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]]:
+def find_samples(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]]:
     """What is to be measured, and results that belong to no input or have no way back.
 
     UsageError when a folder is missing or holds no pictures, or when no names fit.

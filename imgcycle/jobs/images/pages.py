@@ -139,7 +139,7 @@ def _settings(style: Style, options: ConvertOptions) -> str:
 
 
 def with_pages(
-    events: Iterable[Event], works: Sequence[StyleJob], credits: Sequence[Credit], viewing: Pages
+    events: Iterable[Event], style_jobs: Sequence[StyleJob], credits: Sequence[Credit], pages: Pages
 ) -> Iterator[Event]:
     """The events of a conversion, and before the last of them those of its pages, which are made then.
 
@@ -149,21 +149,21 @@ def with_pages(
     for event in events:
         if isinstance(event, RowFinished):
             rows.append(event.row)
-        if viewing and isinstance(event, Ended):
+        if pages and isinstance(event, Ended):
             try:
-                yield from _pages(report_page(works, credits, rows), viewing)
+                yield from _pages(report_page(style_jobs, credits, rows), pages)
             except ImgcycleError:
                 yield event
                 raise
         yield event
 
 
-def report_page(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> ReportPage:
+def report_page(style_jobs: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> ReportPage:
     """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
 
     `rows` are those of the works' tasks, in order, as far as the work came.
     """
-    tasks = [(work.style.name, task) for work in works for task in work.plan.tasks]
+    tasks = [(work.style.name, task) for work in style_jobs for task in work.plan.tasks]
     titles = titled([task.input for _, task in tasks])
     made: dict[str, list[tuple[str, ReportImage]]] = {}
     first: dict[str, Task] = {}
@@ -181,7 +181,7 @@ def report_page(works: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequ
             except InputError as error:
                 why = str(error)
         if why:
-            title = titles[task.input] if len(works) == 1 else f"{titles[task.input]} ({style})"
+            title = titles[task.input] if len(style_jobs) == 1 else f"{titles[task.input]} ({style})"
             missing.append(Missing(title, why))
         else:
             made.setdefault(task.input, []).append((style, result))
@@ -226,32 +226,32 @@ def _above(inputs: Sequence[str]) -> str:
         return ""
 
 
-def _pages(shown_there: ReportPage, viewing: Pages) -> Iterator[Event]:
-    comparisons = shown_there.comparisons
-    wanted = [path for path in (viewing.sheet, viewing.gallery) if path is not None]
+def _pages(report: ReportPage, pages: Pages) -> Iterator[Event]:
+    comparisons = report.comparisons
+    wanted = [path for path in (pages.sheet, pages.gallery) if path is not None]
     if not comparisons:
         yield Note(f"nothing to show: {' and '.join(map(shown, wanted))} not written")
         return
     if len(comparisons) > _MANY:
         yield Note(f"making {' and '.join(map(shown, wanted))} of {len(comparisons)} pictures")
     with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
-        for page in _made(shown_there, viewing):
+        for page in _made(report, pages):
             _note_down(Path(page.path))
             yield page
             if page.size > _HEAVY:
                 yield Note(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
 
 
-def _made(of: ReportPage, viewing: Pages) -> Iterator[PageWritten]:
+def _made(of: ReportPage, pages: Pages) -> Iterator[PageWritten]:
     """Read every picture once, small, for both pages."""
-    board = _Board(of) if viewing.sheet is not None else None
+    board = _Board(of) if pages.sheet is not None else None
     missing = list(of.missing)
     count = 0
     with contextlib.ExitStack() as stack:
         page = None
-        if viewing.gallery is not None:
-            stack.enter_context(_writing("page", viewing.gallery))
-            file = stack.enter_context(atomic_write(viewing.gallery))
+        if pages.gallery is not None:
+            stack.enter_context(_writing("page", pages.gallery))
+            file = stack.enter_context(atomic_write(pages.gallery))
             page = Gallery(file, of)
         of_both = of.comparisons if page is not None or board is None else board.comparisons
         longest = LONGEST if page is not None or board is None else board.longest
@@ -266,13 +266,13 @@ def _made(of: ReportPage, viewing: Pages) -> Iterator[PageWritten]:
                 board.add(comparison, pictures)
         if page is not None:
             page.finish(missing)
-    if viewing.gallery is not None:
-        yield PageWritten("gallery", os.fspath(viewing.gallery), count, viewing.gallery.stat().st_size)
-    if viewing.sheet is not None and board is not None:
-        data = board.finish(missing, _sheet_format(viewing.sheet))
-        with _writing("sheet", viewing.sheet), atomic_write(viewing.sheet) as file:
+    if pages.gallery is not None:
+        yield PageWritten("gallery", os.fspath(pages.gallery), count, pages.gallery.stat().st_size)
+    if pages.sheet is not None and board is not None:
+        data = board.finish(missing, _sheet_format(pages.sheet))
+        with _writing("sheet", pages.sheet), atomic_write(pages.sheet) as file:
             file.write(data)
-        yield PageWritten("sheet", os.fspath(viewing.sheet), board.count, len(data))
+        yield PageWritten("sheet", os.fspath(pages.sheet), board.count, len(data))
 
 
 def _writing(what: str, path: Path) -> AbstractContextManager[None]:

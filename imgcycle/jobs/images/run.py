@@ -172,7 +172,7 @@ def convert_all(
 
 
 def convert_styles(
-    works: Sequence[StyleJob],
+    style_jobs: Sequence[StyleJob],
     jobs: int = 2,
     fail_fast: bool = False,
     memory: MemoryBudget | None = None,
@@ -188,38 +188,38 @@ def convert_styles(
 
     `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
     """
-    whole = joined(works)
+    whole = joined(style_jobs)
     begun = time.perf_counter()
     count = [t.verdict for t in whole.tasks].count
     yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
-    tally = BatchProgress(whole.tasks, begun, fail_fast)
+    counts = BatchProgress(whole.tasks, begun, fail_fast)
     memory = memory or MemoryBudget.default()
     if whole.to_convert:
         check_disk(whole)
-        check_all_memory(works, memory)
+        check_all_memory(style_jobs, memory)
 
     def heard(position: int, share: float) -> None:
         if listener is not None:
-            listener(tally.progressed(position, share))
+            listener(counts.progressed(position, share))
 
-    for work in works:
-        yield from _carried_out(work, tally, jobs, memory, heard)
-        if tally.over:
+    for work in style_jobs:
+        yield from _carried_out(work, counts, jobs, memory, heard)
+        if counts.over:
             break
-    yield from tally.remarks()
-    yield Ended(tally.summary())
+    yield from counts.remarks()
+    yield Ended(counts.summary())
 
 
-def joined(works: Sequence[StyleJob]) -> Plan:
+def joined(style_jobs: Sequence[StyleJob]) -> Plan:
     """All the plans as one."""
-    tasks = (task for work in works for task in work.plan.tasks)
-    return Plan(tuple(tasks), tuple(note for work in works for note in work.plan.notes))
+    tasks = (task for work in style_jobs for task in work.plan.tasks)
+    return Plan(tuple(tasks), tuple(note for work in style_jobs for note in work.plan.notes))
 
 
-def check_all_memory(works: Sequence[StyleJob], memory: MemoryBudget) -> None:
+def check_all_memory(style_jobs: Sequence[StyleJob], memory: MemoryBudget) -> None:
     """`check_memory` of the pictures of all styles, before the first of them is begun."""
     refused: UsageError | None = None
-    for work in works if memory.promised else ():
+    for work in style_jobs if memory.promised else ():
         if not work.plan.to_convert:
             continue
         try:
@@ -232,13 +232,13 @@ def check_all_memory(works: Sequence[StyleJob], memory: MemoryBudget) -> None:
 
 
 def _carried_out(
-    work: StyleJob, tally: BatchProgress, jobs: int, memory: MemoryBudget, heard: Callable[[int, float], None]
+    work: StyleJob, counts: BatchProgress, jobs: int, memory: MemoryBudget, heard: Callable[[int, float], None]
 ) -> Iterator[Event]:
-    tasks, first = work.plan.tasks, tally.position
+    tasks, first = work.plan.tasks, counts.position
     wanted = work.plan.to_convert
     if not wanted:
         for task in tasks:
-            yield from tally.add(pipeline.left_alone(task))
+            yield from counts.add(pipeline.left_alone(task))
         return
     roots = {Path(t.root) for t in wanted}
     ledgers = {str(root): Ledger(root) for root in roots}
@@ -247,6 +247,6 @@ def _carried_out(
         for task, written in zip(tasks, made, strict=False):
             if written.record is not None:
                 ledgers[task.root].append(written.record)
-            yield from tally.add(written.row, written.disk_full)
-            if tally.over:
+            yield from counts.add(written.row, written.disk_full)
+            if counts.over:
                 return

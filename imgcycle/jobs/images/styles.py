@@ -29,7 +29,7 @@ class StyleSelection:
     """Styles that can be opened, with what each has to do, and a line for each that cannot."""
 
     styles: tuple[FoundStyle, ...]
-    works: tuple[StyleJob, ...]
+    style_jobs: tuple[StyleJob, ...]
     refused: tuple[str, ...] = ()
 
 
@@ -55,8 +55,10 @@ def plan_style_jobs(
         raise refused[0]
     # Apart even when one is left: its results go where they go beside the others'.
     plans = plan_styles(request, [style for _, style in sound], apart=True)
-    works = (StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True))
-    return StyleSelection(tuple(found for found, _ in sound), tuple(works), tuple(map(str, refused)))
+    style_jobs = (
+        StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True)
+    )
+    return StyleSelection(tuple(found for found, _ in sound), tuple(style_jobs), tuple(map(str, refused)))
 
 
 def _opener(opened: Callable[[FoundStyle], Translator], found: FoundStyle) -> Callable[[], Translator]:

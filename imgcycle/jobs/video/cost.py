@@ -40,15 +40,15 @@ class FrameCost:
     """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
 
     least: int
-    lane: int
+    worker: int
 
-    def lanes(self, translator: Translator, room: VideoLimits) -> int:
+    def workers(self, translator: Translator, room: VideoLimits) -> int:
         """How many frames are in the net at once: as many as asked for, else one to a core, as far as memory goes."""
         if not translator.concurrent:
             return 1
         wanted = room.frames or min(_LANES, torch.get_num_threads())
         memory = room.memory or MemoryBudget.default()
-        return max(1, min(wanted, 1 + (memory.total - self.least) // self.lane))
+        return max(1, min(wanted, 1 + (memory.total - self.least) // self.worker))
 
 
 def frame_cost(height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator) -> FrameCost:

@@ -68,24 +68,24 @@ class FramePipeline:
     """One pass of frames through a net.
 
     `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
-    written so far; `watcher` each reduced frame, its motion, and what became of it. `lanes` frames are in the net at
+    written so far; `watcher` each reduced frame, its motion, and what became of it. `workers` frames are in the net at
     once.
     """
 
     def __init__(
         self,
-        calm: TemporalSmoother,
+        smoother: TemporalSmoother,
         options: ResolvedOptions,
         sink: Sink,
         ends: Callable[[int], bool],
         listener: Callable[[int], None],
         watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
-        lanes: int = 1,
+        workers: int = 1,
     ) -> None:
-        self.calm, self.options, self.sink = calm, options, sink
+        self.smoother, self.options, self.sink = smoother, options, sink
         self.ends, self.listener, self.watcher = ends, listener, watcher
-        self.lanes = lanes
-        self.fine = calm.translator.strokes
+        self.workers = workers
+        self.fine = smoother.translator.strokes
         self.failures: list[str] = []
         self.net_seconds = 0.0
         """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
@@ -99,8 +99,8 @@ class FramePipeline:
         However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
         one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
         """
-        last = cast("Floats | None", self.calm.state().get("before"))
-        net = WorkerPool(self._translated, self.lanes)
+        last = cast("Floats | None", self.smoother.state().get("before"))
+        net = WorkerPool(self._translated, self.workers)
         with (
             Prefetched(self._reduced(frames, last), _AHEAD, "imgcycle-frames", stop) as seen,
             # The net may be waiting for a frame that nobody can take any more.
@@ -109,7 +109,7 @@ class FramePipeline:
         ):
             for frame, fresh in net(map(self._placed, seen)):
                 result = self._settled(frame, fresh)
-                memory = self.calm.state() if self.ends(frame.timed.number) else None
+                memory = self.smoother.state() if self.ends(frame.timed.number) else None
                 if not behind.put(OutputFrame(frame, result, memory)):
                     break
             behind.finish()
@@ -119,21 +119,21 @@ class FramePipeline:
             pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
             shape = self.options.work_shape(pixels.shape[0], pixels.shape[1])
             small = resample.to_float01(resample.reduced(pixels, shape))
-            motion = motion_between(before, small) if self.calm.smoothing or self.watcher else None
+            motion = motion_between(before, small) if self.smoother.smoothing or self.watcher else None
             before = small
             yield InputFrame(timed, pixels, small, motion)
 
     def _placed(self, seen: InputFrame) -> InputFrame:
-        seen.at = self.calm.align_to_grid(seen.motion)
+        seen.at = self.smoother.align_to_grid(seen.motion)
         return seen
 
     def _translated(self, seen: InputFrame) -> Floats:
         if self.options.strength == 0:
             return seen.small
         begun = time.perf_counter()
-        result = self.calm.translated(seen.small, seen.at)
+        result = self.smoother.translated(seen.small, seen.at)
         with self._counting:
-            self.net_seconds += (time.perf_counter() - begun) / self.lanes
+            self.net_seconds += (time.perf_counter() - begun) / self.workers
         return result
 
     def _settled(self, seen: InputFrame, fresh: Floats | Exception) -> Floats | None:
@@ -142,11 +142,11 @@ class FramePipeline:
             if isinstance(fresh, Exception):
                 raise fresh
             still = self.options.strength == 0
-            result = fresh if still else self.calm.blend(seen.small, fresh, seen.motion, seen.at)
+            result = fresh if still else self.smoother.blend(seen.small, fresh, seen.motion, seen.at)
             if self.watcher is not None:
                 self.watcher(seen.small, seen.motion, result)
         except Exception as error:
-            self.calm.skip_frame(seen.small, seen.at)
+            self.smoother.skip_frame(seen.small, seen.at)
             why = " ".join(str(error).split()) or type(error).__name__
             self.failures.append(f"frame {seen.timed.number + 1}: {why}")
             self._failed_in_a_row += 1
@@ -158,7 +158,7 @@ class FramePipeline:
 
     def _write(self, made: Iterator[OutputFrame]) -> None:
         # Without strokes there is little to do for a frame here, and one thread does it.
-        restore = WorkerPool(self._restored, self.lanes if self.fine is not None and self.options.strokes != 0 else 1)
+        restore = WorkerPool(self._restored, self.workers if self.fine is not None and self.options.strokes != 0 else 1)
         with closing(restore):
             for count, (item, restored) in enumerate(restore(made), 1):
                 if isinstance(restored, Exception):

@@ -116,7 +116,7 @@ def convert_clips(
         _check_memory(plan.to_convert, translator, room.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    tally = BatchProgress(plan.tasks, begun, fail_fast)
+    counts = BatchProgress(plan.tasks, begun, fail_fast)
     measured: dict[str, Any] = {} if stats is None else Stats.check(stats, plan.tasks, overwrite)
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
@@ -125,19 +125,19 @@ def convert_clips(
         if roots:
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
         for position, task in enumerate(plan.tasks):
-            hear = _heard(listener, tally, position) if tally.total > 1 else listener
+            hear = _heard(listener, counts, position) if counts.total > 1 else listener
             watch = Stats(translator) if stats is not None and task.verdict == "convert" else None
             made = run_clip_task(task, translator, hear, resume=resume, stats=watch, room=room)
             row = committed(task, made)
             if watch is not None and made.record is not None:
                 measured[task.input] = watch.facts(task, row)
-            yield from tally.add(row, made.disk_full)
-            if tally.over:
+            yield from counts.add(row, made.disk_full)
+            if counts.over:
                 break
     if stats is not None:
         Stats.write(stats, measured)
-    yield from tally.remarks()
-    yield Ended(tally.summary())
+    yield from counts.remarks()
+    yield Ended(counts.summary())
 
 
 def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: MemoryBudget) -> None:
@@ -157,13 +157,13 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             )
 
 
-def _heard(listener: Listener, tally: BatchProgress, position: int) -> Listener:
+def _heard(listener: Listener, counts: BatchProgress, position: int) -> Listener:
     """Beside how far one clip is, how far all of them are."""
 
     def hear(event: Event) -> None:
         listener(event)
         if isinstance(event, FrameProgress):
-            listener(tally.progressed(position, event.frame / event.frames))
+            listener(counts.progressed(position, event.frame / event.frames))
 
     return hear
 
@@ -280,9 +280,9 @@ def _filmed(
     smoother.load(sink.state())
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size
     progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
-    lanes = frame_cost(source.height, source.width, source.deep, options, net).lanes(net, room)
+    workers = frame_cost(source.height, source.width, source.deep, options, net).workers(net, room)
     watch = stats.watch if stats else None
-    film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, lanes)
+    film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers)
     progress.net_seconds = lambda: film.net_seconds
     with sink.recording(), source.open(sink.last) as frames:
         film.run(frames, source.stop)

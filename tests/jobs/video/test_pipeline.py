@@ -43,11 +43,11 @@ def film(count: int, first: int = 0) -> Iterator[TimedFrame]:
 
 
 def filming(
-    sink: Kept, translator: Translator | None = None, each: int = 4, lanes: int = 1, **options: float
+    sink: Kept, translator: Translator | None = None, each: int = 4, workers: int = 1, **options: float
 ) -> FramePipeline:
     chosen = ResolvedOptions(work_size=32, detail=0.5, **options)  # type: ignore[arg-type]
     smoother = TemporalSmoother(translator or tiny_translator(), "light")
-    return FramePipeline(smoother, chosen, sink, lambda n: n % each == each - 1, lambda _: None, lanes=lanes)
+    return FramePipeline(smoother, chosen, sink, lambda n: n % each == each - 1, lambda _: None, workers=workers)
 
 
 class Stumbling(Translator):
@@ -83,7 +83,7 @@ def test_going_on_after_a_segment_gives_the_same_frames() -> None:
     whole, rest = Kept(), Kept()
     filming(whole).run(film(10))
     again = filming(rest)
-    again.calm.load(whole.segments[0][1])
+    again.smoother.load(whole.segments[0][1])
     again.run(film(6, first=4))
     assert [number for number, _, _ in rest.frames] == list(range(4, 10))
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(whole.frames[4:], rest.frames, strict=True))
@@ -105,7 +105,7 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     filming(undisturbed).run(film(10))
     assert not np.array_equal(sink.frames[7][1], undisturbed.frames[7][1])
     alone = filming(plain)
-    alone.calm.blend = lambda frame, fresh, motion, at: fresh  # type: ignore[method-assign]  # noqa: ARG005
+    alone.smoother.blend = lambda frame, fresh, motion, at: fresh  # type: ignore[method-assign]  # noqa: ARG005
     alone.run(film(10))
     assert np.array_equal(sink.frames[7][1], plain.frames[7][1])
     assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]
@@ -124,7 +124,7 @@ def test_a_segment_that_ends_with_a_failed_frame_goes_on_as_if_it_had_not_ended(
     memory = whole.segments[0][1]
     assert set(memory) == {"before", "at"}
     again = filming(rest)
-    again.calm.load(memory)
+    again.smoother.load(memory)
     again.run(film(6, first=4))
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(whole.frames[4:], rest.frames, strict=True))
 
@@ -132,7 +132,7 @@ def test_a_segment_that_ends_with_a_failed_frame_goes_on_as_if_it_had_not_ended(
 def test_many_lanes_give_the_frames_and_the_memory_of_one() -> None:
     one, many = Kept(), Kept()
     filming(one).run(film(20))
-    work = filming(many, lanes=3)
+    work = filming(many, workers=3)
     work.run(film(20))
     assert all(a[0] == b[0] and np.array_equal(a[1], b[1]) for a, b in zip(one.frames, many.frames, strict=True))
     for (at, memory), (other, same) in zip(one.segments, many.segments, strict=True):
@@ -164,20 +164,20 @@ def test_no_thread_is_left_when_the_reader_fails(count: int) -> None:
     assert not names()
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("at", [0, 1, 29])
-def test_no_thread_is_left_when_the_sink_fails(at: int, lanes: int) -> None:
+def test_no_thread_is_left_when_the_sink_fails(at: int, workers: int) -> None:
     with pytest.raises(OSError, match="No space left"):
-        filming(Kept(fails_at=at), lanes=lanes).run(film(30))
+        filming(Kept(fails_at=at), workers=workers).run(film(30))
     assert not names()
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("where", ["net", "ends", "wait"])
-def test_no_thread_is_left_when_the_user_ends_it(where: str, lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_is_left_when_the_user_ends_it(where: str, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C reaches the main thread alone: in the net, between frames, or while the last ones are written."""
     sink = Kept()
-    work = filming(sink, lanes=lanes)
+    work = filming(sink, workers=workers)
 
     def interrupted(*_: object) -> bool:
         if len(sink.frames) > 3 or where == "ends":
@@ -185,7 +185,7 @@ def test_no_thread_is_left_when_the_user_ends_it(where: str, lanes: int, monkeyp
         return False
 
     if where == "net":
-        monkeypatch.setattr(work.calm, "translated", lambda frame, _: interrupted() or frame)
+        monkeypatch.setattr(work.smoother, "translated", lambda frame, _: interrupted() or frame)
     elif where == "ends":
         work.ends = interrupted
     else:
@@ -219,7 +219,7 @@ def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.Monke
 
     work = filming(Kept(fails_at=2 if fails == "sink" else None))
     if fails == "net":
-        monkeypatch.setattr(work.calm, "translated", interrupted)
+        monkeypatch.setattr(work.smoother, "translated", interrupted)
         with pytest.raises(KeyboardInterrupt):
             work.run(waiting(), called_off.set)
     else:
