@@ -65,6 +65,16 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def uploaded(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on `device`: to a GPU by way of pinned memory, so that the host goes on while it is copied.
+
+    Its type and layout are kept. To change them on the way would be done on the host, and the copy waited for.
+    """
+    if device.type != "cuda" or x.device.type != "cpu":
+        return x.to(device)
+    return x.pin_memory().to(device, non_blocking=True)
+
+
 def cpu_has_bf16() -> bool:
     """True where bf16 matrix products run in hardware (AVX512-BF16 or AMX); elsewhere they are emulated, slowly."""
     import torch

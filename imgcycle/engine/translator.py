@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from imgcycle.device import uploaded
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.fused import fused
 from imgcycle.engine.padding import pad_to, padded_size
@@ -128,7 +129,7 @@ class Translator:
         height, width = x.shape[2:]
         top, left = at
         wanted = padded_size(height + top, width + left, self.stride, self.min_size)
-        planes = pad_to(x.to(self.device, torch.float32), *wanted, at)
+        planes = pad_to(uploaded(x, self.device).float(), *wanted, at)
         planes = planes.to(self.dtype, memory_format=self.memory_format)
         found = self._run(planes)
         return found[:, :, top : top + height, left : left + width].to(x.device, torch.float32)

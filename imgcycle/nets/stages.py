@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
@@ -209,13 +210,20 @@ def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tens
 
     Padding as in Zhang's BlurPool: (k − 1)/2 rounded down before, rounded up after.
     """
-    line = torch.tensor(taps, dtype=torch.float32, device=x.device)
-    kernel = torch.outer(line, line)
-    kernel = (kernel / kernel.sum()).to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    kernel = blur_kernel(taps, x.dtype, x.device).expand(x.shape[1], 1, -1, -1)
     before, after = (len(taps) - 1) // 2, len(taps) // 2
     with torch.autocast(x.device.type, enabled=False):
         padded = F.pad(x, (before, after, before, after), "constant" if mode == "zero" else mode)
         return F.conv2d(padded, kernel, stride=stride, groups=x.shape[1])
+
+
+@cache
+def blur_kernel(taps: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """taps⊗taps / (Σtaps)², (k, k); kept, for a copy to a GPU at every call would wait for it."""
+    with torch.inference_mode(False), torch.no_grad():  # asked for in inference, it must serve training too
+        line = torch.tensor(taps, dtype=torch.float32, device=device)
+        kernel = torch.outer(line, line)
+        return (kernel / kernel.sum()).to(dtype)
 
 
 def _normalise(norm: Norm, x: Tensor) -> Tensor:

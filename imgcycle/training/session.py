@@ -128,18 +128,22 @@ class Session:
 
     def take_means(self) -> dict[str, float]:
         """Mean of each loss since the last call; waits for the device."""
-        means = {name: float(value) / max(1, self.counted) for name, value in self.sums.items()}
+        sums = torch.stack(list(self.sums.values())).tolist() if self.sums else []
+        means = {name: value / max(1, self.counted) for name, value in zip(self.sums, sums, strict=True)}
         self.sums, self.counted = {}, 0
         return means
 
     def is_healthy(self) -> bool:
         """Whether all losses so far and all weights are finite, and every phase still moves; waits for the device."""
-        moving = all(int(each.stalled_steps) < MAX_STALLED_STEPS for each in self.phase_optimizers)
-        return bool(self.finite) and self.finite_weights() and moving
+        moving = [each.stalled_steps < MAX_STALLED_STEPS for each in self.phase_optimizers]
+        return bool(torch.stack([self.finite, *moving, *self._finite()]).all())
 
     def finite_weights(self) -> bool:
         """Whether all weights are numbers; waits for the device."""
-        return all(bool(torch.isfinite(p).all()) for net in self.nets.values() for p in net.parameters())
+        return bool(torch.stack(self._finite()).all())
+
+    def _finite(self) -> list[Tensor]:
+        return [torch.isfinite(p).all() for net in self.nets.values() for p in net.parameters()]
 
     def translators(self) -> dict[str, Generator]:
         """The generators to look at and to keep: the averages where there are any."""

@@ -21,6 +21,7 @@ from imgcycle.nets.stages import (
     Head,
     PadMode,
     Upsample,
+    blur_kernel,
     squashed,
     step,
     upsample,
@@ -210,7 +211,5 @@ def _bordered(
 
 
 def _blurred(x: Tensor, blur: Blur) -> Tensor:
-    line = torch.tensor(blur.taps, dtype=torch.float32, device=x.device)
-    kernel = torch.outer(line, line)
-    kernel = (kernel / kernel.sum()).to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    kernel = blur_kernel(blur.taps, x.dtype, x.device).expand(x.shape[1], 1, -1, -1)
     return F.conv2d(x, kernel, stride=blur.stride, groups=x.shape[1])

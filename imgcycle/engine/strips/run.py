@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imgcycle.device import uploaded
 from imgcycle.engine.fused import AnyStage
 from imgcycle.engine.row_io import PaddedSource, RowSink, RowSource
 from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, Step, trace
@@ -202,13 +203,13 @@ class _Stream:
             store = self.stores[self.where[node]]
 
             def read(_: Mapping[int, Pieces], span: tuple[int, int]) -> Tensor:
-                return store.read(*span).to(self.device, self.dtype)
+                return uploaded(store.read(*span), self.device).to(self.dtype)
 
             return read
 
         def decode(_: Mapping[int, Pieces], span: tuple[int, int]) -> Tensor:
-            rows = self.source.read_rows(*span)
-            return rows.to(self.device, self.dtype, memory_format=torch.channels_last)
+            rows = uploaded(self.source.read_rows(*span), self.device)
+            return rows.to(self.dtype, memory_format=torch.channels_last)
 
         return decode
 

@@ -22,12 +22,17 @@ from imgcycle.nets.stages import Norm
 _FLAT = 2.0**-19
 """A plane whose standard deviation is this share of its mean is flat: the rest is what float32 rounds."""
 _PIECE = 2**18
-"""Values reduced at a time: a piece in float64 stays in the cache."""
+"""Values reduced at a time on a CPU: a piece in float64 stays in its cache."""
+_LARGE_PIECE = 2**24
+"""On a GPU few pieces are few kernels; one takes 128 MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormStatistics:
-    """Count of values per channel, their mean and the sum of their squared distances from it (float64, CPU, (C,))."""
+    """Count of values per channel, their mean and the sum of their squared distances from it (float64, (C,)).
+
+    They stay on the device of the planes, so that nothing waits for a GPU at a norm.
+    """
 
     count: int
     mean: Tensor
@@ -46,14 +51,15 @@ class NormStatistics:
         out to 1e-13 of them, and so nearly always the same float32 factor, and the same bits from there on.
         """
         channels = x.shape[1]
+        x = x.cpu() if x.device.type == "mps" else x  # which knows no float64
         values = x.permute(0, 2, 3, 1).reshape(-1, channels)
         found = cls.empty(channels)
-        rows = max(1, _PIECE // channels)
+        rows = max(1, (_PIECE if x.device.type == "cpu" else _LARGE_PIECE) // channels)
         for first in range(0, len(values), rows):
             wide = values[first : first + rows].to(torch.float64, copy=True)
             mean = wide.mean(0)
             m2 = wide.sub_(mean).square_().sum(0)
-            found = found.merged(cls(len(wide), mean.cpu(), m2.cpu()))
+            found = found.merged(cls(len(wide), mean, m2))
         return found
 
     def merged(self, other: NormStatistics) -> NormStatistics:
@@ -115,8 +121,8 @@ def affine_of(norm: Norm, moments: NormStatistics) -> Affine:
     shift = -known.mean * scale
     scale, shift = scale.expand_as(moments.mean), shift.expand_as(moments.mean)
     if norm.weight is not None:
-        weight = norm.weight.detach().double().cpu()
+        weight = norm.weight.detach().to(scale)
         scale, shift = scale * weight, shift * weight
     if norm.bias is not None:
-        shift = shift + norm.bias.detach().double().cpu()
+        shift = shift + norm.bias.detach().to(scale)
     return Affine(scale.contiguous(), shift.contiguous())
