@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.row_io import TensorSink, TensorSource
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
+from tests.engine.tensors import TensorSink, TensorSource
 from tests.stand_in_gpu import GPU, StandInGpu, gpu
 from tests.styles import TINY, tiny_net
 

