@@ -101,7 +101,7 @@ def test_numbers_that_no_run_can_use(values: dict[str, object], said: str) -> No
 def test_options_of_convert_are_checked() -> None:
     assert ConvertOptions.from_dict({"work_size": 512}).work_size == 512
     assert ConvertOptions.from_dict({"work_size": "full"}).work_size == "full"
-    for bad in ({"strength": 1.5}, {"detail": -0.1}, {"work_size": 3}, {"quality": 0}):
+    for bad in ({"strength": 2.1}, {"strength": float("nan")}, {"detail": -0.1}, {"work_size": 3}, {"quality": 0}):
         with pytest.raises(UsageError):
             ConvertOptions(**bad)
 

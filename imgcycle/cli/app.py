@@ -38,7 +38,14 @@ class Commands(typer.core.TyperGroup):
         name, entry, rest = super().resolve_command(ctx, args)
         if name == "train":
             rest = current_train_options(rest)
-        return name, loaded(name, tuple(rest)) if name in COMMANDS else entry, rest
+        if name not in COMMANDS:
+            return name, entry, rest
+        command = loaded(name, tuple(rest))
+        if any(word.partition("=")[0] in ("--use", "--like") for word in rest):
+            from imgcycle.cli.presets import with_recalled
+
+            rest = with_recalled(command, rest)
+        return name, command, rest
 
 
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:

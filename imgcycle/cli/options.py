@@ -140,7 +140,7 @@ def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[s
     if len(kinds) > 1:
         kind, parser = str, functools.partial(_number_or_word, kinds[0], words)
     elif get_origin(kind) is tuple:
-        kind = list[str]
+        kind = list[str] if setting.argument else str  # an option's words stand in one, with commas between
     metavar = setting.metavar or _metavar(kinds[0], words, setting)
     return (kind | None if optional else kind), metavar, parser
 

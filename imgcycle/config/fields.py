@@ -65,6 +65,11 @@ def argument(default: _Default, help: str, *, metavar: str, required: bool = Fal
     return option(default, help, metavar=metavar, argument=True, required=required)
 
 
+def defaults(config: type) -> Mapping[str, Any]:
+    """The default of every field of a config; MISSING where it has none that is a plain value."""
+    return {field.name: field.default for field in dataclasses.fields(config)}
+
+
 def settings(config: type) -> Mapping[str, Setting]:
     """The fields of a config that say something of themselves, by name and in order."""
     fields = dataclasses.fields(config)

@@ -20,8 +20,8 @@ class PictureOptions(JsonConfig):
     `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
     the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
     enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
-    draws at full size; None takes the card's. `strength` 0..1 blends from the input to the result. `keep_colour`
-    takes over only the change of lightness.
+    draws at full size; None takes the card's. `strength` blends from the input, 0, to the result, 1, and on to 2.
+    `keep_colour` takes over only the change of lightness.
     """
 
     work_size: WorkSize = option(
@@ -41,9 +41,17 @@ class PictureOptions(JsonConfig):
         shown="the style's own",
     )
     strokes: float | None = option(
-        None, "Share of the style's fine strokes at full size.", panel=LOOK, low=0, high=1, shown="the style's own"
+        None,
+        "Share of the style's fine strokes at full size.",
+        panel=LOOK,
+        low=0,
+        high=1,
+        shown="the style's own",
+        recorded="changed",
     )
-    strength: float = option(1.0, "0 gives the input back, 1 the style.", panel=LOOK, low=0, high=1)
+    strength: float = option(
+        1.0, "0 gives the input back, 1 the style, more exaggerates it.", panel=LOOK, low=0, high=2
+    )
     keep_colour: bool = option(
         False, "Keep the photograph's colours.", panel=LOOK, names=("--keep-colour", "--keep-color")
     )

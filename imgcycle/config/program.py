@@ -42,6 +42,24 @@ class StylesChoice(StyleChoice):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PresetOptions(JsonConfig):
+    """Options that stand in the settings file; they are in place before a command reads its own."""
+
+    use: str | None = option(
+        None, "A preset of the settings file; options given here win.", metavar="PRESET", word=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallOptions(PresetOptions):
+    """The same, and options that stand in a result."""
+
+    like: str | None = option(
+        None, "The style and the options that a result was made with; options given here win.", metavar="RESULT"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions(JsonConfig):
     """Whether anything is done at all, and what a failure stops."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from imgcycle._version import __version__
-from imgcycle.config import ConvertOptions, JsonConfig, VideoOptions
+from imgcycle.config import ConvertOptions, JsonConfig, PictureOptions, VideoOptions
+from imgcycle.config.fields import defaults, settings
 from imgcycle.engine import resample
 from imgcycle.engine.strokes import share_of
 from imgcycle.engine.translator import Style
@@ -15,12 +16,10 @@ from imgcycle.errors import UsageError
 
 CLIP_LINES = 720
 """Frames of more lines get no strokes unless they are asked for: there the second net takes longer than the rest."""
-_MAKING = ("work_size", "detail", "strength", "keep_colour", "compare", "quality", "strip", "raw")
-"""The options that a picture's result depends on, beside strokes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResolvedOptions(JsonConfig):
+class ResolvedOptions(ConvertOptions):
     """`ConvertOptions` that have met a style: what the user left to it is a value here.
 
     `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the reduced picture, of the
@@ -29,14 +28,6 @@ class ResolvedOptions(JsonConfig):
 
     work_size: int | Literal["full"] = "full"
     detail: float = 0.0
-    strength: float = 1.0
-    keep_colour: bool = False
-    compare: bool = False
-    strokes: float | None = None
-    quality: int | None = None
-    strip: Literal["none", "all", "gps"] = "none"
-    raw: Literal["none", "preview", "develop"] = "none"
-    max_pixels: int = 300_000_000
     calm: float = 0.0
 
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
@@ -75,14 +66,13 @@ def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOption
 
 def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
     """What `options` come to with `style`."""
-    values = {name: getattr(options, name) for name in ("strength", "keep_colour", *_MAKING[4:], "max_pixels")}
-    return ResolvedOptions(
-        work_size=style.work_size if options.work_size == "auto" else options.work_size,
-        detail=style.detail_share(options.detail, options.strokes),
-        strokes=None if style.strokes is None else style.strokes_share(options.strokes),
-        calm=0.0 if style.strokes is None else style.strokes.calm,
-        **values,
-    )
+    met = {
+        "work_size": style.work_size if options.work_size == "auto" else options.work_size,
+        "detail": style.detail_share(options.detail, options.strokes),
+        "strokes": None if style.strokes is None else style.strokes_share(options.strokes),
+        "calm": 0.0 if style.strokes is None else style.strokes.calm,
+    }
+    return ResolvedOptions(**{field.name: getattr(options, field.name) for field in fields(options)} | met)
 
 
 def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
@@ -97,18 +87,21 @@ def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
 def recipe_of(options: ResolvedOptions, style: Style) -> dict[str, Any]:
     """What a picture's result states of its making, apart from the digest of its input: style, weights, options,
     version. A changed default shows as a changed recipe."""
-    making = {name: getattr(options, name) for name in _MAKING}
-    if options.strokes is not None:  # others' results stay what they were before there were any
-        making["strokes"] = options.strokes
-    return _recipe(making, style)
+    return _recipe(recorded(options, ConvertOptions), style)
 
 
 def clip_recipe_of(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
     """The same of a clip's result."""
-    making = options.to_dict() | {"work_size": frames.usual.work_size, "detail": frames.usual.detail}
-    if frames.usual.strokes is None:  # results from before there were strokes stay what they were
-        making.pop("strokes")
-    return _recipe(making, style)
+    making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions)
+    return _recipe(making | ({"strokes": options.strokes} if frames.usual.strokes is not None else {}), style)
+
+
+def recorded(options: JsonConfig, config: type[JsonConfig]) -> dict[str, Any]:
+    """The fields of `config` that a recipe states: each says of itself whether it is one (`config.fields.Setting`)."""
+    values = options.to_dict()
+    said = {name: setting.recorded for name, setting in settings(config).items()}
+    usual = defaults(config)
+    return {n: values[n] for n, how in said.items() if how == "always" or (how == "changed" and values[n] != usual[n])}
 
 
 def _recipe(making: dict[str, Any], style: Style) -> dict[str, Any]:

@@ -354,8 +354,8 @@ def test_full_is_a_size_with_crops_of_its_own() -> None:
         "full", 128, 20.0, "none", True,
     )  # fmt: skip
     assert TrainConfig.from_dict(config.to_dict()) == config
-    assert build_config({**FOLDERS, "size": "300"}).size == 300
-    with pytest.raises(UsageError, match="'huge' is no size"):
+    assert build_config({**FOLDERS, "size": 300}).size == 300
+    with pytest.raises(UsageError, match="size is 'huge'"):
         build_config({**FOLDERS, "size": "huge"})
     with pytest.raises(UsageError, match="beside a load size"):
         build_config({**FOLDERS, "px_per_cm": 20.0})

@@ -14,7 +14,14 @@ from imgcycle.cli.options import from_fields
 from imgcycle.config.fields import PAGES, REPORT, WHICH, option
 from imgcycle.config.json import JsonConfig
 from imgcycle.config.pictures import ConvertRequest
-from imgcycle.config.program import MachineOptions, ReportOptions, RunOptions, StylesChoice, ThreadOptions
+from imgcycle.config.program import (
+    MachineOptions,
+    RecallOptions,
+    ReportOptions,
+    RunOptions,
+    StylesChoice,
+    ThreadOptions,
+)
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
@@ -50,6 +57,7 @@ class PageOptions(JsonConfig):
 @from_fields
 def convert(
     choice: StylesChoice,
+    recalled: RecallOptions,
     request: ConvertRequest,
     lists: ListOptions,
     pages: PageOptions,
@@ -59,6 +67,7 @@ def convert(
     report: ReportOptions,
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
+    del recalled  # in place before any option is read
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer, say_damage
     from imgcycle.cli.render.console import say

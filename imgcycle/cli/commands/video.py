@@ -12,7 +12,7 @@ from imgcycle.cli.options import from_fields
 from imgcycle.config.clips import ClipRequest
 from imgcycle.config.fields import MACHINE, REPORT, WHERE, option
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.program import MachineOptions, ReportOptions, RunOptions, StyleChoice
+from imgcycle.config.program import MachineOptions, RecallOptions, ReportOptions, RunOptions, StyleChoice
 
 if TYPE_CHECKING:
     from imgcycle.jobs.video.plan import ClipPlan
@@ -42,6 +42,7 @@ class ClipRunOptions(JsonConfig):
 @from_fields
 def video(
     choice: StyleChoice,
+    recalled: RecallOptions,
     request: ClipRequest,
     machine: MachineOptions,
     run: ClipRunOptions,
@@ -49,6 +50,7 @@ def video(
     report: ReportOptions,
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
+    del recalled  # in place before any option is read
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
     from imgcycle.cli.render.convert import listening

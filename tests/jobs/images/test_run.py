@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,23 @@ def test_strength_0_gives_the_input_back(tmp_path: Path, translator: Translator)
     source.write_bytes(encoded(scene(), "PNG"))
     convert_image(source, target, translator, ConvertOptions(strength=0))
     assert np.array_equal(read_still(target.read_bytes()).pixels, scene())
+
+
+@pytest.mark.parametrize("work_size", [32, "full"])
+def test_strength_2_goes_as_far_again_beyond_the_style(tmp_path: Path, translator: Translator, work_size: Any) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(encoded(scene(), "PNG"))
+    found = {}
+    for strength in (1.0, 2.0):
+        target = tmp_path / f"{strength}.png"
+        convert_image(source, target, translator, ConvertOptions(work_size=work_size, strength=strength))
+        found[strength] = read_still(target.read_bytes()).pixels.astype(int)
+        assert (read_recipe(target) or {})["options"]["strength"] == strength
+    wanted = 2 * found[1.0] - scene()
+    # A level is lost by rounding, and what was clipped at strength 1 tells nothing of strength 2.
+    seen = (found[1.0] > 0) & (found[1.0] < 255) & (wanted >= 0) & (wanted <= 255)
+    assert seen.mean() > 0.2
+    assert np.abs(found[2.0] - wanted)[seen].max() <= 2
 
 
 def test_the_input_is_never_written_over(tmp_path: Path, translator: Translator) -> None:
