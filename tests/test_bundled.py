@@ -24,7 +24,7 @@ def test_each_is_the_file_its_index_describes_and_says_how_it_was_made(name: str
     entry = STYLES[name]
     assert digest(entry.path) == entry.sha256
     net, about = load_generator(entry.path)
-    # The season sets are cleaned first, by pretrained/clean.py; second nets learn from photographs of other sources.
+    # The season sets are cleaned first, by `train --clean`; second nets learn from photographs of other sources.
     made = about.card.get("first_net", about.card)["command"]
     assert made.startswith(("imgcycle train $IMGCYCLE_DATA/", "imgcycle train clean/"))
     fine = load_strokes(about)

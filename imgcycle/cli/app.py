@@ -23,6 +23,7 @@ COMMANDS = {
     "convert": "Convert pictures: every one, at its own size, into a tree like the one it came from.",
     "video": "Convert clips: every frame at its own time, with all sound, subtitles and chapters.",
     "train": "Learn to turn images like those in A into images like those in B (and back), without pairs.",
+    "runs": "List the training runs at and below a folder: step, age, state, best validation figures.",
     "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
     "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
 }

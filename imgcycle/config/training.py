@@ -69,6 +69,9 @@ class TrainConfig(JsonConfig):
     (data/scans.py) to that many pixels per centimetre of canvas. `strokes_of` names the style whose second net is
     taught: A then holds photographs, and the net sees what the style's first net makes of them at full size, with a
     share `strokes_detail` 0..1 of their own detail, the change blurred by `strokes_calm` pixels (engine/strokes.py).
+
+    Every `sample_every` steps fixed pictures are translated to be looked at, and with them some of the folder
+    `sample_from`, whole. After `patience` validations in a row that brought no direction nearer the run ends.
     """
 
     a: str = argument("", "Folder of images of the first look (A).", metavar="A")
@@ -161,7 +164,13 @@ class TrainConfig(JsonConfig):
     val_a: str | None = option(None, "Validation images of A.", panel=RHYTHM, metavar="DIR")
     val_b: str | None = option(None, "Validation images of B.", panel=RHYTHM, metavar="DIR")
     val_every: int = option(2000, "Steps between validations.", panel=RHYTHM)
+    patience: int | None = option(
+        None, "End after so many validations that brought nothing nearer.", panel=RHYTHM, shown="off"
+    )
     sample_every: int = option(500, "Steps between sample grids.", panel=RHYTHM)
+    sample_from: str | None = option(
+        None, "Pictures of your own to translate beside the grids, up to eight.", panel=RHYTHM, metavar="DIR"
+    )
     save_every: int = option(500, "Steps between saves.", panel=RHYTHM)
     seed: int = option(0, "Seed of everything random.", panel=MACHINE)
     precision: Precision = option("auto", "Compute type; auto goes by the hardware.", panel=MACHINE)
@@ -214,6 +223,8 @@ class TrainConfig(JsonConfig):
             (self.net.kind != "cogan" or self.method == "cogan", f"{self.method} with CoGAN's net", "--method cogan"),
             (self.pool >= 0, f"an image pool of {self.pool}", "0 (off) or more"),
             (min(self.save_every, self.sample_every, self.val_every) >= 1, "an interval below 1", "at least 1"),
+            (self.patience is None or self.patience >= 1, f"a patience of {self.patience} validations", "at least 1"),
+            (self.patience is None or self.val_a is not None, "patience, and no validation", "--val-a and --val-b"),
             ((self.val_a is None) == (self.val_b is None), "only one validation folder", "give --val-a and --val-b"),
             (self.grad_clip is None or self.grad_clip > 0, f"clipping at {self.grad_clip}", "above 0"),
             (

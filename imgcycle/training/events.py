@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -55,11 +55,16 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Validated:
-    """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is nearer."""
+    """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is nearer.
+
+    `references` are the same of what they are measured against, by name: the images unconverted, and what the run was
+    started from.
+    """
 
     step: int
     kid: Mapping[str, float]
     best: Mapping[str, float]
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
 from imgcycle.training.events import Event, Finished, Listener, Progress
 from imgcycle.training.interrupts import stop_signals
+from imgcycle.training.listeners.page import RunPage
 from imgcycle.training.run import Run, RunContext
 from imgcycle.training.storage.folder import RunFolder
 
@@ -82,7 +83,7 @@ def train(
     world, device = join_world(resolve_device(config.device))
     context = context or RunContext()
     place = RunFolder(Path(folder))
-    emit: Listener = _heard(listener, progress) if world.leads else lambda _: None
+    emit: Listener = _heard(RunPage(place), listener, progress) if world.leads else lambda _: None
     try:
         run = Run.open(config, place, resume, start_from, changed_data, device, world, context, emit)
         return _loop(run, world, device)
@@ -96,10 +97,11 @@ def train(
         leave_world(world)
 
 
-def _heard(listener: Listener | None, progress: Callable[[float], None] | None) -> Listener:
-    """One listener of two: of all events, and of the share of the steps that is done."""
+def _heard(page: RunPage, listener: Listener | None, progress: Callable[[float], None] | None) -> Listener:
+    """One listener of three: the run's page, one of all events, one of the share of the steps that is done."""
 
     def hear(event: Event) -> None:
+        page(event)
         if listener is not None:
             listener(event)
         if progress is not None and isinstance(event, Progress | Finished):
@@ -141,8 +143,11 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
                 run.validate()
             if step % run.steps_per_epoch == 0:
                 run.end_epoch()
-            if saving:
+            exhausted = validating and world.any(run.exhausted, device)
+            if saving or exhausted:
                 run.save()
             if stopping and not ending:
                 return run.finish(time.perf_counter() - began, interrupted=True)
+            if exhausted:
+                break
     return run.finish(time.perf_counter() - began, interrupted=False)

@@ -1,8 +1,8 @@
-"""Pictures of a run in progress: fixed images, translated, and brought back."""
+"""Pictures of a run in progress: fixed images, translated, and brought back; and some of the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,21 @@ from torch import Tensor
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
 from imgcycle.data.sampling import evenly_spaced
+from imgcycle.engine import resample
+from imgcycle.engine.padding import pad_to, padded_size
+from imgcycle.errors import InputError, UsageError
 from imgcycle.media.files import atomic_write
+from imgcycle.media.image.thumbnails import Levels, read_thumbnail, webp_bytes
+from imgcycle.media.inputs import walk
+from imgcycle.media.paths import kind_of
 from imgcycle.nets.layers import Generator
 
 FIXED = 4
+OWN = 8
+"""Pictures of a user's folder that are sampled, spread over it."""
+OWN_SIDE = 640
+"""Pixels of their longest side."""
+_NAMED = 60
 _OPPOSITE = {"A2B": "B2A", "B2A": "A2B"}
 
 
@@ -55,6 +66,46 @@ class FixedImages:
         grid = (torch.cat(rows, 1).clamp(-1, 1).add(1).mul(127.5)).round().byte().cpu()
         with atomic_write(path) as file:
             Image.fromarray(np.ascontiguousarray(grid.permute(1, 2, 0).numpy())).save(file, "PNG")
+
+
+class OwnPictures:
+    """Pictures of the user's, reduced, and translated whole along a run: `samples/own/01 NAME/step-N.webp`.
+
+    UsageError when the folder is missing or holds no picture that can be read; others are reported and left out.
+    """
+
+    def __init__(self, source: Path, folder: Path, on_unreadable: Callable[[Path, str], None]) -> None:
+        if not source.is_dir():
+            raise UsageError(f"{source} is no folder", "--sample-from takes a folder of pictures of your own")
+        found = sorted(path for path in walk(source) if kind_of(path) == "still")
+        self.pictures: list[tuple[Path, Levels]] = []
+        for path in evenly_spaced(found, OWN):
+            try:
+                pixels = read_thumbnail(path, OWN_SIDE)
+            except InputError as error:
+                on_unreadable(path, error.message)
+                continue
+            # As much of the name as any disk takes behind a number.
+            self.pictures.append((folder / f"{len(self.pictures) + 1:02} {path.name[:_NAMED]}", pixels))
+        if not self.pictures:
+            raise UsageError(f"{source} holds no picture that can be read", "--sample-from takes a folder of pictures")
+
+    def write(self, net: Generator, step: int, device: torch.device, dtype: torch.dtype) -> None:
+        """Translate them and write what came out; beside it, once, what went in."""
+        for place, pixels in self.pictures:
+            before = place / "before.webp"
+            if not before.exists():
+                _write_webp(before, pixels)
+            x = resample.to_tensor(resample.to_float01(pixels)).to(device)
+            height, width = pixels.shape[:2]
+            made = _run(net, pad_to(x, *padded_size(height, width, net.stride, net.min_size)), dtype)
+            levels = made[0, :, :height, :width].clamp(-1, 1).add(1).mul(127.5).round().byte().cpu()
+            _write_webp(place / f"step-{step}.webp", np.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
+
+
+def _write_webp(path: Path, pixels: Levels) -> None:
+    with atomic_write(path) as file:
+        file.write(webp_bytes(pixels))
 
 
 def _run(net: Generator, images: Tensor, dtype: torch.dtype) -> Tensor:

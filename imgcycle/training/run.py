@@ -31,14 +31,15 @@ from imgcycle.training.events import (
     Validated,
 )
 from imgcycle.training.first_net import FirstNet
-from imgcycle.training.pictures import FixedImages
+from imgcycle.training.pictures import FixedImages, OwnPictures
 from imgcycle.training.schedule import Schedule
 from imgcycle.training.session import Session, fused_adam, memory_format
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder, continued
+from imgcycle.training.storage.history import RunHistory, read_history
 from imgcycle.training.storage.saves import KEPT_STATES, UnsoundState, check_room
 from imgcycle.training.storage.start import start_from_weights
-from imgcycle.training.validation import Validation
+from imgcycle.training.validation import Validation, validations_in_vain
 
 MAX_ROLLBACKS = 4
 MOST_THREADS = 4096
@@ -71,7 +72,7 @@ def resumed_context(context: RunContext, content: Mapping[str, Any], changed: bo
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The config with folders that are found from anywhere."""
-    named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b")}
+    named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b", "sample_from")}
     if config.strokes_of is not None and Path(config.strokes_of).expanduser().exists():
         named["strokes_of"] = config.strokes_of
     return config.replace(**{name: str(Path(path).expanduser().resolve()) for name, path in named.items() if path})
@@ -131,6 +132,9 @@ class Run:
         self.fresh = True
         self.rollbacks = 0
         self.best: dict[str, float] = {}
+        self.started_from: str | Path | None = None
+        self.exhausted = False
+        """Whether as many validations brought nothing nearer as the config waits for."""
         self.figure = 0.0
         self.means: Mapping[str, float] = {}
 
@@ -162,6 +166,7 @@ class Run:
         run = cls(config, folder, device, world, emit)
         run._build(context)
         facts_now = run._facts()
+        run.started_from = start_from
         if not resume:
             if start_from is not None:
                 for note in start_from_weights(start_from, config, run.session.nets, run.session.averages):
@@ -175,7 +180,7 @@ class Run:
         run._check_length()
         if world.leads:
             check_room(folder.root, run._room() - folder.states.size())
-            content |= {"command": context.command, "licence": context.licence}
+            content |= {"command": context.command, "licence": context.licence, "length": run.schedule.total}
             content["facts"] = {**facts, **{name: facts_now[name] for name in DATA_FACTS}}
             folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
             if run.exporter.stale(run.session.translators(), run.step):
@@ -207,7 +212,8 @@ class Run:
             self.folder.prepare()
         path = self._write()
         if self.world.leads:
-            about = {"command": self.exporter.command, "licence": self.exporter.licence}
+            said = {"command": self.exporter.command, "licence": self.exporter.licence}
+            about = {**said, "length": self.schedule.total}
             self.folder.create(self.config, facts, about)
             self.emit(Saved(self.step, path))
         self.world.barrier()
@@ -239,9 +245,16 @@ class Run:
         validated = config.val_a is not None and world.leads
         self.validation = Validation.of(config, self.device, self.first_net) if validated else None
         self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
+        self.own = self._own_pictures() if config.sample_from is not None and world.leads else None
         self.diagnosis = Diagnosis()
         self.prefetcher = Prefetcher(batches, self.device, context.workers, self.schedule.total)
         self._clock = (time.perf_counter(), 0.0, self.step)
+
+    def _own_pictures(self) -> OwnPictures | None:
+        if any(net.fixed_output_side is not None for net in self.session.method.generators().values()):
+            self.emit(Noted(f"{self.config.method} translates squares alone, and no pictures of --sample-from"))
+            return None
+        return OwnPictures(Path(str(self.config.sample_from)), self.folder.samples / "own", self._unreadable)
 
     def _facts(self) -> dict[str, Any]:
         layout = "channels_last" if memory_format(self.device) == torch.channels_last else "contiguous"
@@ -281,6 +294,10 @@ class Run:
                 str(self.device), precision_name(self.dtype), torch.get_num_threads(), not self.fresh,
             )
         )  # fmt: skip
+        if self.validation is not None and not self._history().references():
+            begun = self.started_from is not None and self.step == 0
+            references = self.validation.references(self.session.translators(), self.dtype, begun)
+            self.folder.log({"step": self.step, "kid_references": references})
 
     def report(self) -> None:
         """Log and announce the means of the losses since the last report."""
@@ -314,15 +331,18 @@ class Run:
         if self.step <= self.config.warmup:
             return  # generators that hardly move yet, and discriminators ahead of them: what a warm-up is for
         for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
-            self.folder.log({"step": self.step, "finding": finding})
+            self.folder.log({"step": self.step, "finding": finding, "advice": advice})
             self.emit(Diagnosed(self.step, finding, advice))
 
     def sample(self) -> None:
         """Write the grid of fixed images."""
         if self.world.leads:
             path = self.folder.samples / f"step-{self.step}.png"
+            translators = self.session.translators()
             with self.folder.writing():
-                self.fixed.grid(self.session.translators(), self.dtype, path)
+                self.fixed.grid(translators, self.dtype, path)
+                if self.own is not None:
+                    self.own.write(next(iter(translators.values())), self.step, self.device, self.dtype)
             self.emit(Sampled(self.step, path))
 
     def validate(self) -> None:
@@ -338,7 +358,19 @@ class Run:
                 with self.folder.writing():
                     self.exporter.export_best(direction, translators[direction], self.step, figure)
         self.figure = sum(figures.values())
-        self.emit(Validated(self.step, figures, dict(self.best)))
+        history = self._history()
+        self.emit(Validated(self.step, figures, dict(self.best), history.references()))
+        if self.config.patience is not None and validations_in_vain(history.validations()) >= self.config.patience:
+            self.exhausted = True
+            why = f"nothing came nearer in {self.config.patience} validations"
+            self.folder.log({"step": self.step, "ended": why})
+            self.emit(Noted(f"{why}: the run ends at step {self.step}; the nearest weights are in weights/best"))
+
+    def _history(self) -> RunHistory:
+        """What is logged so far."""
+        history = read_history(self.folder.root)
+        assert history is not None
+        return history
 
     def end_epoch(self) -> None:
         """Give plateau the epoch's figure; all ranks take rank 0's, so that they keep one learning rate."""

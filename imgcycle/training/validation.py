@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -47,6 +47,16 @@ class Validation:
             figures[direction] = round(1000 * kernel_distance(made, self.features[target]), 3)
         return figures
 
+    def references(self, nets: Mapping[str, Generator], dtype: torch.dtype, begun: bool) -> dict[str, dict[str, float]]:
+        """What figures are measured against, by name and direction: the images as they are, and with `begun` what the
+        first weights make of them."""
+        found = {
+            "unconverted": {
+                name: round(1000 * kernel_distance(self.features[name[0]], self.features[name[-1]]), 3) for name in nets
+            }
+        }
+        return found | ({"started from": self.measure(nets, dtype)} if begun else {})
+
     def _images(self, domain: str) -> Iterator[Tensor]:
         folder = self.folders[domain]
         for index in range(len(folder)):
@@ -59,3 +69,14 @@ class Validation:
             with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
                 yield net(image).float().clamp(-1, 1)  # as levels will be: a net with a skip leaves them
         net.train(training)
+
+
+def validations_in_vain(figures: Iterable[Mapping[str, float]]) -> int:
+    """Of validations in order, how many came since one that brought any direction nearer than all before it."""
+    best: dict[str, float] = {}
+    vain = 0
+    for found in figures:
+        nearer = any(value < best.get(name, float("inf")) for name, value in found.items())
+        vain = 0 if nearer else vain + 1
+        best |= {name: min(value, best.get(name, float("inf"))) for name, value in found.items()}
+    return vain

@@ -34,6 +34,7 @@ from tests.drills.digest_commands import ALWAYS, SECTIONS, WORDS
 UNTRUE = {"seconds", "seconds_left", "rate", "waiting", "torch", "capability", "output_time", "output_digest"}
 """Fields of JSON that tell of this hour or this machine; muxers' identifiers are in the digest of a result."""
 MASKS = [
+    (r"As of \d\d \w+ \d{4}, \d\d:\d\d", "As of now"),
     (r"\b(\d+ h )?(\d+ min )?\d+(\.\d+)? (s|min|h)\b", "N s"),
     (r"\b\d+\.\d+/s\b", "N/s"),
     (r"\bdata \d+%", "data N%"),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
@@ -27,15 +22,12 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from imgcycle.cli.app import run
 from tests.media.pictures import encoded, scene
+from tests.report.browsing import asked, logged, press
 from tests.report.pages import ODD
 from tests.styles import settle
 
 NAMES = [*ODD, "line\nbreak.png"]
 SHOWN = [*ODD, "line\\nbreak.png"]
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --window-size=1200,900"
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,27 +45,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("no Chromium and chromedriver here (apt-get install chromium chromium-driver)")
-    options = Options()
-    options.binary_location = browser
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    with pytest.MonkeyPatch.context() as patch:
-        # Both programs are named, so Selenium has nothing to look for; were it to, it would ask the network.
-        patch.setenv("SE_OFFLINE", "true")
-        patch.setenv("SE_MANAGER_PATH", os.devnull)
-        opened = webdriver.Chrome(options, Service(driver))
-    yield opened
-    opened.quit()
-
-
 @pytest.fixture
 def browser(chrome: webdriver.Chrome, page: Path) -> webdriver.Chrome:
     for log in ("performance", "browser"):
@@ -82,16 +53,6 @@ def browser(chrome: webdriver.Chrome, page: Path) -> webdriver.Chrome:
     chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
     chrome.get(page.as_uri())
     return chrome
-
-
-def asked(browser: webdriver.Chrome, script: str, *arguments: Any) -> Any:
-    driver: Any = browser
-    return driver.execute_script(script, *arguments)
-
-
-def logged(browser: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
-    driver: Any = browser
-    return list(driver.get_log(name))
 
 
 def sliders(browser: webdriver.Chrome) -> list[WebElement]:
@@ -118,10 +79,6 @@ def focused(browser: webdriver.Chrome) -> int:
     """Which slider has the focus; -1 when none has."""
     active = browser.switch_to.active_element
     return next((n for n, slider in enumerate(sliders(browser)) if slider == active), -1)
-
-
-def press(browser: webdriver.Chrome, *keys: str) -> None:
-    ActionChains(browser, duration=0).send_keys(*keys).perform()
 
 
 def looks(browser: webdriver.Chrome) -> Any:

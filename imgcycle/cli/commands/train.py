@@ -55,8 +55,18 @@ class TrainRun(JsonConfig):
         None, "Begin with the weights of a style, a file or another run.", metavar="STYLE|FILE|RUN"
     )
     changed_data: bool = option(False, "--resume although A or B holds other pictures than before.")
+    check: bool = option(False, "Look at both folders, say what is there and what to do, and learn nothing.")
+    clean: Path | None = option(
+        None, "As --check, and copy both folders there without what does not belong.", metavar="OUT"
+    )
     config: Path | None = option(None, "JSON file of settings; options given here win.")
     paper: bool = option(False, "The published settings: resnet9, width 64, 286/256, no EMA.")
+    terminal_preview: bool = option(
+        False,
+        "Show samples in the terminal: kitty, Ghostty, iTerm2, WezTerm; else half blocks.",
+        panel=RHYTHM,
+    )
+    tensorboard: bool = option(False, "Write RUN/tensorboard as well (tensorboard extra).", panel=RHYTHM)
     licence: str = option(
         "",
         "Licence of the pictures, for the card.",
@@ -99,8 +109,17 @@ def train(
         settings = build_config(given, RunFolder(run).read_config()[0].to_dict())
     else:
         settings = build_config(given, read_settings(folder.config) if folder.config else None)
+    if folder.check or folder.clean is not None:
+        from imgcycle.cli.commands.train_check import check_before
+
+        check_before(settings, folder.clean, quiet=report.quiet, json_lines=report.json_lines)
+        return
     context = RunContext(workers=folder.jobs, command=shown_command(), licence=folder.licence)
-    with graceful_exit(interrupted), train_listener(quiet=report.quiet, json_lines=report.json_lines) as listener:
+    board = run / "tensorboard" if folder.tensorboard else None
+    listening = train_listener(
+        quiet=report.quiet, json_lines=report.json_lines, preview=folder.terminal_preview, board=board
+    )
+    with graceful_exit(interrupted), listening as listener:
         ended = run_training(
             settings, run, resume=folder.resume, start_from=folder.start_from, changed_data=folder.changed_data,
             context=context, listener=listener,

@@ -15,7 +15,7 @@ from imgcycle.config import Augment, DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.config.legacy import current_train_options, current_train_settings
 from imgcycle.errors import UsageError, from_system
 
-FOLDERS = ("a", "b", "val_a", "val_b")
+FOLDERS = ("a", "b", "val_a", "val_b", "sample_from")
 DISCRIMINATORS = (
     "discriminator",
     "discriminator_layers",
@@ -130,10 +130,13 @@ def run_folder(first: str | Path | None, second: str | Path | None, method: str 
         return Path(f"{_name(a)}-pix2pix")
     if a is None or b is None:
         raise _two_folders_needed()
+    return Path("2".join(domain_names(a, b)))
+
+
+def domain_names(a: Path, b: Path) -> tuple[str, str]:
+    """What two domains are called: after their folders, or what lies above these."""
     names = _name(a), _name(b)
-    if names[0] == names[1]:  # A/ and B/ in one folder
-        names = a.resolve().name, b.resolve().name
-    return Path("2".join(names))
+    return names if names[0] != names[1] else (a.resolve().name, b.resolve().name)  # A/ and B/ in one folder
 
 
 def _name(folder: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcycle.cli.render.console import SCHEMA, emit_json, on_terminal, printable, say
+from imgcycle.cli.render.pictures import escaped_picture, protocol_of
+from imgcycle.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -57,6 +60,9 @@ class Reporter:
 
     def no_bar(self, name: str) -> None:
         """Take a bar away, if there is one."""
+
+    def picture(self, path: Path) -> None:
+        """The picture of a file, where a terminal can show it."""
 
     def data(self, values: Mapping[str, Any]) -> None:
         """A JSON line on stdout."""
@@ -141,6 +147,7 @@ class BarReporter(Reporter):
             transient=True,
         )
         self._bars: dict[str, TaskID] = {}
+        self._said_blind = False
 
     def __enter__(self) -> BarReporter:
         self.progress.start()
@@ -177,6 +184,24 @@ class BarReporter(Reporter):
         """Remove it."""
         if name in self._bars:
             self.progress.remove_task(self._bars.pop(name))
+
+    def picture(self, path: Path) -> None:
+        """By the terminal's own protocol, above the bars; where it has none, that is said once."""
+        protocol = protocol_of(os.environ)
+        if protocol is None:
+            if not self._said_blind:
+                self.say("this terminal is not known to show pictures; those of the run are on its page, index.html")
+            self._said_blind = True
+            return
+        try:
+            text = escaped_picture(path, protocol, self.console.width)
+        except InputError:  # it will be said by whoever needs it
+            return
+        # The bars would be drawn into it.
+        self.progress.stop()
+        self.console.file.write(text)
+        self.console.file.flush()
+        self.progress.start()
 
 
 class _Due:

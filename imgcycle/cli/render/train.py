@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgcycle.cli.render.console import duration
 from imgcycle.cli.render.reporter import Bar, Reporter, fields_of, reporting
 
 if TYPE_CHECKING:
-    from imgcycle.training.events import Event, Listener, Progress
+    from imgcycle.training.events import Event, Listener, Progress, Validated
 
 
 @contextmanager
-def train_listener(*, quiet: bool, json_lines: bool) -> Iterator[Listener]:
-    """A listener that fits where the output goes."""
-    with reporting(quiet=quiet, json_lines=json_lines) as reporter:
-        yield RunTeller(reporter)
+def train_listener(
+    *, quiet: bool, json_lines: bool, preview: bool = False, board: Path | None = None
+) -> Iterator[Listener]:
+    """A listener that fits where the output goes; with `preview` it shows samples in the terminal too, with `board` it
+    writes for TensorBoard into that folder."""
+    with ExitStack() as stack:
+        tell = RunTeller(stack.enter_context(reporting(quiet=quiet, json_lines=json_lines)), preview)
+        if board is None:
+            yield tell
+            return
+        from imgcycle.training.listeners.tensorboard import TensorBoardLog
+
+        log = stack.enter_context(TensorBoardLog(board))
+
+        def both(event: Event) -> None:
+            tell(event)
+            log(event)
+
+        yield both
 
 
 class RunTeller:
     """Tells a reporter of every event of a run, in order."""
 
-    def __init__(self, reporter: Reporter) -> None:
-        self.reporter = reporter
+    def __init__(self, reporter: Reporter, preview: bool = False) -> None:
+        self.reporter, self.preview = reporter, preview
         self._run = ""
 
     def __call__(self, event: Event) -> None:
@@ -45,8 +61,18 @@ class RunTeller:
                 self._run = event.run.name
                 out.bar(Bar(self._run, event.step, event.steps, "first steps …", left=""))
                 out.say(in_words(event))
+            case e.Sampled() if self.preview:
+                out.say(in_words(event))
+                out.picture(event.path)
             case _:
                 out.say(in_words(event), "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else "")
+
+
+def _validated(event: Validated, name: str) -> str:
+    """A direction's figure, beside its best so far and what it is measured against."""
+    beside = [f"best {event.best[name]:.1f}"]
+    beside += [f"{said} {row[name]:.1f}" for said, row in event.references.items() if name in row]
+    return f"{name} {event.kid[name]:.1f} ({', '.join(beside)})"
 
 
 def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
@@ -71,7 +97,7 @@ def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
         case e.Sampled():
             return f"samples: {event.path}"
         case e.Validated():
-            figures = ", ".join(f"{d} {v:.1f} (best {event.best[d]:.1f})" for d, v in event.kid.items())
+            figures = ", ".join(_validated(event, name) for name in event.kid)
             return f"validation at step {event.step}, KID ×1000 on VGG19: {figures}"
         case e.Diagnosed():
             return f"look: {event.finding}. {event.advice[0].upper()}{event.advice[1:]}."

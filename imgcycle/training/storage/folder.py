@@ -5,7 +5,8 @@ state/step-N.pt                 everything at step N, one file a save; the newes
 weights/{A2B,B2A}.safetensors   what convert uses (the EMA where there is one)
 weights/discriminators.safetensors   everything else that is learnt, for --start-from
 weights/best/…                  the same at the best validation figure
-metrics.jsonl, samples/step-N.png
+metrics.jsonl, samples/step-N.png, samples/own/…
+index.html                      the page of the run
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from imgcycle.media.files import remove_leftovers, write_text
 from imgcycle.media.locks import taken
 from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_state, writing
 
-CHANGEABLE = ("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "a", "b", "val_a", "val_b")
+CHANGEABLE = (
+    *("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "patience"),
+    *("a", "b", "val_a", "val_b", "sample_from"),
+)
 """What may differ between a run and its continuation, beside the number of workers.
 
 Folders may have moved; whether they hold the same pictures is compared by fingerprint.
@@ -80,10 +84,10 @@ class RunFolder:
             self.metrics.unlink(missing_ok=True)
         self.clean(0)
 
-    def create(self, config: TrainConfig, facts: dict[str, Any], about: Mapping[str, str] | None = None) -> None:
+    def create(self, config: TrainConfig, facts: dict[str, Any], about: Mapping[str, Any] | None = None) -> None:
         """Write `config.json`: from now on there is a run, which is why its first state is saved before.
 
-        `about` is what the cards say of the run's making.
+        `about` is what the cards say of the run's making, and its length in steps.
         """
         self._write_config({"schema": 1, "config": config.to_dict(), "facts": facts, **(about or {})})
 
