@@ -94,6 +94,13 @@ class ClipRequest(JsonConfig):
     update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
     overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
     recursive: bool = option(True, "Walk subfolders.", panel=PART, names=("--recursive/--no-recursive", "-r/ "))
+    shard: str | None = option(
+        None,
+        "Only the K-th of N parts: for N processes or machines that write to one output folder.",
+        panel=PART,
+        metavar="K/N",
+        word=True,
+    )
     options: VideoOptions = field(default_factory=VideoOptions)
 
 

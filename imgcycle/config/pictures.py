@@ -86,7 +86,7 @@ class ConvertRequest(JsonConfig):
     """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
 
     `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
-    that many inputs spread over the whole, `limit` the first ones.
+    that many inputs spread over the whole, `limit` the first ones, and `shard` a part of these.
     """
 
     inputs: tuple[str, ...] = argument((), "Pictures, folders, globs; - for one on stdin.", metavar="INPUT...")
@@ -107,4 +107,11 @@ class ConvertRequest(JsonConfig):
     recursive: bool = option(True, "Walk subfolders.", panel=WHICH, names=("--recursive/--no-recursive", "-r/ "))
     sample: int | None = option(None, "Only N inputs, spread over all.", panel=WHICH, low=1)
     limit: int | None = option(None, "Only the first N inputs.", panel=WHICH, low=0)
+    shard: str | None = option(
+        None,
+        "Only the K-th of N parts: for N processes or machines that write to one output folder.",
+        panel=WHICH,
+        metavar="K/N",
+        word=True,
+    )
     options: ConvertOptions = field(default_factory=ConvertOptions)

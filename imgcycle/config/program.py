@@ -107,6 +107,21 @@ class MachineOptions(DeviceOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerOptions(JsonConfig):
+    """How many processes do the work, and where."""
+
+    workers: int | Literal["auto"] | None = option(
+        None,
+        "Processes that share the work, each with its own device or its share of the cores; auto is one a GPU, or as"
+        " many as cores and memory allow. --memory is that of each. Several devices (cuda:0,cuda:1) get one each.",
+        panel=MACHINE,
+        metavar="N|auto",
+        low=1,
+        word=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportOptions(JsonConfig):
     """How much is said, and whether to people or to programs. `debug` is read before any command is."""
 

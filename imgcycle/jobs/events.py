@@ -29,15 +29,24 @@ class Note:
 
 @dataclass(frozen=True)
 class RowFinished:
-    """One task is over; `position` counts from 1 in the order of the plan.
+    """One task is over, the one at `place` of the plan, counted from 0; `position` counts those that are over.
 
-    `share` is the part of the whole work that is done, 0 to 1, by bytes of input: files differ in size a thousandfold.
+    Of several processes rows come as they are made, else in the order of the plan. `share` is the part of the whole
+    work that is done, 0 to 1, by bytes of input: files differ in size a thousandfold.
     """
 
     row: Row
     position: int
     total: int
     share: float
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class WorkerRates:
+    """How fast each of several processes works: tasks a second, by its name."""
+
+    per_second: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,9 @@ class Ended:
     summary: Summary
 
 
-Event = Planned | Note | Progressed | FrameProgress | Estimate | RowFinished | Estimated | PageWritten | Ended
+Event = (
+    Planned | Note | Progressed | FrameProgress | Estimate | RowFinished | WorkerRates | Estimated | PageWritten | Ended
+)
 
 
 def share_done(event: Event) -> float | None:

@@ -15,10 +15,10 @@ _SAME_FAILURES = 20
 
 
 class BatchProgress:
-    """Counts rows, and decides when going on makes no sense."""
+    """Counts rows, and decides when going on makes no sense; rows come in the order of the tasks, or as they may."""
 
-    def __init__(self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool) -> None:
-        self.tasks, self.begun, self.fail_fast = tasks, begun, fail_fast
+    def __init__(self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool, in_order: bool = True) -> None:
+        self.tasks, self.begun, self.fail_fast, self.in_order = tasks, begun, fail_fast, in_order
         self.total = len(tasks)
         self.weights = [_weight(task) for task in tasks]
         self.whole, self.passed = sum(self.weights), 0
@@ -32,12 +32,15 @@ class BatchProgress:
 
     def progressed(self, position: int, share: float) -> Progressed:
         """The net has done `share` of the task at `position`."""
-        passed = sum(self.weights[:position]) + share * self.weights[position]
+        before = sum(self.weights[:position]) if self.in_order else self.passed
+        passed = before + share * self.weights[position]
         return Progressed(self.tasks[position].input, share, passed / self.whole if self.whole else 1.0)
 
-    def add(self, row: Row, full: bool = False) -> Iterator[Event]:
-        """Count a row; the events that follow from it. `full` tells that a full disk ended its task."""
-        weight = self.weights[self.position]
+    def add(self, row: Row, full: bool = False, place: int | None = None) -> Iterator[Event]:
+        """Count a row; the events that follow from it. `full` tells that a full disk ended its task, which is the one
+        at `place`, the next one by default."""
+        place = self.position if place is None else place
+        weight = self.weights[place]
         self.counts[row.status] += 1
         self.position += 1
         self.passed += weight
@@ -46,7 +49,7 @@ class BatchProgress:
         for note in row.notes:
             self._remarks.setdefault(note, {})[row.input] = None
         share = self.passed / self.whole if self.whole else 1.0
-        yield RowFinished(row, self.position, self.total, share)
+        yield RowFinished(row, self.position, self.total, share, place)
         self.worked += weight > 0
         if self.worked == _ESTIMATE_AFTER and weight and self.left:
             elapsed = time.perf_counter() - self.begun

@@ -54,7 +54,7 @@ class Row(JsonConfig):
     """What became of one task; `width` and `height` are the result's, 0 where none was made.
 
     `seconds` counts the work on this picture alone, `error` is one line, `notes` say in a line each what of the input
-    the result does not hold.
+    the result does not hold. `worker` names the process that made it, where there are several.
     """
 
     input: str
@@ -65,6 +65,7 @@ class Row(JsonConfig):
     seconds: float = 0.0
     error: str | None = None
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    worker: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +22,19 @@ from imgcycle.config.program import (
     RunOptions,
     StylesChoice,
     ThreadOptions,
+    WorkerOptions,
 )
 
 if TYPE_CHECKING:
+    from imgcycle.config.program import Backend
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Event
     from imgcycle.jobs.images.pages import Pages
     from imgcycle.jobs.images.run import StyleJob
+    from imgcycle.jobs.images.styles import StyleSelection
+    from imgcycle.jobs.pools.driver import TaskPool
+    from imgcycle.jobs.pools.setup import WorkerPlan
     from imgcycle.jobs.tasks import Summary, Task
     from imgcycle.weights.find import FoundStyle
 
@@ -63,6 +69,7 @@ def convert(
     pages: PageOptions,
     machine: MachineOptions,
     threads: ThreadOptions,
+    shared: WorkerOptions,
     todo: RunOptions,
     report: ReportOptions,
 ) -> None:
@@ -74,6 +81,7 @@ def convert(
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.images.pages import Pages, credit_for, with_pages
     from imgcycle.jobs.images.styles import ALL, local_styles, plan_style_jobs
+    from imgcycle.jobs.pools.setup import plan_workers
     from imgcycle.jobs.side_outputs import check_place
     from imgcycle.jobs.translators import open_style
     from imgcycle.weights.find import find_style
@@ -93,7 +101,13 @@ def convert(
     else:
         offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
 
+    workers = plan_workers(machine.device, shared.workers, machine.precision, machine.backend, memory)
+    if streams and workers is not None:
+        raise typer.BadParameter("one picture is no work for several processes", param_hint="--workers")
+
     def opened(found: FoundStyle) -> Translator:
+        if workers is not None:  # here it is for planning alone
+            return open_style(found, "cpu", "fp32")
         return open_style(found, machine.device, machine.precision, machine.backend)
 
     with graceful_exit():
@@ -117,9 +131,19 @@ def convert(
             credits = [credit_for(style, work.style, request.options) for style, work in both]
             return with_pages(events, found.style_jobs, credits, viewing)
 
-        summary = _convert_trees(found.style_jobs, showing, memory, threads.jobs, todo.fail_fast, lists, report)
+        jobs = found.style_jobs if workers is None else _ordered(found, workers, machine.backend, memory, threads.jobs)
+        with workers.pool() if workers is not None else nullcontext() as pool:
+            summary = _convert_trees(jobs, showing, memory, threads.jobs, pool, todo.fail_fast, lists, report)
     if summary.exit_code or found.refused:
         raise typer.Exit(summary.exit_code or 1)
+
+
+def _ordered(
+    found: StyleSelection, workers: WorkerPlan, backend: Backend, memory: MemoryBudget, jobs: int
+) -> tuple[StyleJob, ...]:
+    """The works with what workers are told of their styles."""
+    both = zip(found.styles, found.style_jobs, strict=True)
+    return tuple(replace(work, order=workers.order(style, work.style, backend, memory, jobs)) for style, work in both)
 
 
 def _with_lists(request: ConvertRequest, lists: ListOptions) -> ConvertRequest:
@@ -149,6 +173,7 @@ def _convert_trees(
     showing: Callable[[Iterator[Event]], Iterator[Event]],
     memory: MemoryBudget,
     jobs: int,
+    pool: TaskPool | None,
     fail_fast: bool,
     lists: ListOptions,
     report: ReportOptions,
@@ -162,7 +187,7 @@ def _convert_trees(
     failures: dict[str, None] = {}
     summary = Summary()
     with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
-        for event in showing(convert_styles(style_jobs, jobs, fail_fast, memory, listener)):
+        for event in showing(convert_styles(style_jobs, jobs, fail_fast, memory, listener, pool)):
             listener(event)
             if isinstance(event, RowFinished) and event.row.status == "failed":
                 failures[event.row.input] = None

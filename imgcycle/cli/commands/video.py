@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ from imgcycle.cli.options import from_fields
 from imgcycle.config.clips import ClipRequest
 from imgcycle.config.fields import MACHINE, REPORT, WHERE, option
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.program import MachineOptions, RecallOptions, ReportOptions, RunOptions, StyleChoice
+from imgcycle.config.program import (
+    MachineOptions,
+    RecallOptions,
+    ReportOptions,
+    RunOptions,
+    StyleChoice,
+    WorkerOptions,
+)
 
 if TYPE_CHECKING:
     from imgcycle.jobs.video.plan import ClipPlan
@@ -46,6 +54,7 @@ def video(
     request: ClipRequest,
     machine: MachineOptions,
     run: ClipRunOptions,
+    shared: WorkerOptions,
     todo: RunOptions,
     report: ReportOptions,
 ) -> None:
@@ -56,23 +65,38 @@ def video(
     from imgcycle.cli.render.convert import listening
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Ended
+    from imgcycle.jobs.pools.setup import plan_workers
     from imgcycle.jobs.tasks import Summary
-    from imgcycle.jobs.translators import load_translator
+    from imgcycle.jobs.translators import open_style
     from imgcycle.jobs.video.cost import VideoLimits
     from imgcycle.jobs.video.plan import plan_clips
+    from imgcycle.weights.find import find_style
 
     allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)
     summary = Summary()
     offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
+    workers = plan_workers(machine.device, shared.workers, machine.precision, machine.backend, allowed)
+    if workers is not None and run.stats is not None:
+        raise typer.BadParameter("figures of flicker are taken in one process", param_hint="--stats")
     with graceful_exit():
-        translator = load_translator(choice.style, choice.direction, machine.device, machine.precision, machine.backend)
+        found = find_style(choice.style, choice.direction)
+        computing = (machine.device, machine.precision, machine.backend)
+        # With workers it is here for planning alone.
+        translator = open_style(found, *(computing if workers is None else ("cpu", "fp32", "torch")))
         planned = plan_clips(request, translator.style)
         if todo.dry_run:
             _show_plan(planned, report.json_lines)
             raise typer.Exit(1 if any(task.verdict == "fail" for task in planned.tasks) else 0)
         from imgcycle.jobs.video.run import convert_clips
 
-        with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
+        order = None
+        if workers is not None:
+            order = workers.order(found, translator.style, machine.backend, allowed)
+            order = replace(order, resume=run.resume, limits=VideoLimits(order.memory, run.at_once))
+        with (
+            listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener,
+            workers.pool() if workers is not None else nullcontext() as pool,
+        ):
             made = convert_clips(
                 planned,
                 translator,
@@ -82,6 +106,8 @@ def video(
                 stats=run.stats,
                 overwrite=request.overwrite,
                 room=VideoLimits(allowed, run.at_once),
+                pool=pool,
+                order=order,
             )
             for event in made:
                 listener(event)

@@ -33,6 +33,7 @@ class ConversionTeller:
         self._position = self._total = 0
         self._visible = False
         self._clip = ""
+        self._rates = ""
 
     def __call__(self, event: e.Event) -> None:
         """Tell of one event."""
@@ -52,6 +53,9 @@ class ConversionTeller:
                 self._clip_progress(event)
             case e.RowFinished():
                 self._row(event)
+            case e.WorkerRates():
+                out.aside({"workers": {n: round(r, 2) for n, r in event.per_second.items()}}, often=True)
+                self._rates = ", ".join(f"{shown(n)} {r:.1f}/s" for n, r in event.per_second.items())
             case e.Note():
                 out.aside({"note": event.text})
             case e.Estimate():
@@ -70,8 +74,9 @@ class ConversionTeller:
     def _row(self, event: e.RowFinished) -> None:
         out, row = self.reporter, event.row
         values = row.to_dict()
-        if not row.notes:
-            del values["notes"]
+        for name in ("notes", "worker"):
+            if not values[name]:
+                del values[name]
         out.data(values)
         out.aside({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         out.no_bar(self._clip)
@@ -80,7 +85,7 @@ class ConversionTeller:
         if row.status == "failed" or out.verbose:
             out.say(row_line(row), "red" if row.status == "failed" else "", always=True)
         else:
-            out.line(f"{event.position} of {event.total}", often=True)
+            out.line(f"{event.position} of {event.total}" + (f" ({self._rates})" if self._rates else ""), often=True)
 
     def _clip_progress(self, event: e.FrameProgress) -> None:
         """The clip at hand has a bar of its own; a single one needs no other."""
@@ -109,7 +114,7 @@ class ConversionTeller:
     def _bar(self, share: float = 0.0) -> None:
         # It never goes back: the net is ahead of what is written.
         self._share = max(self._share, share)
-        said = f"{self._position}/{self._total}  {self._share:.0%}"
+        said = f"{self._position}/{self._total}  {self._share:.0%}" + (f"  {self._rates}" if self._rates else "")
         self.reporter.bar(Bar("converting", self._share, 1.0, said, visible=self._visible))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,10 +145,10 @@ def with_pages(
 
     OutputError when a page cannot be written, after the last event.
     """
-    rows: list[Row] = []
+    rows: dict[int, Row] = {}
     for event in events:
         if isinstance(event, RowFinished):
-            rows.append(event.row)
+            rows[event.place] = event.row
         if pages and isinstance(event, Ended):
             try:
                 yield from _pages(report_page(style_jobs, credits, rows), pages)
@@ -158,10 +158,10 @@ def with_pages(
         yield event
 
 
-def report_page(style_jobs: Sequence[StyleJob], credits: Sequence[Credit], rows: Sequence[Row]) -> ReportPage:
+def report_page(style_jobs: Sequence[StyleJob], credits: Sequence[Credit], rows: Mapping[int, Row]) -> ReportPage:
     """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
 
-    `rows` are those of the works' tasks, in order, as far as the work came.
+    `rows` are those of the works' tasks, by their places, as far as the work came.
     """
     tasks = [(work.style.name, task) for work in style_jobs for task in work.plan.tasks]
     titles = titled([task.input for _, task in tasks])
@@ -170,7 +170,7 @@ def report_page(style_jobs: Sequence[StyleJob], credits: Sequence[Credit], rows:
     ratios: dict[str, float] = {}
     missing = []
     for n, (style, task) in enumerate(tasks):
-        row = rows[n] if n < len(rows) else None
+        row = rows.get(n)
         result = ReportImage(Path(task.output), 2 if task.options.compare else 1, task.options.max_pixels * 2)
         first.setdefault(task.input, task)
         why = _absent(row)

@@ -14,6 +14,7 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making
+from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.files import opened, read_file
@@ -51,6 +52,7 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     the name says which is which. UsageError also where two styles would write one file.
     """
     check_strokes(styles, request.options)
+    shard = Shard.parse(request.shard)
     apart = apart or len(styles) > 1
     if request.format != "same" and request.format not in formats.CHOICES:
         raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
@@ -71,7 +73,9 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
 
     sources = chosen_inputs(found.sources, results, pages, made_from)
     options = resolve(request.options, styles[0])
-    beside = Beside(tuple(_left_alone(found, options)), tuple(_beside(found)), len(found.sources) - len(sources))
+    # What is none of this command's business is told by one of several processes alone.
+    alone = tuple(_left_alone(found, options)) if shard.number == 1 else ()
+    beside = Beside(alone, tuple(_beside(found)), len(found.sources) - len(sources))
     plans = []
     for n, (style, own) in enumerate(each):
         about = f" in {style.name}" if len(styles) > 1 else ""
@@ -129,7 +133,9 @@ def _planned(
     assigned = outputs.assign(sources, *_naming(request, style), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
-    assigned = chosen(assigned, request.sample, request.limit)
+    every = chosen(assigned, request.sample, request.limit)
+    shard = Shard.parse(request.shard)
+    assigned = shard.of(every)
     ledgers = open_ledgers(assigned)
     options = resolve(request.options, style)
     wanted = recipe_of(options, style)
@@ -138,7 +144,8 @@ def _planned(
     notes = kept_notes(tasks, about)
     if beside is None:
         return Plan(tasks, (*recognised, *notes))
-    once = (*beside.notes, *left_out(beside.results), *_renamed(assigned))
+    part = shard.note(len(assigned), len(every))
+    once = (*beside.notes, *left_out(beside.results), *_renamed(assigned), *part)
     # What cannot be done comes first: with --fail-fast, and to whoever looks, it is news before the work.
     return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
 

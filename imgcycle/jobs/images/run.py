@@ -13,12 +13,14 @@ from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
-from imgcycle.jobs.events import Ended, Event, Planned
+from imgcycle.jobs.events import Ended, Event, Planned, WorkerRates
 from imgcycle.jobs.images import image, pipeline
 from imgcycle.jobs.images.animated import converted_animation
 from imgcycle.jobs.images.cost import check_memory, plan_bytes, plan_file
 from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.ledger import Ledger, at_work
+from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
+from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Row, Task, TaskResult
@@ -152,11 +154,12 @@ def run_task(task: Task, translator: Translator, memory: MemoryBudget | None = N
 @dataclass(frozen=True)
 class StyleJob:
     """A plan with the style it is for; `open` makes the translator when its turn has come, so that of many nets one is
-    in memory at a time."""
+    in memory at a time. `order` is what workers in other processes are told of the style."""
 
     plan: Plan
     style: Style
     open: Callable[[], Translator]
+    order: WorkOrder | None = None
 
 
 def convert_all(
@@ -177,10 +180,12 @@ def convert_styles(
     fail_fast: bool = False,
     memory: MemoryBudget | None = None,
     listener: Callable[[Event], None] | None = None,
+    pool: TaskPool | None = None,
 ) -> Iterator[Event]:
     """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
 
-    Rows come in the order of the plans, and of the tasks in each. At most `jobs` + 1 pictures wait before the net and
+    Rows come in the order of the plans, and of the tasks in each; of a `pool` of processes, which then does the work,
+    as they are made. At most `jobs` + 1 pictures wait before the net and
     as many after it, fewer when they are large. When the consumer stops, or Ctrl-C comes, what is being written is
     finished, the rest is left. A full disk, twenty failures in a row with one cause, or with `fail_fast` the first
     failure, end the work early with a note. OutputError when the disk is too small from the start, UsageError when a
@@ -192,7 +197,7 @@ def convert_styles(
     begun = time.perf_counter()
     count = [t.verdict for t in whole.tasks].count
     yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
-    counts = BatchProgress(whole.tasks, begun, fail_fast)
+    counts = BatchProgress(whole.tasks, begun, fail_fast, in_order=pool is None)
     memory = memory or MemoryBudget.default()
     if whole.to_convert:
         check_disk(whole)
@@ -202,8 +207,10 @@ def convert_styles(
         if listener is not None:
             listener(counts.progressed(position, share))
 
+    first = 0
     for work in style_jobs:
-        yield from _carried_out(work, counts, jobs, memory, heard)
+        yield from _carried_out(work, first, counts, jobs, memory, heard, pool)
+        first += len(work.plan.tasks)
         if counts.over:
             break
     yield from counts.remarks()
@@ -232,21 +239,40 @@ def check_all_memory(style_jobs: Sequence[StyleJob], memory: MemoryBudget) -> No
 
 
 def _carried_out(
-    work: StyleJob, counts: BatchProgress, jobs: int, memory: MemoryBudget, heard: Callable[[int, float], None]
+    work: StyleJob,
+    first: int,
+    counts: BatchProgress,
+    jobs: int,
+    memory: MemoryBudget,
+    heard: Callable[[int, float], None],
+    pool: TaskPool | None,
 ) -> Iterator[Event]:
-    tasks, first = work.plan.tasks, counts.position
-    wanted = work.plan.to_convert
+    """One plan, whose tasks have their places in the whole from `first` on."""
+    tasks, wanted = work.plan.tasks, work.plan.to_convert
     if not wanted:
-        for task in tasks:
-            yield from counts.add(pipeline.left_alone(task))
+        for place, task in enumerate(tasks, first):
+            yield from counts.add(pipeline.left_alone(task), place=place)
         return
     roots = {Path(t.root) for t in wanted}
     ledgers = {str(root): Ledger(root) for root in roots}
-    made = pipeline.rows(tasks, work.open(), jobs, memory, lambda n, share: heard(first + n, share))
+
+    def hear(place: int, share: object) -> None:
+        if isinstance(share, float):
+            heard(first + place, share)
+
     with at_work(roots, {Path(t.output).parent for t in wanted}):
-        for task, written in zip(tasks, made, strict=False):
-            if written.record is not None:
-                ledgers[task.root].append(written.record)
-            yield from counts.add(written.row, written.disk_full)
+        if pool is None:
+            made = pipeline.rows(tasks, work.open(), jobs, memory, hear)
+            outcomes: Iterator[Outcome] = map(Outcome, range(len(tasks)), made)
+        else:
+            assert work.order is not None
+            outcomes = Driver(tasks, pool, work.order, hear).run()
+        for outcome in outcomes:
+            result = outcome.result
+            if result.record is not None:
+                ledgers[tasks[outcome.place].root].append(result.record)
+            yield from counts.add(result.row, result.disk_full, first + outcome.place)
+            if outcome.rates:
+                yield WorkerRates(outcome.rates)
             if counts.over:
                 return

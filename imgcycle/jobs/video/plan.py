@@ -26,6 +26,7 @@ from imgcycle.jobs.images.plan import (
 )
 from imgcycle.jobs.ledger import Ledger
 from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_of, resolve_frames
+from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
 from imgcycle.jobs.video.fingerprints import fingerprint
@@ -65,6 +66,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
 
     UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
     """
+    shard = Shard.parse(request.shard)
     check_style(style)
     check_strokes([style], request.options)
     if request.output == "-":
@@ -94,20 +96,24 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     ours = len(both) - len(clips)
     assigned = outputs.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
+    every, assigned = len(assigned), shard.of(assigned)
     frames = resolve_frames(chosen, style)
     todo = [clip_task(each.source.path, each.output, each.root, chosen, frames) for each in assigned]
     _check_outputs(todo)
     wanted = clip_recipe_of(chosen, frames, style)
     ledgers = open_ledgers(assigned)
-    tasks = [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
-    raw = "a RAW file (imgcycle convert takes it)"
-    tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
+    tasks = []
+    if shard.number == 1:  # what is none of this command's business is told once
+        tasks += [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+        raw = "a RAW file (imgcycle convert takes it)"
+        tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
     tasks += [_judged(task, a, request, wanted, ledgers[a.root]) for task, a in zip(todo, assigned, strict=True)]
     notes = [style.origin] if style.origin else []
     notes += left_out(ours)
     stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
+    notes += shard.note(len(assigned), every)
     return ClipPlan(tuple(tasks), (*notes, *_unheeded(todo), *kept_notes(tasks)))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.ledger import Ledger, Record, at_work
+from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
+from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import clip_recipe_of, resolve_frames
 from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult
@@ -105,8 +108,12 @@ def convert_clips(
     stats: Path | None = None,
     overwrite: bool = False,
     room: VideoLimits = DEFAULT_LIMITS,
+    pool: TaskPool | None = None,
+    order: WorkOrder | None = None,
 ) -> Iterator[Event]:
     """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
+
+    With a `pool` each of its processes has a clip at a time, as its `order` says; rows come as clips are done.
 
     UsageError before any work when memory that was promised is too small for a clip, or `stats` names a file that may
     not be replaced: an input, a result, and without `overwrite` any that holds no figures.
@@ -116,7 +123,7 @@ def convert_clips(
         _check_memory(plan.to_convert, translator, room.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    counts = BatchProgress(plan.tasks, begun, fail_fast)
+    counts = BatchProgress(plan.tasks, begun, fail_fast, in_order=pool is None)
     measured: dict[str, Any] = {} if stats is None else Stats.check(stats, plan.tasks, overwrite)
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
@@ -124,14 +131,19 @@ def convert_clips(
     with ExitStack() as stack:
         if roots:
             stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
-        for position, task in enumerate(plan.tasks):
-            hear = _heard(listener, counts, position) if counts.total > 1 else listener
-            watch = Stats(translator) if stats is not None and task.verdict == "convert" else None
-            made = run_clip_task(task, translator, hear, resume=resume, stats=watch, room=room)
-            row = committed(task, made)
-            if watch is not None and made.record is not None:
-                measured[task.input] = watch.facts(task, row)
-            yield from counts.add(row, made.disk_full)
+        to_make = () if stats is None else (n for n, task in enumerate(plan.tasks) if task.verdict == "convert")
+        watched = {place: Stats(translator) for place in to_make}
+        if pool is None:
+            outcomes = _in_turn(plan, translator, listener, counts, watched, resume, room)
+        else:
+            assert order is not None
+            outcomes = Driver(plan.tasks, pool, order, _heard_of_all(listener, counts)).run()
+        for outcome in outcomes:
+            place, task = outcome.place, plan.tasks[outcome.place]
+            row = committed(task, outcome.result)
+            if place in watched and outcome.result.record is not None:
+                measured[task.input] = watched[place].facts(task, row)
+            yield from counts.add(row, outcome.result.disk_full, place)
             if counts.over:
                 break
     if stats is not None:
@@ -157,13 +169,32 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             )
 
 
-def _heard(listener: Listener, counts: BatchProgress, position: int) -> Listener:
-    """Beside how far one clip is, how far all of them are."""
+def _in_turn(
+    plan: ClipPlan,
+    translator: Translator,
+    listener: Listener,
+    counts: BatchProgress,
+    watched: Mapping[int, Stats],
+    resume: bool,
+    room: VideoLimits,
+) -> Iterator[Outcome]:
+    """What each task came to, one after another."""
+    of_all = _heard_of_all(listener, counts)
+    for place, task in enumerate(plan.tasks):
+        hear = partial(of_all, place) if counts.total > 1 else listener
+        result = run_clip_task(task, translator, hear, resume=resume, stats=watched.get(place), room=room)
+        yield Outcome(place, result)
 
-    def hear(event: Event) -> None:
+
+def _heard_of_all(listener: Listener, counts: BatchProgress) -> Callable[[int, float | Event], None]:
+    """Beside how far the clip at a place is, how far all of them are."""
+
+    def hear(place: int, event: float | Event) -> None:
+        if isinstance(event, float):
+            return
         listener(event)
         if isinstance(event, FrameProgress):
-            listener(counts.progressed(position, event.frame / event.frames))
+            listener(counts.progressed(place, event.frame / event.frames))
 
     return hear
 

@@ -1,0 +1,151 @@
+"""A worker: it makes one translator and carries out tasks with it, in a process here or on another machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from imgcycle._version import __version__
+from imgcycle.config import JsonConfig
+from imgcycle.device import precision_name
+from imgcycle.engine.translator import Translator
+from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.events import Event
+from imgcycle.jobs.images import pipeline
+from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
+from imgcycle.jobs.translators import Backend, open_style
+from imgcycle.jobs.video.cost import VideoLimits
+from imgcycle.weights.find import FoundStyle
+
+AnyTask = Task | ClipTask
+Chunk = Sequence[tuple[int, AnyTask]]
+"""Tasks with their places in the plan."""
+Finished = Callable[[int, TaskResult], None]
+Heard = Callable[[int, "float | Event"], None]
+"""Hears of a task at its place: the share 0..1 of a picture that is done, or an event of a clip."""
+_HEARD_EVERY = 0.5
+"""Seconds between two words on how far one picture is."""
+
+
+@dataclass(frozen=True)
+class WorkerFacts(JsonConfig):
+    """What the bytes of a result depend on beside its task: workers that differ here do not work together."""
+
+    version: str
+    torch: str
+    weights: str
+    precision: str
+    threads: int
+
+    @classmethod
+    def of(cls, translator: Translator, threads: int) -> WorkerFacts:
+        """Those of this process."""
+        import torch
+
+        style = translator.style.digest
+        return cls(__version__, torch.__version__, style, precision_name(translator.dtype), threads)
+
+    def difference(self, other: WorkerFacts) -> str:
+        """Where another differs, in words; empty where it does not."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(
+            f"{name} {_short(there)} and not {_short(here)}" for name, here, there in pairs if here != there
+        )
+
+
+def _short(value: object) -> str:
+    return str(value)[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOrder:
+    """What a worker must know before it gets work; plain data, for every kind of worker.
+
+    `style` is what the driver found, `digest` the SHA-256 of its file; `weights` are that file's bytes where workers
+    may have another disk. `precision` is resolved: fp32, bf16 or fp16. A worker computes on `threads` threads, takes
+    `memory`, and reads and writes on `jobs` threads each. Clips heed `limits` and `resume`.
+    """
+
+    style: FoundStyle
+    digest: str
+    precision: str = "fp32"
+    backend: Backend = "torch"
+    threads: int = 1
+    memory: MemoryBudget = field(default_factory=MemoryBudget.default)
+    jobs: int = 2
+    limits: VideoLimits = field(default_factory=VideoLimits)
+    resume: bool = True
+    weights: bytes | None = None
+
+    def facts(self) -> WorkerFacts:
+        """What a worker says of itself that computes as ordered, on the driver's versions."""
+        import torch
+
+        return WorkerFacts(__version__, torch.__version__, self.digest, self.precision, self.threads)
+
+
+class Worker:
+    """Carries out chunks of tasks on one device, with the style that was opened last."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._order: WorkOrder | None = None
+        self._translator: Translator | None = None
+
+    def open(self, order: WorkOrder) -> WorkerFacts:
+        """Make the translator; what came of it. WeightsError and UsageError as `open_style` has them."""
+        import cv2
+        import torch
+
+        torch.set_num_threads(order.threads)
+        cv2.setNumThreads(order.threads)
+        self._order, self._translator = order, _opened(order, self.device)
+        return WorkerFacts.of(self._translator, torch.get_num_threads())
+
+    def run(self, chunk: Chunk, finished: Finished, heard: Heard) -> None:
+        """Carry out a chunk in its order; `finished` hears of each task as soon as it is over."""
+        assert self._order is not None
+        assert self._translator is not None
+        pictures = [(place, task) for place, task in chunk if isinstance(task, Task)]
+        share = _now_and_then(lambda at, done: heard(pictures[at][0], done))
+        tasks = [task for _, task in pictures]
+        results = pipeline.rows(tasks, self._translator, self._order.jobs, self._order.memory, share)
+        for (place, _), result in zip(pictures, results, strict=True):
+            finished(place, result)
+        for place, task in chunk:
+            if isinstance(task, ClipTask):
+                finished(place, self._clip(place, task, heard))
+
+    def _clip(self, place: int, task: ClipTask, heard: Heard) -> TaskResult:
+        from imgcycle.jobs.video.run import run_clip_task
+
+        assert self._order is not None
+        assert self._translator is not None
+        order = self._order
+        return run_clip_task(
+            task, self._translator, lambda event: heard(place, event), resume=order.resume, room=order.limits
+        )
+
+
+def _opened(order: WorkOrder, device: str) -> Translator:
+    if order.weights is None:
+        return open_style(order.style, device, order.precision, order.backend)
+    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+        path = Path(folder) / order.style.path.name
+        path.write_bytes(order.weights)
+        return open_style(replace(order.style, path=path), device, order.precision, order.backend)
+
+
+def _now_and_then(hear: Callable[[int, float], None]) -> Callable[[int, float], None]:
+    said = time.monotonic()
+
+    def share(at: int, done: float) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _HEARD_EVERY:
+            said = time.monotonic()
+            hear(at, done)
+
+    return share
