@@ -1,6 +1,6 @@
-"""Which device, in which precision, on how many threads, in how much memory.
+"""Device, precision, threads and memory limit.
 
-All of it follows from flags of the hardware, never from a stopwatch: the same machine always decides the same.
+All of it follows from hardware flags, never from timing: the same machine always decides the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def parse_size(text: str) -> int:
-    """Bytes behind `512M`, `4G`, `1.5g`, `800MiB` or a plain count; UsageError on anything else."""
+    """Bytes of `512M`, `4G`, `1.5g`, `800MiB` or a plain count; UsageError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
     if not match:
         raise UsageError(f"{text!r} is no size", "write it like 512M or 4G")
@@ -39,7 +39,7 @@ def installed_memory() -> int:
 
 
 BASE_BYTES = 352 * 2**20
-"""What a process takes before any picture: the interpreter, torch, the codecs, their buffers (310 MiB measured)."""
+"""Memory of a process without any image: interpreter, torch, codecs and their buffers (310 MiB measured)."""
 
 
 def default_memory() -> int:
@@ -48,7 +48,7 @@ def default_memory() -> int:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device behind `auto | cpu | cuda[:n] | mps`; UsageError when this machine has none such."""
+    """Device of `auto | cpu | cuda[:n] | mps`; UsageError if this machine has none such."""
     import torch
 
     if name == "auto":
@@ -76,7 +76,7 @@ def uploaded(x: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def cpu_has_bf16() -> bool:
-    """True where bf16 matrix products run in hardware (AVX512-BF16 or AMX); elsewhere they are emulated, slowly."""
+    """True if bf16 matrix products run in hardware (AVX512-BF16 or AMX); elsewhere they are emulated, slowly."""
     import torch
 
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper().startswith(("SSE", "AVX2", "AVX512_CORE_VNNI")):
@@ -89,7 +89,7 @@ def cpu_has_bf16() -> bool:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """The compute type behind `auto | fp32 | bf16 | fp16` on `device`.
+    """Compute dtype of `auto | fp32 | bf16 | fp16` on `device`.
 
     auto: bf16 where the hardware multiplies it, else fp16 on CUDA and MPS, else fp32. fp16 on a CPU is refused.
     """
@@ -113,7 +113,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def precision_name(dtype: torch.dtype) -> str:
-    """`fp32`, `bf16` or `fp16`."""
+    """Name of a dtype: `fp32`, `bf16` or `fp16`."""
     import torch
 
     return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
@@ -121,7 +121,7 @@ def precision_name(dtype: torch.dtype) -> str:
 
 @dataclass(frozen=True)
 class HardwareFacts:
-    """What decides the bits of a result beside weights, input and options: frozen in a run's `config.json`."""
+    """All that decides the bits of a result beside weights, input and options; stored in a run's `config.json`."""
 
     device: str
     capability: str
@@ -131,7 +131,7 @@ class HardwareFacts:
 
 
 def hardware_facts(device: torch.device, dtype: torch.dtype) -> HardwareFacts:
-    """The facts of this process, now."""
+    """Facts of the current process."""
     import torch
 
     if device.type == "cuda":

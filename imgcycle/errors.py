@@ -39,7 +39,7 @@ class ImgcycleError(Exception):
         self.hint = hint
 
     def at(self, place: str) -> Self:
-        """The same error as a new one that says where: `place` before its words."""
+        """The same error as a new one, its message prefixed by `place`."""
         found = type(self).__new__(type(self))
         found.__dict__.update(self.__dict__, message=f"{place}: {self.message}")
         found.args = (found.message,)
@@ -56,19 +56,19 @@ class UsageError(ImgcycleError):
 
 
 class UnknownStyle(UsageError):
-    """No bundled style, weights file or run folder answers to this name."""
+    """No bundled style, weights file or run folder of this name."""
 
 
 class StyleNotHere(UnknownStyle):
-    """A style that is published, and not on this machine; the hint holds the command that fetches it."""
+    """A published style that is not installed; the hint is the command that fetches it."""
 
 
 class WeightsError(UsageError):
-    """A weights file is unreadable, damaged, or does not describe a net imgcycle knows."""
+    """A weights file that is unreadable, damaged, or not of a known net."""
 
 
 class MissingExtra(UsageError):
-    """An optional package is needed; the hint holds the pip line."""
+    """An optional package is needed; the hint is the pip command."""
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs an optional package", f"pip install 'imgcycle[{extra}]'")
@@ -76,7 +76,7 @@ class MissingExtra(UsageError):
 
 
 class InputError(ImgcycleError):
-    """An input file cannot be read as what it should be."""
+    """An input file that cannot be read, or is not what it claims to be."""
 
 
 class OutputError(ImgcycleError):
@@ -96,15 +96,16 @@ class TrainingError(ImgcycleError):
 
 
 class Interrupted(ImgcycleError):
-    """The work was ended by the user or a signal; what was finished stays."""
+    """The work was ended by the user or a signal; finished results stay."""
 
     exit_code = 130
 
 
 @contextlib.contextmanager
 def reported(kind: type[ImgcycleError], what: str = "", hint: str | None = None) -> Iterator[None]:
-    """An OSError inside becomes one of `kind` that says `what`, and the system's reason; DiskFull where a disk that is
-    full is why an output cannot be written."""
+    """Turn an OSError inside the block into one of `kind`, "`what`: the system's reason"; DiskFull if an output
+    cannot be written because the disk is full.
+    """
     try:
         yield
     except OSError as error:
@@ -112,7 +113,7 @@ def reported(kind: type[ImgcycleError], what: str = "", hint: str | None = None)
 
 
 def from_system(kind: type[ImgcycleError], error: OSError, what: str = "", hint: str | None = None) -> ImgcycleError:
-    """What `reported` raises for an error."""
+    """The error that `reported` raises for an OSError."""
     found = (DiskFull if kind is OutputError and is_full(error) else kind)(
         f"{what}: {reason_of(error)}" if what else reason_of(error), hint
     )
@@ -121,11 +122,11 @@ def from_system(kind: type[ImgcycleError], error: OSError, what: str = "", hint:
 
 
 def reason_of(error: OSError) -> str:
-    """Why the system refused, in its words."""
+    """The system's reason for an OSError."""
     return error.strerror or str(error)
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error says that a disk, or the user's share of it, is full."""
+    """True if the disk, or the user's quota of it, is full."""
     full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
     return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in full)

@@ -1,4 +1,4 @@
-"""How clips are converted, which part of them, and where their results go."""
+"""Settings of video conversion: options, the part to convert, and outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(\.\d+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions(PictureOptions):
-    """How a clip is converted, apart from where it comes from and goes to.
+    """How a clip is converted, apart from its input and output.
 
-    `start` and `end` are seconds as decimal text, which loses nothing, or `hh:mm:ss.mmm`; `preview` seconds are made
-    beside the source. `crf` and `preset` None are the codec's usual ones; `hardware` asks for the machine's own
-    encoder. Frames of more than `max_height` lines are reduced. `smooth` says how firmly frames are held to the one
-    before. `fps` is the rate of an image sequence.
+    `start` and `end` are seconds as decimal text, which is lossless, or `hh:mm:ss.mmm`; `preview` seconds are written
+    beside the source. `crf` and `preset` None are the codec's defaults; `hardware` asks for a hardware encoder. Frames
+    of more than `max_height` lines are downscaled. `smooth` is the strength of temporal smoothing. `fps` is the rate of
+    an image sequence.
     """
 
     start: str | None = option(None, "Where to begin: seconds, or hh:mm:ss.mmm.", panel=PART, metavar="TIME", word=True)
@@ -60,13 +60,13 @@ class VideoOptions(PictureOptions):
             raise UsageError("a preview of no length", "--preview takes seconds")
 
     def picture(self) -> ConvertOptions:
-        """What of it concerns single frames."""
+        """The options that apply to single frames."""
         shared = dataclasses.fields(PictureOptions)
         return ConvertOptions(**{each.name: getattr(self, each.name) for each in shared})
 
     @property
     def span(self) -> tuple[Fraction | None, Fraction | None]:
-        """Seconds where the result begins and ends, None where nothing is cut."""
+        """Start and end of the result in seconds, None where nothing is cut."""
         begin, stop, length = (_seconds("", text) for text in (self.start, self.end, self.preview))
         if length is not None:
             stop = (begin or Fraction(0)) + length if stop is None else min(stop, (begin or Fraction(0)) + length)
@@ -75,7 +75,7 @@ class VideoOptions(PictureOptions):
 
 @dataclass(frozen=True)
 class ClipRequest(JsonConfig):
-    """What goes in and where it goes to, as `ConvertRequest` has it for pictures."""
+    """Inputs and outputs of a video conversion, like `ConvertRequest` for images."""
 
     inputs: tuple[str, ...] = argument(
         (), "Clips, folders, globs; an image sequence as frames/%05d.png.", metavar="CLIP...", required=True

@@ -1,4 +1,4 @@
-"""Which results are measured, against what, and how."""
+"""Settings of evaluation: which results are measured, against what, and how."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from imgcycle.config.fields import BESIDE, argument, option
 from imgcycle.config.program import DeviceOptions, ThreadOptions
 
 SET_SIZE: Final = 256
-"""The side of the square to which pictures of a set are scaled, before they are measured."""
+"""Side of the square that images are scaled to before they are measured."""
 CLIP_SIZE: Final = 512
-"""√(width × height) of the frames of a clip, when their flicker is measured."""
+"""√(width × height) of the frames of a clip when their flicker is measured."""
 
 
 @dataclass(frozen=True)
 class EvaluateRequest(ThreadOptions, DeviceOptions):
-    """Which folders are measured, and how.
+    """Folders to measure, and how.
 
-    `outputs` against `reference`; with `inputs`, what was kept of them, and the baselines; with `back`, what the way
-    there and back lost. `size` is the side of the square that is looked at, `sample` the most pictures taken of each
-    folder (all when None), `inception` a weights file.
+    `outputs` are compared with `reference`; with `inputs` also content preservation and baselines; with `back` the
+    reconstruction loss of the round trip. `size` is the side of the square images, `sample` the most images taken of
+    each folder (all if None), `inception` a weights file.
     """
 
     outputs: str = argument("", "Results: a folder, or a glob in quotes.", metavar="OUTPUTS")
@@ -51,5 +51,5 @@ class EvaluateRequest(ThreadOptions, DeviceOptions):
 
     @property
     def side(self) -> int:
-        """The side of the square, as asked or the usual one."""
+        """Side of the square images, with its default."""
         return self.size or SET_SIZE

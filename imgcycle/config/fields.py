@@ -1,7 +1,7 @@
-"""What a setting says of itself: the field of its dataclass carries help, panel, spelling and range.
+"""Metadata of settings: the field of a dataclass carries help, panel, spelling and range.
 
-The command line is made from these fields (`cli/parameters.py`), `JsonConfig` checks the ranges, and a recipe takes up
-what changes a result (`jobs`), so a setting is declared once.
+The command line is made from these fields (`cli/parameters.py`), `JsonConfig` checks the ranges, and a recipe records
+the settings that change a result (`jobs`), so each setting is declared once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 Recorded = Literal["always", "changed", "never"]
-"""Whether a result's recipe states a setting: `changed` means only where it is not the default, so that results from
-before there was such a setting stay what they were."""
+"""Whether a result's recipe records a setting: `changed` means only if it is not the default, so that recipes from
+before the setting existed stay equal.
+"""
 
 WHERE, WHICH, PART = "Where to", "Which inputs", "Which part"
 LOOK, CODING, PAGES = "How it looks", "How it is written", "To look at"
@@ -55,13 +56,13 @@ class Setting:
 
 
 def option(default: _Default, help: str, *, panel: str | None = None, **more: Any) -> _Default:
-    """A dataclass field with a default, and what `Setting` holds of it."""
+    """A dataclass field with a default and its `Setting`."""
     metadata = {_KEY: Setting(help=help, panel=panel, **more)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def argument(default: _Default, help: str, *, metavar: str, required: bool = False) -> _Default:
-    """A dataclass field that the command line takes by its place."""
+    """A dataclass field that is a positional argument of the command line."""
     return option(default, help, metavar=metavar, argument=True, required=required)
 
 
@@ -71,20 +72,20 @@ def defaults(config: type) -> Mapping[str, Any]:
 
 
 def settings(config: type) -> Mapping[str, Setting]:
-    """The fields of a config that say something of themselves, by name and in order."""
+    """The fields of a config that have a `Setting`, by name and in order."""
     fields = dataclasses.fields(config)
     return MappingProxyType({f.name: f.metadata[_KEY] for f in fields if _KEY in f.metadata})
 
 
 def spelling(name: str, setting: Setting | None = None) -> str:
-    """How an error names a setting: `--work-size` for `work_size`, its own long name where it has one."""
+    """Option name in error messages: `--work-size` for `work_size`, or its own long name."""
     if setting is not None and setting.names:
         return max(setting.names[0].replace(" ", "").split("/"), key=len)
     return f"--{name.replace('_', '-')}"
 
 
 def out_of_range(config: object) -> Iterator[tuple[str, str]]:
-    """For every number that its field does not allow, what is wrong and what would be right."""
+    """Yield, for every number outside its range, the problem and the remedy."""
     for name, setting in settings(type(config)).items():
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, int | float):

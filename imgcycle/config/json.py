@@ -1,4 +1,4 @@
-"""Frozen dataclasses that turn into JSON and back without loss."""
+"""Frozen dataclasses with lossless conversion to JSON and back."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from imgcycle.errors import UsageError
 
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
-    """The types of a config's fields, worked out once a class."""
+    """Types of a config's fields, resolved once a class."""
     return get_type_hints(kind)
 
 
 class JsonConfig:
-    """Mixin of every config: a dict of plain values, and back, refusing what it does not know."""
+    """Mixin of every config: conversion to a dict of plain values and back, rejecting unknown names."""
 
     def __post_init__(self) -> None:
-        """UsageError for a number outside the range that its field states."""
+        """Raise UsageError for a number outside its field's range."""
         for wrong, right in out_of_range(self):
             raise UsageError(wrong, right)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON-ready values (tuples become lists)."""
+        """All fields as JSON-compatible values (tuples become lists)."""
         return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from `to_dict()`'s result, of earlier versions too; unknown names and wrong types raise UsageError."""
+        """Build from `to_dict()`'s result, of earlier versions too; UsageError for unknown names and wrong types."""
         if not isinstance(values, dict):
             raise UsageError(f"{cls.__name__} should be settings by name, not {values!r}")
         values = dict(cls._current(values))
@@ -48,12 +48,12 @@ class JsonConfig:
 
     @classmethod
     def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The values under the names that their fields have now (config/legacy.py)."""
+        """The values under the current names of their fields (config/legacy.py)."""
         return values
 
     @classmethod
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values as their fields' types; UsageError names the first that is of another."""
+        """The values converted to their fields' types; UsageError names the first of a wrong type."""
         hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type]
         return {name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()}
 

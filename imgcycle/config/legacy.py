@@ -1,4 +1,4 @@
-"""Names that settings, options, saved states and weights had in earlier versions, and what they are called now.
+"""Names of settings, options, saved states and weights in earlier versions, and their current ones.
 
 Discriminators were once called critics, a file of them `critics.safetensors`. Everything written then stays readable:
 whatever reads a file or a command line maps its names here, and nothing else in the package knows the old ones.
@@ -17,16 +17,16 @@ _TRAIN_OPTIONS = {
     for old in ("critic", "critic-layers", "critic-scales", "critic-width", "lr-critic")
 }
 _STATE_PARTS = ("nets", "optimizers", "scalers", "sums", "stalled_steps")
-"""What of a saved state is keyed by names of nets, phases or losses."""
+"""Parts of a saved state that are keyed by names of nets, phases or losses."""
 _FORMER_WORD = re.compile(r"(?<![a-z])critic")
 DISCRIMINATORS_FILES = ("discriminators.safetensors", "critics.safetensors")
-"""The file of a run's discriminators, then what it was called before."""
+"""File of a run's discriminators, and its former name."""
 DISCRIMINATORS_CARDS = ("discriminators", "critics")
-"""What the card of such a file gives as its direction, now and before."""
+"""`direction` in the card of such a file, now and formerly."""
 
 
 def current_train_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run, those of its net included, under the names they have now."""
+    """Settings of a run, its nets' included, under their current names."""
     found = _renamed(values, _TRAIN_SETTINGS)
     if isinstance(net := found.get("net"), Mapping):
         found["net"] = current_net_settings(net)
@@ -34,12 +34,12 @@ def current_train_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def current_net_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a generator under the names they have now."""
+    """Settings of a generator under their current names."""
     return _renamed(values, _NET_SETTINGS)
 
 
 def current_train_options(words: Sequence[str]) -> list[str]:
-    """The words that follow `imgcycle train`, options spelt as they are now; what comes after `--` is left alone."""
+    """Arguments of `imgcycle train` with current option names; those after `--` are not changed."""
     end = words.index("--") if "--" in words else len(words)
     found = []
     for word in words[:end]:
@@ -49,19 +49,19 @@ def current_train_options(words: Sequence[str]) -> list[str]:
 
 
 def current_name(name: str) -> str:
-    """The name of a net, a loss, a phase or a tensor: `critic_B.critics.0.last.bias` has `discriminator` for both."""
+    """Current name of a net, loss, phase or tensor: `critic_B.critics.0.last.bias` has `discriminator` for both."""
     return _FORMER_WORD.sub("discriminator", name)
 
 
 def current_names(values: Any) -> Any:
-    """Plain values whose dicts, at any depth, have the names of nets and losses as their keys, under current names."""
+    """Plain values whose dicts, at any depth, are keyed by current names of nets and losses."""
     if not isinstance(values, dict):
         return values
     return {current_name(k) if isinstance(k, str) else k: current_names(value) for k, value in values.items()}
 
 
 def current_state(state: dict[str, Any]) -> dict[str, Any]:
-    """A saved state of a run under current names; the same object when nothing is to be renamed."""
+    """A saved state of a run under current names; the same object if nothing is renamed."""
     if "vain" in state:
         state = {"stalled_steps" if name == "vain" else name: value for name, value in state.items()}
     if not any(map(_is_former, _keys(state.get("nets")))):
@@ -78,5 +78,5 @@ def _is_former(name: Any) -> bool:
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Values under current names; one that is there under both keeps the former, which is then unknown."""
+    """Values under current names; if both names are there, the former one stays and is then rejected as unknown."""
     return {new if (new := names.get(name, name)) not in values else name: value for name, value in values.items()}

@@ -33,17 +33,17 @@ _RESNET_ALONE = ("down", "up", "ends", "downs", "convs", "eps", "head")
 
 @dataclass(frozen=True)
 class NetConfig(JsonConfig):
-    """A generator's architecture: enough to build it with no flags.
+    """A generator's architecture, complete: no further options are needed to build it.
 
-    `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width`
-    is the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions over
-    zeros or `reflected` edges, or full convolutions before a `blur`; transposed convolutions, or convolutions
-    after `nearest` (over zeros or `reflected` edges) or `linear` interpolation. It halves `downs` times, by `convs`
-    convolutions each, and its first and last kernels are `ends` wide; `eps` is its norms', `head` how it ends
-    (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts its doublings from 4×4 on: it is
-    made for one size. `test_time_stochastic` is for a unet alone: its norms take each picture's own moments and its
-    dropout stays on at test, as pix2pix translates. With `global_residual`, a compact net draws the change that is
-    added to its input.
+    `depth` counts residual blocks (resnet, compact; unit, unit2017: of either half) or downsamplings (unet); `width` is
+    the channel count of the first stage. `down` and `up` are how a resnet changes sizes: strided convolutions with zero
+    or `reflected` padding, or full convolutions before a `blur`; transposed convolutions, or convolutions after
+    `nearest` (zero or `reflected` padding) or `linear` interpolation. It halves `downs` times, by `convs` convolutions
+    each, and its first and last kernels are `ends` wide; `eps` is that of its norms, `head` its last stage
+    (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts upsamplings from 4×4: its output
+    has one size. `test_time_stochastic` is for a unet alone: its norms use each image's own statistics and its dropout
+    stays on at test time, as in pix2pix. With `global_residual`, a compact net predicts the change that is added to its
+    input.
     """
 
     kind: GeneratorKind = "compact"
@@ -89,7 +89,7 @@ class NetConfig(JsonConfig):
 
     @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:
-        """The net behind a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
+        """Config of a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
         table = {
             "compact": cls("compact", 16, 6, "affine"),
             "strokes": cls("compact", 12, 4, "none", global_residual=True),
@@ -107,9 +107,9 @@ class NetConfig(JsonConfig):
 class DiscriminatorConfig(JsonConfig):
     """A PatchGAN discriminator: `basic` is the 70×70 one, `nlayers` any depth, `pixel` judges single pixels.
 
-    UNIT's have no norms, so `norm` is not theirs: `plain` is that of 2017, `multiscale` that of 2018, which judges at
-    `scales` sizes, each half of the one before. `vgg19` is a discriminator of patches with heads on a classifier's
-    features beside it (methods/projected.py), on `layers` + 1 of its layers, these at `scales` sizes as well.
+    UNIT's have no norms, so `norm` does not apply to them: `plain` is that of 2017, `multiscale` that of 2018, on
+    `scales` sizes, each half of the one before. `vgg19` is a PatchGAN beside heads on VGG19 features
+    (methods/projected.py), on `layers` + 1 of its layers, at `scales` sizes as well.
     """
 
     kind: DiscriminatorKind = "basic"

@@ -1,4 +1,4 @@
-"""What several commands ask alike: which style, where to compute, what to say."""
+"""Settings that several commands share: style, device, threads, output of messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEVICES = "auto|cpu|cuda[:n]|mps"
 
 @dataclass(frozen=True, kw_only=True)
 class StyleChoice(JsonConfig):
-    """A style by its name or its file, and which way through one that leads both ways."""
+    """A style by name or file, and the direction of a two-way model."""
 
     style: str = option(
         "",
@@ -30,7 +30,7 @@ class StyleChoice(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class StylesChoice(StyleChoice):
-    """The same, or all styles that are here."""
+    """One or several styles, or all installed ones."""
 
     style: str = option(
         "",
@@ -61,7 +61,7 @@ class RecallOptions(PresetOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(JsonConfig):
-    """Whether anything is done at all, and what a failure stops."""
+    """Dry run, and whether a failure stops the work."""
 
     dry_run: bool = option(False, "Print the plan and touch nothing.", panel=WHERE)
     fail_fast: bool = option(False, "Stop at the first failure.", panel=REPORT)
@@ -76,7 +76,7 @@ class DeviceOptions(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadOptions(JsonConfig):
-    """How many threads read pictures, and how many more write them, beside the one that drives the net."""
+    """Threads that read images, and further ones that write them, beside the one that runs the net."""
 
     jobs: int = option(
         2,
@@ -90,7 +90,7 @@ class ThreadOptions(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions(DeviceOptions):
-    """Where to compute, in which precision, with what, in how much memory."""
+    """Device, precision, backend and memory limit."""
 
     precision: Precision = option("auto", "Compute type; auto goes by the hardware.", panel=MACHINE)
     backend: Backend = option(
@@ -123,7 +123,7 @@ class WorkerOptions(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions(JsonConfig):
-    """How much is said, and whether to people or to programs. `debug` is read before any command is."""
+    """Verbosity, and output for people or programs. `debug` is read before any command is."""
 
     quiet: bool = option(False, "Errors only.", panel=REPORT, names=("-q", "--quiet"))
     verbose: bool = option(False, "Say more.", panel=REPORT, names=("-v", "--verbose"))

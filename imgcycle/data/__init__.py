@@ -1,1 +1,1 @@
-"""Folders of training pictures, sampling, batches."""
+"""Folders of training images, sampling, batches."""

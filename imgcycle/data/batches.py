@@ -1,4 +1,4 @@
-"""Batches by step number: any step's batch can be asked for at any time, and a few are made ahead."""
+"""Batches by step number: any step's batch can be loaded at any time, and a few are prefetched."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ from imgcycle.data.sampling import UnpairedOrder, placement
 
 
 class Batches(Protocol):
-    """What a run draws from: any step's images, at any time."""
+    """Source of a run's images: any step's, at any time."""
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Steps until every image of the larger domain was seen (equal on all ranks)."""
-        ...
+    def steps_per_epoch(self) -> int: ...
 
     def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
-        """The images of one step, of A and of B: two uint8 NCHW tensors on the CPU."""
+        """Images of one step, of A and of B: two uint8 NCHW tensors on the CPU."""
         ...
 
 
@@ -35,8 +33,8 @@ class Batches(Protocol):
 class UnpairedBatches:
     """Batches of two unpaired domains for one rank of `world`.
 
-    `load(step)` is a pure function of its arguments and the files, so workers hold no state and resuming at a
-    step needs nothing but its number.
+    `load(step)` is a pure function of its arguments and the files, so workers have no state and resuming needs nothing
+    but the step number.
     """
 
     a: ImageFolder
@@ -50,16 +48,14 @@ class UnpairedBatches:
 
     @property
     def order(self) -> UnpairedOrder:
-        """Who meets whom."""
+        """The random pairing of A's and B's images."""
         return UnpairedOrder(len(self.a), len(self.b), self.seed)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every image of the larger domain was seen (equal on all ranks)."""
         return -(-self.order.epoch_length // (self.batch * self.world))
 
     def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
-        """The images of one step: two uint8 NCHW tensors on the CPU."""
         epoch, within = divmod(step, self.steps_per_epoch)
         first = (within * self.world + self.rank) * self.batch
         parts_a, parts_b = [], []
@@ -72,10 +68,9 @@ class UnpairedBatches:
 
 @dataclass(frozen=True)
 class PairedBatches(UnpairedBatches):
-    """Batches of pairs: folders whose images n belong together, cut and mirrored alike."""
+    """Batches of pairs: folders whose images n belong together, cropped and mirrored alike."""
 
     def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:  # noqa: ARG002 - pairs have no partners
-        """The images of one step: two uint8 NCHW tensors on the CPU."""
         epoch, within = divmod(step, self.steps_per_epoch)
         first = (within * self.world + self.rank) * self.batch
         parts_a, parts_b = [], []
@@ -98,7 +93,7 @@ def to_signed(pixels: Tensor) -> Tensor:
 
 
 class Prefetcher:
-    """Makes batches ahead in threads, hands them to the device, and counts the seconds the loop had to wait."""
+    """Prefetches batches in threads, moves them to the device, and counts the seconds the loop had to wait."""
 
     def __init__(self, batches: Batches, device: torch.device, workers: int, stop: int) -> None:
         self._batches = batches
@@ -109,7 +104,7 @@ class Prefetcher:
         self.waited = 0.0
 
     def get(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
-        """A step's (a, b), float32 NCHW in [-1, 1] on the device; errors of a worker surface here."""
+        """A step's (a, b), float32 NCHW in [-1, 1] on the device; exceptions of workers are raised here."""
         if self._made is None or self._next != (step, generation) or step >= self._stop:
             self.close()
             steps = range(step, max(step + 1, self._stop))

@@ -1,4 +1,4 @@
-"""A folder of training images: found, decoded once, kept in memory while the budget lasts."""
+"""A folder of training images: listed, decoded once, cached in memory within a limit."""
 
 from __future__ import annotations
 
@@ -29,30 +29,29 @@ Half = Literal["left", "right"]
 Size = int | Literal["full"]
 
 SMALLEST = 16
-"""Pixels of the shorter side, below which a picture shows nothing that could be learnt."""
+"""Smallest shorter side in pixels: smaller images hold nothing to learn."""
 LONGEST = 16
-"""How many times as long as wide a picture may be: scaled to the shorter side, it is kept in memory whole."""
+"""Largest ratio of the sides: after scaling the shorter side, the whole image is kept in memory."""
 NARROWEST_PAIR = 1.1
-"""How many times as wide as high a file of two pictures side by side is at least."""
+"""Smallest ratio of width to height of a file with two images side by side."""
 _FLAT = 2
-"""Levels of a channel within which a picture counts as of one colour."""
+"""Levels of a channel within which an image counts as of one colour."""
 _LARGE = 32_000_000
-"""Pixels from which on pictures are decoded one at a time."""
+"""Pixels above which images are decoded one at a time."""
 _BAND = 256
 
 
 class ImageFolder:
     """The images below a folder, each scaled so that its shorter side is `size` pixels (bicubic).
 
-    With `size` full they keep their own size, but for those that are reduced to `px_per_cm` (`ScanScales`); ones with
-    a side below `least` pixels are then left out.
+    With `size` full they keep their own size, except those downscaled to `px_per_cm` (`ScanScales`); images with a side
+    below `least` pixels are then left out.
 
-    Any mix of formats and sizes; folders in `leave_out` (a run's own) are passed over. Files that cannot be read, are
-    too small or too long and thin are reported once through `on_unreadable` and left out, and so is what turns out to
-    be damaged or of one flat colour when it is first decoded (a flat one is kept with `flat_too`). UsageError when the
-    folder is missing or fewer than two images are left. `prepare` makes of each what is learnt
-    from. With `half`, each file holds two pictures side by side, of
-    which this folder gives one.
+    Any mix of formats and sizes; folders in `leave_out` (a run's own) are skipped. Files that cannot be read, are too
+    small or too long and thin are reported once through `on_unreadable` and left out, and so are images that turn out
+    to be damaged or of one flat colour when first decoded (flat ones are kept with `flat_too`). UsageError if the
+    folder is missing or fewer than two images are left. `prepare` is applied to each image. With `half`, each file
+    holds two images side by side, of which this folder has one.
     """
 
     def __init__(
@@ -79,11 +78,11 @@ class ImageFolder:
         self.flat_too = flat_too
         self._prepare = prepare
         self.left_out: set[int] = set()
-        """Images whose header was sound and whose pixels are not; their successors stand in."""
+        """Images with a valid header and damaged pixels; the next image replaces them."""
         self.file_bytes: dict[Path, int] = {}
-        """Sizes of all files that were looked at, those that were left out at once among them."""
+        """Sizes of all files found, including those that were left out."""
         self.proportions: list[float] = []
-        """Width through height of each file."""
+        """Width / height of each file."""
         self._budget = cache_bytes
         self._cache: dict[int, Pixels] = {}
         self._lock = threading.Lock()
@@ -120,14 +119,14 @@ class ImageFolder:
         return len(self.paths)
 
     def digest(self) -> str:
-        """A fingerprint of names and file sizes: tells a resumed run whether the data are still the same."""
+        """Hash of names and file sizes, by which a resumed run checks that the data are the same."""
         lines = (f"{path.relative_to(self.root)}\0{self.file_bytes[path]}" for path in self.paths)
         return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:16]
 
     def image(self, index: int) -> Pixels:
-        """The scaled image, HWC uint8 RGB; from memory when it was decoded before and found room.
+        """The scaled image, HWC uint8 RGB; cached if there is memory.
 
-        InputError when no image of the folder can be read any more.
+        InputError if no image of the folder can be read any more.
         """
         while True:
             while index in self.left_out:
@@ -156,7 +155,7 @@ class ImageFolder:
         return pixels if self._prepare is None else self._prepare(pixels)
 
     def leave_out(self, index: int, reason: str) -> None:
-        """Report an image, and let its successor stand in for it from now on."""
+        """Report an image, and replace it by the next one from now on."""
         with self._lock:
             if index not in self.left_out:
                 self.left_out.add(index)
@@ -177,7 +176,7 @@ class ImageFolder:
 
 
 def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixels:
-    """A `side` × `side` part of an image, mirrored where the placement says so and `flip` allows it."""
+    """A `side` × `side` crop of an image, mirrored if the placement says so and `flip` allows it."""
     height, width = pixels.shape[:2]
     top, left = int(where.top * (height - side + 1)), int(where.left * (width - side + 1))
     part = pixels[top : top + side, left : left + side]
@@ -185,12 +184,12 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
 
 
 def _reason(error: OSError | InputError) -> str:
-    """Why a picture is left out; hints are about the options of other commands."""
+    """Reason for leaving out an image; without hints, which are about options of other commands."""
     return error.message if isinstance(error, InputError) else reason_of(error)
 
 
 def _check_shape(width: int, height: int, size: Size, half: Half | None) -> None:
-    """InputError for a picture that squares cannot well be cut from."""
+    """InputError for an image that is unsuitable for square crops."""
     if half is not None and width < NARROWEST_PAIR * height:
         raise InputError(f"{width}×{height} is not two pictures side by side")
     if min(_halved(width, half), height) < SMALLEST:
@@ -199,7 +198,7 @@ def _check_shape(width: int, height: int, size: Size, half: Half | None) -> None
 
 
 def _check_length(width: int, height: int, size: Size, half: Half | None) -> None:
-    """InputError for a picture whose longer side would be enormous once the shorter one is scaled."""
+    """InputError for an image whose longer side would be enormous after scaling."""
     sides = _halved(width, half), height
     if size != "full" and max(sides) > LONGEST * min(sides):
         raise InputError(f"{width}×{height} is too long and thin, more than {LONGEST} to 1")
@@ -214,17 +213,17 @@ def _halved(width: int, half: Half | None) -> int:
 
 
 def _check_flat(pixels: Pixels) -> None:
-    """InputError for a picture of one colour: norms divide by what is not there."""
+    """InputError for an image of one colour: norms would divide by zero variance."""
     if int((pixels.max((0, 1)).astype(int) - pixels.min((0, 1))).max()) <= _FLAT:
         raise InputError("one flat colour: there is nothing to learn from it")
 
 
 def read_scaled(path: Path, size: Size, half: Half | None = None, scale: float | None = None) -> Pixels:
-    """Decode to HWC uint8 sRGB, upright, transparent parts white, the shorter side scaled to `size`.
+    """Decode to HWC uint8 sRGB, upright, over white, the shorter side scaled to `size`.
 
-    With `size` full both sides are reduced to `scale` of theirs, where that is given and below 1.
-    With `half`, that half of the picture is taken first (of an odd width the middle column is in neither).
-    InputError when it cannot be read, or is so long and thin that scaling would make it enormous.
+    With `size` full both sides are multiplied by `scale`, if given and below 1. With `half`, that half of the image is
+    taken first (of an odd width the middle column is in neither). InputError if it cannot be read, or is so long and
+    thin that scaling would make it enormous.
     """
     try:
         facts = measure_file(path)
@@ -254,7 +253,7 @@ def _scaled(still: Still, size: Size, half: Half | None, scale: float | None) ->
 
 
 def _plain(still: Still) -> StillPixels:
-    """Its pixels in 8 bits of sRGB over white; in bands, for a whole picture in float32 is several times as large."""
+    """Pixels in 8-bit sRGB over white; in bands, since a whole image in float32 would take several times its memory."""
     if still.alpha is None and not still.metadata.icc:
         return eight_bit(still.pixels)
     plain = np.empty(still.pixels.shape, np.uint8)

@@ -1,4 +1,4 @@
-"""Pairs of pictures that show the same: two folders with equal names, or files that hold both side by side."""
+"""Paired images: two folders with equal names, or files that hold both side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgcycle.media.files import read_file
 from imgcycle.media.paths import identity
 
 ALIKE = 0.02
-"""The most by which the long sides of a pair may differ, as a share: more is no rounding but another picture."""
+"""Largest difference of a pair's aspect ratios, as a share: more is not rounding but another image."""
 
 
 def open_domains(
@@ -33,23 +33,23 @@ def open_domains(
     px_per_cm: float | None = None,
     prepare_a: Callable[[Pixels], Pixels] | None = None,
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
-    """The folders of two domains, each with its own cache; where `paired`, image n of both is one pair.
+    """The folders of two domains, each with its own cache; if `paired`, image n of both is one pair.
 
-    Folders in `leave_out` are passed over; `size`, `least` and `px_per_cm` as for ImageFolder, `prepare_a` is
-    its `prepare` for A. Pairs lie in one folder given twice, A at the left and B at the right of
-    every file, or in two as files of equal names but for the ending; the third value lists those that have no partner.
-    UsageError as for ImageFolder, when both folders hold the same pictures, and where `paired` when fewer than two
-    names are in both folders or one is twice in a folder.
+    Folders in `leave_out` are skipped; `size`, `least` and `px_per_cm` as for ImageFolder, `prepare_a` is its `prepare`
+    for A. Pairs are in one folder given twice, A at the left and B at the right of every file, or in two as files of
+    equal names except for the suffix; the third value lists those without a partner. UsageError as for ImageFolder, if
+    both folders hold the same images, and if `paired` and fewer than two names are in both folders or one is twice in a
+    folder.
     """
     together = a.resolve() == b.resolve()
     if together and not paired:
         raise UsageError(f"{a} and {b} are one folder", "one look is turned into another: give a folder of each")
     folder = partial(
         ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out,
-        flat_too=paired,  # a label that fills a picture is one flat colour, and as right as any other half of a pair
+        flat_too=paired,  # a label may fill an image with one flat colour, and is valid
     )  # fmt: skip
     first = folder(a, half="left" if together else None, on_unreadable=on_unreadable, prepare=prepare_a)
-    # Of one folder, what cannot be read was said by the first.
+    # Of one folder, unreadable files were reported by the first.
     second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)
     if not together:
         _check_apart(first, second)
@@ -57,7 +57,7 @@ def open_domains(
 
 
 def _check_apart(a: ImageFolder, b: ImageFolder) -> None:
-    """UsageError when one domain is wholly in the other: the same files, or as many with the same content."""
+    """UsageError if one domain is contained in the other: the same files, or as many with the same content."""
     files_a, files_b = ({identity(path) for path in folder.file_bytes} for folder in (a, b))
     within = files_a <= files_b or files_b <= files_a
     if not within and sorted(a.file_bytes.values()) == sorted(b.file_bytes.values()):
@@ -68,7 +68,7 @@ def _check_apart(a: ImageFolder, b: ImageFolder) -> None:
 
 
 def _contents(folder: ImageFolder) -> list[bytes]:
-    """What its files hold, whatever they are called; one that cannot be read any more is like no other."""
+    """Hashes of its files' contents; one that cannot be read any more equals no other."""
     found = []
     for path in folder.file_bytes:
         try:
@@ -79,12 +79,12 @@ def _contents(folder: ImageFolder) -> list[bytes]:
 
 
 def pair_of(a: ImageFolder, b: ImageFolder, index: int) -> tuple[Pixels, Pixels]:
-    """Both pictures of a pair, B's brought to the size of A's; pairs that are none are reported and passed over."""
+    """Both images of a pair, B's scaled to the size of A's; mismatched pairs are reported and skipped."""
     while True:
         known = len(a.left_out)
         one, other = a.image(index), b.image(index)
         if len(a.left_out) != known:
-            continue  # the two may have been read on either side of the finding
+            continue  # the two may have been read before and after the mismatch was found
         if one.shape == other.shape:
             return one, other
         (height, width), (high, wide) = one.shape[:2], other.shape[:2]
@@ -97,7 +97,7 @@ def pair_of(a: ImageFolder, b: ImageFolder, index: int) -> tuple[Pixels, Pixels]
 
 
 def _pair_up(a: ImageFolder, b: ImageFolder) -> list[Path]:
-    """Leave in both folders the pairs alone, in one order and with one record of what is left out."""
+    """Reduce both folders to the pairs, in one order and with one common record of images left out."""
     named_a, named_b = _by_name(a), _by_name(b)
     common = sorted(named_a.keys() & named_b.keys())
     if len(common) < 2:

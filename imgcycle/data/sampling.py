@@ -1,7 +1,7 @@
-"""Which samples are drawn, in one home: every random number is a pure function of what it is for.
+"""Random sampling of training: every random number is a pure function of its purpose.
 
-A sample is a function of (seed, domain, epoch, index), a step's dice of (seed, step, rank). Nothing keeps a
-random state between steps, so there is none to save, to lose in a crash, or to spoil by prefetching.
+A sample is a function of (seed, domain, epoch, index), a step's random numbers of (seed, step, rank). No random state
+is kept between steps, so there is none to save, to lose in a crash, or to disturb by prefetching.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 
 def evenly_spaced(items: Sequence[T], count: int | None) -> list[T]:
-    """`count` of them, evenly spaced from the first to the last; all when there are no more, or `count` is None."""
+    """Evenly spaced selection of `count` items, the first and the last included; all if there are no more, or for
+    None.
+    """
     if count is None or count >= len(items):
         return list(items)
     last = len(items) - 1
@@ -31,16 +33,16 @@ def dice(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def step_seed(seed: int, step: int, rank: int, generation: int) -> int:
-    """The seed of torch's own generator during one step on one rank.
+    """Seed of torch's generator during one step on one rank.
 
-    `generation` counts rollbacks: without it a rolled-back run would walk into the same NaN again.
+    `generation` counts rollbacks: without it a rolled-back run would reach the same NaN again.
     """
     return int(dice(seed, "step", step, rank, generation).integers(2**63))
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Which part of an image a sample is: position as fractions of the free play, mirrored or not."""
+    """Crop of a sample: position as fractions of the free range, mirrored or not."""
 
     top: float
     left: float
@@ -48,14 +50,14 @@ class Placement:
 
 
 def placement(seed: int, domain: str, epoch: int, index: int) -> Placement:
-    """The placement of one sample."""
+    """Random placement of one sample."""
     top, left, flip = dice(seed, "placement", domain, epoch, index).random(3)
     return Placement(float(top), float(left), bool(flip < 0.5))
 
 
 @dataclass(frozen=True)
 class UnpairedOrder:
-    """Who meets whom: domain A is walked in a new order each epoch, domain B is drawn uniformly.
+    """Random pairing: domain A is traversed in a new order each epoch, domain B is drawn uniformly.
 
     An epoch is max(|A|, |B|) items long (rounded up to whole batches over all ranks).
     """
@@ -76,7 +78,7 @@ class UnpairedOrder:
         return self.walked(epoch, item) % self.count_a, b
 
     def walked(self, epoch: int, item: int) -> int:
-        """The item's place in the epoch's order of `epoch_length` images; wraps around as well."""
+        """Index of an item in the epoch's order of `epoch_length` images; wraps around as well."""
         return int(self._order(epoch)[item % self.epoch_length])
 
     def _order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -86,4 +88,4 @@ class UnpairedOrder:
 
 
 _LATEST: dict[str, object] = {}
-"""The latest epoch's order, so that a step does not shuffle a thousand numbers for one of them."""
+"""Cache of the latest epoch's order, so that a step does not shuffle a thousand numbers for one of them."""

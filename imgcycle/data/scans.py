@@ -11,10 +11,10 @@ TABLE = "sources.csv"
 
 
 class ScanScales:
-    """By how much scans are to be reduced for `px_per_cm` pixels per centimetre of canvas.
+    """Scale factors of scans for `px_per_cm` pixels per centimetre of canvas.
 
-    The scale of a scan stands in the nearest `sources.csv` in its folder or above: columns `file` (relative to the
-    table) and `px_per_cm`; other columns are passed over. Scans that no table knows are left as they are.
+    The scale of a scan is in the nearest `sources.csv` in its folder or above: columns `file` (relative to the table)
+    and `px_per_cm`; other columns are ignored. Scans without an entry are not scaled.
     """
 
     def __init__(self, px_per_cm: float) -> None:
@@ -22,7 +22,7 @@ class ScanScales:
         self._tables: dict[Path, dict[Path, float]] = {}
 
     def scale_of(self, path: Path) -> float | None:
-        """The factor for both sides, never above 1; None where the scale is not known. UsageError for a bad table."""
+        """Factor for both sides, never above 1; None if the scale is unknown. UsageError for an invalid table."""
         path = path.resolve()
         for folder in path.parents:
             if folder not in self._tables:

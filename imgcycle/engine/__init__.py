@@ -1,1 +1,1 @@
-"""Streaming inference: a net over a picture of any size, and what comes before and after it. No file formats."""
+"""Inference for images of any size: strips, plans, translator, resampling, smoothing. No file formats."""

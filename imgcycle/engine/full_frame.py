@@ -1,7 +1,7 @@
-"""A chain run over whole pictures, its norms by the same moments as in strips.
+"""Run a chain over whole images, with norms computed from the same statistics as in strips.
 
-torch's own norm kernels sum squares in float32 where channels lie innermost: off by 0.002 to 0.4 standard deviations
-on planes of 64² to 512² with a mean that is not small. The two ways through a net should differ by noise alone.
+torch's own norm kernels sum squares in float32 where channels are innermost: off by 0.002 to 0.4 standard deviations on
+planes of 64² to 512² with a large mean. Whole and strip-wise inference should differ by rounding noise alone.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from imgcycle.nets.stages import INPUT, Activation, Add, Norm, Save, step
 
 
 def run_whole(chain: Sequence[AnyStage], x: Tensor) -> Tensor:
-    """The last planes of a chain over `x` (N, C, H, W), in inference; planes are let go after their last use.
+    """Output of a chain for `x` (N, C, H, W), in inference; planes are freed after their last use.
 
-    Stages may have been fused (`engine.fused`).
-
-    Convolutions compute in the type of their weights: `x` is brought to it where they differ.
+    Stages may have been fused (`engine.fused`). Convolutions compute in the dtype of their weights; `x` is converted to
+    it where they differ.
     """
     last = last_uses(chain)
     slots = {INPUT: x} if INPUT in last else {}
@@ -50,15 +49,15 @@ def run_whole(chain: Sequence[AnyStage], x: Tensor) -> Tensor:
 
 
 def last_uses(chain: Sequence[AnyStage]) -> dict[str, int]:
-    """Where each slot is added for the last time."""
+    """Index of the last Add of each slot."""
     return {stage.slot: n for n, stage in enumerate(chain) if isinstance(stage, Add)}
 
 
 def normalised(norm: Norm, x: Tensor) -> Tensor:
-    """Each picture of a batch normalised by moments that are exact for its type.
+    """Normalise each image of a batch, with statistics that are exact for its dtype.
 
-    In 32 bits they are gathered in float64, as strips do. For 16 bits torch's batch norm of one picture, which takes
-    the mean before it squares, already errs less than its result is rounded, in a quarter of the time.
+    For float32 they are accumulated in float64, as in strips. For 16 bits torch's batch norm of one image, which
+    subtracts the mean before squaring, already errs less than its result is rounded, in a quarter of the time.
     """
     one = _by_kernel if x.dtype.itemsize == 2 and norm.kind == "instance" else _by_moments
     each = [one(norm, picture) for picture in torch.tensor_split(x, len(x))]

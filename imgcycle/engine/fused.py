@@ -1,12 +1,13 @@
-"""Doubling and convolution in one, on the small planes, where the small ones give the same.
+"""Fused upsampling and convolution, computed on the small planes with the same result.
 
-Linear doubling followed by a 3×3 convolution is linear in the small planes: each of the four pixels that one becomes
-(its phases) is a 3×3 convolution of them. Four phases of 16 channels fill a matrix unit that 16 channels leave half
-empty, the doubled planes are never written, and there is no more arithmetic than before. A convolution with few
-channels after it can read the phases where they lie, and gives four times as many channels at a quarter of the size.
+Linear upsampling by 2 followed by a 3×3 convolution is linear in the small planes: each of the four output pixels of an
+input pixel (its phases) is a 3×3 convolution of them. Four phases of 16 channels fill a matrix unit that 16 channels
+leave half empty, the upsampled planes are never written, and the arithmetic is no more than before. A following
+convolution with few output channels can read the phases directly, and gives four times as many channels at a quarter of
+the size.
 
-Only the order of summation changes. What lies within a pixel of the edge, where doubling repeats and padding mirrors,
-is computed the ordinary way.
+Only the order of summation changes. Pixels next to the image's edge, where upsampling replicates and padding reflects,
+are computed the ordinary way.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 from imgcycle.nets.stages import Activation, Conv, Stage, Upsample, upsample
 
 _FEW = 16
-"""Output channels up to which a convolution leaves so much of a matrix unit empty that phases pay."""
+"""Output channels up to which a convolution leaves so much of a matrix unit empty that phases pay off."""
 _TAPS = torch.tensor(
     [
         [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
@@ -29,12 +30,12 @@ _TAPS = torch.tensor(
     ],
     dtype=torch.float64,
 )
-"""For both phases: what the doubled values at −1, 0, 1 around it are of the small ones at −1, 0, 1."""
+"""For both phases: the upsampled values at −1, 0, 1 around it as weights of the small ones at −1, 0, 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class FusedUpsampleConv:
-    """Upsample and a 3×3 convolution with mirrored edges: (C, h, w) to (K, 2h, 2w), or to its phases (4K, h, w).
+    """Upsample and a 3×3 convolution with reflection padding: (C, h, w) to (K, 2h, 2w), or to its phases (4K, h, w).
 
     Channel 4k + 2p + q holds channel k at rows 2i + p and columns 2j + q.
     """
@@ -45,13 +46,13 @@ class FusedUpsampleConv:
     phased: bool
 
     def __call__(self, x: Tensor, top: bool = True, bottom: bool = True) -> Tensor:
-        """Apply both to rows of small planes; where the picture does not end, one row more is given."""
+        """Apply both to rows of small planes; one more row is given where the image does not end."""
         made = F.conv2d(F.pad(x, (1, 1, int(top), int(bottom)), "replicate"), self.weight, self.bias)
         self._edges(x, made, top, bottom)
         return made if self.phased else F.pixel_shuffle(made, 2)
 
     def _edges(self, x: Tensor, made: Tensor, top: bool, bottom: bool) -> None:
-        """Overwrite the outermost doubled rows and columns, where a mirror is not what doubling repeats."""
+        """Overwrite the outermost upsampled rows and columns, where reflection and replication differ."""
         phases = _phases(made)
         for ends, side, phase, edge in ((top, 0, 0, x[:, :, :2]), (bottom, -1, 1, x[:, :, -2:])):
             if ends:
@@ -63,7 +64,7 @@ class FusedUpsampleConv:
             phases[:, :, 0, phase, :, side], phases[:, :, 1, phase, :, side] = column[..., ::2], column[..., 1::2]
 
     def _row(self, edge: Tensor, *, bottom: bool, across: bool = False) -> Tensor:
-        """The outermost row (N, K, 2w) of the result, from the two outermost small rows (N, C, 2, w)."""
+        """Outermost row (N, K, 2w) of the result, from the two outermost small rows (N, C, 2, w)."""
         doubled = upsample(edge, "linear")
         pair = doubled[:, :, -2:] if bottom else doubled[:, :, :2]
         pair = F.pad(pair, (1, 1, 0, 1) if bottom else (1, 1, 1, 0), "reflect")
@@ -73,13 +74,13 @@ class FusedUpsampleConv:
 
 @dataclass(frozen=True, eq=False)
 class SubpixelConv:
-    """A convolution with few outputs and mirrored edges, on phases (4C, h, w): to (K, 2h, 2w)."""
+    """A convolution with few outputs and reflection padding, on phases (4C, h, w): to (K, 2h, 2w)."""
 
     weight: Tensor
     bias: Tensor | None
 
     def __call__(self, x: Tensor, top: bool = True, bottom: bool = True) -> Tensor:
-        """Apply it to rows of phases; where the picture does not end, one row more is given."""
+        """Apply it to rows of phases; one more row is given where the image does not end."""
         return F.pixel_shuffle(F.conv2d(_mirrored(x, top, bottom), self.weight, self.bias), 2)
 
 
@@ -88,7 +89,7 @@ AnyStage = Stage | Fused
 
 
 def fused(chain: Sequence[Stage]) -> list[AnyStage]:
-    """The chain with what can be fused replaced; weights are read now, and must not change afterwards."""
+    """The chain with fusible stages replaced; weights are read now and must not change afterwards."""
     out: list[AnyStage] = []
     n = 0
     while n < len(chain):
@@ -128,7 +129,7 @@ def _doubling(conv: Conv, phased: bool) -> FusedUpsampleConv:
 
 
 def _phased(conv: Conv) -> SubpixelConv:
-    """A 5×5 convolution of the doubled planes as a 3×3 one of their phases."""
+    """A 5×5 convolution of the upsampled planes as a 3×3 one of their phases."""
     outputs, inputs = conv.weight.shape[:2]
     weight = torch.zeros((outputs, 2, 2, inputs, 2, 2, 3, 3), dtype=torch.float64, device=conv.weight.device)
     for p in range(2):
@@ -150,14 +151,14 @@ def _spread(bias: Tensor | None) -> Tensor | None:
 
 
 def _phases(x: Tensor) -> Tensor:
-    """A view with the phase's row and column as dimensions 2 and 3."""
+    """View with the phase's row and column as dimensions 2 and 3."""
     return x.view(x.shape[0], -1, 2, 2, *x.shape[2:])
 
 
 def _mirrored(x: Tensor, top: bool, bottom: bool) -> Tensor:
-    """Phases grown by one on each side so that the doubled planes are mirrored by two.
+    """Phases padded by one on each side so that the upsampled planes are reflected by two.
 
-    Before the first row comes the second's first phase, and the first's own second phase; after the last likewise.
+    The first row is preceded by the first phase of the second row and its own second phase; likewise after the last.
     """
     out = F.pad(x, (1, 1, int(top), int(bottom)), "replicate")
     phases = _phases(out)

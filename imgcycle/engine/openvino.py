@@ -1,7 +1,7 @@
-"""Whole pictures through a net by OpenVINO, which on some CPUs outruns torch in float32.
+"""OpenVINO backend for whole images, which on some CPUs is faster than torch in float32.
 
-Only the net's arithmetic changes hands: padding, rows and plans are the translator's own. Strips cut a net at its
-norms, where OpenVINO takes it as a whole, so a picture that goes in strips goes through torch, in float32 as well.
+Only the net's arithmetic is replaced: padding, rows and plans are the translator's own. Strips cut a net at its norms,
+while OpenVINO takes it as a whole, so images in strips are run by torch, in float32 as well.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.nets.layers import Generator
 
 BASE_BYTES = 144 * 2**20
-"""What its libraries take beside torch's (141 MiB measured after loading a net)."""
+"""Memory that its libraries take beside torch's (141 MiB measured after loading a net)."""
 
 
 class OpenVinoNet:
-    """A generator compiled for this CPU: float32 (N, C, H, W) in [-1, 1] in and out, sides as the net takes them.
+    """A generator compiled for this CPU: float32 (N, C, H, W) in [-1, 1] in and out, sides as the net requires.
 
-    It is converted once, for all sizes, as it is in evaluation; the torch net is not changed. `threads` are by
-    default as many as torch uses. One net, size and number of threads gives the same bytes every time.
+    It is converted once, for all sizes, in eval mode; the torch net is not changed. `threads` defaults to torch's
+    number. The same net, size and number of threads give the same bytes every time.
 
-    MissingExtra without the package; UsageError for a net or a machine that OpenVINO does not take.
+    MissingExtra without the package; UsageError for a net or a machine that OpenVINO does not support.
     """
 
     def __init__(self, net: Generator, threads: int | None = None) -> None:
@@ -39,23 +39,23 @@ class OpenVinoNet:
             model = _converted(ov, net)
             compiled = ov.Core().compile_model(model, "CPU", _settings(threads or torch.get_num_threads()))
             self._request = compiled.create_infer_request()
-        except Exception as error:  # its frontends raise types of their own
+        except Exception as error:  # its frontends raise exception types of their own
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise UsageError(f"OpenVINO cannot run this net here: {reason}", "use --backend torch") from error
         self._lock = threading.Lock()
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Translate planes; calls from several threads wait for one another."""
+        """Translate a batch; calls from several threads wait for one another."""
         with self._lock:
-            # The result is a copy: OpenVINO writes the next one where this one lies.
+            # The result is copied: OpenVINO reuses its buffer.
             found = self._request.infer([x.contiguous().numpy()], share_inputs=True)[0]
         return torch.from_numpy(found)
 
 
 class OpenVinoTranslator(Translator):
-    """A translator whose whole pictures are run by OpenVINO in float32; what goes in strips is run by torch.
+    """A translator that runs whole images with OpenVINO in float32, and strips with torch.
 
-    UsageError when `device` is not the CPU, else as `OpenVinoNet`.
+    UsageError if `device` is not the CPU, else as `OpenVinoNet`.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class OpenVinoTranslator(Translator):
 
 
 def _package() -> Any:
-    """OpenVINO, kept from reporting home.
+    """The OpenVINO package, without its telemetry.
 
-    Importing it announces so over the network and leaves files in the home folder, unless the package for that is
-    missing; what stands as None among the modules is missing.
+    Importing it reports over the network and leaves files in the home folder, unless the telemetry package is missing;
+    a module that is None in `sys.modules` counts as missing.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
@@ -88,21 +88,21 @@ def _package() -> Any:
 
 
 def _converted(ov: Any, net: Generator) -> Any:
-    """The net as OpenVINO's graph, its batch, height and width open."""
+    """The net as OpenVINO's graph, with dynamic batch, height and width."""
     side = -(-max(net.min_size, 32) // net.stride) * net.stride
     example = torch.zeros(1, 3, side, side)
     with torch.no_grad(), warnings.catch_warnings():
-        # Tracing is deprecated in torch and still OpenVINO's way in; the constants it warns of are a blur's taps.
+        # Tracing is deprecated in torch and still OpenVINO's input; the constants it warns of are a blur's taps.
         warnings.simplefilter("ignore")
         return ov.convert_model(net, example_input=example, input=[ov.PartialShape([-1, 3, -1, -1])])
 
 
 def _settings(threads: int) -> dict[str, Any]:
     return {
-        # By itself it takes bfloat16 where the CPU has it, which is 3e-2 off.
+        # By default it uses bfloat16 where the CPU has it, which is 3e-2 off.
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        # Threads that are tied to cores wait there for whoever else was put on them.
+        # Threads pinned to cores wait there for other processes on them.
         "ENABLE_CPU_PINNING": False,
     }

@@ -1,4 +1,4 @@
-"""Pictures of any size made fit for a net, and cut back after: the same way whole and in strips."""
+"""Padding of images to sizes that a net accepts, the same whole and in strips."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def padded_size(height: int, width: int, stride: int, least: int) -> tuple[int, int]:
-    """The smallest multiples of `stride` that hold the picture and are at least `least`."""
+    """Smallest multiples of `stride` that hold the image and are at least `least`."""
     return tuple(-(-max(side, least) // stride) * stride for side in (height, width))  # type: ignore[return-value]
 
 
 def pad_to(x: Tensor, height: int, width: int, at: tuple[int, int] = (0, 0)) -> Tensor:
-    """NCHW planes grown around a picture whose first row and column come to lie `at`.
+    """Pad NCHW planes to `height` × `width`, the image's first row and column at `at`.
 
-    By reflection while it reaches, then by replication.
+    By reflection as far as it reaches, then by replication.
     """
     sides = (at[0], height - x.shape[2] - at[0], at[1], width - x.shape[3] - at[1])
     reach = (x.shape[2] - 1, x.shape[2] - 1, x.shape[3] - 1, x.shape[3] - 1)

@@ -1,16 +1,16 @@
-"""The way of a photograph to the size a style was learnt for, and of the change back to the photograph's size.
+"""Downscale a photograph to the work size of a style, and upscale the net's change to full size.
 
-A style learnt on 256-pixel pictures has strokes of a few pixels, which vanish on twelve megapixels. So the style is
-applied to a reduced picture r of the photograph p, and with E the enlargement to full size the result is
+A style learnt on 256-pixel images has strokes of a few pixels, which vanish on twelve megapixels. So the style is
+applied to a downscaled image r of the photograph p, and with E the upscaling to full size the result is
 
     out = (1 − s) p + s (E(net(r)) + d (p − E(r)))        s strength, d detail
 
-that is: the enlarged result, plus a share d of the fine detail that the reduction took away. Since E is linear,
-out = (1 − s + s d) p + E(s (net(r) − d r)), and one enlargement of a small picture is all that is computed, band by
-band. A net that changes nothing gives the photograph back exactly when d = 1.
+that is: the upscaled result, plus a share d of the fine detail that downscaling removed. Since E is linear, out = (1 −
+s + s d) p + E(s (net(r) − d r)), so only one upscaling of a small image is computed, band by band. A net that changes
+nothing gives the photograph back exactly when d = 1.
 
-Where nothing is reduced (the picture is not larger than the work size, or all of it was asked for) the result is
-(1 − s) p + s net(p), `detail` has nothing to say, and rows stream through (`blended`).
+Where nothing is downscaled (the image is not larger than the work size, or `full` was asked for) the result is (1 − s)
+p + s net(p), `detail` has no effect, and rows are streamed (`blended`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float32]
 
 BAND = 32
-"""Rows computed at a time: what they take stays in the cache (75 ms for 12 megapixels, twice that with 64)."""
+"""Rows computed at a time, few enough to stay in the cache (75 ms for 12 megapixels, twice that with 64)."""
 _SHARPNESS = -0.75
-"""Keys's cubic kernel with the parameter that OpenCV uses, since rows are enlarged here and columns there."""
+"""Parameter of Keys's cubic kernel, the same as OpenCV's, since rows are upscaled here and columns there."""
 
 
 def work_shape(height: int, width: int, work_size: int | Literal["full"]) -> tuple[int, int]:
-    """The (height, width) at which the net sees a picture: √(h × w) reduced to `work_size`, never enlarged."""
+    """Size (height, width) at which the net sees an image: √(h × w) reduced to `work_size`, never enlarged."""
     if work_size == "full" or height * width <= work_size**2:
         return height, width
     scale = work_size / math.sqrt(height * width)
@@ -42,21 +42,21 @@ def work_shape(height: int, width: int, work_size: int | Literal["full"]) -> tup
 
 
 def reduced(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Pixels (H, W, 3) averaged over areas down to `shape`; the same array when nothing is to do."""
+    """Pixels (H, W, 3) downscaled to `shape` by area averaging; the same array if it has that shape."""
     if pixels.shape[:2] == shape:
         return pixels
     return cv2.resize(pixels, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 class Reduction:
-    """`reduced` of a picture whose rows come one after another, `add` by `add`, until `pixels` is whole.
+    """`reduced` for an image given row by row with `add`, until `pixels` is complete.
 
-    The same levels, but for sums of floats that end within a rounding error of half a level.
+    The same levels, except where float sums are within a rounding error of half a level.
     """
 
     def __init__(self, height: int, width: int, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
         self.pixels: Pixels = np.empty((*shape, 3), dtype)
-        # OpenCV adds up whole numbers where both ratios are whole; in bands of that many rows it does so here.
+        # OpenCV sums integers where both ratios are whole; in bands of that many rows so does this.
         whole = height % shape[0] == 0 and width % shape[1] == 0
         self._step = height // shape[0] if whole else 0
         self._shares = iter([] if whole else _area_shares(height, shape[0]))
@@ -66,7 +66,7 @@ class Reduction:
         self._next = 0
 
     def add(self, rows: Pixels) -> None:
-        """The next rows, (h, W, 3)."""
+        """Add the next rows, (h, W, 3)."""
         if self._step:
             self._add_whole(rows)
         else:
@@ -96,7 +96,7 @@ class Reduction:
 
 
 def _area_shares(large: int, small: int) -> list[tuple[int, int, np.float32]]:
-    """Which target row takes which share of which source row, in order, as cv2's INTER_AREA has it."""
+    """List of (target row, source row, weight), as in cv2's INTER_AREA."""
     found = []
     scale = large / small
     for target in range(small):
@@ -118,33 +118,32 @@ def to_float01(pixels: Pixels) -> Floats:
 
 
 def to_tensor(unit: Floats) -> Tensor:
-    """(H, W, 3) in [0, 1] to float32 (1, 3, H, W) in [-1, 1], channels innermost as they were."""
+    """(H, W, 3) in [0, 1] to float32 (1, 3, H, W) in [-1, 1], channels innermost in memory."""
     return torch.from_numpy(unit).permute(2, 0, 1)[None] * 2 - 1
 
 
 def from_tensor(x: Tensor) -> Floats:
-    """The way back, unrounded."""
+    """Inverse of `to_tensor`, not rounded."""
     return np.ascontiguousarray(x[0].float().cpu().permute(1, 2, 0).add(1).div_(2).numpy())
 
 
 def restored(
     pixels: Pixels, small: Floats, result: Floats, detail: float, strength: float, out: Pixels | None = None
 ) -> Pixels:
-    """The full-size picture from the photograph, its reduction and the net's result, both (h, w, 3) in [0, 1].
+    """Full-size result from the photograph, its downscaled image and the net's result, both (h, w, 3) in [0, 1].
 
-    Rounded to the nearest level of the photograph's type, clipped at its ends; written into `out`, which may be
-    `pixels` itself.
+    Rounded to the photograph's integer type and clipped; written to `out`, which may be `pixels` itself.
     """
     out = np.empty_like(pixels) if out is None else out
     whole = Restoration(pixels.shape[0], pixels.shape[1], pixels.dtype, small, result, detail, strength)
-    whole.widen(0, len(small))  # all at once is a quarter faster, and a small part of what the pixels take
+    whole.widen(0, len(small))  # all at once is a quarter faster, and takes little memory beside the pixels
     for top in range(0, pixels.shape[0], BAND):
         whole.rows(top, pixels[top : top + BAND], out[top : top + BAND])
     return out
 
 
 class Restoration:
-    """`restored` by bands of at most `BAND` rows, in order, each from the photograph's rows of that place."""
+    """`restored` in bands of at most `BAND` rows, in order."""
 
     def __init__(
         self,
@@ -164,27 +163,27 @@ class Restoration:
         self._first = 0
 
     def rows(self, top: int, pixels: Pixels, out: Pixels) -> None:
-        """The band (h, W, 3) that begins at `top`, into `out`, which may be `pixels` itself."""
+        """Write the band (h, W, 3) that begins at row `top` to `out`, which may be `pixels` itself."""
         _mix(pixels, self._keep, self._added(top, len(pixels)), out)
 
     def floats(self, top: int, pixels: Pixels) -> Floats:
-        """The same band unrounded, clipped to [0, 1]."""
+        """The band as floats, clipped to [0, 1], not rounded."""
         most = float(np.iinfo(pixels.dtype).max)
         band = pixels.astype(np.float32).reshape(len(pixels), -1)
         mixed = cv2.addWeighted(band, self._keep / most, self._added(top, len(pixels)), 1 / most, 0.0)
         return mixed.clip(0, 1).reshape(pixels.shape).astype(np.float32, copy=False)
 
     def _added(self, top: int, count: int) -> Floats:
-        """What is added to the photograph's share: `count` enlarged rows, (count, W × 3), in levels."""
+        """Upscaled change to add, (count, W × 3), in levels."""
         first, weights = _enlarging_rows(len(self._change), self._height, top, top + count)
         self.widen(first, first + weights.shape[1])
         at = first - self._first
-        # By torch: numpy's products bring threads of their own, which spin for a while after each and starve a clip's.
+        # By torch: numpy's matrix products start threads of their own, which spin after each call and slow down video.
         added = torch.from_numpy(weights) @ torch.from_numpy(self._columns[at : at + weights.shape[1]])
         return added.numpy()
 
     def widen(self, first: int, last: int) -> None:
-        """Have rows first..last of the change enlarged along the row; those before `first` may go."""
+        """Upscale rows first..last of the change along the row; those before `first` are freed."""
         have = self._first + len(self._columns)
         if last <= have:
             return
@@ -196,7 +195,7 @@ class Restoration:
 
 
 def blended(pixels: Pixels, result: Floats, strength: float, out: Pixels) -> None:
-    """(1 − s) p + s net(p) where nothing was reduced: rows (h, w, 3) of the photograph and of the net's result.
+    """(1 − s) p + s net(p) without downscaling: rows (h, w, 3) of the photograph and of the net's result.
 
     Rounded and clipped like `restored`; `out` may be `pixels` itself.
     """
@@ -213,9 +212,9 @@ def _mix(pixels: Pixels, keep: float, added: Floats, out: Pixels) -> None:
 
 
 def _enlarging_rows(small: int, large: int, top: int, bottom: int) -> tuple[int, Floats]:
-    """The rows of the cubic enlargement small → large between top and bottom: first source row, weights.
+    """Rows top..bottom of the cubic upscaling small → large: first source row, weights.
 
-    Half-pixel centres, edge rows repeated, as cv2.resize does it.
+    Half-pixel centres, edge rows repeated, as in cv2.resize.
     """
     at = (np.arange(top, bottom) + 0.5) * small / large - 0.5
     base = np.floor(at).astype(np.intp)
@@ -238,7 +237,7 @@ def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def with_colours_of(small: Floats, result: Floats) -> Floats:
-    """The result's lightness with the photograph's colours: only the change of luma (BT.601) is taken over."""
+    """The result's lightness with the photograph's colours: only the change of luma (BT.601) is applied."""
     luma = np.array([0.299, 0.587, 0.114], np.float32)
     change: Floats = np.einsum("hwc,c->hw", result - small, luma)
     return small + change[..., None]

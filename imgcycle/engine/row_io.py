@@ -1,7 +1,7 @@
-"""The two ends of a stream of rows: where a picture's rows come from, and where the result's rows go.
+"""Protocols of row-wise input and output of the engine.
 
-A decoder and an encoder can stand at either, so that a picture never exists as floats as a whole. In each pass the
-rows are asked for once, in order from the top; a pass may begin anew at the top.
+Implemented by decoders and encoders, so that an image never exists as floats as a whole. In each pass rows are
+requested once, in order from the top; a pass may restart at the top.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from imgcycle.engine.padding import pad_to, padded_size
 
 
 class RowSource(Protocol):
-    """Rows of a picture of `height` × `width` pixels."""
+    """Rows of an image of `height` × `width` pixels."""
 
     @property
     def height(self) -> int:
-        """Rows there are."""
+        """Number of rows."""
         ...
 
     @property
     def width(self) -> int:
-        """Pixels in each."""
+        """Pixels of a row."""
         ...
 
     def read_rows(self, top: int, bottom: int) -> Tensor:
@@ -33,18 +33,18 @@ class RowSource(Protocol):
 
 
 class RowSink(Protocol):
-    """Takes a result's rows, in order, each once."""
+    """Receives a result's rows, in order, each once."""
 
     def write_rows(self, top: int, rows: Tensor) -> None:
-        """Rows from `top` on, float32 (1, 3, h, width) RGB in [-1, 1]."""
+        """Write rows from `top` on, float32 (1, 3, h, width) RGB in [-1, 1]."""
         ...
 
 
 class PaddedSource:
-    """A source grown to sides that a net can take, exactly as `padding.pad_to` grows a whole picture.
+    """A source padded to sides that a net accepts, exactly as `padding.pad_to` pads a whole image.
 
-    What was read last is held back: for the mirror at the bottom, and for a strip that has to be computed again in
-    smaller ones. So the picture's own rows are asked for in order, and each once in a pass, whatever happens.
+    The last rows read are kept: for reflection at the bottom, and for a strip that is computed again in smaller ones.
+    So rows of the image are requested in order, each once in a pass.
     """
 
     def __init__(self, source: RowSource, stride: int, least: int) -> None:
@@ -54,7 +54,7 @@ class PaddedSource:
         self._held = (0, torch.empty(0))
 
     def read_rows(self, top: int, bottom: int) -> Tensor:
-        """Rows of the grown picture."""
+        """Rows of the padded image."""
         inner = self.source.height
         if top < inner:
             self._hold(top, min(bottom, inner))
@@ -65,7 +65,7 @@ class PaddedSource:
         return pad_to(rows, rows.shape[2], self.width)
 
     def _hold(self, top: int, bottom: int) -> None:
-        """Hold the rows from `top`, or from where the mirror begins, to `bottom`."""
+        """Keep the rows from `top`, or from the start of the reflection, to `bottom`."""
         first, rows = self._held
         end = first + (rows.shape[2] if rows.dim() == 4 else 0)
         if not first <= top <= end:

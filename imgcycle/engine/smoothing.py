@@ -1,24 +1,23 @@
-"""Calm for clips: frames translated so that what the net paints stays on what it was painted on.
+"""Temporal smoothing of video: strokes stay on the content they were painted on.
 
-A net sees every frame for the first time. Two things make its strokes flicker, and each has its answer:
+A net sees every frame independently. Two causes make its strokes flicker, and each has its remedy:
 
-- A strided net works on a grid, and a moving picture slides over it. So a frame is put on the grid where its content
-  lay before, to the nearest pixel (`Translator.whole`'s `at`). Exact for shifts by whole pixels, free of cost. Each
-  frame turns only against the one before: a sum of all shifts would jump by a pixel now and then, which is worse
-  than to slide on by fractions.
-- What is left is blended with what came before. With n the net's result for a frame x, W the way from the frame
-  before to this one by the optical flow of the input, and z the change that was shown last,
+- A strided net works on a grid, and a moving picture slides over it. So a frame is placed on the grid where its content
+  was before, to the nearest pixel (`Translator.whole`'s `at`). Exact for shifts by whole pixels, without cost. Each
+  frame is aligned to the previous one only: a sum of all shifts would jump by a pixel now and then, which is worse than
+  to drift by fractions.
+- The rest is blended with the previous change. With n the net's result for a frame x, W the warping from the previous
+  frame to this one by the optical flow of the input, and z the change that was shown last,
 
       z ← (n − x) + c (W(z) − (n − x))        c = weight · exp(−(|W(x before) − x| / tolerance)²)
 
-  and 0 where the flow does not know (hidden places, edges of motion). Only changes are blended, never pictures: what
-  moves in the photograph leaves no ghost of itself, and light that changes is followed at once. Averages are softer
-  than what they average, so fine detail is then raised to the strength that it has in n around.
+and c = 0 where the flow is unknown (occlusions, motion edges). Only changes are blended, never images: moving content
+leaves no ghost, and changes of light are followed at once. Averages are softer than what they average, so fine detail
+is then amplified to its strength in n nearby.
 
-The net sees frames alone, so several may be in it at once: where each is put on the grid (`align_to_grid`) and what
-is blended (`blend`) goes in order, the net itself (`translated`) need not. A scene cut forgets everything. The third
-thing often tried, moments of the norms held through time, is left out: what it took of the flicker it took of the
-contrast (tests/benchmarks/flicker.py).
+The net needs single frames only, so several may be in it at once: grid alignment (`align_to_grid`) and blending
+(`blend`) go in order, the net itself (`translated`) need not. A scene cut resets the state. Another common approach,
+holding norm statistics over time, is left out: it reduced flicker and contrast alike (tests/benchmarks/flicker.py).
 """
 
 from __future__ import annotations
@@ -42,23 +41,23 @@ Floats = npt.NDArray[np.float32]
 State = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 Strength = Literal["off", "light", "strong"]
 At = tuple[int, int]
-"""A place on a net's grid: pixels down and right, within a stride."""
+"""Offset on a net's grid: pixels down and right, within a stride."""
 
 _COARSEST = 8
-"""Grids coarser than this many pixels are let slide: to follow them a frame would have to grow too much."""
+"""Coarser grids than this many pixels are not aligned: a frame would need too much padding."""
 _FINE = 1.5
-"""Standard deviation in pixels of the low-pass that fine detail is what is left of."""
+"""Standard deviation in pixels of the low-pass; fine detail is what it removes."""
 _AROUND = 15
 """Side in pixels of the square in which the strength of fine detail is measured."""
 _MOST = 1.5
-"""How far fine detail is raised at most: noise in a plane without any would else become a pattern."""
+"""Largest amplification of fine detail: noise in a flat area would otherwise become a pattern."""
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """The share of the last frame's change that is kept at most, and the difference of the input that ends it.
+    """Largest share of the last frame's change that is kept, and the difference of the input that ends it.
 
-    `tolerance` in levels of 8 bits: at that difference between a frame and the last one moved, e⁻¹ of the share.
+    `tolerance` in 8-bit levels: where a frame differs by it from the warped previous one, e⁻¹ of the share is kept.
     """
 
     weight: float
@@ -73,32 +72,32 @@ SMOOTHING: Mapping[Strength, Smoothing | None] = {
 
 
 class TemporalSmoother:
-    """One clip on its way through a translator, frame by frame; remembers one frame.
+    """Translates the frames of one clip, with the state of the previous frame.
 
     Frames and results are float32 (h, w, 3) RGB in [0, 1], at work size. The same frames in the same order give the
-    same bytes; `off` gives what the translator gives and costs nothing.
+    same bytes; without `smoothing` the result is the translator's, at no cost.
     """
 
     def __init__(self, translator: Translator, strength: Strength = "light") -> None:
         self.translator = translator
         self.smoothing = SMOOTHING[strength]
         self._at = (0, 0)
-        """The place on the grid of the frame that was placed last."""
+        """Grid offset of the last aligned frame."""
         self._settled = (0, 0)
-        """That of the frame that was settled last."""
+        """Grid offset of the last blended frame."""
         self._before: Floats | None = None
         self._change: Floats | None = None
 
     def step(self, frame: Floats) -> Floats:
-        """The result for the next frame."""
+        """Result for the next frame."""
         return self.follow(frame, None if self.smoothing is None else self.watch(frame))
 
     def watch(self, frame: Floats) -> Motion | None:
-        """How the frame before moved to become this one; None for the first of a scene. Changes nothing."""
+        """Motion from the previous frame to this one; None for the first of a scene. Does not change the state."""
         return motion_between(self._before, frame)
 
     def follow(self, frame: Floats, motion: Motion | None) -> Floats:
-        """The result for the next frame when its motion is known already.
+        """Result for the next frame with its motion.
 
         `motion_between` needs frames alone, so it may run ahead in other threads while the net works.
         """
@@ -106,43 +105,43 @@ class TemporalSmoother:
         return self.blend(frame, self.translated(frame, at), motion, at)
 
     def align_to_grid(self, motion: Motion | None) -> At:
-        """Where on the net's grid (down, right) the next frame goes; frames are placed in order."""
+        """Grid offset (down, right) of the next frame; to be called in order."""
         if self.smoothing is not None:
             self._at = (0, 0) if motion is None else _turned(self._at, motion, self.translator.stride)
         return self._at
 
     def translated(self, frame: Floats, at: At) -> Floats:
-        """What the net makes of a frame in its place: remembers nothing, so any thread may ask for any frame."""
+        """The net's result for a frame at a grid offset; without state, so any thread may call it for any frame."""
         with torch.inference_mode():
             return resample.from_tensor(self.translator.whole(resample.to_tensor(frame), at))
 
     def blend(self, frame: Floats, fresh: Floats, motion: Motion | None, at: At) -> Floats:
-        """The result for the next frame, of which the net made `fresh`; frames are settled in order."""
+        """Result for the next frame from the net's result `fresh`; to be called in order."""
         if self.smoothing is None:
             return fresh
         result = fresh
         if motion is not None and self._before is not None and self._change is not None:
             result = self._blended(self._before, self._change, frame, fresh, motion, self.smoothing)
-        # A copy: whoever reads frames may use one buffer for all.
+        # A copy: the caller may reuse the frame's buffer.
         self._before, self._change, self._settled = frame.copy(), result - frame, at
         return result
 
     def skip_frame(self, frame: Floats, at: At) -> None:
-        """Settle a frame that the net failed with: the next one is taken as the net makes it."""
+        """Skip a frame that the net failed on: the next one is not blended."""
         if self.smoothing is not None:
             self._before, self._change, self._settled = frame.copy(), None, at
 
     def state(self) -> State:
-        """All that is remembered, to be saved without loss; empty before the first frame and with `off`."""
+        """The whole state, to be saved without loss; empty before the first frame and without smoothing."""
         if self._before is None:
             return {}
         found: State = {"before": self._before, "at": np.array(self._settled, np.int64)}
         return found if self._change is None else found | {"change": self._change}
 
     def load(self, state: Mapping[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]) -> None:
-        """Go on where `state` was asked for: the frames to come give the same bytes as if nothing had been in between.
+        """Restore a `state`: the next frames give the same bytes as without interruption.
 
-        KeyError when something is missing from it.
+        KeyError if something is missing.
         """
         self._before, self._change, self._at, self._settled = None, None, (0, 0), (0, 0)
         if not state:
@@ -156,7 +155,7 @@ class TemporalSmoother:
     def _blended(
         before: Floats, shown: Floats, frame: Floats, fresh: Floats, motion: Motion, smoothing: Smoothing
     ) -> Floats:
-        """`fresh` with the change that was `shown` on the frame before, where that frame is to be trusted."""
+        """`fresh` blended with the change `shown` on the previous frame, where that frame is trusted."""
         trust = _trust(before, frame, motion, smoothing.tolerance)[..., None]
         change = fresh - frame
         mixed = fresh + smoothing.weight * trust * (motion.warped(shown) - change)
@@ -165,14 +164,14 @@ class TemporalSmoother:
 
 
 def motion_between(before: Floats | None, frame: Floats) -> Motion | None:
-    """How one frame moved to become the next; None when none was before, in another size, or in another scene."""
+    """Motion from one frame to the next; None for the first frame, another size, or another scene."""
     if before is None or before.shape != frame.shape or is_cut(before, frame):
         return None
     return measure_motion(before, frame)
 
 
 def _turned(at: At, motion: Motion, stride: int) -> At:
-    """The place on the net's grid at which most of a frame's content lies where it lay before, to the nearest pixel."""
+    """Grid offset at which most of a frame's content keeps its place on the grid, to the nearest pixel."""
     if stride > _COARSEST:
         return at
     down, right = grid_shift(motion.backward, stride)
@@ -180,7 +179,7 @@ def _turned(at: At, motion: Motion, stride: int) -> At:
 
 
 def _trust(before: Floats, frame: Floats, motion: Motion, tolerance: float) -> Floats:
-    """How sure it is, 0..1, that each pixel shows what it showed before, (h, w)."""
+    """Confidence, 0..1, that each pixel shows the same content as before, (h, w)."""
     apart = motion.warped(before, sharp=False) - frame
     squared = np.einsum("hwc,hwc->hw", apart, apart) * np.float32(255**2 / 3)
     trust: Floats = np.where(motion.known, np.exp(squared / np.float32(-(tolerance**2))), np.float32(0))
@@ -188,7 +187,7 @@ def _trust(before: Floats, frame: Floats, motion: Motion, tolerance: float) -> F
 
 
 def _lost(mixed: Floats, fresh: Floats) -> Floats:
-    """What an average lacks for fine detail as strong as a fresh result's around; nothing where it lacks none."""
+    """Fine detail to add to an average so that it is as strong as in a fresh result nearby."""
     fine, wanted = (image - cv2.GaussianBlur(image, (0, 0), _FINE) for image in (mixed, fresh))
     there, aim = (cv2.blur(np.einsum("hwc,hwc->hw", f, f), (_AROUND, _AROUND)) for f in (fine, wanted))
     gain = np.clip(np.sqrt(aim / (there + np.float32(1e-8))), 1, _MOST)

@@ -1,17 +1,17 @@
-"""Fine strokes at full size: what a second net lays over the enlarged result of the first.
+"""Fine strokes at full size, drawn by a second net over the upscaled result of the first.
 
-A style learnt on 256-pixel pictures is applied at its work size and enlarged, so that at 1:1 a large photograph is a
-blur with the photograph's own detail on it. A second net, learnt at 1:1 from scans of paintings, draws the strokes that
-are missing. With p the photograph, r its reduction, E the enlargement and n = r + B(net(r) − r), where B is a blur that
-calms what the first net makes of small things (σ = `calm` pixels of r; none where it is 0),
+A style learnt on 256-pixel images is applied at its work size and upscaled, so that at 1:1 a large photograph is a blur
+with the photograph's own detail on it. A second net, trained at 1:1 on scans of paintings, draws the strokes that are
+missing. With p the photograph, r its downscaled image, E the upscaling and n = r + B(net(r) − r), where B is a blur
+that softens the first net's change of small things (σ = `calm` pixels of r; none if it is 0),
 
-    x = E(n) + d (p − E(r))           the enlarged result with a share d of the photograph's detail
+    x = E(n) + d (p − E(r))           the upscaled result with a share d of the photograph's detail
     y = fine(x)
     z = y + L(x − y)                  L a low-pass: light and colours are those of x, strokes those of y
     out = (1 − s) p + s (x + k (z − x))        s strength, k the share of the strokes
 
-Every part is local but for norms of the fine net, which the engine's passes see to, so rows stream through and the
-result is that of the whole picture.
+Every part is local except norms of the fine net, which the engine's passes handle, so rows are streamed and the result
+is that of the whole image.
 """
 
 from __future__ import annotations
@@ -28,45 +28,46 @@ from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
 
 CELL = 8
-"""Side in pixels of the squares whose means the low-pass sees."""
+"""Side in pixels of the cells whose means the low-pass smooths."""
 SIGMA = 1.5
 """Standard deviation, in cells, of the Gaussian that smooths these means."""
 _REACH = 5
 _TAPS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SIGMA) ** 2)
 _KERNEL: Floats = (_TAPS / _TAPS.sum()).astype(np.float32)
 LAG = (_REACH + 2) * CELL
-"""Rows by which results follow the rows put in, at most."""
+"""Largest number of rows by which output lags behind input."""
 _ROW_BYTES = 60
-"""Bytes a pixel of the rows in hand: of the photograph, of x and y, their difference, and the result, as floats."""
+"""Bytes a pixel of buffered rows: the photograph, x and y, their difference, and the result, as floats."""
 _STRIP = 96 * 2**20
-"""Bytes that the rows of one strip, or of a picture done whole, take beside the net's planes."""
+"""Bytes of the rows of one strip, or of an image processed whole, beside the net's planes."""
 
 
 def bytes_in_hand(width: int) -> int:
-    """Bytes that `StrokeRows` take of a picture's rows at most, beside the net's planes."""
+    """Peak bytes of `StrokeRows` for an image, beside the net's planes."""
     return _STRIP + (LAG + 2 * resample.BAND) * width * _ROW_BYTES
 
 
 def share_of(height: int, width: int, shape: tuple[int, int], strokes: float) -> float:
-    """The share k of the strokes for a picture whose first net saw `shape`: none where nothing was enlarged, all of
-    `strokes` from twice the size on."""
+    """Share k of the strokes for an image whose first net saw `shape`: 0 without upscaling, rising to `strokes` at
+    twice the size and above.
+    """
     scale = math.sqrt(height * width / (shape[0] * shape[1]))
     return strokes * min(1.0, max(0.0, scale - 1))
 
 
 def calmed(small: Floats, result: Floats, calm: float) -> Floats:
-    """The result (h, w, 3) of the first net with its change to `small` blurred by `calm` pixels."""
+    """The first net's result (h, w, 3) with its change to `small` blurred by `calm` pixels."""
     if not calm:
         return result
     return small + cv2.GaussianBlur(result - small, (0, 0), calm)
 
 
 class StrokeRows:
-    """Rows of x for the fine net, and the way of its result to finished pixels; see the module.
+    """Rows of x for the fine net, and its result turned into finished pixels; see the module.
 
-    `read` gives rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
-    `write` takes finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
-    picture's own colours, `result` already calmed.
+    `read` returns rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
+    `write` receives finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
+    image's own colour space, `result` already softened (`calmed`).
     """
 
     def __init__(
@@ -95,17 +96,17 @@ class StrokeRows:
         self._written = 0
 
     def ahead(self, top: int, bottom: int) -> Floats:
-        """Rows of x for the net; a pass may begin anew at the top."""
+        """Rows of x for the net; a pass may restart at the top."""
         if top == 0:
             self._fore = self._restoration()
         return self._painted(self._fore, top, self._read(top, bottom))
 
     def behind(self, top: int, bottom: int) -> Floats:
-        """The same rows once more, just before the net's of that place are put."""
+        """The same rows once more, just before the net's rows are `put`."""
         return self._behind(top, bottom)[1]
 
     def put(self, top: int, result: Floats) -> None:
-        """Rows of the fine net's result; finished rows go out as soon as their surroundings are known."""
+        """Add rows of the fine net's result; finished rows are written as soon as the low-pass covers them."""
         for first in range(0, len(result), resample.BAND):
             part = result[first : first + resample.BAND]
             pixels, x = self._behind(top + first, top + first + len(part))
@@ -133,7 +134,7 @@ class StrokeRows:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _finish(self) -> None:
-        """Write what the low-pass has caught up with."""
+        """Write the rows that the low-pass covers."""
         while self._pending and (low := self._lows.take(len(self._pending[0][0]))) is not None:
             pixels, x, y = self._pending.popleft()
             result = x + self._share * (y + low - x)
@@ -144,9 +145,9 @@ class StrokeRows:
 
 
 class LowPass:
-    """L of a picture (H, W, 3) whose rows come one after another: means over cells, smoothed, enlarged linearly.
+    """Low-pass L of an image (H, W, 3) given row by row: means over cells, smoothed, upscaled linearly.
 
-    The bands in which rows are added and taken change nothing, not in a bit.
+    The result does not depend on the bands in which rows are added and taken, not in a bit.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -155,11 +156,11 @@ class LowPass:
         self._partial = np.empty((0, width, 3), np.float32)
         self._means: dict[int, Floats] = {}
         self._lines: dict[int, Floats] = {}
-        """Smoothed means by row of cells, each enlarged to the full width."""
+        """Smoothed means by row of cells, each upscaled to the full width."""
         self._added = self._done = self._taken = 0
 
     def add(self, rows: Floats) -> None:
-        """The next rows, (h, W, 3)."""
+        """Add the next rows, (h, W, 3)."""
         self._added += len(rows)
         rows = np.concatenate([self._partial, rows])
         while len(rows) >= CELL or (len(rows) and self._added == self._height):
@@ -169,7 +170,7 @@ class LowPass:
         self._partial = rows
 
     def take(self, count: int) -> Floats | None:
-        """The next `count` rows of L, or None while what is below them is not known yet."""
+        """The next `count` rows of L, or None while rows below them are missing."""
         at = (np.arange(self._taken, self._taken + count) + 0.5) / CELL - 0.5
         above = np.floor(at).astype(np.intp)
         if min(int(above[-1]) + 1, self._cells - 1) + _REACH >= self._done < self._cells:
@@ -196,7 +197,7 @@ class LowPass:
         return self._lines[row]
 
     def _mean(self, rows: Floats) -> Floats:
-        """Means over the cells of one row of them, smoothed along the row."""
+        """Means over one row of cells, smoothed along the row."""
         line = rows.mean(0)
         whole = self._width // CELL
         means = line[: whole * CELL].reshape(whole, CELL, 3).mean(1)

@@ -1,4 +1,4 @@
-"""A net made ready to translate pictures: on its device, in its precision, for any size."""
+"""A net ready for translation: on its device, in its precision, for any size."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from imgcycle.engine.strips.run import Listener, is_out_of_memory, stream
 from imgcycle.nets.layers import Generator
 
 _PLANS = 1000
-"""Plans remembered: pictures of one size come by the thousand, and a plan in strips takes tens of milliseconds."""
+"""Plans cached: thousands of images may have one size, and a plan in strips takes tens of milliseconds."""
 WORK_SIZE = 512
 DETAIL = 0.5
-"""What a style gets that says nothing of itself; both were chosen by eye on photographs of 8 to 14 megapixels.
+"""Defaults for styles that state no work size and no detail, chosen by eye on photographs of 8 to 14 megapixels.
 
-Work size, with a painter's style learnt on 256-pixel pictures: at 256 strokes are a fiftieth of the picture, edges
-carry halos, and small things (houses, boats) melt; at 384 to 512 it is a painting as a whole and everything in it
-can still be told; from 768 on the strokes are too fine to be seen at once and it looks like a photograph with odd
-colours. Detail, at work size 512: with none a 1:1 view is a blur; at 0.3 a haze with a trace of edges; at 0.5 crisp,
-while strokes still cover what they should; towards 1 the photograph lies over the painting, and its edges show twice
-where the net has moved them. A style that keeps the photographic look (seasons, times of day) moves no edges and
-wants all of its detail: its index says `detail = 1.0`.
+Work size, with a painter's style learnt on 256-pixel images: at 256 strokes are a fiftieth of the image, edges have
+halos, and small things (houses, boats) melt; at 384 to 512 it is a painting as a whole and everything in it is still
+recognisable; from 768 on the strokes are too fine to be noticed and it looks like a photograph with odd colours.
+Detail, at work size 512: at 0 a 1:1 view is a blur; at 0.3 a haze with a trace of edges; at 0.5 crisp, while strokes
+still cover what they should; towards 1 the photograph shows through the painting, and edges that the net has moved
+appear twice. A style that keeps the photographic look (seasons, times of day) moves no edges and needs all of its
+detail: its index says `detail = 1.0`.
 """
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """How a style's second net lays fine strokes (engine/strokes.py): the share of them by default, and the `detail` of
-    the photograph and the `calm` of the first net's change that it was taught with."""
+    """Fine strokes of a style's second net (engine/strokes.py): their default share, and the `detail` and `calm`
+    that it was trained with.
+    """
 
     share: float = 1.0
     detail: float = DETAIL
@@ -47,12 +48,12 @@ class Strokes:
 
 @dataclass(frozen=True)
 class Style:
-    """What is known of the weights beside the net: name, SHA-256 of the file, and how they want to be used.
+    """Properties of a style beside its net: name, SHA-256 of the weights, and settings.
 
-    `work_size` is √(width × height) in pixels at which the style looks as it should; `detail` 0..1 the share of a
-    photograph's own fine detail to lay over the enlarged result. `origin` says what another program's checkpoint
-    was recognised as, in a line for the user. `clips` is False where every frame would be found anew, by search.
-    `strokes` is there for a style with a second net for fine strokes.
+    `work_size` is √(width × height) in pixels at which the style looks as intended; `detail` 0..1 the share of a
+    photograph's own fine detail to add to the upscaled result. `origin` says in one line which program's checkpoint it
+    was recognised as. `clips` is False for nets that search each frame anew. `strokes` is set for a style with a second
+    net for fine strokes.
     """
 
     name: str = ""
@@ -64,24 +65,24 @@ class Style:
     strokes: Strokes | None = None
 
     def strokes_share(self, asked: float | None) -> float:
-        """The share of fine strokes: as asked, else the style's; 0 where it has none."""
+        """Share of fine strokes: as asked, else the style's; 0 without a second net."""
         if self.strokes is None:
             return 0.0
         return self.strokes.share if asked is None else asked
 
     def detail_share(self, asked: float | None, strokes: float | None) -> float:
-        """The share of a photograph's own fine detail: as asked, else the style's, with strokes or without."""
+        """Share of a photograph's own fine detail: as asked, else the style's, with strokes or without."""
         if asked is not None:
             return asked
         return self.strokes.detail if self.strokes is not None and self.strokes_share(strokes) else self.detail
 
 
 class Translator:
-    """Callable on float32 NCHW RGB in [-1, 1] of any size; gives the same shape, float32, on the input's device.
+    """Callable on float32 NCHW RGB in [-1, 1] of any size; returns the same shape, float32, on the input's device.
 
-    In 16 bits the whole net is converted: autocast would cast around every reflection, at the same error and
-    slower. Only the squashing at the end is in float32 (`Head`), which leaves a last convolution in bfloat16 at most
-    a fifth of an 8-bit level from one in float32.
+    In 16 bits the whole net is converted: autocast would convert around every reflection padding, at the same error and
+    slower. Only the final tanh is in float32 (`Head`), which leaves a last convolution in bfloat16 at most a fifth of
+    an 8-bit level from one in float32.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Translator:
         strokes: Translator | None = None,
     ) -> None:
         self.strokes = strokes
-        """The same for the style's second net, which draws fine strokes at full size."""
+        """Translator of the style's second net, which draws fine strokes at full size."""
         self.style = replace(style or Style(), clips=net.fixed_output_side is None)
         self.device = device
         self.dtype = dtype
@@ -101,16 +102,16 @@ class Translator:
         # Narrow nets, and 16-bit ones, run faster with channels last on the CPU (36 against 51 ms at 256²).
         self.memory_format = torch.channels_last
         self._source = net
-        # As given, in this precision, and in float32 for pictures of more than 8 bits.
+        # In this precision, and in float32 for images of more than 8 bits.
         self.weight_bytes = sum(p.numel() for p in net.parameters()) * (8 + dtype.itemsize)
         self.weight_bytes += 0 if strokes is None else strokes.weight_bytes
         self.net = self._prepared(net, dtype)
         chain = self.net.stages()
         self._chain = None if chain is None else fused(chain)
-        # Whether several threads may each run a picture on a few of torch's threads: it is so on the CPU, where threads
-        # share nothing but weights.
+        # True if several threads may run images at once, each on a few of torch's threads: so on the CPU, where they
+        # share only weights.
         self.concurrent = device.type == "cpu"
-        # What its computing takes beside weights and planes, where that is more than torch alone.
+        # Memory of the backend beside weights and planes, where it exceeds torch's.
         self.base_bytes = 0
         self._exact: Translator | None = None
         self._plans: dict[Any, StripPlan] = {}
@@ -122,9 +123,9 @@ class Translator:
             return self.whole(x)
 
     def whole(self, x: Tensor, at: tuple[int, int] = (0, 0)) -> Tensor:
-        """The path that runs the net on whole pictures at once, a batch if need be; `translate_rows` is the other.
+        """Run the net on whole images, as a batch; `translate_rows` is the other way.
 
-        `at` is where on the net's grid (down, right) a picture's first pixel lies, in pixels within a stride.
+        `at` is the position of an image's first pixel on the net's grid (down, right), in pixels within a stride.
         """
         height, width = x.shape[2:]
         top, left = at
@@ -144,7 +145,7 @@ class Translator:
         planes: torch.dtype | None = None,
         mode: Literal["auto", "whole", "strips"] = "auto",
     ) -> StripPlan:
-        """How a picture would be done in `memory` bytes, of which `held` are taken already (`make_plan`)."""
+        """Plan an image for `memory` bytes, of which `held` are used already (`make_plan`); cached."""
         key = (height, width, memory, held, planes, mode)
         if key not in self._plans:
             if len(self._plans) >= _PLANS:
@@ -165,7 +166,7 @@ class Translator:
         return self._plans[key]
 
     def least_memory(self, height: int, width: int) -> int:
-        """The fewest bytes for the net's planes in which a picture can be done."""
+        """Fewest bytes of planes with which an image can be processed."""
         key = (height, width)
         if key not in self._least:
             if len(self._least) >= _PLANS:
@@ -181,9 +182,9 @@ class Translator:
         listener: Listener | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Translate one picture as planned for its size, from rows to rows; spill files lie in `folder`.
+        """Translate one image as planned for its size, from rows to rows; spill files are in `folder`.
 
-        A plan of `whole` reads all rows, and turns to strips when the device has no room after all.
+        A `whole` plan reads all rows, and falls back to strips if the device runs out of memory.
         """
         if plan.mode == "whole":
             if self._whole_rows(source, sink, retry=self._chain is not None):
@@ -203,7 +204,7 @@ class Translator:
         return True
 
     def exact(self) -> Translator:
-        """The same translator in float32: what pictures with more than 8 bits are translated with."""
+        """The same translator in float32, for images with more than 8 bits."""
         if self.dtype == torch.float32:
             return self
         if self._exact is None:

@@ -65,8 +65,8 @@ def png_chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def png_with(data: Buffer, metadata: Metadata) -> bytes:
-    """PNG bytes with eXIf, iCCP, XMP (iTXt), pHYs, colour chunks, texts, IPTC and comments (as texts), directly after
-    IHDR.
+    """PNG bytes with eXIf, iCCP, XMP (iTXt), pHYs, colour chunks, texts, IPTC and comments (as texts), directly
+    after IHDR.
     """
     end = len(SIGNATURE) + 25
     # XMP first, so that a recipe is within the first kilobytes whatever the size of the profile.

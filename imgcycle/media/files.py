@@ -67,8 +67,7 @@ def atomic_write(path: Path, mode: int | None = None, times: tuple[int, int] | N
 
     The temporary file is in the same folder; data and folder are synced before the name counts. `mode` sets permission
     bits; by default the process's umask decides, as for any new file. `times` of access and modification, in
-    nanoseconds,
-    are set before the rename, so that a kill never leaves other ones. OSError passes through.
+    nanoseconds, are set before the rename, so that a kill never leaves other ones. OSError passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=".partial", dir=path.parent)

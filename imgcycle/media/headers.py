@@ -25,10 +25,8 @@ class Metadata:
     """Metadata of an image: EXIF block (from its TIFF header on), ICC profile, XMP packet, dots per inch.
 
     `chunks` are PNG's colour chunks, `texts` its text chunks, `iptc` the datasets of IPTC, `comments` those of JPEG and
-    GIF.
-    Empty bytes mean there is none. `orientation` is EXIF's, 1 (upright) to 8. `notes` has one line for each part that
-    could
-    not be kept.
+    GIF. Empty bytes mean there is none. `orientation` is EXIF's, 1 (upright) to 8. `notes` has one line for each part
+    that could not be kept.
     """
 
     exif: bytes = b""

@@ -58,8 +58,7 @@ def gather(
     """Images of files, folders and globs, each once, in order of naming.
 
     Folders are walked, except for `leave_out` (an output folder inside them). UsageError for a name that does not exist
-    and
-    matches nothing. `with_raw` takes RAW files as images.
+    and matches nothing. `with_raw` takes RAW files as images.
     """
     found = Gathered()
     seen: set[Path] = set()
@@ -130,8 +129,7 @@ def walk(
     """All files below a folder except by-products, sorted by name, files before subfolders.
 
     Hidden folders, system folders, and resolved folders in `leave_out` are skipped; linked folders are not followed,
-    since
-    they may form cycles. `closed` is called with every folder that cannot be read, and the reason.
+    since they may form cycles. `closed` is called with every folder that cannot be read, and the reason.
     """
     excluded = set(leave_out)
 

@@ -20,8 +20,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """Hold a lock file while the block runs; `waiting` is called once if another process holds it.
 
     The system releases the lock if the process dies. The file stays: deleting it would let two processes in. Symbolic
-    links
-    are not followed. Some network file systems have no locks; there nobody waits. OSError passes through.
+    links are not followed. Some network file systems have no locks; there nobody waits. OSError passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with appending(path) as file:
@@ -37,8 +36,7 @@ def taken(file: IO[bytes], *, shared: bool = False, wait: bool = False) -> bool 
     """Lock an open file until it is closed; False if another process holds the lock.
 
     `shared` allows other shared holders and replaces a lock held before. With `wait` it blocks until the lock is free.
-    None
-    where locks are not supported: on some network file systems, and shared ones on Windows.
+    None where locks are not supported: on some network file systems, and shared ones on Windows.
     """
     try:
         try:

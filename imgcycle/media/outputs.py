@@ -1,4 +1,4 @@
-"""Where each result goes: names, templates, clashes. Nothing here writes a file."""
+"""Output paths: names, templates, clashes. Nothing here writes a file."""
 
 from __future__ import annotations
 
@@ -82,11 +82,9 @@ def assign(
     """An output for every input, all different, none of them an input.
 
     `kinds` are the kinds of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
-    result.
-    `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}. UsageError if
-    an
-    output is an input, and for any clash if `on_clash` is `refuse`; otherwise the later of two keeps its full name
-    (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
+    result. `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}.
+    UsageError if an output is an input, and for any clash if `on_clash` is `refuse`; otherwise the later of two keeps
+    its full name (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
     """
     taken: dict[str, Path] = {}
     wanted = targets(sources, output, style, suffix_for, template, kinds)

@@ -63,7 +63,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def located(path: Path) -> Path:
-    """Where a file lies whatever links lead to its folder; what it is itself a link to is another matter."""
+    """The path with links in its folder resolved, but not a link that it is itself."""
     return path.parent.resolve() / path.name
 
 

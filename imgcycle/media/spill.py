@@ -16,9 +16,8 @@ class SpillFile:
 
     `folder` is by default the system's for temporary files; `needed` bytes are reserved at once, so that a full disk is
     reported in the first second rather than after an hour. Positional access rather than a memory map, whose pages
-    would
-    count as this process's memory. OutputError if no file can be made or `what` cannot be written: it names the folder,
-    and ends in `hint`.
+    would count as this process's memory. OutputError if no file can be made or `what` cannot be written: it names the
+    folder, and ends in `hint`.
     """
 
     def __init__(self, folder: Path | None, needed: int, what: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""The adversarial losses: how a discriminator and a generator disagree about logits."""
+"""Adversarial losses of discriminators and generators."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from imgcycle.nets.discriminators import Discriminator, build_discriminator
 from imgcycle.nets.layers import initialise
 
 Logits = Tensor | Sequence[Tensor]
-"""A discriminator's map, or one for each size it looks at."""
+"""A discriminator's map, or one for each scale."""
 
 
 def make_discriminator(
     config: TrainConfig, preferred: WeightInit, images: int = 1
 ) -> Discriminator | FeatureDiscriminator:
-    """A discriminator of one image, or of several side by side in its channels, with fresh weights.
+    """A new discriminator of one image, or of several concatenated in its channels.
 
-    UsageError when the crops are too small for it to judge.
+    UsageError if the crops are too small for it.
     """
     channels = images * config.net.channels
     discriminator: Discriminator | FeatureDiscriminator
@@ -47,7 +47,7 @@ def make_discriminator(
 
 
 def gan_loss(mode: GanMode, logits: Logits, real: bool) -> Tensor:
-    """The loss of calling `logits` real or not; mean over a map, sum over maps, float32.
+    """Loss of classifying `logits` as real or not; mean over a map, sum over maps, float32.
 
     lsgan    (D(x) − t)², t = 1 or 0                            Mao et al., ICCV 2017
     vanilla  −t·log σ(D(x)) − (1 − t)·log(1 − σ(D(x)))          Goodfellow et al., NIPS 2014

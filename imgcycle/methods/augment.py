@@ -1,18 +1,18 @@
-"""Differentiable augmentation: discriminators see every picture changed at random, not to learn a few by heart.
+"""Differentiable augmentation: discriminators see every image randomly augmented, so as not to memorise a few.
 
 Zhao, Liu, Lin, Zhu, Han: Differentiable Augmentation for Data-Efficient GAN Training, NeurIPS 2020 (arXiv 2006.10738).
-With a change T drawn anew for each picture, real and fake ones from the same range, D(x) becomes D(T(x)) wherever a
-discriminator is asked, in its own phase and in the generator's, whose gradient passes through T. Were only real
-pictures changed, the generator would learn to draw the changes. Under wgangp the penalty holds between changed
-pictures, for these are what the discriminator sees. Ranges and order are the published ones; pools keep pictures as
-they were made.
+With a transform T drawn anew for each image, real and fake from the same range, D(x) becomes D(T(x)) wherever a
+discriminator is evaluated, in its own phase and in the generator's, whose gradient passes through T. If only real
+images were augmented, the generator would learn to draw the augmentations. Under wgangp the penalty is taken between
+augmented images, for these are what the discriminator sees. Ranges and order are the published ones; pools hold images
+before augmentation.
 
-Pictures that are judged together (pix2pix's and BiGAN's pairs, side by side in the channels) share one T. They must
-move and be cut alike or pixels would no longer lie over their partners; and they are recoloured alike because how the
-colours of one answer those of the other is part of what the discriminator judges.
+Images that are judged together (pix2pix's and BiGAN's pairs, concatenated in the channels) share one T. They must be
+translated and cut out alike to stay aligned; and they are recoloured alike because the relation of their colours is
+part of what the discriminator judges.
 
-All dice come from torch's generator on the pictures' device, which the loop seeds anew each step, and nothing waits
-for the device.
+All random numbers come from torch's generator on the images' device, which the loop seeds anew each step, and nothing
+waits for the device.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ BRIGHTNESS = (-0.5, 0.5)
 SATURATION = (0.0, 2.0)
 CONTRAST = (0.5, 1.5)
 MOVED_SHARE = 1 / 8
-"""How far a picture moves at most, each way, as a share of its side."""
+"""Largest translation in each direction, as a share of the image's side."""
 CUT_SHARE = 1 / 2
-"""Side of the square that is cut out, as a share of the picture's."""
+"""Side of the square that is cut out, as a share of the image's."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The changes of one run, for pictures of `channels` channels; without any it hands pictures through untouched."""
+    """The augmentations of one run, for images of `channels` channels; without any, images pass unchanged."""
 
     changes: tuple[Augment, ...]
     channels: int = 3
 
     @classmethod
     def of(cls, config: TrainConfig) -> Augmentation:
-        """What a config asks for."""
+        """The augmentations of a config."""
         return cls(config.diff_augment, config.net.channels)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(N, K·channels, H, W) in [-1, 1], K pictures judged together → the same, changed; float32 at least.
+        """(N, K·channels, H, W) in [-1, 1], K images judged together → the same, augmented; float32 at least.
 
         Colours may leave [-1, 1]: clipping them would stop the gradient.
         """
@@ -62,7 +62,7 @@ class Augmentation:
 
 
 def recoloured(sets: Tensor) -> Tensor:
-    """Brightness x + u, saturation m + u·(x − m) about each pixel's grey m, contrast about each picture's mean m.
+    """Brightness x + u, saturation m + u·(x − m) about each pixel's grey m, contrast about each image's mean m.
 
     (N, K, C, H, W); u is uniform in `BRIGHTNESS`, `SATURATION`, `CONTRAST`, one for each of the N.
     """
@@ -74,9 +74,9 @@ def recoloured(sets: Tensor) -> Tensor:
 
 
 def translated(sets: Tensor) -> Tensor:
-    """Moved down and right by whole pixels, uniform within ± `MOVED_SHARE` of the side (rounded); 0 comes in.
+    """Translated down and right by whole pixels, uniform within ± `MOVED_SHARE` of the side (rounded), padded with 0.
 
-    (N, K, C, H, W); one movement for each of the N.
+    (N, K, C, H, W); one translation for each of the N.
     """
     for dim in (3, 4):
         side = sets.shape[dim]
@@ -84,16 +84,16 @@ def translated(sets: Tensor) -> Tensor:
         movement = torch.randint(-most, most + 1, (len(sets), 1), device=sets.device)
         source = torch.arange(side, device=sets.device) - movement
         inside = (source >= 0) & (source < side)
-        # Round the edge and then blacked out: no pixel is taken twice, so no gradient is summed in a chance order.
+        # Wrapped around and then set to 0: no pixel is read twice, so gradients are not summed in a random order.
         index = along(source.remainder(side), dim)
         sets = sets.gather(dim, index.expand_as(sets)) * along(inside, dim)
     return sets
 
 
 def cut_out(sets: Tensor) -> Tensor:
-    """A square of `CUT_SHARE` of the sides (rounded) set to 0, its centre anywhere, so that it may stick out.
+    """A square of `CUT_SHARE` of the sides (rounded) set to 0, its centre anywhere, so that it may be partly outside.
 
-    (N, K, C, H, W); one square for each of the N. Of an even square, the centre lies between pixels, edges included.
+    (N, K, C, H, W); one square for each of the N. The centre of an even square is between pixels, edges included.
     """
     covered = torch.ones((), dtype=torch.bool, device=sets.device)
     for dim in (3, 4):
@@ -110,16 +110,16 @@ CHANGES: Mapping[Augment, Callable[[Tensor], Tensor]] = {
     "translation": translated,
     "cutout": cut_out,
 }
-"""The changes by name, in the order they are made."""
+"""The augmentations by name, in the order they are applied."""
 
 
 def round_half_up(value: float) -> int:
-    """The nearest whole number; of two the larger, as published."""
+    """Nearest integer; a half is rounded up, as published."""
     return int(value + 0.5)
 
 
 def along(values: Tensor, dim: int) -> Tensor:
-    """(N, side) laid along one side of (N, K, C, H, W)."""
+    """(N, side) reshaped to broadcast along one side of (N, K, C, H, W)."""
     shape = [len(values), 1, 1, 1, 1]
     shape[dim] = values.shape[1]
     return values.view(shape)

@@ -21,13 +21,14 @@ from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator, initialise
 
 Losses = dict[str, Tensor]
-"""Terms by name, each a float32 scalar already multiplied by its weight: their sum is what is descended."""
+"""Terms by name, each a float32 scalar already multiplied by its weight: their sum is minimised."""
 
 
 @dataclass
 class Batch:
-    """One step's images, float32 NCHW in [-1, 1], and what a phase leaves for later ones: translations, and whether the
-    images were mirrored."""
+    """One step's images, float32 NCHW in [-1, 1], and what a phase leaves for later ones: translations, and whether
+    the images were mirrored.
+    """
 
     a: Tensor
     b: Tensor
@@ -38,8 +39,8 @@ class Batch:
 class Phase(nn.Module):
     """One backward pass: the losses of the nets it updates.
 
-    Only the updated nets are registered as submodules (under their names): wrapped for several devices, a phase
-    then averages the gradients of those and of no others. The nets it merely uses stay in `others`.
+    Only the updated nets are registered as submodules (under their names): wrapped for several devices, a phase then
+    averages the gradients of those and of no others. Nets it only evaluates are in `others`.
     """
 
     name: ClassVar[str]
@@ -59,15 +60,15 @@ class Phase(nn.Module):
 
     @property
     def is_discriminator(self) -> bool:
-        """Whether this phase updates discriminators."""
+        """True if this phase updates discriminators."""
         return self.name.startswith("discriminator")
 
     def net(self, name: str) -> nn.Module:
-        """An updated or a used net."""
+        """A net by name, whether it is updated or only evaluated."""
         return self.nets[name] if name in self.nets else self.others.nets[name]
 
     def forward(self, batch: Batch) -> Losses:
-        """The phase's loss terms for one batch."""
+        """Loss terms for one batch."""
         raise NotImplementedError
 
 
@@ -79,18 +80,18 @@ class _Unregistered:
 
 
 class Method(ABC):
-    """A training method on one config; holds its nets and whatever must survive a restart beside them."""
+    """A training method for one config; holds its nets and other state that must survive a restart."""
 
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """Fields of TrainConfig that this method sets differently from the general defaults."""
+    """Fields of TrainConfig whose defaults differ for this method."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """What `--variant` takes, and the fields that each sets differently from `defaults`."""
+    """Values of `--variant`, and the fields that each sets differently from `defaults`."""
     settings: ClassVar[frozenset[str]] = frozenset()
-    """Fields of TrainConfig that mean something to this method and not to every other."""
+    """Fields of TrainConfig that are meaningful for this method and not for every other."""
     published_init: ClassVar[WeightInit | None] = None
-    """The first weights of the published code, which `--paper` takes."""
+    """Weight initialisation of the published code, which `--paper` takes."""
     paired: ClassVar[bool] = False
-    """Whether a step's two images show the same thing."""
+    """True if a step's two images show the same thing."""
     directions: tuple[str, ...] = ("A2B", "B2A")
 
     def __init__(self, config: TrainConfig) -> None:
@@ -98,7 +99,7 @@ class Method(ABC):
 
     @classmethod
     def sized(cls, crop: int) -> Mapping[str, Any]:  # noqa: ARG003 - most nets are for crops of any size
-        """Fields that follow from the crop; they stand on `defaults`. UsageError for a crop that cannot be."""
+        """Fields that follow from the crop; they override `defaults`. UsageError for an impossible crop."""
         return {}
 
     @abstractmethod
@@ -110,32 +111,32 @@ class Method(ABC):
         """The phases of one step, in order."""
 
     def generators(self) -> dict[str, Generator]:
-        """The nets that translate, by direction."""
+        """The generators, by direction."""
         nets = self.nets()
         return {d: net for d in self.directions if isinstance(net := nets.get(d), Generator)}
 
     def learning_rate(self, phase: Phase) -> float:
-        """The initial learning rate of a phase."""
+        """Initial learning rate of a phase."""
         if phase.is_discriminator and self.config.lr_discriminator is not None:
             return self.config.lr_discriminator
         return self.config.lr
 
     def state(self) -> dict[str, Any]:
-        """What beside the nets must be saved (image pools); tensors and plain values only."""
+        """State beside the nets that must be saved (image pools); tensors and plain values only."""
         return {}
 
     def state_bytes(self) -> int:
-        """The most bytes that `state()` comes to hold."""
+        """Largest size of `state()` in bytes."""
         return 0
 
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - most methods have nothing to take back
-        """Take back what `state()` gave."""
+        """Restore the result of `state()`."""
 
 
 def make_generator(config: TrainConfig) -> Generator:
-    """A generator with fresh weights, drawn as asked or else in the net's own way.
+    """A new generator, initialised as asked or else in the net's own way.
 
-    UsageError when the crops are not what it can take.
+    UsageError if the crops are not a size it can take.
     """
     net = build_generator(config.net)
     if config.crop % net.stride:

@@ -1,14 +1,14 @@
-"""BiGAN, which is ALI: two ways through, and one discriminator of pairs (input, output) that guesses which was made.
+"""BiGAN, equivalent to ALI: two generators, and one discriminator of pairs (input, output).
 
 Donahue, Krähenbühl, Darrell: Adversarial Feature Learning (arXiv 1605.09782), eqs. 2 and 3; Dumoulin et al.:
-Adversarially Learned Inference (arXiv 1606.00704); both ICLR 2017. Theirs leads from noise to images and back;
-CycleGAN's authors, as they compared it (section 5.1.1), let it lead from images to images:
+Adversarially Learned Inference (arXiv 1606.00704); both ICLR 2017. The original maps noise to images and back;
+CycleGAN's authors, as they compared it (section 5.1.1), map images to images:
 
     min over A2B, B2A, max over D of  log D(a, A2B(a)) + log(1 − D(B2A(b), b))
 
-For the discriminator pairs that begin with a true a are real and those that end with a true b are made; the generators
-want each taken for the other (the objective's inverse, as in the first, which keeps gradients alive). Nothing else asks
-for likeness. Nets, GAN loss, pools and order of a step are CycleGAN's own, for the comparison's sake.
+For the discriminator, pairs with a true a are real and those with a true b are fake; the generators want each taken for
+the other (the inverted objective of the first paper, which avoids vanishing gradients). Nothing else enforces
+similarity. Nets, GAN loss, pools and order of a step are CycleGAN's own, for comparability.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
 DISCRIMINATOR = "discriminator_AB"
-"""The discriminator's name: it judges pairs (a, b), side by side in their channels."""
+"""Name of the discriminator of pairs (a, b), concatenated in their channels."""
 
 
 class GeneratorPhase(Phase):
@@ -47,7 +47,7 @@ class GeneratorPhase(Phase):
 
 
 class DiscriminatorPhase(Phase):
-    """The discriminator tells the pairs of one way from those of the other, some of them older."""
+    """The discriminator separates the pairs of the two generators, some of them from the pool."""
 
     name, trains = "discriminator", (DISCRIMINATOR,)
 
@@ -63,7 +63,7 @@ class DiscriminatorPhase(Phase):
 
 
 class BiGan(Method):
-    """The two-way method without a cycle."""
+    """Two-way method without a cycle."""
 
     published_init = "normal"
     settings = frozenset({"pool"})
@@ -77,7 +77,7 @@ class BiGan(Method):
         self._pools = {way: ImagePool(config.pool) for way in self.directions}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, discriminator_AB."""
+        """Nets A2B, B2A, discriminator_AB."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
@@ -85,15 +85,12 @@ class BiGan(Method):
         return [GeneratorPhase(self.config, self._nets), DiscriminatorPhase(self.config, self._nets, self._pools)]
 
     def state(self) -> dict[str, Any]:
-        """The pools of pairs."""
         return {"pools": {way: pool.state() for way, pool in self._pools.items()}}
 
     def state_bytes(self) -> int:
-        """Those of full pools."""
         return sum(pool.most_bytes(2 * self.config.net.channels, self.config.crop) for pool in self._pools.values())
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Fill the pools again."""
         device = device_of(self._nets["A2B"])
         for way, pairs in cast(dict[str, list[Tensor]], state["pools"]).items():
             self._pools[way].load_state(pairs, device)

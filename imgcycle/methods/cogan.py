@@ -1,4 +1,4 @@
-"""CoGAN: two GANs that draw from one code; generators share the layers near it, discriminators those far from pixels.
+"""CoGAN: two GANs on one latent code; generators share the layers near it, discriminators those far from pixels.
 
 Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). Objective (section 3), with codes z
 uniform in [-1, 1]¹⁰⁰:
@@ -6,7 +6,7 @@ uniform in [-1, 1]¹⁰⁰:
     min over g_A, g_B, max over D_A, D_B of  E[log D_A(a)] + E[log(1 − D_A(g_A(z)))]
                                            + E[log D_B(b)] + E[log(1 − D_B(g_B(z)))]
 
-under shared weights: nothing but these makes g_A(z) and g_B(z) show the same. No picture goes in, so translating is
+with shared weights: these alone make g_A(z) and g_B(z) show the same. An image is not an input, so translating means
 finding its code (`nets.cogan`). CycleGAN's authors compare with the published one; its nets cannot be theirs.
 """
 
@@ -27,17 +27,17 @@ from imgcycle.nets.cogan import LATENT, SMALLEST, CoganGenerator, couple
 from imgcycle.nets.discriminators import PlainDiscriminator
 
 LOOKING_STEPS = 20
-"""Steps of the search while a run looks at its samples: a fifth of what `convert` takes, for a glance."""
+"""Steps of the search for samples during training: a fifth of what `convert` takes."""
 _SIDES = tuple(SMALLEST * 2**n for n in range(2, 8))
 
 
 def codes_like(images: Tensor) -> Tensor:
-    """A code for each image of a batch, uniform in [-1, 1]: (N, 100)."""
+    """A random code for each image of a batch, uniform in [-1, 1]: (N, 100)."""
     return 2 * torch.rand(len(images), LATENT, device=images.device) - 1
 
 
 class DiscriminatorPhase(Phase):
-    """Both discriminators first, against fresh drawings of one and the same codes; no pool."""
+    """Both discriminators first, against fresh images from the same codes; no pool."""
 
     name, trains = "discriminator", ("discriminator_A", "discriminator_B")
 
@@ -48,7 +48,7 @@ class DiscriminatorPhase(Phase):
             fake_a, fake_b = cast(CoganGenerator, self.net("A2B")).draw(codes_like(batch.a))
         for domain, real, fake in (("A", batch.a, fake_a), ("B", batch.b, fake_b)):
             discriminator, shown = self.net(f"discriminator_{domain}"), (self.augment(real), self.augment(fake))
-            # The discriminators ascend what the generators descend, whole: CycleGAN alone halves its discriminators'
+            # Discriminators and generators optimise the same loss, whole: CycleGAN alone halves its discriminators'
             # loss.
             losses[f"discriminator_{domain}"] = (
                 2 * config.lambda_gan * discriminator_loss(config.gan, discriminator, *shown, True)
@@ -57,9 +57,9 @@ class DiscriminatorPhase(Phase):
 
 
 class GeneratorPhase(Phase):
-    """Both generators, which are the two halves of one net."""
+    """Both generators, the two halves of one net."""
 
-    # B2A is made of the layers of A2B; it is named so that nobody takes them for fixed.
+    # B2A consists of the layers of A2B; it is registered so that they count as updated.
     name, trains = "generator", ("A2B", "B2A")
 
     def forward(self, batch: Batch) -> Losses:
@@ -71,7 +71,7 @@ class GeneratorPhase(Phase):
 
 
 class Cogan(Method):
-    """The two-way method that translates by search."""
+    """Two-way method that translates by latent optimisation."""
 
     published_init = "normal"
 
@@ -89,7 +89,7 @@ class Cogan(Method):
 
     @classmethod
     def sized(cls, crop: int) -> Mapping[str, Any]:
-        """A generator that draws squares as large as the crops, and discriminators that halve them to 2×2."""
+        """A generator whose output is as large as the crops, and discriminators that reduce it to 2×2."""
         if crop not in _SIDES:
             nearest = min(_SIDES, key=lambda side: abs(math.log(side / crop)))
             sides = ", ".join(map(str, _SIDES))
@@ -122,7 +122,7 @@ class Cogan(Method):
         self._nets |= dict(zip(("discriminator_A", "discriminator_B"), discriminators, strict=True))
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B and B2A, which are one net seen from either side, discriminator_A and discriminator_B."""
+        """Nets A2B and B2A, which are the same net in either direction, discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:

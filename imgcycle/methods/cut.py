@@ -1,12 +1,12 @@
-"""CUT and FastCUT: one-way translation that keeps content by contrast between patches.
+"""CUT and FastCUT: one-way translation that preserves content by contrastive learning on patches.
 
-Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Translation, ECCV 2020
-(arXiv 2007.15651). Objective, eq. 4:
+Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Translation, ECCV 2020 (arXiv 2007.15651).
+Objective, eq. 4:
 
     CUT      GAN + λ·½·(PatchNCE(a, G(a)) + PatchNCE(b, G(b))),  λ = 1
     FastCUT  GAN + λ·PatchNCE(a, G(a)),  λ = 10, inputs mirrored half the time (flip equivariance)
 
-and to either, ours and off, λ_shift·(the shift term of G on a) and λ_grid·(the grid term of G).
+and for either, our own and off by default, λ_shift·(the shift term of G on a) and λ_grid·(the grid term of G).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imgcycle.nets.stages import run
 
 
 class PatchHeads(nn.Module):
-    """For each tapped layer a two-layer perceptron from its channels to `width` values of length 1."""
+    """For each tapped layer a two-layer perceptron from its channels to unit vectors of `width` values."""
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class PatchHeads(nn.Module):
         )
 
     def forward(self, planes: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
-        """NCHW planes and for each the chosen positions (P,) of H·W → (N, P, width), float32."""
+        """NCHW planes and the positions (P,) of H·W chosen in each → (N, P, width), float32."""
         projected = []
         for head, plane, place in zip(self.heads, planes, places, strict=True):
             chosen = plane.flatten(2)[:, :, place].transpose(1, 2)
@@ -62,7 +62,7 @@ class DiscriminatorPhase(Phase):
     name, trains = "discriminator", ("discriminator_B",)
 
     def forward(self, batch: Batch) -> Losses:
-        """The term discriminator_B; mirrors the batch for FastCUT, for the generator's phase as well."""
+        """Term discriminator_B; mirrors the batch for FastCUT, for the generator's phase as well."""
         if self.config.flip_equivariance:
             batch.mirrored = bool(torch.rand(()) < 0.5)
             if batch.mirrored:
@@ -77,13 +77,12 @@ class DiscriminatorPhase(Phase):
 
 
 class GeneratorPhase(Phase):
-    """Generator and heads: fool the discriminator, and keep each patch closer to its source than to any other."""
+    """Generator and heads: adversarial loss, and each patch closer to its source than to any other."""
 
     name, trains = "generator", ("A2B", "heads")
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, nce_A, and those that are switched on: nce_B (the identity of CUT), shift_A2B,
-        grid_A2B."""
+        """Terms gan_A2B, nce_A, and if enabled nce_B (the identity of CUT), shift_A2B, grid_A2B."""
         config = self.config
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
@@ -121,7 +120,7 @@ class GeneratorPhase(Phase):
 
 
 class Cut(Method):
-    """The one-way method, A→B."""
+    """One-way method, A→B."""
 
     directions = ("A2B",)
     published_init = "xavier"
@@ -146,7 +145,7 @@ class Cut(Method):
         self._nets: dict[str, nn.Module] = {"A2B": generator, "discriminator_B": discriminator, "heads": heads}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, discriminator_B, heads."""
+        """Nets A2B, discriminator_B, heads."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
@@ -155,7 +154,7 @@ class Cut(Method):
 
 
 class FastCut(Cut):
-    """No identity, ten times the weight, mirrored inputs: half the work."""
+    """CUT without identity, with ten times the weight and mirrored inputs: half the work."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "epochs": 150,
@@ -170,8 +169,8 @@ class FastCut(Cut):
 def tapped_channels(generator: Generator) -> list[int]:
     """Channel counts at a generator's feature taps, from a pass over a tiny blank image.
 
-    The reference learns them from the first batch and builds its heads then; asking the net itself makes the
-    heads part of it from the start, so that saving, resuming and wrapping for several devices need no exception.
+    The reference learns them from the first batch and builds its heads then; asking the net itself makes the heads part
+    of it from the start, so that saving, resuming and wrapping for several devices need no exception.
     """
     blank = torch.zeros(1, 3, 2 * generator.min_size, 2 * generator.min_size)
     with torch.no_grad():

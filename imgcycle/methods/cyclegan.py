@@ -1,15 +1,15 @@
-"""CycleGAN: two generators, two discriminators, and the demand that there and back is home.
+"""CycleGAN: two generators and two discriminators, with cycle consistency.
 
-Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
-ICCV 2017 (arXiv 1703.10593). Objective, eq. 3 with the identity loss of section 5.2:
+Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, ICCV 2017
+(arXiv 1703.10593). Objective, eq. 3 with the identity loss of section 5.2:
 
     L = λ_GAN·(GAN(A2B, D_B) + GAN(B2A, D_A))
       + λ·(‖B2A(A2B(a)) − a‖₁ + ‖A2B(B2A(b)) − b‖₁)
       + λ·λ_idt·(‖A2B(b) − b‖₁ + ‖B2A(a) − a‖₁)
-      + λ_shift·(the shift term of A2B on a, and of B2A on b: ours, off)
-      + λ_grid·(the grid terms of A2B and B2A: ours, off)
+      + λ_shift·(the shift term of A2B on a, and of B2A on b: our own, off by default)
+      + λ_grid·(the grid terms of A2B and B2A: our own, off by default)
 
-Its ablations (tables 4 and 5) leave terms out: the GAN (`use_gan`), either way round or both (`cycle`).
+Its ablations (tables 4 and 5) leave terms out: the GAN (`use_gan`), either cycle or both (`cycle`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class GeneratorPhase(Phase):
     name, trains = "generator", ("A2B", "B2A")
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, cycle_A, identity_B, shift_A2B, grid_A2B and the other way's, those that are switched on."""
+        """Terms gan_A2B, cycle_A, identity_B, shift_A2B, grid_A2B and the other direction's, as enabled."""
         config, losses = self.config, Losses()
         identity = config.lambda_cycle * config.lambda_identity
         fake_b, same_b = self._translate("A2B", batch.a, batch.b if identity else None)
@@ -62,7 +62,7 @@ class GeneratorPhase(Phase):
         return losses
 
     def _translate(self, direction: str, source: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The source translated, and the target passed through unchanged as far as the net can; as one batch."""
+        """Translation of the source, and the identity output for the target, as one batch."""
         net = self.net(direction)
         if target is None:
             return net(source), None
@@ -73,7 +73,7 @@ class GeneratorPhase(Phase):
 
 
 class DiscriminatorPhase(Phase):
-    """Both discriminators in one optimizer; the fakes they see come out of the pools."""
+    """Both discriminators in one optimizer; fakes come from the pools."""
 
     name, trains = "discriminator", ("discriminator_A", "discriminator_B")
 
@@ -93,7 +93,7 @@ class DiscriminatorPhase(Phase):
 
 
 class CycleGan(Method):
-    """The two-way method."""
+    """Two-way method with cycle consistency."""
 
     published_init = "normal"
     settings = frozenset({"cycle", "lambda_cycle", "lambda_identity", "lambda_shift", "lambda_grid", "pool"})
@@ -110,7 +110,7 @@ class CycleGan(Method):
         self._pools = {domain: ImagePool(config.pool) for domain in ("A", "B")}
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, and unless the GAN is off discriminator_A and discriminator_B."""
+        """Nets A2B, B2A, and with a GAN discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
@@ -121,15 +121,12 @@ class CycleGan(Method):
         return phases
 
     def state(self) -> dict[str, Any]:
-        """The pools."""
         return {"pools": {domain: pool.state() for domain, pool in self._pools.items()}}
 
     def state_bytes(self) -> int:
-        """Those of full pools."""
         return sum(pool.most_bytes(self.config.net.channels, self.config.crop) for pool in self._pools.values())
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Fill the pools again."""
         device = device_of(self._nets["A2B"])
         for domain, images in cast(dict[str, list[Tensor]], state["pools"]).items():
             self._pools[domain].load_state(images, device)

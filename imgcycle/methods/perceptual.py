@@ -1,4 +1,4 @@
-"""Two pictures compared by what a classifier sees in them, as UNIT's rewrite does it, and "feature loss + GAN"."""
+"""Distances of two images in VGG features: the perceptual loss of UNIT's rewrite, and that of "feature loss + GAN"."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from torch import Tensor
 from imgcycle.metrics.features import FeatureNet
 
 FEATURE_SCALE = 500.0
-"""What relu4_2 is divided by, so that one weight suits pixels and features: red exchanged for blue in a photograph is
-then at 0.23 (0.21 in pixels), two photographs are 0.66 apart (0.46)."""
+"""Divisor of relu4_2, so that one weight suits pixels and features: red exchanged for blue in a photograph is then
+at 0.23 (0.21 in pixels), two photographs are 0.66 apart (0.46).
+"""
 
 
 class _DeepLoss:
-    """A distance between two pictures' VGG19 planes; MissingExtra at once without the `metrics` extra's weights.
+    """Distance between two images' VGG19 planes; MissingExtra at once without the `metrics` extra's weights.
 
-    The net goes where the pictures are, and is no part of a run's state.
+    The net follows the images' device, and is not part of a run's state.
     """
 
     def __init__(self) -> None:
         self.net = FeatureNet(torch.device("cpu"))
 
     def _planes(self, fake: Tensor, source: Tensor, last: str) -> tuple[Tensor, Tensor]:
-        """A layer's planes of both; gradients reach `fake` alone."""
+        """A layer's planes of both; only `fake` has gradients."""
         if self.net.device != fake.device:
             self.net = FeatureNet(fake.device)
         with torch.no_grad():
@@ -32,14 +33,14 @@ class _DeepLoss:
 
 
 class PerceptualLoss(_DeepLoss):
-    """Mean squared distance of deep VGG19 planes, each normalised over its picture so that style hardly counts.
+    """Mean squared distance of deep VGG19 planes, each instance-normalised so that style hardly counts.
 
-    The rewrite has relu5_3 of VGG16; here it is relu5_1 of VGG19, the deepest layer in the `metrics` extra, without
+    The rewrite uses relu5_3 of VGG16; here it is relu5_1 of VGG19, the deepest layer in the `metrics` extra, without
     which MissingExtra is raised at once.
     """
 
     def __call__(self, fake: Tensor, source: Tensor) -> Tensor:
-        """The distance of `fake` from `source` (float NCHW in [-1, 1], 32×32 at least); float32."""
+        """Distance of `fake` from `source` (float NCHW in [-1, 1], 32×32 at least); float32."""
         ours, wanted = self._planes(fake, source, "51")
         return F.mse_loss(_standardised(ours), _standardised(wanted))
 
@@ -47,12 +48,12 @@ class PerceptualLoss(_DeepLoss):
 class FeatureLoss(_DeepLoss):
     """Mean absolute distance of relu4_2 of VGG19, divided by `FEATURE_SCALE`.
 
-    CycleGAN's authors take that layer of VGG16 for their "feature loss + GAN" (section 5.1.1); VGG19 is the one in the
+    CycleGAN's authors use that layer of VGG16 for their "feature loss + GAN" (section 5.1.1); VGG19 is the one in the
     `metrics` extra, without which MissingExtra is raised at once.
     """
 
     def __call__(self, fake: Tensor, source: Tensor) -> Tensor:
-        """The distance of `fake` from `source` (float NCHW in [-1, 1], 16×16 at least); float32."""
+        """Distance of `fake` from `source` (float NCHW in [-1, 1], 16×16 at least); float32."""
         ours, wanted = self._planes(fake, source, "42")
         return F.l1_loss(ours.float(), wanted.float()) / FEATURE_SCALE
 

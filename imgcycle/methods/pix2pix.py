@@ -1,12 +1,12 @@
-"""pix2pix: translation learnt from pairs, the upper bound of what unpaired methods can reach.
+"""pix2pix: translation learnt from pairs, the upper bound for unpaired methods.
 
-Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017 (arXiv
-1611.07004). Objective, eq. 4, with a discriminator that sees the input beside the output:
+Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017 (arXiv 1611.07004).
+Objective, eq. 4, with a discriminator that sees the input beside the output:
 
     λ_GAN·(log D(a, b) + log(1 − D(a, G(a)))) + λ_L1·‖G(a) − b‖₁,  λ_L1 = 100
 
-G's noise is dropout alone. At test it is kept, and norms take each picture's own moments, as if it were a batch of
-one: `NetConfig.test_time_stochastic`, with a fixed seed.
+G's noise is dropout alone. It stays on at test time, and norms use each image's own statistics, as in a batch of one:
+`NetConfig.test_time_stochastic`, with a fixed seed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DiscriminatorPhase(Phase):
 
 
 class GeneratorPhase(Phase):
-    """The generator: believed by the discriminator, and near the pair's other half."""
+    """The generator: adversarial loss and L1 distance from the pair's other half."""
 
     name = "generator"
 
@@ -53,7 +53,7 @@ class GeneratorPhase(Phase):
         super().__init__(config, nets, (config.direction,))
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B and l1_A2B (or B2A), those that are switched on."""
+        """Terms gan_A2B and l1_A2B (or B2A), as enabled."""
         config, losses = self.config, Losses()
         source, target = _pair(config, batch)
         fake = self.net(config.direction)(source).float()
@@ -66,7 +66,7 @@ class GeneratorPhase(Phase):
 
 
 class Pix2Pix(Method):
-    """The one-way method on pairs, in the direction its config says."""
+    """One-way method on pairs, in the direction of its config."""
 
     paired = True
     published_init = "normal"
@@ -88,7 +88,7 @@ class Pix2Pix(Method):
             self._nets[_discriminator(config)] = make_discriminator(config, "normal", images=2)
 
     def nets(self) -> dict[str, nn.Module]:
-        """The generator under its direction, and unless the GAN is off the discriminator of the domain it leads to."""
+        """The generator under its direction, and with a GAN the discriminator of its output domain."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
@@ -102,5 +102,5 @@ def _discriminator(config: TrainConfig) -> str:
 
 
 def _pair(config: TrainConfig, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Input and wanted output."""
+    """Input and target."""
     return (batch.a, batch.b) if config.direction == "A2B" else (batch.b, batch.a)

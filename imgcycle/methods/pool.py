@@ -1,4 +1,4 @@
-"""The image pool: discriminators see a history of fakes, not only the latest (Shrivastava et al., CVPR 2017)."""
+"""Image pool: discriminators see a history of fakes, not only the latest (Shrivastava et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Up to `size` generated images; 0 hands every image straight through.
+    """Up to `size` generated images; 0 returns every image unchanged.
 
-    Fills first; then, for each image by itself, with probability ½ a random old one is handed out and the new
-    one takes its place. Draws from torch's CPU generator, which the loop seeds anew each step.
+    Fills first; then, for each image independently, with probability ½ a random old one is returned and replaced by the
+    new one. Draws from torch's CPU generator, which the loop seeds anew each step.
     """
 
     def __init__(self, size: int) -> None:
@@ -35,13 +35,13 @@ class ImagePool:
         return torch.stack(handed)
 
     def most_bytes(self, channels: int, side: int) -> int:
-        """What it takes once it is full of square float32 images."""
+        """Bytes of a full pool of square float32 images."""
         return 4 * self.size * channels * side * side
 
     def state(self) -> list[Tensor]:
-        """The images, oldest place first, on the CPU."""
+        """The images on the CPU, oldest first."""
         return [image.cpu() for image in self.images]
 
     def load_state(self, images: list[Tensor], device: torch.device) -> None:
-        """Take back what `state()` gave."""
+        """Restore the result of `state()`."""
         self.images = [image.to(device) for image in images]

@@ -1,9 +1,9 @@
-"""A discriminator that looks with a classifier's eyes: small heads on VGG19's planes, beside a discriminator of pixels.
+"""Projected discriminator: small heads on VGG19's planes, beside a discriminator of pixels.
 
-Sauer, Chitta, Müller, Geiger: Projected GANs Converge Faster, NeurIPS 2021 (arXiv 2111.01007): a discriminator that is
-handed features which tell pictures apart need not learn them first, and the generator learns from it many times sooner.
-Kumari, Zhang, Shechtman, Zhu: Ensembling Off-the-shelf Models for GAN Training, CVPR 2022 (arXiv 2112.09130) keep a
-discriminator of pixels beside it, which sees what the fixed features are blind to; so does this one.
+Sauer, Chitta, Müller, Geiger: Projected GANs Converge Faster, NeurIPS 2021 (arXiv 2111.01007): a discriminator on
+pretrained features need not learn them first, and the generator learns from it many times sooner. Kumari, Zhang,
+Shechtman, Zhu: Ensembling Off-the-shelf Models for GAN Training, CVPR 2022 (arXiv 2112.09130) keep a discriminator of
+pixels beside it, which sees what the fixed features cannot; so does this one.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ TAPS = {
     "41": (512, 1, 800.0),
     "44": (512, 1, 140.0),
 }
-"""Layers to look at: channels, stride of the head, and the root mean square of their planes over photographs and
-paintings, which they are divided by. Measures take a deeper one, relu5_1."""
+"""Layers used: channels, stride of the head, and the root mean square of their planes over photographs and
+paintings, which they are divided by. Metrics use a deeper one, relu5_1.
+"""
 
 
 class FeatureDiscriminator(nn.Module):
-    """A PatchGAN discriminator, and a head on each of `layers` + 1 layers of VGG19, whose weights stay as they are.
+    """A PatchGAN discriminator, and a head on each of `layers` + 1 layers of VGG19, whose weights are frozen.
 
-    With 4 it also sees what is what (snow, grass), which tells seasons apart; strokes are seen with 3. At `scales`
-    sizes of the picture, each half of the one before; at the smaller ones only the features are looked at.
+    4 also includes semantics (snow, grass), which distinguish seasons; strokes are visible with 3. Evaluated at
+    `scales` sizes of the image, each half of the one before; at the smaller ones only on features.
 
-    MissingExtra without the `metrics` extra's weights. The net goes where the pictures are, and is no part of the
+    MissingExtra without the `metrics` extra's weights. VGG19 follows the images' device, and is not part of the
     discriminator's own state.
     """
 
@@ -62,12 +63,12 @@ class FeatureDiscriminator(nn.Module):
         return found
 
     def initialise(self) -> None:
-        """Heads by fan-in: they have no norms, and with N(0, 0.02) would say the same of everything for long."""
+        """Initialise heads by fan-in: without norms, N(0, 0.02) would leave their output constant for long."""
         initialise(self.heads, "kaiming")
 
 
 def _head(channels: int, width: int, stride: int) -> nn.Sequential:
-    """Two 3×3 convolutions and a 1×1 one: judges about as far as its layer sees, once more around."""
+    """Two 3×3 convolutions and a 1×1 one: about doubles the receptive field of its layer."""
     return nn.Sequential(
         nn.Conv2d(channels, width, 3, stride, 1),
         nn.LeakyReLU(0.2),

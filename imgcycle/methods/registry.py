@@ -1,4 +1,4 @@
-"""All methods by the name `--method` takes."""
+"""Registry of methods, by the name that `--method` takes."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ METHODS: dict[str, type[Method]] = {
 
 
 FULL_SIZE_CROP = 128
-"""The side of crops from pictures at their own size."""
+"""Default side of crops from images at their own size."""
 _TERMS = {"lambda_shift": "shift term", "lambda_grid": "grid term", "feature_loss": "feature loss"}
-"""Settings that are off unless they are asked for, in words: what has none of them refuses them."""
+"""Settings that are off by default, in words; a method without one of them refuses it."""
 
 
 def method_class(name: str) -> type[Method]:
-    """The class behind a name; UsageError lists the known ones."""
+    """The class of a name; UsageError lists the known ones."""
     if name not in METHODS:
         raise UsageError(f"no method is called {name!r}", f"one of {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def defaults_of(name: str, variant: str | None = None) -> Mapping[str, Any]:
-    """What a method, or a variant of it, sets differently from TrainConfig's defaults; UsageError without such one."""
+    """Fields that a method, or a variant of it, sets differently from TrainConfig; UsageError for an unknown
+    variant.
+    """
     method = method_class(name)
     if variant is None:
         return method.defaults
@@ -54,11 +56,11 @@ def defaults_of(name: str, variant: str | None = None) -> Mapping[str, Any]:
 
 
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a TrainConfig as given, over what their method, its variant and the crop bring.
+    """Fields of a TrainConfig as given, completed by the method, its variant and the crop.
 
-    `size` and `crop` bring each other along, in the paper's proportion 286 to 256. A part (`net`, `discriminator`) that
-    names no kind changes the method's own. Of a paired method one folder is enough. UsageError as from `defaults_of`,
-    and for a term that the method does not have.
+    `size` and `crop` imply each other, in the paper's proportion 286 to 256. A part (`net`, `discriminator`) that names
+    no kind changes the method's own. A paired method needs only one folder. UsageError as from `defaults_of`, and for a
+    term that the method does not have.
     """
     name = given.get("method", TrainConfig.method)
     method, defaults = method_class(name), defaults_of(name, given.get("variant"))
@@ -98,7 +100,9 @@ def _refuse_others(name: str, values: Mapping[str, Any], defaults: Mapping[str, 
 
 
 def carried_over(config: TrainConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields to make `config` with another method from: the changes, and what was not its own method's default."""
+    """Fields to make `config` with another method from: the changes, and all that were not its own method's
+    defaults.
+    """
     plain = TrainConfig(config.a, config.b, method=config.method, variant=config.variant)
     sized = TrainConfig(
         config.a, config.b, method=config.method, variant=config.variant, size=config.size, crop=config.crop
@@ -115,10 +119,10 @@ def carried_over(config: TrainConfig, changes: Mapping[str, Any]) -> dict[str, A
 
 
 def owners(setting: str) -> list[str]:
-    """The methods to which a field of TrainConfig means something: all of them unless some name it as theirs."""
+    """Methods to which a field of TrainConfig applies: all of them unless some list it as theirs."""
     return [name for name, method in METHODS.items() if setting in method.settings] or list(METHODS)
 
 
 def build_method(config: TrainConfig) -> Method:
-    """The method a config asks for, nets initialised from torch's global generator."""
+    """The method of a config, nets initialised from torch's global generator."""
     return method_class(config.method)(config)

@@ -1,13 +1,12 @@
-"""SimGAN: one way, held to its input by plain likeness; and its variant whose likeness is that of deep features.
+"""SimGAN: one-way translation with self-regularisation on pixels; and its variant on deep features.
 
 Shrivastava et al.: Learning from Simulated and Unsupervised Images through Adversarial Training, CVPR 2017 (arXiv
-1612.07828). Objective, eqs. 1 and 4, with a discriminator of patches that sees a history of fakes (sections 2.2,
-2.3):
+1612.07828). Objective, eqs. 1 and 4, with a discriminator of patches that sees a history of fakes (sections 2.2, 2.3):
 
     L = λ_GAN·GAN(A2B, D_B) + λ_self·‖ψ(A2B(a)) − ψ(a)‖₁
 
-ψ is the identity, or for "feature loss + GAN" relu4_2 of a VGG. Here as CycleGAN's authors compared it (section
-5.1.1): nets, GAN loss, pool and order of a step are CycleGAN's own. They give no λ_self; 10 is their λ of the cycle.
+ψ is the identity, or for "feature loss + GAN" relu4_2 of a VGG. Here as CycleGAN's authors compared it (section 5.1.1):
+nets, GAN loss, pool and order of a step are CycleGAN's own. They give no λ_self; 10 is their λ of the cycle.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from imgcycle.methods.pool import ImagePool
 from imgcycle.nets.layers import device_of
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""How far a generated picture is from its source: float32 NCHW in [-1, 1] each, a float32 scalar."""
+"""Distance of a generated image from its source: float32 NCHW in [-1, 1] each, a float32 scalar."""
 
 
 class GeneratorPhase(Phase):
-    """The generator: believed by the discriminator, near its own input; leaves `fake["B"]` for the other phase."""
+    """The generator: adversarial loss and self-regularisation; leaves `fake["B"]` for the other phase."""
 
     name, trains = "generator", ("A2B",)
 
@@ -40,7 +39,7 @@ class GeneratorPhase(Phase):
         self.distance = distance
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B and self_A, the latter where it has a weight."""
+        """Terms gan_A2B and self_A, the latter if it has a weight."""
         config = self.config
         fake = self.net("A2B")(batch.a).float()
         batch.fake["B"] = fake.detach()
@@ -52,7 +51,7 @@ class GeneratorPhase(Phase):
 
 
 class DiscriminatorPhase(Phase):
-    """The discriminator: real images of B against generated ones, some of them older."""
+    """The discriminator: real images of B against generated ones, some of them from the pool."""
 
     name, trains = "discriminator", ("discriminator_B",)
 
@@ -70,7 +69,7 @@ class DiscriminatorPhase(Phase):
 
 
 class SimGan(Method):
-    """The one-way method, A→B."""
+    """One-way method, A→B."""
 
     directions = ("A2B",)
     published_init = "normal"
@@ -88,7 +87,7 @@ class SimGan(Method):
         self._pool = ImagePool(config.pool)
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B and discriminator_B."""
+        """Nets A2B and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:
@@ -97,13 +96,10 @@ class SimGan(Method):
         return [GeneratorPhase(config, nets, self._distance), DiscriminatorPhase(config, nets, self._pool)]
 
     def state(self) -> dict[str, Any]:
-        """The pool."""
         return {"pool": self._pool.state()}
 
     def state_bytes(self) -> int:
-        """Those of full pools."""
         return self._pool.most_bytes(self.config.net.channels, self.config.crop)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Fill the pool again."""
         self._pool.load_state(state["pool"], device_of(self._nets["A2B"]))

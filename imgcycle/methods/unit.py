@@ -1,15 +1,16 @@
-"""UNIT: two variational autoencoders whose latents are one space, each with a discriminator.
+"""UNIT: two variational autoencoders with a shared latent space, each with a discriminator.
 
 Liu, Breuel, Kautz: Unsupervised Image-to-Image Translation Networks, NIPS 2017 (arXiv 1703.00848). E_A(a) is the mean
-of a's latent, whose variance is 1; G_B(E_A(a)) translates. While training, z = E(x) + noise, noise ~ N(0, 1). Sum over
+of a's latent, whose variance is 1; G_B(E_A(a)) translates. In training, z = E(x) + noise, noise ~ N(0, 1). Sum over
 both domains of eqs. 4, 5 and 6, of which this is A's part, with KL(x) = KL(N(E(x), 1) ‖ N(0, 1)):
 
     VAE    λ_rec·‖G_A(z_a) − a‖₁ + λ_KL·KL(a)
     GAN    λ_GAN·(log D_A(a) + log(1 − D_A(G_A(z_b))))
     cycle  λ_cyc·‖G_A(E_B(G_B(z_a)) + noise) − a‖₁ + λ_KL·(KL(a) + KL(G_B(z_a)))
 
-Both variants are this objective. `2017` shares the last block of the encoders and the first of the generators; `2018`,
-the authors' rewrite, shares nothing and judges at three sizes; it may add a perceptual loss between a and G_B(z_a).
+Both variants have this objective. `2017` shares the last block of the encoders and the first of the generators; `2018`,
+the authors' rewrite, shares nothing and has discriminators at three scales; it may add a perceptual loss between a and
+G_B(z_a).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from imgcycle.methods.perceptual import PerceptualLoss
 from imgcycle.nets.vae import LatentGenerator
 
 NETS = {"2017": "unit2017", "2018": "unit"}
-"""The kind of generator of each variant."""
+"""Kind of generator of each variant."""
 
 
 def kl_to_standard(mean: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def kl_to_standard(mean: Tensor) -> Tensor:
 
 
 def noisy(mean: Tensor) -> Tensor:
-    """A draw from N(μ, 1)."""
+    """A sample of N(μ, 1)."""
     return mean + torch.randn_like(mean)
 
 
@@ -60,7 +61,7 @@ class DiscriminatorPhase(Phase):
                 self.net(f"discriminator_{domain}"),
                 (self.augment(real), self.augment(batch.fake[domain])),
             )
-            # The discriminator ascends what the generators descend, whole: CycleGAN alone halves its discriminators'
+            # Discriminators and generators optimise the same loss, whole: CycleGAN alone halves its discriminators'
             # loss.
             losses[f"discriminator_{domain}"] = (
                 2 * config.lambda_gan * discriminator_loss(config.gan, discriminator, *shown, batched)
@@ -80,7 +81,7 @@ class GeneratorPhase(Phase):
         self.perceptual = perceptual
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms reconstruction_A, kl_A, gan_A2B, cycle_A, kl_cycle_A, vgg_A2B and B's, those that are switched on."""
+        """Terms reconstruction_A, kl_A, gan_A2B, cycle_A, kl_cycle_A, vgg_A2B and B's, as enabled."""
         config, losses = self.config, Losses()
         into_b, into_a = (cast(LatentGenerator, self.net(way)) for way in ("A2B", "B2A"))
         mean_a, mean_b = into_b.to_latent(batch.a), into_a.to_latent(batch.b)
@@ -105,7 +106,7 @@ class GeneratorPhase(Phase):
         return losses
 
     def _cycle(self, domain: str, image: Tensor, mean: Tensor, fake: Tensor, back: LatentGenerator) -> Losses:
-        """There and back: the image again, and the KL terms of both encodings on the way."""
+        """Cycle loss of an image, and the KL terms of both encodings on the way."""
         config, again = self.config, back.to_latent(fake)
         return {
             f"cycle_{domain}": config.lambda_cycle * _l1(back.from_latent(noisy(again)), image),
@@ -114,7 +115,7 @@ class GeneratorPhase(Phase):
 
 
 class Unit(Method):
-    """The two-way method through one latent space.
+    """Two-way method with a shared latent space.
 
     A2B is A's encoder and B's generator, B2A the other two; the blocks they share are the same modules.
     """
@@ -168,7 +169,7 @@ class Unit(Method):
         self._perceptual = PerceptualLoss() if config.lambda_vgg else None
 
     def nets(self) -> dict[str, nn.Module]:
-        """A2B, B2A, and unless the GAN is off discriminator_A and discriminator_B."""
+        """Nets A2B, B2A, and with a GAN discriminator_A and discriminator_B."""
         return dict(self._nets)
 
     def phases(self) -> list[Phase]:

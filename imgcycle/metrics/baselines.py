@@ -1,6 +1,6 @@
-"""What a style is measured against: changes of look that take no learning, each with its own way to cheat a figure.
+"""Baselines for a style: changes of look without learning, each of which tricks one of the figures.
 
-Arrays are HWC uint8 RGB, as results are.
+Arrays are HWC uint8 RGB, like results.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def colour_transfer(pixels: Pixels, target: Pixels) -> Pixels:
-    """Mean and spread of each channel of CIE Lab brought to those of another picture.
+    """Match mean and standard deviation of each CIE Lab channel to those of another image.
 
     Reinhard et al., Color Transfer between Images, IEEE CG&A 2001, in Lab for their lαβ.
     """
@@ -26,7 +26,7 @@ def colour_transfer(pixels: Pixels, target: Pixels) -> Pixels:
 def oil_paint(pixels: Pixels, radius: int = 4, levels: int = 20) -> Pixels:
     """The classic oil filter: each pixel the mean colour of the commonest brightness around it.
 
-    `radius` in pixels is that of the square brush; brightness, the mean of the channels, falls into `levels` bins.
+    `radius` in pixels is that of the square brush; brightness, the mean of the channels, is quantised to `levels` bins.
     """
     bins = (pixels.astype(np.uint16).sum(2) * levels // (3 * 255 + 1)).astype(np.uint8)
     brush = (2 * radius + 1, 2 * radius + 1)
@@ -43,7 +43,7 @@ def oil_paint(pixels: Pixels, radius: int = 4, levels: int = 20) -> Pixels:
 
 
 def blend(pixels: Pixels, other: Pixels, share: float) -> Pixels:
-    """Two pictures of one size mixed; `share` is the other's. Half of a target's is a double exposure."""
+    """Blend two images of one size with weight `share` for the other; half of each is a double exposure."""
     return _rounded(pixels * np.float32(1 - share) + other * np.float32(share))
 
 

@@ -1,7 +1,7 @@
-"""What a conversion left of the scene: each output against the input it was made from.
+"""Content preservation: each output compared with its input.
 
-All figures are of luma (0.299 R + 0.587 G + 0.114 B), one an image, 1 for an image compared with itself. Colour may
-change as it likes, and the first two do not see a change of brightness or contrast either.
+All figures are of luma (0.299 R + 0.587 G + 0.114 B), one an image, 1 for an image compared with itself. They ignore
+colour, and the first two also ignore changes of brightness and contrast.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 SIGMA = 3.0
-"""Width of the blur before gradients, in pixels of a picture whose shorter side has 256."""
+"""Standard deviation of the blur before gradients, in pixels of an image whose shorter side has 256."""
 STRONG = 0.2
-"""The share of a picture that counts as its edges."""
+"""Share of an image that counts as its edges."""
 
 
 def luma(images: Tensor) -> Tensor:
-    """(N, 1, H, W) in levels 0..255 of float NCHW RGB in [-1, 1]."""
+    """Luma (N, 1, H, W) in levels 0..255 of float NCHW RGB in [-1, 1]."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=images.device).view(1, 3, 1, 1)
     return ((images.float() + 1) * 127.5 * weights).sum(1, keepdim=True)
 
@@ -38,17 +38,17 @@ def edge_agreement(source: Tensor, made: Tensor) -> Tensor:
     g, h = _gradients(source), _gradients(made)
     edges = (_strong(g) | _strong(h)).unsqueeze(1)
     g, h = (g * edges).flatten(1), (h * edges).flatten(1)
-    # Two flat pictures agree, a flat one and another do not.
+    # Two flat images agree; a flat one and another do not.
     length_g, length_h = vector_norm(g, dim=1), vector_norm(h, dim=1)
     agreement = (g * h).sum(1) / (length_g * length_h).clamp_min(1e-9)
     return torch.where(length_g + length_h == 0, 1.0, agreement)
 
 
 def structure_similarity(source: Tensor, made: Tensor) -> Tensor:
-    """The structure term of SSIM, (σ_xy + c)/(σ_x σ_y + c), averaged over Gaussian windows of 11 px, σ = 1.5.
+    """Structure term of SSIM, (σ_xy + c)/(σ_x σ_y + c), averaged over Gaussian windows of 11 px, σ = 1.5.
 
-    Wang et al., Image Quality Assessment, IEEE TIP 2004, equation 10, c = (0.03 · 255)²/2. It looks at fine
-    structure: what a painter's strokes replace lowers it by intention.
+    Wang et al., Image Quality Assessment, IEEE TIP 2004, equation 10, c = (0.03 · 255)²/2. It measures fine structure,
+    which a painter's strokes replace by intention.
     """
     x, y = luma(source), luma(made)
     window = _gaussian(1.5, 5, x.device)
@@ -65,7 +65,7 @@ def structure_similarity(source: Tensor, made: Tensor) -> Tensor:
 
 
 def luma_correlation(source: Tensor, made: Tensor) -> Tensor:
-    """The correlation of input and output luma over all pixels; 0 where either is flat."""
+    """Correlation of input and output luma over all pixels; 0 where either is flat."""
     x, y = luma(source).flatten(1), luma(made).flatten(1)
     x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
     correlation: Tensor = (x * y).sum(1) / (vector_norm(x, dim=1) * vector_norm(y, dim=1)).clamp_min(1e-6)
@@ -75,14 +75,14 @@ def luma_correlation(source: Tensor, made: Tensor) -> Tensor:
 def psnr(source: Tensor, made: Tensor) -> Tensor:
     """Peak signal-to-noise ratio over all channels in dB, of 8-bit levels.
 
-    At most 58.9 dB, what rounding to 8 bits alone costs, so that an exact copy has a figure too.
+    At most 58.9 dB, the error of rounding to 8 bits alone, so that an exact copy has a finite figure.
     """
     squared = ((source.float() - made.float()) * 127.5).square().flatten(1).mean(1)
     return 10 * torch.log10(255**2 / squared.clamp_min(1 / 12))
 
 
 def _gradients(images: Tensor) -> Tensor:
-    """(N, 2, H, W): signed differences down and across the blurred luma."""
+    """Differences of the blurred luma down and across, (N, 2, H, W), signed."""
     sigma = SIGMA * min(images.shape[-2:]) / 256
     radius = min(round(4 * sigma), min(images.shape[-2:]) - 1)
     grey = F.pad(luma(images), [radius] * 4, mode="reflect")
@@ -91,7 +91,7 @@ def _gradients(images: Tensor) -> Tensor:
 
 
 def _strong(gradients: Tensor) -> Tensor:
-    """(N, H, W): where a picture's gradients are among its strongest fifth."""
+    """Mask (N, H, W) of the strongest fifth of an image's gradients."""
     size = vector_norm(gradients, dim=1)
     least = torch.quantile(size.flatten(1), 1 - STRONG, dim=1).view(-1, 1, 1)
     strong: Tensor = size >= least
@@ -104,5 +104,5 @@ def _gaussian(sigma: float, radius: int, device: torch.device) -> Tensor:
 
 
 def _blurred(images: Tensor, taps: Tensor) -> Tensor:
-    """(N, 1, H, W) under a separable window, where it fits."""
+    """Luma (N, 1, H, W) filtered with a separable window, without padding."""
     return F.conv2d(F.conv2d(images, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))

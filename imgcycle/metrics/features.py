@@ -1,7 +1,7 @@
 """Features of VGG19 for comparing sets of images: one vector an image.
 
-The weights are ImageNet's, as shipped inside the `metrics` extra's package (MIT); nothing is downloaded. A
-distance on them is not comparable with the FID or KID of the literature, which are on Inception features.
+The weights are ImageNet's, as shipped in the `metrics` extra's package (MIT); nothing is downloaded. Distances on them
+are not comparable with FID or KID in the literature, which use Inception features.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _PLAN = ("11", "12", "M", "21", "22", "M", "31", "32", "33", "34", "M", "41", "4
 class FeatureNet:
     """VGG19 up to relu5_1; an image's features are that layer's 512 spatial means, divided by 50.
 
-    The scale makes a typical feature about 1, so that the cubic kernel weighs means, spreads and skews alike. Of
-    the five blocks this layer separates best: Monet's training pictures are at 0.00 of the distance that
-    photographs have from his validation pictures, a double exposure of both at 0.43.
+    The scale makes a typical feature about 1, so that the cubic kernel weighs means, spreads and skews alike. Of the
+    five blocks this layer separates best: Monet's training images are at 0.00 of the distance that photographs have
+    from his validation images, a double exposure of both at 0.43.
     """
 
     name = "VGG19 relu5_1"
@@ -52,11 +52,11 @@ class FeatureNet:
 
     @torch.inference_mode()
     def features(self, images: Iterable[Tensor]) -> Tensor:
-        """Rows of float32 for batches of float NCHW RGB in [-1, 1] (any size from 32×32 on)."""
+        """Features (n, 512) float32 of batches of float NCHW RGB in [-1, 1] (any size from 32×32 on)."""
         return torch.cat([self._run(batch.to(self.device)) for batch in images]).cpu()
 
     def planes(self, images: Tensor, last: str = _PLAN[-1]) -> Tensor:
-        """The planes after convolution `last` and its ReLU, of images on this net's device; gradients reach the images.
+        """Planes after convolution `last` and its ReLU, of images on this net's device; differentiable in the images.
 
         By default the layer itself, (N, 512, H/16, W/16); "42" is relu4_2, (N, 512, H/8, W/8).
         """
@@ -66,7 +66,7 @@ class FeatureNet:
         return x
 
     def taps(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
-        """The planes after each named convolution (in the net's order) and its ReLU; gradients reach the images.
+        """Planes after each named convolution (in the net's order) and its ReLU; differentiable in the images.
 
         NHWC in memory: in 16 bits these wide convolutions are twice as fast so on a CPU with matrix units.
         """
@@ -84,7 +84,7 @@ class FeatureNet:
         return found
 
     def _weights(self, dtype: torch.dtype) -> Sequence[tuple[Tensor, Tensor] | None]:
-        """The layers in `dtype`: autocast would narrow these, which no gradient reaches, again at every pass."""
+        """The layers in `dtype`: autocast would convert these, which have no gradient, again at every pass."""
         if dtype not in self._narrowed:
             layers = [None if pair is None else (pair[0].to(dtype), pair[1].to(dtype)) for pair in self._layers]
             self._narrowed[dtype] = layers

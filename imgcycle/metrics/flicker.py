@@ -1,12 +1,12 @@
-"""How much a clip flickers: what changes from frame to frame although it should only have moved.
+"""Flicker of a clip: changes from frame to frame beyond motion.
 
-The warping error of Lai et al., Learning Blind Video Temporal Consistency, ECCV 2018, section 4.2: each frame is
-moved back onto the one before by the optical flow of the *input*, and compared where that flow knows,
+The warping error of Lai et al., Learning Blind Video Temporal Consistency, ECCV 2018, section 4.2: each frame is warped
+back onto the one before by the optical flow of the *input*, and compared where that flow is known,
 
-    E_warp = mean over frames of  Σ M |V̂(t+1) − V(t)|² / Σ M        squares meant over channels
+    E_warp = mean over frames of  Σ M |V̂(t+1) − V(t)|² / Σ M        squares averaged over channels
 
-The input's own error is the floor: what the flow misses, noise, and light that really changes. A blurred clip scores
-well without being any better, so sharpness, and the distance from results that nothing smoothed, stand beside it.
+The input's own error is the lower bound: flow errors, noise, and real changes of light. A blurred clip scores well
+without being better, so sharpness, and the distance from unsmoothed results, are reported beside it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ Floats = npt.NDArray[np.float32]
 
 
 class Backward(Protocol):
-    """What brings a frame back onto the one before: a `motion.flow.Motion`, reversed."""
+    """Warps a frame back onto the one before: a `motion.flow.Motion`, reversed."""
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """True where the motion is to be trusted, (h, w)."""
+        """Mask (h, w) of trusted motion."""
 
     def warped(self, earlier: Floats, *, sharp: bool = True) -> Floats:
-        """An image (h, w, 3) moved."""
+        """An image (h, w, 3), warped."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of a sequence; NaN where there was nothing to measure.
+    """Figures of a sequence; NaN where there was nothing to measure.
 
     `e_warp` in squares of [0, 1]; `sharpness`, the mean of |∂x| + |∂y|, and `distance`, the mean difference from the
-    plain results, in levels of 8 bits.
+    unsmoothed results, in 8-bit levels.
     """
 
     frames: int
@@ -46,7 +46,7 @@ class Figures:
 
 
 class Flicker:
-    """Measures one sequence, a frame at a time, and keeps the last frame alone.
+    """Measures one sequence frame by frame; only the last frame is kept.
 
     Several sequences of one clip (input, per frame, smoothed) share the motion, which is the expensive part.
     """
@@ -59,7 +59,7 @@ class Flicker:
         self._distances: list[float] = []
 
     def add(self, frame: Floats, back: Backward | None, plain: Floats | None = None) -> None:
-        """The next frame, (h, w, 3) in [0, 1], and how it is brought back onto the last: None at a scene cut.
+        """Add the next frame, (h, w, 3) in [0, 1], and its motion back to the last one: None at a scene cut.
 
         `plain` is the same frame's result without smoothing.
         """
@@ -73,13 +73,13 @@ class Flicker:
             self._distances.append(255 * float(np.abs(frame - plain).mean(dtype=np.float64)))
 
     def figures(self) -> Figures:
-        """What was found so far."""
+        """Figures of the frames so far."""
         sharpness = self._sharpness / self._frames if self._frames else float("nan")
         return Figures(self._frames, _mean(self._errors), sharpness, _mean(self._distances))
 
 
 def steepness(image: Floats) -> float:
-    """The mean over pixels and channels of |∂x| + |∂y|, by differences of neighbours."""
+    """Mean of |∂x| + |∂y| over pixels and channels, by differences of neighbours."""
     lines = (np.abs(np.diff(image, axis=axis)) for axis in (0, 1))
     return sum(float(line.mean(dtype=np.float64)) for line in lines if line.size)
 

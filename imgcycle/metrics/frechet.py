@@ -1,8 +1,8 @@
-"""The Fréchet distance between two sets of features, each taken for a Gaussian.
+"""Fréchet distance between two sets of features, each modelled as a Gaussian.
 
-Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NIPS 2017, equation 6: ‖μ − ν‖² + tr(C + D − 2(CD)^½).
-It is called FID only on the features of Inception-v3. Unlike the kernel distance it is biased upwards, the more the
-fewer the pictures, so figures compare only at equal counts.
+Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NIPS 2017, equation 6: ‖μ − ν‖² + tr(C + D − 2(CD)^½). It
+is called FID only on the features of Inception-v3. Unlike the kernel distance it is biased upwards, more for fewer
+images, so figures are comparable only at equal counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
-    """The distance of feature rows (n, d) and (m, d), in float64; at least two rows each."""
+    """Distance of feature rows (n, d) and (m, d), in float64; at least two rows each."""
     x, y = x.double(), y.double()
     apart = (x.mean(0) - y.mean(0)).square().sum()
     a, b = _root(x), _root(y)
@@ -22,7 +22,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
 
 def _root(x: Tensor) -> Tensor:
-    """A matrix A of at most d rows with AᵀA the covariance of x."""
+    """Matrix A of at most d rows with AᵀA the covariance of x."""
     centred: Tensor = (x - x.mean(0)) / (len(x) - 1) ** 0.5
     if len(x) <= x.shape[1]:
         return centred

@@ -1,8 +1,8 @@
-"""Inception-v3 as the FID of the literature knows it, from a weights file the user has; and the inception score.
+"""Inception-v3 of the FID literature, from a weights file of the user's; and the inception score.
 
 The layout is that of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid's port of the 2015 TensorFlow graph):
-torchvision's names, 1008 classes, and three departures from the paper's net that figures depend on: average pooling
-leaves the padding out, the last block pools by maximum, and the score is taken on logits without their bias.
+torchvision's names, 1008 classes, and three differences from the paper's net that figures depend on: average pooling
+excludes the padding, the last block uses max pooling, and the score is computed on logits without bias.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imgcycle.errors import WeightsError, from_system
 
 SIZE = 299
 PUBLISHED = "6726825d"
-"""How the SHA-256 of the published file begins."""
+"""First digits of the published file's SHA-256."""
 
 
 class InceptionNet:
@@ -35,9 +35,9 @@ class InceptionNet:
         self._net.eval().requires_grad_(False).to(device)
 
     def features(self, images: Iterable[Tensor]) -> Tensor:
-        """Rows of 2048 float32 for batches of float NCHW RGB in [-1, 1].
+        """Features (n, 2048) float32 of batches of float NCHW RGB in [-1, 1].
 
-        They are scaled to 299×299 bilinearly without antialiasing, as pytorch-fid does.
+        Images are scaled to 299×299 bilinearly without antialiasing, as in pytorch-fid.
         """
         return torch.cat([self.both(batch)[0] for batch in images])
 
@@ -51,10 +51,10 @@ class InceptionNet:
 
 
 def inception_score(logits: Tensor, parts: int = 10) -> float:
-    """exp E KL(p(class | picture) ‖ p(class)), the mean over `parts` parts of rows of logits in order.
+    """exp E KL(p(class | image) ‖ p(class)), averaged over `parts` consecutive parts of the logits.
 
-    Salimans et al., Improved Techniques for Training GANs, NIPS 2016. Ten parts are the published practice; a part
-    of n pictures scores n at most, so figures compare only at equal counts.
+    Salimans et al., Improved Techniques for Training GANs, NIPS 2016. Ten parts are the published practice; a part of n
+    images scores n at most, so figures are comparable only at equal counts.
     """
     scores = []
     for part in logits.double().tensor_split(min(parts, len(logits))):
@@ -77,7 +77,6 @@ class InceptionUnit(nn.Module):
         self.bn = nn.BatchNorm2d(outer, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, outer, …)."""
         return F.relu(self.bn(self.conv(x)))
 
 
@@ -99,7 +98,6 @@ class BlockA(nn.Module):
         self.branch_pool = InceptionUnit(inner, pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, 224 + pool, H, W)."""
         five = self.branch5x5_2(self.branch5x5_1(x))
         twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch1x1(x), five, twice, self.branch_pool(_mean_around(x))], 1)
@@ -116,7 +114,6 @@ class BlockB(nn.Module):
         self.branch3x3dbl_3 = InceptionUnit(96, 96, 3, 2, same=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, 480 + inner, (H−1)/2, (W−1)/2)."""
         twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch3x3(x), twice, F.max_pool2d(x, 3, 2)], 1)
 
@@ -138,7 +135,6 @@ class BlockC(nn.Module):
         self.branch_pool = InceptionUnit(inner, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, 768, H, W)."""
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         twice = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         twice = self.branch7x7dbl_5(self.branch7x7dbl_4(twice))
@@ -158,14 +154,13 @@ class BlockD(nn.Module):
         self.branch7x7x3_4 = InceptionUnit(192, 192, 3, 2, same=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, 512 + inner, (H−1)/2, (W−1)/2)."""
         three = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([three, seven, F.max_pool2d(x, 3, 2)], 1)
 
 
 class BlockE(nn.Module):
-    """Blocks 7b and 7c: 3×3 as a row beside a column; the last one pools by maximum."""
+    """Blocks 7b and 7c: 3×3 as a row and a column in parallel; the last one uses max pooling."""
 
     def __init__(self, inner: int, by_maximum: bool) -> None:
         super().__init__()
@@ -181,7 +176,6 @@ class BlockE(nn.Module):
         self.branch_pool = InceptionUnit(inner, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) → (N, 2048, H, W)."""
         three = self.branch3x3_1(x)
         twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         pooled = F.max_pool2d(x, 3, 1, 1) if self.by_maximum else _mean_around(x)
@@ -191,7 +185,7 @@ class BlockE(nn.Module):
 
 
 class Inception(nn.Module):
-    """The net of Szegedy et al., Rethinking the Inception Architecture, CVPR 2016, without its side exit."""
+    """The net of Szegedy et al., Rethinking the Inception Architecture, CVPR 2016, without its auxiliary classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,14 +221,14 @@ class Inception(nn.Module):
 
 
 def _read(path: Path) -> tuple[str, Mapping[str, object]]:
-    """The file's SHA-256 and what it holds."""
+    """SHA-256 and content of the file."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise from_system(WeightsError, error, f"{path} cannot be read", "--inception takes a file") from error
-    except Exception as error:  # what a damaged pickle raises is anything
+    except Exception as error:  # a damaged pickle raises various exceptions
         raise WeightsError(f"{path} is not a file of weights", _HINT) from error
     if not isinstance(state, Mapping):
         raise WeightsError(f"{path} holds no weights by name", _HINT)
@@ -242,8 +236,8 @@ def _read(path: Path) -> tuple[str, Mapping[str, object]]:
 
 
 def _fill(net: Inception, state: Mapping[str, object], path: Path) -> None:
-    """Every tensor by its name and shape; WeightsError names the first that is amiss."""
-    # Batch counts are absent from files as old as the published one; the side exit has no part in any figure.
+    """Fill in every tensor by name and shape; WeightsError names the first that does not fit."""
+    # Batch counts are missing in files as old as the published one; the auxiliary classifier is not used.
     wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith("num_batches_tracked")}
     for name, own in wanted.items():
         found = state.get(name)

@@ -1,7 +1,7 @@
-"""The kernel distance between two sets of features, unbiased at any size, with a bootstrap over the pictures.
+"""Kernel distance between two sets of features, unbiased at any size, with a bootstrap over the images.
 
-Bińkowski et al., Demystifying MMD GANs, ICLR 2018 (KID): the squared maximum mean discrepancy under the kernel
-k(x, y) = (x·y/d + 1)³.
+Bińkowski et al., Demystifying MMD GANs, ICLR 2018 (KID): the squared maximum mean discrepancy under the kernel k(x, y)
+= (x·y/d + 1)³.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor
 
 DRAWS = 1000
 _BLOCK = 1024
-"""Rows of a kernel matrix at a time: 80 MB for ten thousand columns, whatever their number of rows."""
+"""Rows of a kernel matrix at a time: 80 MB for ten thousand columns."""
 
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:
-    """Unbiased MMD² of feature rows (n, d) and (m, d), in float64; may fall slightly below 0 for equal sets.
+    """Unbiased MMD² of feature rows (n, d) and (m, d), in float64; may be slightly below 0 for equal sets.
 
     At least two rows each; the estimator leaves out each row's product with itself.
     """
@@ -28,7 +28,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class WeightedRows:
-    """Feature rows (n, d) and how often each counts in each draw, (n, draws); draw 0 is the set itself."""
+    """Feature rows (n, d) and the count of each in each bootstrap draw, (n, draws); draw 0 is the set itself."""
 
     features: Tensor
     weights: Tensor
@@ -37,9 +37,8 @@ class WeightedRows:
     def resampled(cls, features: Tensor, *seed: int, draws: int = DRAWS) -> WeightedRows:
         """The set itself and `draws` bootstrap samples of it.
 
-        They follow from the seed and the number of rows alone: two conversions of the same pictures are resampled
-        alike, so that their ratio has an interval of its own. Sets that have nothing to do with each other take
-        different seeds.
+        They depend on the seed and the number of rows alone: two conversions of the same images are resampled alike, so
+        that their ratio has an interval of its own. Unrelated sets take different seeds.
         """
         n = len(features)
         drawn = np.random.default_rng([*seed, n]).multinomial(n, np.full(n, 1 / n), size=draws)
@@ -49,8 +48,8 @@ class WeightedRows:
     def within(self) -> Tensor:
         """Mean kernel of pairs of different rows, by draw.
 
-        A row that was drawn twice makes no pair with its copy: k(x, x) would pull every draw upwards. A draw of one
-        row alone has no pairs, and NaN for a mean.
+        A row drawn twice makes no pair with its copy: k(x, x) would bias every draw upwards. NaN for a draw of one row
+        alone, which has no pairs.
         """
         x, w = self.features.double(), self.weights
         own = ((x * x).mean(1) + 1).pow(3)
@@ -66,7 +65,7 @@ def kernel_distances(x: WeightedRows, y: WeightedRows) -> Tensor:
 
 
 def interval(draws: Tensor, coverage: float = 0.9) -> tuple[float, float]:
-    """The middle `coverage` of what was drawn (percentile bootstrap), without the set's own figure and without NaN."""
+    """Percentile bootstrap interval of the given `coverage`, without the set's own figure and without NaN."""
     tail = (1 - coverage) / 2
     low, high = torch.nanquantile(draws[1:], torch.tensor([tail, 1 - tail], dtype=draws.dtype))
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Scores of label pictures: how much of each class was found, pixel by pixel.
+"""Segmentation scores of label images, pixel by pixel.
 
 Long, Shelhamer, Darrell, Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, section 5.
 """
@@ -17,14 +17,14 @@ from imgcycle.errors import UsageError
 Pixels = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 IGNORED = "ignore"
-"""The name of palette entries that are no class: truth of that colour is not scored."""
+"""Name of palette entries that are not a class: truth of that colour is not scored."""
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Which colour stands for which class; several colours may share a name.
+    """Colours of the classes; several colours may share a class.
 
-    `colours` are rows of 8-bit RGB, `owners` the class of each, −1 where it is ignored.
+    `colours` are rows of 8-bit RGB, `owners` the class of each, −1 if it is ignored.
     """
 
     classes: tuple[str, ...]
@@ -32,15 +32,15 @@ class Palette:
     owners: npt.NDArray[np.int64]
 
     def truth(self, pixels: Pixels) -> npt.NDArray[np.int64]:
-        """The class of every pixel (H, W) by the nearest colour of all, −1 where that one is ignored."""
+        """Class of every pixel (H, W) by the nearest colour, −1 if that one is ignored."""
         return self._nearest(pixels, np.arange(len(self.colours)))
 
     def found(self, pixels: Pixels) -> npt.NDArray[np.int64]:
-        """The class of every pixel (H, W) by the nearest colour of a class."""
+        """Class of every pixel (H, W) by the nearest colour of a class."""
         return self._nearest(pixels, np.flatnonzero(self.owners >= 0))
 
     def _nearest(self, pixels: Pixels, among: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        # A label picture has few colours, and even a JPEG of one far fewer than pixels.
+        # A label image has few colours, and even a JPEG of one far fewer than pixels.
         packed = pixels.astype(np.int64) @ np.array([65536, 256, 1])
         values, places = np.unique(packed, return_inverse=True)
         rgb = np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
@@ -104,17 +104,17 @@ def _from_json(text: str) -> list[tuple[str, list[int]]]:
 
 
 def confusion(truth: npt.NDArray[np.int64], found: npt.NDArray[np.int64], classes: int) -> Counts:
-    """(classes, classes) pixels by true class (rows) and found class (columns); truth of −1 is left out."""
+    """Confusion matrix (classes, classes): true class (rows), predicted class (columns); truth of −1 is left out."""
     scored = truth >= 0
     return np.bincount(truth[scored] * classes + found[scored], minlength=classes**2).reshape(classes, classes)
 
 
 @dataclass(frozen=True)
 class LabelScores:
-    """Shares from 0 to 1; per class they are None where the class occurs nowhere.
+    """Scores from 0 to 1; per class they are None if the class does not occur.
 
-    `per_pixel`: Σ nᵢᵢ / Σ tᵢ. `per_class`: the mean of nᵢᵢ / tᵢ over the classes of the truth. `class_iou`: the mean
-    of nᵢᵢ / (tᵢ + fᵢ − nᵢᵢ) over the classes of truth or finding.
+    `per_pixel`: Σ nᵢᵢ / Σ tᵢ. `per_class`: the mean of nᵢᵢ / tᵢ over the classes of the truth. `class_iou`: the mean of
+    nᵢᵢ / (tᵢ + fᵢ − nᵢᵢ) over the classes of truth or prediction.
     """
 
     per_pixel: float
@@ -125,7 +125,7 @@ class LabelScores:
 
 
 def label_scores(counts: Counts) -> LabelScores:
-    """Scores of a confusion matrix; UsageError when it counts nothing."""
+    """Scores of a confusion matrix; UsageError if it counts no pixels."""
     if not counts.any():
         raise UsageError("no pixel of the truth has the colour of a class", "check --palette")
     right, true, found = counts.diagonal(), counts.sum(1), counts.sum(0)
@@ -135,7 +135,7 @@ def label_scores(counts: Counts) -> LabelScores:
 
 
 def commonest_class(counts: Counts) -> Counts:
-    """The confusion matrix of one who names the truth's commonest class everywhere: what learning nothing scores."""
+    """Confusion matrix of predicting the truth's commonest class everywhere, the baseline without learning."""
     lazy = np.zeros_like(counts)
     lazy[:, counts.sum(1).argmax()] = counts.sum(1)
     return lazy

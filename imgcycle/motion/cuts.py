@@ -1,4 +1,4 @@
-"""Scene cuts: frames that have nothing to do with the one before."""
+"""Scene cuts: frames unrelated to the previous one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 _SIZE = (96, 54)
-"""Width and height frames are reduced to: motion of a few pixels is no difference there."""
+"""Width and height frames are reduced to, so that motion of a few pixels makes no difference."""
 _BINS = 32
 _CUT = 0.7
-"""On real clips cuts are at 0.80 and above; the fastest whip of a camera reaches 0.60, other motion 0.25."""
+"""On real clips cuts are at 0.80 and above; the fastest pan of a camera reaches 0.60, other motion 0.25."""
 
 
 def is_cut(before: Floats, after: Floats) -> bool:
-    """Whether a new scene begins between two frames, (h, w, 3) RGB in [0, 1]."""
+    """True if a new scene begins between two frames, (h, w, 3) RGB in [0, 1]."""
     return change(before, after) > _CUT
 
 
 def change(before: Floats, after: Floats) -> float:
-    """The mean difference (as 1 for 100 levels of 8 bits) plus the distance of the histograms (0..1)."""
+    """Mean difference (1 for 100 8-bit levels) plus the distance of the histograms (0..1)."""
     small = [_reduced(frame) for frame in (before, after)]
     counts = [_histogram(frame) for frame in small]
     return float(2.55 * np.abs(small[1] - small[0]).mean() + np.abs(counts[1] - counts[0]).sum() / 2)
@@ -34,6 +34,6 @@ def _reduced(frame: Floats) -> Floats:
 
 
 def _histogram(frame: Floats) -> npt.NDArray[np.float64]:
-    """Shares of the values in each of the bins of each channel, (3 · bins,), summing to 1."""
+    """Histogram of each channel, (3 · bins,), summing to 1."""
     bins = np.minimum((frame * _BINS).astype(np.intp), _BINS - 1) + np.arange(3) * _BINS
     return np.bincount(bins.ravel(), minlength=3 * _BINS) / bins.size

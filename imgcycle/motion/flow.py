@@ -1,8 +1,8 @@
-"""Where every pixel of a frame came from: dense optical flow between two frames, and what it cannot know.
+"""Dense optical flow between two frames, and where it is unknown.
 
-Flow is DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016) as OpenCV has it, in its medium
-preset. It gives the same bytes on any number of threads. What is hidden in one of the frames is found by comparing
-both directions (Sundaram et al., Dense Point Trajectories, ECCV 2010, equations 5 and 6).
+Flow is DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016) of OpenCV, in its medium preset.
+It gives the same bytes on any number of threads. Occlusions are found by comparing both directions (Sundaram et al.,
+Dense Point Trajectories, ECCV 2010, equations 5 and 6).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST = 16
-"""Sides in pixels under which DIS refuses a frame, or gives nothing but NaN."""
+"""Sides in pixels below which DIS refuses a frame, or returns only NaN."""
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """The flow between two frames of one size, in pixels, (h, w, 2) float32, x before y.
+    """Flow between two frames of one size, in pixels, (h, w, 2) float32, x before y.
 
     `forward`, on the grid of the earlier frame, says where its pixels go; `backward`, on the grid of the later one,
     where its pixels came from.
@@ -34,20 +34,20 @@ class Motion:
     backward: Floats
 
     def warped(self, earlier: Floats, *, sharp: bool = True) -> Floats:
-        """An image (h, w, c) that belongs to the earlier frame, moved to where the later frame has its content.
+        """An image (h, w, c) that belongs to the earlier frame, warped to the content of the later one.
 
-        `sharp` interpolates by cubics, else linearly. Outside the image its edge is repeated.
+        `sharp` interpolates cubically, else linearly. Outside the image its edge is replicated.
         """
-        # No mirror: remap never returns from mirroring an image of one row or column.
+        # Not reflected: remap never returns from reflecting an image of one row or column.
         how = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
         return cast(Floats, cv2.remap(earlier, *self._sources, how, borderMode=cv2.BORDER_REPLICATE))
 
     @cached_property
     def known(self) -> Mask:
-        """True at pixels of the later frame whose content the earlier one shows, away from edges of the motion.
+        """Mask (h, w) of the later frame's pixels that are visible in the earlier one, away from motion edges.
 
-        A pixel is hidden where the flow there and back does not return, |f_w + b|² > 0.01 (|f_w|² + |b|²) + 0.5;
-        at an edge where |∇b|² > 0.01 |b|² + 0.002; or it came from outside the frame.
+        A pixel is occluded where the flow there and back does not return, |f_w + b|² > 0.01 (|f_w|² + |b|²) + 0.5; at
+        an edge where |∇b|² > 0.01 |b|² + 0.002; or it came from outside the frame.
         """
         there, back = self.warped(self.forward, sharp=False), self.backward
         hidden = _squared(there + back) > 0.01 * (_squared(there) + _squared(back)) + 0.5
@@ -58,19 +58,19 @@ class Motion:
         return cast(Mask, ~(hidden | edge | outside))
 
     def reversed(self) -> Motion:
-        """The same between the two frames in the other order."""
+        """The motion between the two frames in the other order."""
         return Motion(self.backward, self.forward)
 
     @cached_property
     def _sources(self) -> tuple[Floats, Floats]:
-        """Where each pixel of the later frame is read in the earlier one: columns, rows."""
+        """Columns and rows of the earlier frame at which each pixel of the later one is sampled."""
         height, width = self.backward.shape[:2]
         columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
         return self.backward[..., 0] + columns, self.backward[..., 1] + rows
 
 
 def measure_motion(earlier: Floats, later: Floats) -> Motion:
-    """The motion between two frames, (h, w, 3) RGB in [0, 1], of one size; by their luma in 8 bits."""
+    """Motion between two frames, (h, w, 3) RGB in [0, 1], of one size; from their luma in 8 bits."""
     pair = [_grey(frame) for frame in (earlier, later)]
     height, width = pair[0].shape
     grown = (max(0, _LEAST - height), max(0, _LEAST - width))
@@ -86,7 +86,7 @@ def _grey(frame: Floats) -> npt.NDArray[np.uint8]:
 
 
 def _flow(here: npt.NDArray[np.uint8], there: npt.NDArray[np.uint8]) -> Floats:
-    # One of its own for each call (13 µs): it keeps buffers, and frames are looked at in several threads.
+    # A new object for each call (13 µs): it keeps buffers, and frames are processed in several threads.
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return cast(Floats, search.calc(here, there, None))
 

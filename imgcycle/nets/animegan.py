@@ -47,7 +47,7 @@ class InvertedBlock(nn.Module):
         self.adds = inputs == outputs
 
     def chain(self, slot: str) -> list[Stage]:
-        """The block's stages, its identity kept in `slot`."""
+        """The block's stages, its identity saved in `slot`."""
         row = [*self.widen.chain(), *self.depthwise.chain(), *self.narrow.chain(active=False)]
         return [Save(slot), *row, Add(slot)] if self.adds else row
 

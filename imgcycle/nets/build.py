@@ -1,4 +1,4 @@
-"""From a NetConfig to a generator."""
+"""Build a generator from a NetConfig."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ _KINDS: dict[str, Callable[[NetConfig], Generator]] = {
 
 
 def build_generator(config: NetConfig) -> Generator:
-    """The generator a config describes, freshly made; call its `initialise()` to draw weights as it wants them."""
+    """A new generator of a config; call its `initialise()` for its own initialisation of weights."""
     return _KINDS[config.kind](config)

@@ -1,12 +1,12 @@
-"""CoGAN's coupled generator: one code draws a picture in two domains at once, and translating is finding the code.
+"""CoGAN's coupled generator: one code gives an image in two domains, and translating means finding the code.
 
-Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). The layers next to the code are one
-for both domains, the last ones are each domain's own (section 3). A picture x of domain 1 is translated (section 4,
-cross-domain transformation) by
+Liu, Tuzel: Coupled Generative Adversarial Networks, NIPS 2016 (arXiv 1606.07536). The layers next to the code are
+shared by both domains, the last ones are each domain's own (section 3). An image x of domain 1 is translated (section
+4, cross-domain transformation) by
 
     z* = argmin over z of ‖g₁(z) − x‖²,  then g₂(z*)
 
-There with L-BFGS; here with Adam, whose steps do not mix the pictures of a batch, from seeded starts.
+There with L-BFGS; here with Adam, whose steps do not mix the images of a batch, from seeded starts.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from imgcycle.nets.stages import widened
 LATENT = 100
 """Values of a code, each in [-1, 1]."""
 OWN = 2
-"""Doublings of a generator, and halvings of a discriminator, next to the pixels: what each domain has for itself."""
+"""Up- or downsamplings next to the pixels that are each domain's own."""
 SMALLEST = 4
 """Side of the first planes."""
 FIT_STEPS = 100
 """Steps of Adam for one picture."""
 FIT_RATE = 0.1
-"""Adam's rate at the first step; it falls to 0 by half a cosine, so that the last steps settle."""
+"""Adam's initial learning rate; it decays to 0 by half a cosine, so that the last steps converge."""
 CANDIDATES = 64
-"""Codes that are tried as they are."""
+"""Random codes that are evaluated without optimisation."""
 STARTS = 2
-"""The nearest of the candidates, from which codes are fitted; the better end counts."""
+"""Number of best candidates from which codes are optimised; the better result counts."""
 _AT_ONCE = 8
-"""Candidates drawn at a time: what bounds the memory."""
+"""Candidates drawn at a time, which limits memory."""
 _SEED = 0
 
 
 class CoganGenerator(Generator):
     """The coupled pair as a translator from its `source` domain to its `target`.
 
-    `depth` doublings from 4×4 on, so it draws squares of side 4·2^depth and no others; `width` channels before the
-    last convolution, twice as many for each halving up to 32 times. Width 32 and 5 doublings (128²) are the paper's
-    for faces.
+    `depth` upsamplings from 4×4, so its output is a square of side 4·2^depth; `width` channels before the last
+    convolution, twice as many for each halving up to 32 times. Width 32 and 5 upsamplings (128²) are the paper's for
+    faces.
     """
 
     stride = min_size = 1
@@ -73,27 +73,27 @@ class CoganGenerator(Generator):
         self._values = 6 * (planes + self._picture)
 
     def stages(self) -> None:
-        """None: there is nothing to walk from picture to picture."""
+        """None: the net does not map an image to an image stage by stage."""
         return
 
     def fixed_values(self) -> int:
-        """Values alive while a picture is fitted."""
+        """Peak number of values while an image is fitted."""
         return _AT_ONCE * self._values + CANDIDATES * self._picture
 
     def share(self, other: CoganGenerator) -> None:
-        """Become the way back of `other`: its very layers, source and target exchanged."""
+        """Become the reverse direction of `other`: the same layers, source and target exchanged."""
         self.trunk, self.source, self.target = other.trunk, other.target, other.source
 
     def draw(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures in [-1, 1] that codes (N, 100) stand for, in the source domain and in the target."""
+        """The images in [-1, 1] of codes (N, 100), in the source domain and in the target."""
         planes = self.trunk(codes[:, :, None, None])
         return torch.tanh(widened(self.source(planes))), torch.tanh(widened(self.target(planes)))
 
     @torch.enable_grad()
     def find(self, images: Tensor) -> Tensor:
-        """The codes (N, 100) whose pictures in the source domain come nearest to `images` (float32, the net's side).
+        """Codes (N, 100) whose images in the source domain come nearest to `images` (float32, the net's side).
 
-        The same ones every time; each image by itself, whatever else is in the batch.
+        Deterministic; each image independently of the rest of the batch.
         """
         with torch.no_grad():
             codes = self._starts(images)
@@ -112,8 +112,8 @@ class CoganGenerator(Generator):
             return codes.detach()[best]
 
     def _starts(self, images: Tensor) -> Tensor:
-        """The nearest candidates of each image, (N × STARTS, 100)."""
-        dice = torch.Generator().manual_seed(_SEED)  # on the CPU wherever the net is: every device has the same
+        """Best candidates of each image, (N × STARTS, 100)."""
+        dice = torch.Generator().manual_seed(_SEED)  # on the CPU: the same on every device
         tried = (2 * torch.rand(CANDIDATES, LATENT, generator=dice) - 1).to(images.device)
         drawn = torch.cat([self._source(codes) for codes in torch.split(tried, _AT_ONCE)])
         distances = torch.stack([(drawn - image).square().mean((1, 2, 3)) for image in images])
@@ -126,12 +126,12 @@ class CoganGenerator(Generator):
         return torch.tanh(self.source(self.trunk(codes[:, :, None, None])))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Translate pictures of any size: squeezed into the net's square, found, drawn, stretched back.
+        """Translate images of any size: resized to the net's square, fitted, drawn, resized back.
 
-        In float32 whatever the type of weights and pictures, and with gradients even where nobody else wants any.
+        In float32 whatever the dtype of weights and images, and with gradients enabled whatever the caller's mode.
         """
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            # A tensor that was born in inference mode takes part in no gradient; its copy does.
+            # A tensor created in inference mode cannot take part in gradients; its copy can.
             images = _resized(x.clone().float(), self.fixed_output_side, self.fixed_output_side)
             narrow = any(p.dtype != torch.float32 for p in self.parameters())
             exact = copy.deepcopy(self).float() if narrow else self
@@ -140,7 +140,7 @@ class CoganGenerator(Generator):
 
 
 def couple(discriminator: PlainDiscriminator, other: PlainDiscriminator) -> None:
-    """Have a discriminator share all layers of `other` but the `OWN` next to the pixels: from now on the same ones."""
+    """Share all layers of `other` except the `OWN` next to the pixels."""
     for n in range(OWN, len(discriminator.convs)):
         discriminator.convs[n] = other.convs[n]
     discriminator.last = other.last

@@ -1,25 +1,24 @@
-"""Our own small generator: 2.7 GMAC at 256², no checkerboard by construction, colours kept, calm under shifts.
+"""Our own small generator: 2.7 GMAC at 256², no checkerboard by construction, colours kept, stable under shifts.
 
-Three choices set it apart from the ResNet generator:
+Four choices set it apart from the ResNet generator:
 
-- **Only residual branches are normalised.** A norm on the trunk takes each channel's mean away, and with it the
-  picture's absolute colour, which later layers then have to guess: results drift in colour from image to image.
-  Here the trunk, from pixels to pixels, carries colour through; the branches at a quarter of the size still
-  normalise, which is where the style is learnt. The full-size stages without norms are also cheap to stream.
+- **Only residual branches are normalised.** A norm on the trunk removes each channel's mean, and with it the image's
+  absolute colour, which later layers then have to guess: results drift in colour from image to image. Here the trunk,
+  from pixels to pixels, carries colour through; the branches at a quarter of the size still normalise, which is where
+  the style is learnt. The full-size stages without norms are also cheap to stream.
 - **Down** is a low-pass filter after the non-linearity, then a convolution on the smaller grid (Zhang 2019), and
-  **up** is linear interpolation, then a convolution: no stage sees the phase of a stride or of a transposed
-  kernel, so a shifted picture gives more nearly a shifted result (Odena 2016). A trace of a grid is left: what is
-  interpolated varies less than what it is interpolated from, and a non-linearity makes a difference in levels of
-  that, 0.1 to 4 levels of 255 with a period of 4 pixels in trained nets, hundredths of one in those trained with
-  `--lambda-grid` (methods/grid.py; tests/benchmarks/grid.py).
-- **Without norms** (`norm: none`) the net is a function of what lies around a pixel alone: what it draws at 1:1 is
-  the same in a square of 128 pixels, as it is taught, and in a picture of a hundred megapixels, and strips are
-  exact in one pass. That is what nets that lay strokes at full size are made of.
-- **A skip from input pixels to output pixels only on request**: the net then draws the change, and what need not
-  change stays to the last pixel, which is what seasons want. A sum may leave [-1, 1], by discriminators' teaching too:
-  3 % of the values of `winter`, 8 % of those of `photo`. Whoever makes levels of it, or measures it, clips. Cycle
-  and identity losses (both L1, with a cusp at the identity) never leave it once they start there; contrast and a
-  discriminator do.
+  **up** is linear interpolation, then a convolution: no stage depends on the phase of a stride or of a transposed
+  kernel, so a shifted image gives more nearly a shifted result (Odena 2016). A trace of a grid remains: interpolated
+  values vary less than their sources, and a non-linearity turns that into a difference in levels, 0.1 to 4 levels of
+  255 with a period of 4 pixels in trained nets, hundredths of one in those trained with `--lambda-grid`
+  (methods/grid.py; tests/benchmarks/grid.py).
+- **Without norms** (`norm: none`) the net is a function of a pixel's neighbourhood alone: its result at 1:1 is the same
+  in a square of 128 pixels, as in training, and in an image of a hundred megapixels, and strips are exact in one pass.
+  Nets that draw strokes at full size are built this way.
+- **A skip from input pixels to output pixels only on request**: the net then predicts the change, and unchanged pixels
+  stay exact, which suits seasons. A sum may leave [-1, 1], driven by discriminators too: 3 % of the values of `winter`,
+  8 % of those of `photo`. Whoever converts to levels, or measures, has to clip. Cycle and identity losses (both L1,
+  with a cusp at the identity) never leave the identity once they start there; contrastive ones and a discriminator do.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class CompactGenerator(Generator):
         return [*chain, Add(INPUT)] if self.global_residual else chain
 
     def initialise(self) -> None:
-        """Kaiming on the trunk, which no norm rescales; branches at half strength; a tail that starts near grey.
+        """Kaiming on the trunk, which no norm rescales; branches at half strength; an output that starts near grey.
 
         With a skip it starts at no change at all. With N(0, 0.02) the trunk's colours would enter the blocks a hundred
         times weaker than the branches.
@@ -81,7 +80,7 @@ class CompactGenerator(Generator):
             self.draw_nothing()
 
     def draw_nothing(self) -> None:
-        """Clear the tail: a net with a skip then gives its input back, whatever its trunk has learnt."""
+        """Zero the tail: a net with a skip then returns its input, whatever its trunk has learnt."""
         nn.init.zeros_(self.tail.weight)
         assert self.tail.bias is not None
         nn.init.zeros_(self.tail.bias)

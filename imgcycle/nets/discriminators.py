@@ -1,7 +1,7 @@
-"""Discriminators that judge patches: each value of the output map sees one patch of the image.
+"""Discriminators of patches: each value of the output map judges one patch of the image.
 
-Isola et al., CVPR 2017, appendix 6.1.2: the basic one sees 70×70 pixels and gives 30×30 values for 256². UNIT's are
-plain stacks of convolutions, that of 2018 at several sizes of the image.
+Isola et al., CVPR 2017, appendix 6.1.2: the basic one has a receptive field of 70×70 pixels and a 30×30 output for
+256². UNIT's are plain stacks of convolutions, that of 2018 at several scales.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PatchDiscriminator(nn.Module):
         )
         self.norms = nn.ModuleList([norm_module(config.norm, o) for _, o in pairs])
         self.last = nn.Conv2d(widths[-1], 1, 4, 1, 1)
-        # The reach grows by (kernel − 1) × the stride so far; below it the last map would be empty.
+        # The receptive field grows by (kernel − 1) × the stride so far; below it the last map would be empty.
         self.min_size = 2 ** (layers + 1) + 2**layers
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,10 +66,10 @@ class PixelDiscriminator(nn.Module):
 
 
 class PlainDiscriminator(nn.Module):
-    """UNIT's: `layers` halving convolutions without norms, each wider by two, and a 1×1 one to a single channel.
+    """UNIT's: `layers` halving convolutions without norms, each twice as wide, and a 1×1 one to a single channel.
 
-    That of 2017 has 3×3 kernels over zeros (5 layers from 64 channels on: 6,271,617 parameters), each scale
-    of that of 2018 4×4 ones over reflected edges.
+    That of 2017 has 3×3 kernels with zero padding (5 layers from 64 channels on: 6,271,617 parameters), each scale of
+    that of 2018 4×4 ones with reflection padding.
     """
 
     def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
@@ -80,11 +80,11 @@ class PlainDiscriminator(nn.Module):
         widths = [channels, *(config.width * 2**n for n in range(config.layers))]
         self.convs = nn.ModuleList([conv(i, o, 3 if published else 4, 2) for i, o in itertools.pairwise(widths)])
         self.last = conv(widths[-1], 1, 1)
-        # A 4×4 kernel gives nothing for a single pixel; a 3×3 one over zeros always gives a value.
+        # A 4×4 kernel gives nothing for a single pixel; a 3×3 one with zero padding always gives a value.
         self.min_size = 1 if published else 2**config.layers
 
     def features(self, x: Tensor) -> Tensor:
-        """The planes that are judged: (N, C, H, W) → (N, width × 2^(layers − 1), h, w)."""
+        """Planes before the last layer: (N, C, H, W) → (N, width × 2^(layers − 1), h, w)."""
         for module in self.convs:
             assert isinstance(module, nn.Conv2d)
             x, pad = pad_planes(x, (1, 1), self.mode)
@@ -126,5 +126,5 @@ _KINDS: dict[str, Callable[[DiscriminatorConfig, int], Discriminator]] = {
 
 
 def build_discriminator(config: DiscriminatorConfig, channels: int = 3) -> Discriminator:
-    """The discriminator a config describes, freshly made (not initialised the paper's way)."""
+    """A new discriminator of a config, with torch's default initialisation."""
     return _KINDS[config.kind](config, channels)

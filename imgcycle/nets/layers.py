@@ -1,4 +1,4 @@
-"""Small parts shared by the nets: the base of all generators, norms as modules, initialisation of weights."""
+"""Parts shared by the nets: the base of all generators, norms as modules, initialisation of weights."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, PadMode,
 class Generator(nn.Module):
     """A net from images to images of the same size; float NCHW RGB in [-1, 1] in and out.
 
-    Subclasses give `chain()`; sides must be multiples of `stride` and at least `min_size`, which the engine's
-    padding sees to.
+    Subclasses define `chain()`; sides must be multiples of `stride` and at least `min_size`, which the engine's padding
+    ensures.
     """
 
     stride: int = 4
     min_size: int = 8
     streamable: bool = True
-    """False where a norm uses statistics of the batch: such a net is run whole."""
+    """False if a norm uses batch statistics: such a net is run whole."""
     fixed_output_side: int | None = None
-    """The side of the one square that a net draws which translates by search: for each picture it finds the code that
-    draws it. That takes gradients and seconds, and two frames of a clip are not found alike."""
+    """Output side of a net that translates by latent optimisation (CoGAN); None for feed-forward nets.
+
+    Optimisation needs gradients and seconds, and two frames of a clip are not fitted alike.
+    """
 
     def chain(self) -> list[Stage]:
         """The net as an ordered list of stages."""
         raise NotImplementedError
 
     def stages(self) -> list[Stage] | None:
-        """The chain, or None for a net that cannot be walked strip by strip."""
+        """The chain, or None for a net that cannot be run strip by strip."""
         return self.chain() if self.streamable else None
 
     def fixed_values(self) -> int | None:
-        """Values alive at most, in a net that has as many for pictures of any size; None where they grow with them."""
+        """Peak number of values of a net for which it does not depend on the image's size; None for others."""
         return None
 
     def feature_taps(self) -> tuple[int, ...]:
-        """Five places in the chain (-1 is the input) whose planes a contrastive loss compares."""
+        """Five positions in the chain (-1 is the input) whose planes a contrastive loss compares."""
         raise NotImplementedError
 
     def initialise(self) -> None:
-        """Draw the weights the way this net was made for: N(0, 0.02), as the paper does under norms."""
+        """Initialise the weights in this net's own way: N(0, 0.02), as in the paper with norms."""
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,17 +53,17 @@ class Generator(nn.Module):
         return run(self.chain(), x)[0]
 
     def encode(self, x: Tensor, taps: Sequence[int]) -> list[Tensor]:
-        """The planes at `taps`, computing no further than the last of them."""
+        """Planes at `taps`, computed no further than the last of them."""
         return run(self.chain()[: max(taps) + 1], x, taps)[1]
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution that holds parameters only; padding is the stage's business."""
+    """A convolution that holds parameters only; padding is done by the stage."""
     return nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
 
 
 def norm_module(kind: NormKind, channels: int, eps: float = 1e-5) -> nn.Module:
-    """The module holding a norm's parameters: none, an affine pair, or batch statistics as well.
+    """Module of a norm's parameters: none, an affine pair, or batch statistics as well.
 
     For the kind `none` it is an Identity, which has no stage.
     """
@@ -75,7 +77,7 @@ def norm_module(kind: NormKind, channels: int, eps: float = 1e-5) -> nn.Module:
 
 
 class LayerNorm(nn.Module):
-    """UNIT's norm over a whole image: holds a factor (drawn uniformly from [0, 1)) and an offset per channel."""
+    """UNIT's norm over a whole image: a scale (initialised uniformly in [0, 1)) and a shift per channel."""
 
     eps = 1e-5
 
@@ -86,7 +88,7 @@ class LayerNorm(nn.Module):
 
 
 def norm_stage(module: nn.Module) -> Norm:
-    """The stage for a module of `norm_module`, or for a LayerNorm."""
+    """Stage of a module of `norm_module`, or of a LayerNorm."""
     if isinstance(module, nn.BatchNorm2d):
         return Norm("batch", running=module)
     if isinstance(module, LayerNorm):
@@ -98,14 +100,14 @@ def norm_stage(module: nn.Module) -> Norm:
 
 
 def norm_stages(module: nn.Module) -> list[Stage]:
-    """The norm's stage in a list, which is empty for a net without norms."""
+    """A list of the norm's stage, empty for a net without norms."""
     return [] if isinstance(module, nn.Identity) else [norm_stage(module)]
 
 
 def normed(
     convolution: nn.Module, norm: nn.Module, pad: int = 0, mode: PadMode = "zero", slope: float = 0.0
 ) -> list[Stage]:
-    """A convolution's stage, its norm's and an activation's; a transposed one pads as it was made to."""
+    """Stages of a convolution, its norm and an activation; a transposed one pads as it was constructed."""
     stage: Conv | ConvTranspose
     if isinstance(convolution, nn.ConvTranspose2d):
         stage = ConvTranspose(convolution.weight, convolution.bias)
@@ -116,15 +118,15 @@ def normed(
 
 
 def doubling(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
-    """The transposed 3×3 convolution that doubles both sides exactly."""
+    """A transposed 3×3 convolution that doubles both sides exactly."""
     return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=bias)
 
 
 def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) -> None:
-    """Draw all weights anew: convolutions and linear layers by `kind`, biases 0, affine norms N(1, gain)/0.
+    """Initialise all weights: convolutions and linear layers by `kind`, biases 0, affine norms N(1, gain)/0.
 
-    The reference's four ways (`init_weights`): normal N(0, gain), xavier, kaiming (fan-in), orthogonal.
-    Draws from torch's global generator.
+    The reference's four kinds (`init_weights`): normal N(0, gain), xavier, kaiming (fan-in), orthogonal. Draws from
+    torch's global generator.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -144,6 +146,6 @@ def initialise(net: nn.Module, kind: WeightInit = "normal", gain: float = 0.02) 
 
 
 def device_of(net: nn.Module) -> torch.device:
-    """Where a net's first parameter lives (the CPU for a net without any)."""
+    """Device of a net's first parameter (the CPU for a net without any)."""
     first = next(net.parameters(), None)
     return torch.device("cpu") if first is None else first.device

@@ -41,9 +41,9 @@ class ResnetGenerator(Generator):
 
     With other `config.downs` the size is halved, and the width doubled, as many times (pix2pixHD's global generator:
     4). With two `config.convs` the one that changes the size is followed by another before the norm (CartoonGAN).
-    `config.down` and `config.up` choose how sizes change. The paper's way is `strided` and `transposed`; with
-    `blur` and `linear` it is CUT's antialiased generator (Park et al., ECCV 2020): a low-pass of taps 1, 2, 1 after
-    the non-linearity, and up by interpolation before the convolution.
+    `config.down` and `config.up` choose how sizes change. The paper's way is `strided` and `transposed`; with `blur`
+    and `linear` it is CUT's antialiased generator (Park et al., ECCV 2020): a low-pass of taps 1, 2, 1 after the
+    non-linearity, and up by interpolation before the convolution.
     """
 
     def __init__(self, config: NetConfig) -> None:

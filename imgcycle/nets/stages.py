@@ -1,10 +1,10 @@
 """A generator described as an ordered list of stages, and the one function that runs such a list.
 
-`Generator.forward(x)` *is* `run(chain, x)`, so the description cannot drift from the net. Whatever must walk a
-net another way (row strips, folding of norms, export, counting of multiply-adds) reads the same list.
+`Generator.forward(x)` *is* `run(chain, x)`, so the description cannot differ from the net. Whatever processes a net
+another way (row strips, folding of norms, export, counting of multiply-adds) reads the same list.
 
-Between two norms every stage is local: Conv, ConvTranspose, Upsample and Blur look at a few rows around, the
-rest at single pixels. Only a Norm looks at the whole plane.
+Between two norms every stage is local: Conv, ConvTranspose, Upsample and Blur read a few rows around, the rest single
+pixels. Only a Norm depends on the whole plane.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from imgcycle.config import HeadKind
 
 PadMode = Literal["zero", "reflect", "replicate"]
 INPUT = "input"
-"""The slot that always holds the net's own input."""
+"""Slot that always holds the net's own input."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv:
-    """Convolution over `pad` rows and columns of `mode` padding; weight (out, in/groups, k, k).
+    """Convolution with `pad` rows and columns of `mode` padding; weight (out, in/groups, k, k).
 
     `after` is the padding below and on the right where it differs from that above and on the left.
     """
@@ -59,7 +59,7 @@ class ConvTranspose:
 
 @dataclass(frozen=True, slots=True)
 class Upsample:
-    """Doubling of both sides: `nearest`, or `linear` (half-pixel centres, edges replicated)."""
+    """Upsampling of both sides by 2: `nearest`, or `linear` (half-pixel centres, edges replicated)."""
 
     mode: Literal["nearest", "linear"] = "linear"
 
@@ -78,11 +78,11 @@ class Blur:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:
-    """Normalisation, then a factor and an offset for each channel.
+    """Normalisation, then a scale and a shift for each channel.
 
-    `instance` goes by the moments over H×W of each channel, `layer` by those over C×H×W of each image, `batch` by
-    the batch's or the running ones (`running` is then the module that keeps them). `unbiased` (layer norms alone)
-    is how UNIT counts: (x − mean) / (std + eps), with n − 1 in the variance and eps outside the root.
+    `instance` uses the statistics over H×W of each channel, `layer` those over C×H×W of each image, `batch` the batch's
+    or the running ones (`running` is then the module that holds them). `unbiased` (layer norms alone) is UNIT's
+    formula: (x − mean) / (std + eps), with n − 1 in the variance and eps outside the root.
     """
 
     kind: Literal["instance", "layer", "batch"] = "instance"
@@ -95,21 +95,21 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """ReLU, or LeakyReLU when `slope` is above 0."""
+    """ReLU, or LeakyReLU if `slope` is above 0."""
 
     slope: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Keep the present planes under a name, for a later Add."""
+    """Save the current planes under a name, for a later Add."""
 
     slot: str
 
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Add what a Save kept (or the net's input) to the present planes."""
+    """Add saved planes (or the net's input) to the current ones."""
 
     slot: str
 
@@ -129,7 +129,7 @@ Stage = Conv | ConvTranspose | Upsample | Blur | Norm | Activation | Save | Add 
 
 
 def run(chain: Sequence[Stage], x: Tensor, taps: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
-    """Run a chain over `x` (NCHW); returns the last planes, and the planes right after each stage in `taps`.
+    """Run a chain over `x` (NCHW); returns the last planes, and the planes after each stage in `taps`.
 
     A tap of -1 is the input itself.
     """
@@ -169,7 +169,7 @@ def step(stage: Stage, x: Tensor, slots: dict[str, Tensor]) -> Tensor:  # noqa: 
 
 
 def squashed(head: Head, x: Tensor) -> Tensor:
-    """What a Head makes of wide planes."""
+    """Apply a Head's function to planes in float32 or wider."""
     if head.kind == "clamp":
         return x.clamp(-1, 1)
     x = torch.tanh(x)
@@ -180,15 +180,15 @@ _SCALED = 150 / 127.5
 
 
 def widened(x: Tensor) -> Tensor:
-    """Planes in float32, wider ones as they are."""
+    """Planes in float32; wider dtypes unchanged."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def pad_planes(x: Tensor, pads: tuple[int, int], mode: PadMode) -> tuple[Tensor, int]:
-    """Pad before and after; even zero padding is handed on to the convolution as the second value.
+    """Pad before and after; even zero padding is returned as the second value, for the convolution.
 
-    Autocast would widen the planes to float32 for a reflection and the next convolution narrow them again,
-    so it is switched off around it: copying values needs no precision.
+    Autocast would convert the planes to float32 for a reflection and back for the next convolution, so it is switched
+    off around it: copying values needs no precision.
     """
     before, after = pads
     if before == after and (mode == "zero" or not before):
@@ -244,7 +244,7 @@ def _normalise_layer(norm: Norm, x: Tensor) -> Tensor:
         bias = None if norm.bias is None else norm.bias.to(x.dtype)
         if not norm.unbiased:
             return F.group_norm(x, 1, weight, bias, norm.eps)
-        # The moments of a whole image are summed in float32: 16 bits would lose most of a million values.
+        # The statistics of a whole image are summed in float32: 16 bits are too few for a million values.
         std, mean = torch.std_mean(x.float(), (1, 2, 3), correction=1, keepdim=True)
         x = ((x - mean) / (std + norm.eps)).to(x.dtype)
         x = x if weight is None else x * weight.view(1, -1, 1, 1)

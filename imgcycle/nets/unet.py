@@ -1,10 +1,10 @@
-"""The U-Net generator of pix2pix: halvings to a single pixel, doublings back, concatenating skips.
+"""The U-Net generator of pix2pix: downsampling to a single pixel, upsampling back, concatenating skips.
 
-Isola et al., CVPR 2017, appendix 6.1.1. Its skips stay alive to the end, so it cannot be walked in strips.
+Isola et al., CVPR 2017, appendix 6.1.1. Its skips are needed until the end, so it cannot be run in strips.
 
-pix2pix translates as it trained: norms take the moments of the one picture before them, and dropout is the noise.
-With `test_time_stochastic` a U-Net does so in eval mode, each picture of a batch by itself and with the same dropout
-every time.
+pix2pix translates as it trained: norms use the statistics of the current image, and dropout is the noise. With
+`test_time_stochastic` a U-Net does so in eval mode, each image of a batch independently and with the same dropout every
+time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SEED = 0
 
 
 class Level(nn.Module):
-    """One halving and its doubling, with everything deeper in between."""
+    """One downsampling and its upsampling, with all deeper levels in between."""
 
     def __init__(self, config: NetConfig, outer: int, inner: int, deeper: Level | None, outermost: bool, drop: bool):
         super().__init__()
@@ -44,9 +44,9 @@ class Level(nn.Module):
     def forward(self, x: Tensor, dice: torch.Generator | None = None) -> Tensor:
         """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated.
 
-        `dice` are there when a stochastic net translates.
+        `dice` is given if a stochastic net translates.
         """
-        # The reference's in-place LeakyReLU changes the skip as well: it is the activated planes that travel.
+        # The reference's in-place LeakyReLU changes the skip as well: the activated planes are passed on.
         x = x if self.outermost else F.leaky_relu(x, 0.2)
         hidden = self.down(x)
         if self.down_norm is not None:
@@ -73,7 +73,7 @@ class Level(nn.Module):
 
 
 class UnetGenerator(Generator):
-    """`depth` halvings (8 for 256², 7 for 128²), dropout on the middle levels; sides are multiples of 2^depth."""
+    """`depth` downsamplings (8 for 256², 7 for 128²), dropout on the middle levels; sides are multiples of 2^depth."""
 
     streamable = False
 
@@ -90,11 +90,11 @@ class UnetGenerator(Generator):
         self.outer = Level(config, config.channels, w, level, outermost=True, drop=False)
 
     def stages(self) -> None:
-        """None: the concatenating skips leave nothing to walk."""
+        """None: concatenating skips cannot be run in strips."""
         return
 
     def forward(self, x: Tensor) -> Tensor:
-        """Translate `x`, whole."""
-        # On the CPU wherever the net is: every device drops the same values.
+        """Translate `x` whole."""
+        # On the CPU wherever the net is, so that every device drops the same values.
         dice = torch.Generator().manual_seed(_SEED) if self.test_time_stochastic and not self.training else None
         return cast(Tensor, self.outer(x, dice))

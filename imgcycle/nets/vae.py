@@ -1,8 +1,8 @@
-"""UNIT's generators: an encoder into a latent space that two domains share, a decoder out of it into one of them.
+"""UNIT's generators: an encoder to a latent space that two domains share, a decoder to one of them.
 
 Liu, Breuel and Kautz, NIPS 2017 (arXiv 1703.00848), here in the form of the authors' rewrite of 2018: nothing shared
-between the two sides, a decoder with norms over whole images. Translating A to B is B's decoder after A's encoder;
-the latent's noise belongs to training alone.
+between the two sides, a decoder with layer norms. Translating A to B is B's decoder after A's encoder; the latent's
+noise is used in training alone.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from imgcycle.nets.stages import Conv, Head, PadMode, Stage, Upsample, run
 
 
 class LatentGenerator(Generator):
-    """A generator in two halves: into the latent space, and out of it.
+    """A generator in two halves: encoder and decoder.
 
-    Subclasses hold their residual blocks in `encoder` and `decoder`, the last of one and the first of the other
-    next to the latent: those are what two generators may share.
+    Subclasses hold their residual blocks in `encoder` and `decoder`, the last of one and the first of the other next to
+    the latent: those are what two generators may share.
     """
 
     encoder: nn.ModuleList
     decoder: nn.ModuleList
 
     def encoding(self) -> list[Stage]:
-        """The stages from pixels to the latent's mean."""
+        """Stages from pixels to the latent's mean."""
         raise NotImplementedError
 
     def decoding(self) -> list[Stage]:
-        """The stages from the latent to pixels."""
+        """Stages from the latent to pixels."""
         raise NotImplementedError
 
     def chain(self) -> list[Stage]:
-        """Encoder, then decoder: the mean is what is decoded outside training."""
+        """Encoder, then decoder: outside training the mean is decoded."""
         return [*self.encoding(), *self.decoding()]
 
     def to_latent(self, x: Tensor) -> Tensor:
-        """The mean of the latent of images: (N, C, H, W) → (N, 4 × width, H/4, W/4)."""
+        """Mean of the latent of images: (N, C, H, W) → (N, 4 × width, H/4, W/4)."""
         return run(self.encoding(), x)[0]
 
     def from_latent(self, z: Tensor) -> Tensor:
@@ -46,17 +46,17 @@ class LatentGenerator(Generator):
         return run(self.decoding(), z)[0]
 
     def share(self, other: LatentGenerator, blocks: int) -> None:
-        """Take over the `blocks` residual blocks of `other` on either side of the latent: from now on the same ones."""
+        """Use the `blocks` residual blocks of `other` on either side of the latent from now on."""
         for n in range(1, blocks + 1):
             self.encoder[-n] = other.encoder[-n]
             self.decoder[n - 1] = other.decoder[n - 1]
 
 
 class UnitGenerator(LatentGenerator):
-    """One way through the latent space: `depth` residual blocks to encode and as many to decode.
+    """One direction of UNIT: `depth` residual blocks to encode and as many to decode.
 
-    Every convolution reflects its edges; 4×4 ones halve, 5×5 ones follow a doubling by nearest pixels. Width 64
-    and 4 blocks: 11,140,483 values.
+    Every convolution has reflection padding; 4×4 ones halve, 5×5 ones follow nearest-neighbour upsampling. Width 64 and
+    4 blocks: 11,140,483 values.
     """
 
     def __init__(self, config: NetConfig) -> None:
@@ -87,16 +87,16 @@ class UnitGenerator(LatentGenerator):
         return [*chain, Conv(self.tail.weight, self.tail.bias, pad=3, mode="reflect"), Head()]
 
     def initialise(self) -> None:
-        """Kaiming, as the rewrite has it."""
+        """Kaiming, as in the rewrite."""
         initialise(self, "kaiming")
 
     def feature_taps(self) -> tuple[int, ...]:
-        """As for the ResNet generator: pixels, both halvings, an early block and the latent's neighbour."""
+        """As for the ResNet generator: pixels, both downsamplings, an early block and the one next to the latent."""
         return block_taps(9, 2 * len(self.encoder))
 
 
 def block_stages(blocks: nn.ModuleList, half: str, mode: PadMode = "reflect") -> list[Stage]:
-    """The stages of a half's residual blocks, each with a slot of its own."""
+    """Stages of a half's residual blocks, each with a slot of its own."""
     chain: list[Stage] = []
     for index, block in enumerate(blocks):
         assert isinstance(block, ResidualBlock)
@@ -105,6 +105,6 @@ def block_stages(blocks: nn.ModuleList, half: str, mode: PadMode = "reflect") ->
 
 
 def block_taps(first: int, blocks: int) -> tuple[int, ...]:
-    """Taps of a chain whose blocks begin at stage `first`, after a head and two halvings of three stages each."""
+    """Taps of a chain whose blocks begin at stage `first`, after a head and two downsamplings of three stages each."""
     ends = [first + 7 * n - 1 for n in range(1, blocks + 1)]
     return (-1, first - 6, first - 3, ends[0], ends[min(4, blocks - 1)])

@@ -1,7 +1,7 @@
-"""UNIT's generator as it was published: three convolutions, residual blocks to and from the latent, three out of it.
+"""UNIT's generator as published: three convolutions, residual blocks to and from the latent, three more.
 
-Liu, Breuel and Kautz, NIPS 2017 (arXiv 1703.00848): the layers of the paper, with the instance norms of the
-authors' code. Its last transposed convolution is 1×1 of stride 1, which is a plain convolution.
+Liu, Breuel and Kautz, NIPS 2017 (arXiv 1703.00848): the layers of the paper, with the instance norms of the authors'
+code. Its last transposed convolution is 1×1 of stride 1, which is a plain convolution.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from imgcycle.nets.stages import Activation, Conv, Head, Stage
 from imgcycle.nets.vae import LatentGenerator, block_stages, block_taps
 
 SLOPE = 0.01
-"""Of the LeakyReLU after convolutions; residual blocks have a plain ReLU inside."""
+"""Slope of the LeakyReLU after convolutions; residual blocks have a plain ReLU inside."""
 
 
 class Unit2017Generator(LatentGenerator):
-    """One way through the latent space: `depth` residual blocks to encode and as many to decode (64, 4).
+    """One direction of UNIT: `depth` residual blocks to encode and as many to decode (64, 4).
 
-    All edges are padded with zeros. The last block of the encoder and the first of the decoder are those that the
-    two directions share while they are trained.
+    All padding is zero. The last block of the encoder and the first of the decoder are shared by the two directions in
+    training.
     """
 
     def __init__(self, config: NetConfig) -> None:
@@ -52,5 +52,5 @@ class Unit2017Generator(LatentGenerator):
         return [*chain, Conv(self.tail.weight, self.tail.bias), Head()]
 
     def feature_taps(self) -> tuple[int, ...]:
-        """As for the ResNet generator: pixels, both halvings, an early block and the latent's neighbour."""
+        """As for the ResNet generator: pixels, both downsamplings, an early block and the one next to the latent."""
         return block_taps(8, 2 * len(self.encoder))

@@ -1,1 +1,1 @@
-"""Pages to look at: contact sheets and galleries."""
+"""Contact sheets and HTML galleries."""

@@ -1,4 +1,4 @@
-"""What a page shows: inputs beside what became of them, whose style that was, and what is missing."""
+"""Content of a report page: inputs with their results, credits of the styles, and missing images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgcycle.media.image.thumbnails import Levels, read_thumbnail
 
 @dataclass(frozen=True)
 class ReportImage:
-    """A picture to be read when its turn comes; its fields are what `read_thumbnail` takes."""
+    """An image to be read when it is needed; its fields are the arguments of `read_thumbnail`."""
 
     path: Path
     parts: int = 1
@@ -20,7 +20,7 @@ class ReportImage:
     raw: Literal["none", "preview", "develop"] = "none"
 
     def read(self, longest: int) -> Levels:
-        """uint8 (h, w, 3) in sRGB with no side above `longest`; InputError when it cannot be read."""
+        """uint8 (h, w, 3) in sRGB with no side above `longest`; InputError if it cannot be read."""
         return read_thumbnail(self.path, longest, self.parts, self.max_pixels, self.raw)
 
 
@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Credit:
-    """Whose work it is: a style, the SHA-256 of its weights, the settings, and what may be done with it."""
+    """Credit of a style: SHA-256 of its weights, settings, data and licence."""
 
     style: str
     weights: str
@@ -50,7 +50,7 @@ class Credit:
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """The credit as one line."""
         learnt = f"learnt from {self.data}" if self.data else ""
         parts = (self.direction, self.settings, learnt, self.licence, f"weights {self.weights[:12]}")
         return f"{self.style}: {'; '.join(part for part in parts if part)}"
@@ -58,7 +58,7 @@ class Credit:
 
 @dataclass(frozen=True)
 class Missing:
-    """An input, or its result in one style, that is not shown, and why."""
+    """An input, or its result in one style, that is not shown, and the reason."""
 
     title: str
     reason: str
@@ -66,7 +66,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A page to be: its heading, what hangs there, whose work it is, and what is missing."""
+    """Content of a page: heading, comparisons, credits, and missing images."""
 
     title: str
     comparisons: tuple[Comparison, ...]

@@ -1,4 +1,4 @@
-"""Where pictures go on a sheet: in rows of one height each that fill its width, as a printer justifies lines."""
+"""Layout of a contact sheet: rows of equal height that fill its width, like justified text."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH = 2000
-"""Pixels of a sheet's width, about: less where a few pictures do not fill it."""
+"""Approximate width of a sheet in pixels: less if a few images do not fill it."""
 MARGIN, GUTTER, SEAM = 56, 40, 6
-"""Around everything; between comparisons; between the pictures of one, where there are two (else half a gutter)."""
+"""Around everything; between comparisons; between the images of one, if there are two (else half a gutter)."""
 HEAD = 128
-"""What the heading takes below the upper margin."""
+"""Height of the heading below the upper margin."""
 _HEIGHTS = [round(720 * 0.93**n) for n in range(27)]
-"""Heights that rows may have, before they are justified: 720 down to 109."""
+"""Candidate heights of rows, before they are justified: 720 down to 109."""
 _STRETCH = 1.35
-"""A row is enlarged no more than this to fill the width; a shorter one, as the last may be, stays short."""
+"""Largest enlargement of a row to fill the width; a shorter one, as the last may be, stays short."""
 _FLAT, _TALL = 3.0, 0.4
-"""Bounds of width / height: what is longer is shown smaller."""
+"""Bounds of width / height: images beyond them are shown smaller."""
 _WIDE = 1.45
-"""Width / height that a sheet comes near to, as screens and paper have it."""
+"""Width / height that a sheet should have, like screens and paper."""
 _MOST = 400
-"""Pictures on a sheet at most: beyond that they are stamps, and the sheet takes more memory than a photograph."""
+"""Most images on a sheet: with more they are too small, and the sheet takes more memory than a photograph."""
 
 
 @dataclass(frozen=True)
 class LayoutBox:
-    """A place for one picture, in pixels."""
+    """Position and size of one image, in pixels."""
 
     left: int
     top: int
@@ -36,8 +36,9 @@ class LayoutBox:
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """A sheet's size without its foot, the size of letters below the pictures, and a box for each picture of each
-    comparison, in order."""
+    """Size of a sheet without its foot, font size of the captions, and a box for each image of each comparison, in
+    order.
+    """
 
     width: int
     height: int
@@ -46,13 +47,13 @@ class SheetLayout:
 
     @property
     def longest(self) -> int:
-        """No side of a picture is longer than this."""
+        """Longest side of any image."""
         return max(max(box.width, box.height) for row in self.boxes for box in row)
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """Pictures of one ratio in a row, `gap` pixels apart."""
+    """Images of one ratio in a row, `gap` pixels apart."""
 
     count: int
     ratio: float
@@ -63,14 +64,14 @@ class _Strip:
 
 
 def most_comparisons(pictures: int) -> int:
-    """How many comparisons of so many pictures each a sheet has room for."""
+    """Number of comparisons of so many images each that fit a sheet."""
     return max(1, _MOST // pictures)
 
 
 def lay_out(ratios: Sequence[float], pictures: int) -> SheetLayout:
-    """A layout for comparisons of these widths / heights, of `pictures` pictures each.
+    """Layout for comparisons of these widths / heights, of `pictures` images each.
 
-    The pictures of one comparison stay in one row, unless it is the only one and has more than two.
+    The images of one comparison stay in one row, unless it is the only one and has more than two.
     """
     bounded = [min(_FLAT, max(_TALL, ratio)) for ratio in ratios]
     alone = len(bounded) == 1 and pictures > 2
@@ -83,7 +84,7 @@ def lay_out(ratios: Sequence[float], pictures: int) -> SheetLayout:
 
 
 def _distance(found: SheetLayout) -> float:
-    """How far a layout is from a good one: in its shape, in width not used, in places empty at the ends of rows."""
+    """Penalty of a layout: its shape, unused width, and empty places at the ends of rows."""
     ends = {strip[-1].top: strip[-1].left + strip[-1].width + MARGIN for strip in found.boxes}
     empty = sum(1 - end / found.width for end in ends.values())
     return abs(math.log(found.width / found.height / _WIDE)) + math.log(WIDTH / found.width) + empty
@@ -110,7 +111,7 @@ def _justified(strips: Sequence[_Strip], height: int) -> SheetLayout:
 
 
 def _rows(strips: Sequence[_Strip], height: int, room: int) -> list[list[_Strip]]:
-    """Strips broken into rows that come nearest to the room there is, at this height."""
+    """Strips broken into rows that come nearest to the available width, at this height."""
     rows: list[list[_Strip]] = [[]]
     used = 0.0
     for strip in strips:
@@ -124,7 +125,7 @@ def _rows(strips: Sequence[_Strip], height: int, room: int) -> list[list[_Strip]
 
 
 def _height(row: Sequence[_Strip], height: int, room: int) -> float:
-    """The height at which a row fills the room."""
+    """Height at which a row fills the width."""
     gaps = (len(row) - 1) * GUTTER + sum((strip.count - 1) * strip.gap for strip in row)
     full = max(1.0, (room - gaps) / sum(strip.count * strip.ratio for strip in row))
     return full if full <= height * _STRETCH else float(height)

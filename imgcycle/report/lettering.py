@@ -1,4 +1,4 @@
-"""Words on pictures: a face that has the letters, and a text cut to the room there is."""
+"""Text on images: a font that has the characters, and text shortened to the available width."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FACES = (
     "PingFang.ttc",
     "Arial.ttf",
 )
-"""Faces of the system's, asked in this order for what Pillow's own, which has the English letters, lacks."""
+"""System fonts tried in this order for characters that Pillow's own, which has the Latin ones, lacks."""
 Face = ImageFont.FreeTypeFont
 
 
 @dataclass(frozen=True)
 class Ink:
-    """How words look: colour, and the size of the letters in pixels."""
+    """Colour of text, and its size in pixels."""
 
     colour: tuple[int, int, int]
     size: int
@@ -32,16 +32,16 @@ class Ink:
 def draw_text(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, ink: Ink, room: int, face: Face | None = None
 ) -> None:
-    """One line with its top left corner `at`, cut in the middle when it is wider than `room` pixels."""
+    """Draw one line with its top left corner `at`, shortened in the middle if it is wider than `room` pixels."""
     face = face or face_for(text, ink.size)
     draw.text(at, fitted(spelled(text, face), face, room), ink.colour, face)
 
 
 def fitted(text: str, face: Face, room: int) -> str:
-    """The text, or so much of its beginning and end, around dots, as fits: the end of a file name tells as much."""
+    """The text, or as much of its beginning and end, around dots, as fits: file names differ at their ends."""
     if face.getlength(text) <= room:
         return text
-    # By halves: measuring takes as long as the text, and a sheet has hundreds of them.
+    # By bisection: measuring takes time proportional to the text, and a sheet has hundreds of them.
     kept, most = 1, len(text) - 1
     while kept < most:
         middle = (kept + most + 1) // 2
@@ -58,7 +58,7 @@ def _cut(text: str, kept: int) -> str:
 
 
 def wrapped(text: str, face: Face, room: int) -> list[str]:
-    """The text in lines of `room` pixels at most, broken at spaces where there are any."""
+    """The text in lines of `room` pixels at most, broken at spaces where possible."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -71,7 +71,7 @@ def wrapped(text: str, face: Face, room: int) -> list[str]:
 
 
 def face_for(text: str, size: int) -> Face:
-    """The first face with all the letters; Pillow's own where none has them."""
+    """First font with all the characters; Pillow's own if none has them."""
     own = _face("", size)
     assert own is not None
     names = ("", *_FACES)
@@ -79,7 +79,7 @@ def face_for(text: str, size: int) -> Face:
 
 
 def spelled(text: str, face: Face) -> str:
-    """The text as a face can write it: without accents it lacks, and a question mark for what else it lacks."""
+    """The text in the characters of a font: without accents it lacks, and question marks for others it lacks."""
     return "".join(c if _has(face, c) else _plain(c, face) for c in text)
 
 
@@ -104,6 +104,6 @@ def _has_all(face: Face, text: str) -> bool:
 @functools.lru_cache(4096)
 def _has(face: Face, letter: str) -> bool:
     if letter == " " or not letter.isprintable():
-        return letter == " "  # the end of a line within one cannot be laid out
-    # What a face lacks, it draws as it draws this, which is no character.
+        return letter == " "  # a line break inside one cannot be laid out
+    # A font draws missing characters as it draws U+FFFF, which is not a character.
     return bytes(face.getmask(letter)) != bytes(face.getmask("\uffff"))

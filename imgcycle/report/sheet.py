@@ -1,4 +1,4 @@
-"""A contact sheet: every input beside what became of it, as one picture."""
+"""A contact sheet: every input beside its results, as one image."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from imgcycle.report.lettering import Ink, draw_text, face_for, wrapped
 PAPER, INK, FAINT = (250, 249, 247), (38, 38, 42), (110, 108, 105)
 _LINE = 24
 _NAMED = 3
-"""Missing ones that are named; a sheet has no room for a long list."""
+"""Missing images that are listed by name; a sheet has no space for a long list."""
 
 
 class Sheet:
-    """A sheet on its way: comparisons are hung one after another, then it is finished."""
+    """Draws a contact sheet: comparisons are added one after another, then it is finished."""
 
     def __init__(self, page: ReportPage, layout: SheetLayout) -> None:
         self.page, self.layout = page, layout
@@ -30,7 +30,7 @@ class Sheet:
         self._count = 0
 
     def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
-        """Hang one: `pictures` are its input and its results, in order; a style it has none in leaves a gap."""
+        """Add a comparison: `pictures` are its input and its results, in order; a missing result leaves a gap."""
         before, *boxes = self.layout.boxes[self._count]
         self._count += 1
         alone = len(self.layout.boxes) == 1
@@ -38,7 +38,7 @@ class Sheet:
         for box, style in zip(boxes, self.page.styles, strict=True):
             if style in made:
                 self._hang(box, made[style])
-            # Of many pairs the heading tells once what all the right halves are.
+            # With many pairs the heading states the style of all right halves once.
             label = "" if style in made and len(boxes) == 1 and not alone else style
             self._labels.append((box, label if style in made else f"{style}: none", box.width))
         self._hang(before, pictures[0])
@@ -46,7 +46,7 @@ class Sheet:
         self._labels.append((before, "before" if alone else comparison.title, wide))
 
     def finish(self, missing: Sequence[Missing], more: int = 0) -> Levels:
-        """The whole sheet, uint8 (h, w, 3); `more` comparisons had no room."""
+        """The complete sheet, uint8 (h, w, 3); `more` comparisons did not fit."""
         layout = self.layout
         room = layout.width - 2 * MARGIN
         small = Ink(FAINT, 15)
@@ -54,7 +54,7 @@ class Sheet:
         face = face_for("".join(said), small.size)
         foot = [line for text in said for line in wrapped(text, face, room)]
         below = _paper(MARGIN + _LINE * len(foot), layout.width)
-        # Let go of at once: a large sheet is no small picture.
+        # Freed at once: a large sheet takes much memory.
         self._pixels = np.concatenate([self._pixels, below])
         image = Image.fromarray(self._pixels)
         self._pixels = below
@@ -68,12 +68,13 @@ class Sheet:
         return np.asarray(image)
 
     def _hang(self, box: LayoutBox, pixels: Levels) -> None:
-        """Put a picture into the middle of its box, as large as it fits; a small one is enlarged, or the pair falls
-        apart."""
+        """Draw an image centred in its box, as large as it fits; small ones are enlarged to match the other of the
+        pair.
+        """
         height, width = pixels.shape[:2]
         scale = min(box.width / width, box.height / height)
         size = [max(1, round(width * scale)), max(1, round(height * scale))]
-        # A pixel of rounding is no reason for a line of paper along an edge.
+        # A pixel of rounding should not leave a line of paper along an edge.
         for axis, full in enumerate((box.width, box.height)):
             if abs(size[axis] - full) <= 2:
                 size[axis] = full

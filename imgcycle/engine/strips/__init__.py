@@ -1,1 +1,1 @@
-"""The exact strips: a net cut into passes at its norms, planned, and walked a few rows at a time."""
+"""Exact strip-wise inference: a net is cut into passes at its norms, planned, and run a few rows at a time."""

@@ -1,10 +1,10 @@
-"""A net's chain cut at its norms into passes over all rows, and the bookkeeping of one pass.
+"""A net's chain cut at its norms into passes over all rows, and the row arithmetic of one pass.
 
-A norm needs the moments of a whole plane, so everything up to it has to be seen once before anything after it can
-be computed: a pass. Between norms everything is local. Within a pass each row of each plane is computed exactly
-once, whatever the height of the strips: what the next strip will look at again (a few rows) is carried over to it.
+A norm needs the statistics of a whole plane, so everything before it has to be computed once before anything after it
+can be: a pass. Between norms everything is local. Within a pass each row of each plane is computed exactly once,
+whatever the height of the strips: rows that the next strip needs again are carried over to it.
 
-A pass starts at planes that an earlier pass kept, or at the picture; what was not kept is computed again.
+A pass starts from planes that an earlier pass stored, or from the image; other planes are computed again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from imgcycle.engine.strips.rows import multiply_adds_per_row, rows_read, shape_
 from imgcycle.nets.stages import INPUT, Activation, Add, ConvTranspose, Head, Norm, Save, Upsample
 
 _TOUCH = 12.0
-"""What touching a value costs beside multiply-adds, in multiply-adds: for the progress bar alone."""
+"""Cost of reading and writing a value, in multiply-adds: for the progress bar alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """The planes after one stage (none for the picture itself), and which planes the stage takes."""
+    """The planes after one stage (no stage for the image itself), and the planes that the stage reads."""
 
     stage: AnyStage | None
     parents: tuple[int, ...]
@@ -32,14 +32,14 @@ class Node:
 
     @property
     def values(self) -> int:
-        """Values in these planes."""
+        """Number of values in these planes."""
         return self.channels * self.height * self.width
 
 
 def trace(chain: Sequence[AnyStage], channels: int, height: int, width: int) -> tuple[Node, ...]:
-    """The chain as planes that refer to planes; a Save is no plane of its own but a name for one.
+    """The chain as a graph of planes; a Save is not a node but a name for one.
 
-    Raises ValueError for a norm by batch statistics.
+    ValueError for a norm by batch statistics.
     """
     nodes = [Node(None, (), channels, height, width)]
     slots = {INPUT: 0}
@@ -59,7 +59,7 @@ def trace(chain: Sequence[AnyStage], channels: int, height: int, width: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One plane computed within a pass, from `parents`; `overwrites` says that nobody else wants the first of them."""
+    """One plane computed within a pass, from `parents`; `overwrites` if the first of them is not needed any more."""
 
     node: int
     parents: tuple[int, ...]
@@ -68,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One walk over all rows: what it reads (`leaves`), computes (in order), keeps, and wants to know (`goal`)."""
+    """One run over all rows: planes read (`leaves`), computed (in order), stored, and measured or returned (`goal`)."""
 
     goal: int
     leaves: tuple[int, ...]
@@ -77,12 +77,12 @@ class Pass:
 
 
 def pass_ends(nodes: Sequence[Node]) -> list[int]:
-    """Where each pass ends: at what each norm is to be measured on, and at the result."""
+    """Last plane of each pass: the input of each norm, and the result."""
     return [node.parents[0] for node in nodes if isinstance(node.stage, Norm)] + [len(nodes) - 1]
 
 
 def cut_into_passes(nodes: Sequence[Node], kept: Iterable[int]) -> list[Pass]:
-    """The passes of a net when the planes `kept` are stored by the first pass that computes them.
+    """Passes of a net when the planes `kept` are stored by the first pass that computes them.
 
     A plane that no later pass would read is not stored.
     """
@@ -131,7 +131,7 @@ def _steps(nodes: Sequence[Node], goal: int, inner: list[int], stores: tuple[int
 
 
 class PassSchedule:
-    """Which rows of which planes each strip of a pass computes and carries on."""
+    """Rows of each plane that each strip of a pass computes and carries over."""
 
     def __init__(self, nodes: Sequence[Node], a_pass: Pass) -> None:
         self.nodes = nodes
@@ -144,17 +144,17 @@ class PassSchedule:
                 self.users[parent].append(step)
 
     def start(self) -> dict[int, int]:
-        """No row of any plane computed yet."""
+        """Rows computed before the first strip: none."""
         return {step.node: 0 for step in self.order}
 
     def span(self, step: Step, lo: int, hi: int) -> tuple[int, int]:
-        """The rows of its parents that a step needs for its rows lo..hi."""
+        """Rows of its parents that a step needs for its rows lo..hi."""
         stage = self.nodes[step.node].stage
         assert stage is not None
         return rows_read(stage, lo, hi, self.nodes[step.parents[0]].height)
 
     def advance(self, ends: Mapping[int, int], hi: int) -> dict[int, tuple[int, int]]:
-        """The new rows of every plane when the goal is computed up to row `hi`."""
+        """New rows of every plane when the goal is computed up to row `hi`."""
         wanted = {self.a_pass.goal: hi}
         if hi == self.height:
             wanted |= {n: self.nodes[n].height for n in self.a_pass.stores}
@@ -170,7 +170,7 @@ class PassSchedule:
         return fresh
 
     def carried_from(self, node: int, ends: Mapping[int, int]) -> int:
-        """The first row of a plane that later strips will look at; its end when none of those computed."""
+        """First row of a plane that later strips need; its end if none of those computed."""
         first = ends[node]
         for user in self.users[node]:
             end = ends[user.node]
@@ -188,7 +188,7 @@ class PassSchedule:
         return multiply_adds_per_row(stage, before.height, here.height, here.width, before.width)
 
     def work(self, fresh: Mapping[int, tuple[int, int]]) -> float:
-        """Work of a strip, in multiply-adds and what passes for them."""
+        """Cost of a strip, in multiply-adds and their equivalents."""
         total = 0.0
         for step in self.order:
             lo, hi = fresh[step.node]
@@ -197,7 +197,7 @@ class PassSchedule:
         return total
 
     def whole_work(self) -> float:
-        """Work of all strips of the pass together."""
+        """Cost of all strips of the pass."""
         return self.work({step.node: (0, self._end(step.node)) for step in self.order})
 
     def whole_multiply_adds(self) -> float:
@@ -208,9 +208,9 @@ class PassSchedule:
         return self.advance(self.start(), self.height)[node][1]
 
     def strip_bytes(self, rows: int, size: int) -> int:
-        """The most bytes that planes of `size` bytes a value take at any moment of a strip of `rows` rows.
+        """Peak bytes of planes with `size` bytes a value during a strip of `rows` rows.
 
-        Counted over the first three strips, of which the first looks farthest ahead and all later ones are alike.
+        Computed for the first three strips: the first reads farthest ahead, and all later ones are alike.
         """
         ends, carried, most = self.start(), dict[int, int](), 0
         for _ in range(3):
@@ -225,7 +225,7 @@ class PassSchedule:
         return most * size
 
     def _peak(self, fresh: Mapping[int, tuple[int, int]], carried: Mapping[int, int]) -> int:
-        """Values alive at the worst moment of one strip."""
+        """Peak number of values alive during one strip."""
         row = {step.node: self.nodes[step.node].channels * self.nodes[step.node].width for step in self.order}
         alive = sum(rows * row[n] for n, rows in carried.items())
         left = {n: len(users) + (n in self.a_pass.stores) for n, users in self.users.items()}
@@ -236,7 +236,7 @@ class PassSchedule:
             stage = self.nodes[step.node].stage
             extra = 0
             if step.parents and hi > lo and not isinstance(stage, Activation | Add | Head | Norm):
-                # A copy of its input with its edges, and what the kernels lay out anew of it.
+                # A padded copy of the input, and what kernels rearrange of it.
                 first, last = self.span(step, lo, hi)
                 extra = (last - first) * row[step.parents[0]]
                 if isinstance(stage, ConvTranspose | Upsample | FusedUpsampleConv):

@@ -1,7 +1,7 @@
-"""How a picture goes through a net: whole or in strips, what is kept and what computed again, in memory or on disk.
+"""Plan an image through a net: whole or in strips, planes stored or recomputed, in memory or on disk.
 
-Everything follows from sizes, the net and the memory allowed, so the same picture is always done the same way. No
-stopwatch is asked, nor what happens to be free.
+Everything follows from sizes, the net and the memory limit, so the same image is always processed the same way. Neither
+timing nor free memory is measured.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ from imgcycle.nets.layers import Generator
 from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Save, multiply_adds
 
 STRIP_BYTES = 24 * 2**20
-"""Planes alive in a strip: what stays in a processor's last cache. Of 6 to 256 MiB this was the fastest for narrow and
-wide nets alike (`tests/benchmarks/strips.py`)."""
+"""Planes alive in a strip: what fits the last-level cache. Of 6 to 256 MiB this was the fastest for narrow and wide
+nets alike (`tests/benchmarks/strips.py`).
+"""
 WHOLE_BYTES = 512 * 2**20
-"""On a CPU, a picture that needs more than this goes in strips even where it would fit whole. Below it whole pictures
-are up to 1.2 times as fast, at 12 megapixels strips are (compact net, bfloat16), in a tenth of the memory."""
+"""On a CPU, an image that needs more than this is run in strips even if it would fit whole. Below it whole images
+are up to 1.2 times as fast, at 12 megapixels strips are (compact net, bfloat16), in a tenth of the memory.
+"""
 _LOOSE = 3
-"""What strips take for each byte alive: the C library keeps blocks of that size for later. Forced to give them back it
-keeps to what is alive, and everything takes 1.7 times as long."""
+"""Bytes that strips take for each byte alive: the C library keeps freed blocks of that size. Forced to return them
+it takes only what is alive, but everything takes 1.7 times as long.
+"""
 _SCRATCH = 32 * 2**20
-"""What kernels and moments take beside the planes."""
+"""Bytes that kernels and statistics take beside the planes."""
 _GOOD_ROWS = 4
-"""Rows of a strip below which calls cost more than arithmetic: fewer only where memory forces it."""
+"""Rows of a strip below which call overhead exceeds arithmetic: fewer only if memory requires it."""
 _OPTIONAL = 6
-"""Planes above the smallest size that may be kept or computed again: all 2⁶ ways are looked at."""
+"""Planes above the smallest size that may be stored or recomputed: all 2⁶ combinations are tried."""
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Room for planes (channels, height, width) that are kept one after another, in memory or in a spill file."""
+    """Storage for planes (channels, height, width), one after another in time, in memory or in a spill file."""
 
     nodes: tuple[int, ...]
     channels: int
@@ -56,17 +59,17 @@ class Buffer:
 
     @property
     def bytes(self) -> int:
-        """Its size."""
+        """Size in bytes."""
         return self.channels * self.height * self.width * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class StripPlan:
-    """One picture through one net.
+    """Plan for one image and one net.
 
-    `height` and `width` are the picture's; `rows` are those of each pass's strips, in rows of the planes that the
-    pass computes. `multiply_adds` counts all passes, `whole_multiply_adds` one run over the whole. `strip_bytes`
-    and `plane_bytes` are in memory at once, `spill_bytes` on disk.
+    `height` and `width` are the image's; `rows` are those of each pass's strips, in rows of the planes that the pass
+    computes. `multiply_adds` counts all passes, `whole_multiply_adds` one run over the whole image. `strip_bytes` and
+    `plane_bytes` are in memory at once, `spill_bytes` on disk.
     """
 
     mode: Literal["whole", "strips"]
@@ -86,17 +89,17 @@ class StripPlan:
 
     @property
     def plane_bytes(self) -> int:
-        """Bytes of planes kept in memory."""
+        """Bytes of planes stored in memory."""
         return sum(b.bytes for b in self.buffers if not b.spilled)
 
     @property
     def spill_bytes(self) -> int:
-        """Bytes of planes kept on disk."""
+        """Bytes of planes stored on disk."""
         return sum(b.bytes for b in self.buffers if b.spilled)
 
     @property
     def peak_bytes(self) -> int:
-        """Bytes that the net takes in memory at most, its weights apart."""
+        """Peak memory of the net in bytes, without its weights."""
         return self.whole_bytes if self.mode == "whole" else self.strip_bytes + self.plane_bytes
 
     def passes(self, nodes: Sequence[Node]) -> list[Pass]:
@@ -133,14 +136,13 @@ def make_plan(
     channels: int = 3,
     chain: Sequence[AnyStage] | None = None,
 ) -> StripPlan:
-    """Plan one picture of `height` × `width` for a net that computes in `dtype`.
+    """Plan an image of `height` × `width` for a net that computes in `dtype`.
 
-    `memory` are the bytes that the process may take, of which `held` are taken already by all else. Kept planes are
-    of type `planes`, by default that of the computation, which loses nothing. `device` is the kind it runs on: a
-    CPU is faster in strips that stay in its cache, others do what fits whole.
-
-    A net that cannot be walked is planned whole. UsageError when that, or even the thinnest strips, are too much,
-    naming the least that would do. `chain` are the net's stages as they will be run, by default as it gives them.
+    `memory` is the limit in bytes for the process, of which `held` are used by everything else. Stored planes have the
+    dtype `planes`, by default that of the computation, which is lossless. `device` is the device type: a CPU is faster
+    in strips that stay in its cache, others take whole images if they fit. A net without stages is planned whole.
+    UsageError, with the least memory that would do, if that or the thinnest strips exceed the limit. `chain` are the
+    stages as they will be run, by default the net's own.
     """
     chain = net.stages() if chain is None else chain
     room = memory - held
@@ -180,7 +182,7 @@ def least_memory(
     channels: int = 3,
     chain: Sequence[AnyStage] | None = None,
 ) -> int:
-    """The fewest bytes in which a picture can be done, all kept planes on disk, for the net's planes alone."""
+    """Fewest bytes of planes with which an image can be processed, with all stored planes on disk."""
     chain = net.stages() if chain is None else chain
     tall, wide = padded_size(height, width, net.stride, net.min_size)
     if chain is None:
@@ -190,7 +192,7 @@ def least_memory(
 
 
 def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: int, size: int) -> int:
-    """Bytes alive at the worst moment of `run_whole` over a picture, values of `size` bytes."""
+    """Peak bytes of `run_whole` for an image, with values of `size` bytes."""
     last, slots = last_uses(chain), dict[str, int]()
     shape = (channels, height, width)
     given = most = math.prod(shape)
@@ -200,7 +202,7 @@ def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: in
             slots[stage.slot] = before
             continue
         shape = shape_after(stage, *shape)
-        # A copy with edges, or what a kernel lays out anew; activations overwrite.
+        # A padded copy, or what a kernel rearranges; activations overwrite.
         extra = before if isinstance(stage, Conv | ConvTranspose | Blur | FusedUpsampleConv | SubpixelConv) else 0
         after = 0 if isinstance(stage, Activation) else math.prod(shape)
         most = max(most, given + sum(slots.values()) + before + after + extra)
@@ -210,9 +212,10 @@ def whole_bytes(chain: Sequence[AnyStage], channels: int, height: int, width: in
 
 
 def untraced_bytes(net: Generator, channels: int, height: int, width: int, size: int) -> int:
-    """At most the bytes alive in a net that cannot be walked: all its layers' planes, which grow with the area.
+    """Upper bound of the bytes of a net without stages: all its layers' planes, which grow with the area.
 
-    One that searches has float32 planes of its own size; the picture is there four times, on its way in and out.
+    A net that optimises a latent has float32 planes of a fixed size; the image is there four times, as input and
+    output.
     """
     if (fixed := net.fixed_values()) is not None:
         return 4 * fixed + 4 * 4 * channels * height * width + _SCRATCH
@@ -222,7 +225,7 @@ def untraced_bytes(net: Generator, channels: int, height: int, width: int, size:
 
 
 _VALUES: WeakKeyDictionary[Generator, float] = WeakKeyDictionary()
-"""Values of all layers' planes for each pixel of the picture, of nets met so far."""
+"""Values of all layers' planes for each pixel, of nets seen so far."""
 
 
 def _values_per_pixel(net: Generator, channels: int) -> float:
@@ -233,7 +236,7 @@ def _values_per_pixel(net: Generator, channels: int) -> float:
         nonlocal total
         total += made.numel() if isinstance(made, Tensor) else 0
 
-    # A copy: others may be running the net at this moment.
+    # A copy: another thread may be running the net.
     shadow = copy.deepcopy(net).eval()
     for module in shadow.modules():
         if not any(True for _ in module.children()):
@@ -252,19 +255,21 @@ def _too_little(base: StripPlan, memory: int, least: int) -> UsageError:
 
 
 def _spilled(nodes: tuple[Node, ...], size: int, rows: int = 1) -> int:
-    """What strips of `rows` rows take when all kept planes are on disk."""
+    """Bytes of strips of `rows` rows with all stored planes on disk."""
     passes = cut_into_passes(nodes, _mandatory(nodes))
     schedules = [PassSchedule(nodes, p) for p in passes]
     return _resident(max(s.strip_bytes(min(rows, s.height), size) for s in schedules))
 
 
 def _resident(strip: int) -> int:
-    """Memory taken for strips of which `strip` bytes are alive at once."""
+    """Process memory for strips with `strip` bytes alive at once."""
     return _LOOSE * strip + _SCRATCH
 
 
 def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_type: torch.dtype) -> StripPlan:
-    """The fewest multiply-adds among the ways that keep all in memory; else the least kept, partly on disk."""
+    """Plan with the fewest multiply-adds that stores all planes in memory; else the one that stores least, partly
+    on disk.
+    """
     must = _mandatory(nodes)
     may = sorted(set(pass_ends(nodes)[:-1]) - must)[:_OPTIONAL]
     strips = min(max(_resident(STRIP_BYTES), _spilled(nodes, size, _GOOD_ROWS)), room)
@@ -294,7 +299,7 @@ def _best(base: StripPlan, nodes: tuple[Node, ...], room: int, size: int, kept_t
 
 
 def _mandatory(nodes: Sequence[Node]) -> set[int]:
-    """What is always kept: the smallest planes that are measured or added, or all work would be done over and over."""
+    """Planes that are always stored: the smallest ones that are measured or added, or most work would be repeated."""
     smallest = min(node.height * node.width for node in nodes)
     found = set(pass_ends(nodes)[:-1])
     for n, node in enumerate(nodes):
@@ -304,7 +309,7 @@ def _mandatory(nodes: Sequence[Node]) -> set[int]:
 
 
 def _buffers(nodes: Sequence[Node], passes: Sequence[Pass], dtype: torch.dtype) -> list[Buffer]:
-    """Room for each kept plane, taken over from one that is read for the last time before, or in the same pass."""
+    """Storage for each stored plane, reused from one that is read for the last time before, or in the same pass."""
     last = {leaf: n for n, p in enumerate(passes) for leaf in p.leaves if leaf}
     rooms: list[list[int]] = []
     for number, a_pass in enumerate(passes):
@@ -321,7 +326,7 @@ def _buffers(nodes: Sequence[Node], passes: Sequence[Pass], dtype: torch.dtype) 
 
 
 def _follows(nodes: Sequence[Node], a_pass: Pass, old: int, new: int) -> bool:
-    """Whether every row of `old` has been read by the time that the same row of `new` is written."""
+    """True if every row of `old` has been read by the time the same row of `new` is written."""
     schedule = PassSchedule(nodes, a_pass)
     ends = [
         schedule.advance(schedule.start(), row + 1) for row in {*range(min(4, schedule.height)), schedule.height - 1}
@@ -334,7 +339,7 @@ def _shape(node: Node) -> tuple[int, int, int]:
 
 
 def _some_spilled(buffers: Sequence[Buffer], room: int) -> list[Buffer]:
-    """As many buffers as fit stay in memory, the first (they serve the most passes) before the others."""
+    """As many buffers as fit stay in memory, the first (used by most passes) before the others."""
     out = []
     for buffer in buffers:
         spilled = buffer.bytes > room
@@ -344,7 +349,7 @@ def _some_spilled(buffers: Sequence[Buffer], room: int) -> list[Buffer]:
 
 
 def _rows_within(schedule: PassSchedule, size: int, room: int) -> int:
-    """The most rows whose strips fit, from a ladder of eighths of powers of two."""
+    """Largest number of rows whose strips fit, in eighths of powers of two."""
     rows = 1
     while rows < schedule.height:
         more = min(schedule.height, rows + max(1, rows // 8))

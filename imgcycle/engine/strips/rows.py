@@ -1,7 +1,7 @@
-"""A band of rows through one local stage: which rows it needs, and what it makes of them.
+"""Local stages on a range of rows: the input rows they need, and their output.
 
-Rows are counted from the top of the whole plane. A stage pads only where the picture ends; a band's own edges get
-true neighbouring rows, so that a band's result is the whole image's, up to the noise of float32.
+Rows are counted from the top of the whole plane. A stage pads only at the image's edges; elsewhere it gets the true
+neighbouring rows, so the output is the whole image's, up to the noise of float32.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from imgcycle.nets.stages import (
 )
 
 Span = tuple[int, int]
-"""Rows from the first to before the second."""
+"""Range of rows: first, and one after the last."""
 Window = Callable[[int, int], list[Tensor]]
-"""Gives the rows lo..hi of a plane as consecutive pieces, (1, C, h, W) each."""
+"""Returns the rows lo..hi of a plane as consecutive pieces, (1, C, h, W) each."""
 
 
 def shape_after(  # noqa: PLR0911 - one return a kind of stage
@@ -54,14 +54,14 @@ def shape_after(  # noqa: PLR0911 - one return a kind of stage
         case Upsample():
             return channels, 2 * height, 2 * width
         case Blur():
-            # Padding before and after sums up to one less than the taps.
+            # Padding before and after adds up to one less than the taps.
             return channels, (height - 1) // stage.stride + 1, (width - 1) // stage.stride + 1
         case _:
             return channels, height, width
 
 
 def rows_needed(stage: AnyStage, lo: int, hi: int) -> Span:  # noqa: PLR0911 - one return a kind of stage
-    """The rows of its input that a stage looks at for rows lo..hi of its output, beyond the picture's ends too."""
+    """Input rows that a stage reads for rows lo..hi of its output, including rows outside the image."""
     match stage:
         case Conv():
             first = lo * stage.stride - stage.pad
@@ -70,7 +70,7 @@ def rows_needed(stage: AnyStage, lo: int, hi: int) -> Span:  # noqa: PLR0911 - o
             first = lo * stage.stride - (len(stage.taps) - 1) // 2
             return first, first + (hi - 1 - lo) * stage.stride + len(stage.taps)
         case ConvTranspose():
-            # Input row i reaches the output rows i·stride − pad … + kernel − 1.
+            # Input row i contributes to the output rows i·stride − pad … + kernel − 1.
             reach = stage.weight.shape[-1] - 1
             return -((reach - lo - stage.pad) // stage.stride), (hi - 1 + stage.pad) // stage.stride + 1
         case FusedUpsampleConv(phased=True):
@@ -86,7 +86,7 @@ def rows_needed(stage: AnyStage, lo: int, hi: int) -> Span:  # noqa: PLR0911 - o
 
 
 def rows_read(stage: AnyStage, lo: int, hi: int, height: int) -> Span:
-    """The rows that are there of those a stage needs, with those that a reflection beyond the ends shows again."""
+    """Rows inside the image that a stage reads, including those that reflection repeats."""
     first, last = rows_needed(stage, lo, hi)
     lowest, highest = first, last
     if isinstance(stage, Conv | Blur) and stage.mode == "reflect":
@@ -94,12 +94,12 @@ def rows_read(stage: AnyStage, lo: int, hi: int, height: int) -> Span:
             lowest = min(first, 2 * (height - 1) - (last - 1))
         if first < 0:
             highest = max(last, 1 - first)
-    # The last rows of a transposed convolution may be reached by no row at all: one is read all the same.
+    # The last rows of a transposed convolution may have no input row: one is read all the same.
     return min(max(lowest, 0), height - 1), min(highest, height)
 
 
 def multiply_adds_per_row(stage: AnyStage, height: int, out_height: int, out_width: int, width: int) -> float:
-    """Multiply-adds of a convolution for each row of its output (a transposed one's at its input's size)."""
+    """Multiply-adds of a convolution for each row of its output (of its input if it is transposed)."""
     if isinstance(stage, Conv):
         return float(stage.weight.numel() * out_width)
     if isinstance(stage, ConvTranspose):
@@ -112,7 +112,7 @@ def multiply_adds_per_row(stage: AnyStage, height: int, out_height: int, out_wid
 def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor:
     """Rows `span` of a stage's output from the rows of its input, a plane `height` rows high.
 
-    Add has two inputs, and Norm and Save are no matter of rows: ValueError for these.
+    ValueError for Add, which has two inputs, and for Norm and Save, which do not work on rows.
     """
     lo, hi = span
     first, last = rows_read(stage, lo, hi, height)
@@ -143,7 +143,7 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
         case FusedUpsampleConv() | SubpixelConv():
             start, end = rows_needed(stage, lo, hi)
             made = stage(concatenated(x).to(stage.weight.dtype), start < 0, end > height)
-            # Whole pairs of rows are made, of which the first and the last may have only one that is wanted.
+            # Pairs of rows are computed, of which the first and the last may have only one that is wanted.
             extra = 0 if isinstance(stage, FusedUpsampleConv) and stage.phased else lo % 2
             return made[:, :, extra : extra + hi - lo]
         case Upsample():
@@ -156,7 +156,7 @@ def computed(stage: AnyStage, window: Window, height: int, span: Span) -> Tensor
 
 
 def in_place(stage: AnyStage, x: Tensor) -> Tensor:
-    """An Activation or a Head that overwrites its input (a Head's, once it is wide enough)."""
+    """Apply an Activation or a Head, overwriting its input (a Head's, if it is wide enough)."""
     if isinstance(stage, Activation):
         return F.leaky_relu_(x, stage.slope) if stage.slope else x.relu_()
     assert isinstance(stage, Head)
@@ -167,9 +167,9 @@ def in_place(stage: AnyStage, x: Tensor) -> Tensor:
 def concatenated(
     pieces: list[Tensor], pads: tuple[int, int, int, int] = (0, 0, 0, 0), mode: PadMode = "zero"
 ) -> Tensor:
-    """Consecutive pieces as one, padded by (left, right, top, bottom), in a single copy.
+    """Concatenate consecutive pieces, padded by (left, right, top, bottom), in a single copy.
 
-    The width is padded first and whole rows are then mirrored, which is what padding both at once does.
+    The width is padded first and whole rows are then reflected, which equals padding both at once.
     """
     left, right, top, bottom = pads
     if len(pieces) == 1 and not any(pads):
@@ -202,7 +202,7 @@ def concatenated(
 def _bordered(
     stage: Conv | Blur, x: list[Tensor], first: int, height: int, span: Span, sides: tuple[int, int], mode: PadMode
 ) -> Tensor:
-    """Exactly the rows that a stage needs for `span`, with borders, from the pieces that begin at row `first`."""
+    """Exactly the rows that a stage needs for `span`, padded, from the pieces that begin at row `first`."""
     start, end = rows_needed(stage, *span)
     top, bottom = max(0, -start), max(0, end - height)
     rows = concatenated(x, (*sides, top, bottom), mode)

@@ -1,8 +1,8 @@
-"""The exact streaming engine: a net over a picture of any size, strip by strip, with the whole image's result.
+"""The streaming engine: a net over an image of any size, strip by strip, with the whole image's result.
 
-Every pass of `passes.cut` walks all rows. Rows are read where the pass begins, go through the local stages strip by
-strip, and end in the moments of the next norm, in planes that are kept, or in the result's rows. What the next strip
-needs of this one is carried over, so nothing is computed twice within a pass and strips may have any height.
+Every pass runs over all rows. Rows are read at the start of the pass, go through the local stages strip by strip, and
+end in the statistics of the next norm, in stored planes, or in the result. Rows that the next strip needs again are
+carried over, so nothing is computed twice within a pass and strips may have any height.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from imgcycle.nets.stages import Add, Conv, ConvTranspose, Norm
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far a stream has come: which pass of how many, its rows done, and the share 0..1 of all work."""
+    """Progress of a stream: pass and number of passes, rows done, and the share 0..1 of all work."""
 
     index: int
     passes: int
@@ -52,11 +52,11 @@ def stream(
     listener: Listener | None = None,
     folder: Path | None = None,
 ) -> list[NormStatistics]:
-    """Run a chain over a picture by strips; returns the moments met at its norms, in order.
+    """Run a chain over an image by strips; returns the statistics of its norms, in order.
 
-    The chain's parameters say on which device and in which type its convolutions run; rows travel in the type of the
-    first. Spill files lie in `folder` (the system's folder for temporary files) and are gone when this returns or
-    raises. OutputError when their disk is full; ImgcycleError when even one row is too much for the device.
+    The chain's parameters give the device and the dtype of its convolutions; rows have the dtype of the first. Spill
+    files are in `folder` (by default the system's for temporary files) and are removed when this returns or raises.
+    OutputError if their disk is full; ImgcycleError if even one row does not fit the device.
     """
     padded = PaddedSource(source, plan.stride, plan.min_size)
     nodes = trace(chain, plan.channels, padded.height, padded.width)
@@ -106,7 +106,7 @@ class _Stream:
         return found
 
     def _walk(self, index: int, a_pass: Pass) -> NormStatistics:
-        """One pass: the moments of its goal, or in the last one the result's rows on their way."""
+        """Run one pass; returns the statistics of its goal, or writes the result's rows in the last pass."""
         schedule = PassSchedule(self.nodes, a_pass)
         ready = {step.node: self._ready(step) for step in schedule.order}
         last = index == len(self.passes) - 1
@@ -127,13 +127,13 @@ class _Stream:
                 rows = max(1, min(rows, schedule.height - top) // 2)
                 failed = True
             if failed:
-                # Only here, outside the handler, does nothing hold on to the failed strip's planes any more.
+                # Only here, outside the handler, does nothing refer to the failed strip's planes any more.
                 _release(self.device)
                 failed = False
                 continue
             for node in a_pass.stores:
                 if node in new:
-                    # Measured as kept: what rounding does to a flat plane would be a mean of its own.
+                    # Measured as stored: rounding a flat plane would shift its mean.
                     new[node] = new[node].to(self.plan.buffers[self.where[node]].dtype)
                     self.stores[self.where[node]].write(fresh[node][0], new[node])
             bottom = fresh[a_pass.goal][1]
@@ -154,7 +154,7 @@ class _Stream:
         fresh: Mapping[int, tuple[int, int]],
         carried: Mapping[int, Pieces],
     ) -> tuple[dict[int, Tensor], dict[int, Pieces]]:
-        """Compute one strip: the new rows that are wanted outside, and what to carry on to the next strip."""
+        """Compute one strip: the new rows that are stored or returned, and the rows to carry over."""
         wanted = {*schedule.a_pass.stores, schedule.a_pass.goal}
         after = {n: hi for n, (_, hi) in fresh.items()}
         left = {n: len(users) for n, users in schedule.users.items()}
@@ -178,20 +178,20 @@ class _Stream:
         return out, carry
 
     def _write(self, top: int, rows: Tensor) -> None:
-        """Hand result rows to the sink, without what was only padding."""
+        """Write result rows to the sink, without padding."""
         height, width = self.source.source.height, self.source.source.width
         rows = rows[:, :, : max(0, height - top), :width]
         if rows.shape[2]:
             self.sink.write_rows(top, rows.to("cpu", torch.float32))
 
     def _ready(self, step: Step) -> _Ready:
-        """A step with everything found that it needs in this pass."""
+        """A step with its parameters for this pass."""
         stage = self.nodes[step.node].stage
         if not step.parents:
             return self._reading(step.node)
         height = self.nodes[step.parents[0]].height
         if isinstance(stage, Norm):
-            # Folded into the convolution before it a norm would cost nothing, and give other bits than whole pictures.
+            # Folded into the convolution before it a norm would cost nothing, but give other bits than whole images.
             return _pointwise(self.affines[step.node].to(self.device, self.dtype), step)
         if isinstance(stage, Add):
             return _adding(step)
@@ -249,7 +249,7 @@ def _rows(pieces: Pieces, lo: int, hi: int) -> Tensor:
 
 
 def _cut(pieces: Pieces, lo: int, hi: int) -> Iterator[Tensor]:
-    """Rows lo..hi of consecutive pieces, as views."""
+    """Yield rows lo..hi of consecutive pieces, as views."""
     for first, rows in pieces:
         a, b = max(lo - first, 0), min(hi - first, rows.shape[2])
         if a < b:
@@ -257,7 +257,7 @@ def _cut(pieces: Pieces, lo: int, hi: int) -> Iterator[Tensor]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the machine, could not give the memory asked for."""
+    """True if a device, or the machine, ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
@@ -265,7 +265,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _release(device: torch.device) -> None:
-    """Hand cached blocks back after a failure, so that smaller ones can be cut from them."""
+    """Release cached blocks after a failure, so that smaller ones can be allocated."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,6 +1,6 @@
-"""Planes kept between passes: in memory, or in a file that vanishes with the process.
+"""Storage of planes between passes: in memory, or in a temporary file that vanishes with the process.
 
-Rows lie one after another, channels innermost, so that a strip is one stretch of memory or one read of the file.
+Rows are stored one after another, channels innermost, so that a strip is one range of memory or one read of the file.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from imgcycle.media.spill import SpillFile
 
 
 class Planes(Protocol):
-    """Rows of planes (1, C, h, W), written and read by position, in the type they are kept in."""
+    """Rows of planes (1, C, h, W), read and written by position, in the dtype they are stored in."""
 
     def read(self, lo: int, hi: int) -> Tensor:
-        """Rows lo..hi; the tensor may be a view of the store, and is not to be written to."""
+        """Rows lo..hi; the tensor may be a view of the storage and must not be modified."""
         ...
 
     def write(self, lo: int, rows: Tensor) -> None:
-        """Put rows from `lo` on."""
+        """Write rows from `lo` on."""
         ...
 
     def close(self) -> None:
-        """Give the room back."""
+        """Free the storage."""
         ...
 
 
@@ -39,22 +39,19 @@ class MemoryPlanes:
         self._rows: Tensor | None = torch.empty((height, width, channels), dtype=dtype, device=device)
 
     def read(self, lo: int, hi: int) -> Tensor:
-        """A view of the rows."""
         assert self._rows is not None
         return self._rows[lo:hi].permute(2, 0, 1)[None]
 
     def write(self, lo: int, rows: Tensor) -> None:
-        """Copy rows in, rounding to the kept type."""
         assert self._rows is not None
         self._rows[lo : lo + rows.shape[2]] = rows[0].permute(1, 2, 0)
 
     def close(self) -> None:
-        """Free the memory."""
         self._rows = None
 
 
 class FilePlanes:
-    """Planes in a spill file; OutputError when the disk is full or refuses."""
+    """Planes in a temporary file; OutputError if it cannot be written."""
 
     def __init__(self, channels: int, height: int, width: int, dtype: torch.dtype, folder: Path | None = None) -> None:
         self._shape = (width, channels)
@@ -64,22 +61,19 @@ class FilePlanes:
         self._file = SpillFile(folder, height * self._row, "temporary planes", hint)
 
     def read(self, lo: int, hi: int) -> Tensor:
-        """The rows, in memory of their own."""
         rows = torch.empty((hi - lo, *self._shape), dtype=self._dtype)
         self._file.read_into(lo * self._row, _bytes_of(rows))
         return rows.permute(2, 0, 1)[None]
 
     def write(self, lo: int, rows: Tensor) -> None:
-        """Write the rows, rounded to the kept type."""
         self._file.write(lo * self._row, _bytes_of(rows[0].permute(1, 2, 0).to("cpu", self._dtype).contiguous()))
 
     def close(self) -> None:
-        """Remove the file."""
         self._file.close()
 
 
 def _bytes_of(rows: Tensor) -> memoryview:
-    """The bytes of a contiguous CPU tensor of any type, in place."""
+    """Memory view of the bytes of a contiguous CPU tensor."""
     assert rows.is_contiguous()
     if not rows.numel():
         return memoryview(bytearray())

@@ -1,12 +1,12 @@
-"""The moments of a norm: gathered strip by strip, merged, turned into a factor and an offset, frozen, folded.
+"""Statistics of norms: accumulated strip by strip, merged, and turned into a scale and a shift.
 
-Two sets of values are joined by
+Two sets of values are merged by
 
     M2 = M2_a + M2_b + (mean_b − mean_a)² · n_a n_b / (n_a + n_b)
 
-with M2 the sum of squared distances from the mean: Chan, Golub and LeVeque, Updating formulae and a pairwise
-algorithm for computing sample variances, 1979, equation 2.1. The middle term is the variance *between* the strips,
-without which no strip-wise norm is the whole image's.
+with M2 the sum of squared deviations from the mean: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm
+for computing sample variances, 1979, equation 2.1. The middle term is the variance *between* the strips, without which
+no strip-wise norm equals the whole image's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from imgcycle.nets.stages import Norm
 
 _FLAT = 2.0**-19
-"""A plane whose standard deviation is this share of its mean is flat: the rest is what float32 rounds."""
+"""Standard deviation as a share of the mean below which a plane is flat: the rest is float32 rounding."""
 _PIECE = 2**18
 """Values reduced at a time on a CPU: a piece in float64 stays in its cache."""
 _LARGE_PIECE = 2**24
@@ -40,15 +40,15 @@ class NormStatistics:
 
     @classmethod
     def empty(cls, channels: int) -> NormStatistics:
-        """The moments of no values at all."""
+        """Statistics of no values."""
         return cls(0, torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64))
 
     @classmethod
     def of(cls, x: Tensor) -> NormStatistics:
-        """The moments of one picture's planes, (1, C, h, w), of any float type.
+        """Statistics of one image's planes, (1, C, h, w), of any float dtype.
 
-        Summed in float64, in which the square of a float32 is exact: however a plane is cut, the same moments come
-        out to 1e-13 of them, and so nearly always the same float32 factor, and the same bits from there on.
+        Summed in float64, in which the square of a float32 is exact: however a plane is cut, the statistics agree to
+        1e-13, and so nearly always give the same float32 scale, and the same bits from there on.
         """
         channels = x.shape[1]
         x = x.cpu() if x.device.type == "mps" else x  # which knows no float64
@@ -63,7 +63,7 @@ class NormStatistics:
         return found
 
     def merged(self, other: NormStatistics) -> NormStatistics:
-        """The moments of both sets of values together."""
+        """Statistics of both sets of values together."""
         if not self.count or not other.count:
             return other if other.count else self
         count = self.count + other.count
@@ -72,7 +72,7 @@ class NormStatistics:
         return NormStatistics(count, mean, self.m2 + other.m2 + apart**2 * (self.count * other.count / count))
 
     def pooled(self) -> NormStatistics:
-        """All channels taken as one set of values, as a layer norm sees them; (1,)."""
+        """All channels as one set of values, as for a layer norm; (1,)."""
         mean = self.mean.mean()
         m2 = self.m2.sum() + self.count * (self.mean - mean).square().sum()
         return NormStatistics(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
@@ -80,20 +80,20 @@ class NormStatistics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
-    """What a norm amounts to once its moments are known: x · scale + shift, (C,) of float64, or as `to` made them."""
+    """A norm with known statistics: x · scale + shift, (C,) of float64, or as converted by `to`."""
 
     scale: Tensor
     shift: Tensor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Affine:
-        """The same on a device, for planes of `dtype`: in float32 at least, as a norm's own kernel computes."""
+        """A copy on a device, for planes of `dtype`: in float32 at least, as a norm's own kernel computes."""
         wide = torch.promote_types(dtype, torch.float32)
         return Affine(self.scale.to(device, wide), self.shift.to(device, wide))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply to NCHW planes; computed in the type of the factor, returned in the type of `x`."""
+        """Apply to NCHW planes; computed in the dtype of the scale, returned in that of `x`."""
         if x.dtype.itemsize == 2:
-            # One pass without a wide copy: widened, multiplied, added and rounded in registers, to the same bits.
+            # One pass without a wide copy: converted, multiplied, added and rounded in registers, to the same bits.
             zero, one = torch.zeros_like(self.scale), torch.ones_like(self.scale)
             return F.batch_norm(x, zero, one, self.scale, self.shift, eps=0.0)
         scale, shift = self.scale.view(1, -1, 1, 1), self.shift.view(1, -1, 1, 1)
@@ -101,13 +101,12 @@ class Affine:
 
 
 def affine_of(norm: Norm, moments: NormStatistics) -> Affine:
-    """The factor and offset of a norm under known moments.
+    """Scale and shift of a norm for known statistics.
 
-    Instance: (x − mean) / √(variance + eps), the variance biased. Layer: the same over all channels, or
-    (x − mean) / (std + eps) with n − 1 in the variance where the norm is `unbiased`. Then the norm's own pair.
-    A flat plane comes out as exactly the offset: the square root would blow its rounding up 316 times a norm, and
-    a picture of one colour would end in noise.
-    Raises ValueError for a batch norm, whose moments are not a picture's.
+    Instance: (x − mean) / √(variance + eps), the variance biased. Layer: the same over all channels, or (x − mean) /
+    (std + eps) with n − 1 in the variance if the norm is `unbiased`. Then the norm's own affine parameters. A flat
+    plane becomes exactly the shift: division by √eps would amplify its rounding 316 times a norm, and a uniform image
+    would end in noise. ValueError for a batch norm, whose statistics are not an image's.
     """
     if norm.kind == "batch" or norm.running is not None:
         raise ValueError("a batch norm's moments are not one picture's")

@@ -63,8 +63,8 @@ def cut_off(share: float, what: str = "is missing") -> InputError:
 
 
 def _ends(coded: bytes) -> Iterator[bytes]:
-    """Yield endings for a stream: none, which decoders take for zeros, and meaningless ones with all restart markers in
-    order, from the one a decoder may be waiting for.
+    """Yield endings for a stream: none, which decoders take for zeros, and meaningless ones with all restart
+    markers in order, from the one a decoder may be waiting for.
     """
     yield b""
     last = max((coded.rfind(bytes([0xFF, 0xD0 + n])), n) for n in range(8))

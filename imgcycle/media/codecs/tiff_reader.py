@@ -1,5 +1,5 @@
-"""TIFF tags (TIFF 6.0, Adobe's and libtiff's additions): which page is the picture, what its samples mean, and what is
-not supported.
+"""TIFF tags (TIFF 6.0, Adobe's and libtiff's additions): which page is the picture, what its samples mean, and what
+is not supported.
 """
 
 from __future__ import annotations
@@ -221,9 +221,8 @@ def _stranger(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
 
 
 def _is_ours(image: TiffFile) -> bool:
-    """True if samples have to be unpacked by `media/codecs/samples.py`, because Pillow has no mode for them, or a wrong
-    or
-    a narrower one.
+    """True if samples have to be unpacked by `media/codecs/samples.py`, because Pillow has no mode for them, or a
+    wrong or a narrower one.
     """
     layout = layout_of(image)
     if not image.plain or layout.bits > 8 or layout.signed:

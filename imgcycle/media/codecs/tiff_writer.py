@@ -1,8 +1,8 @@
 """TIFF writer: 8 and 16 bits a channel with EXIF, XMP and ICC, which no library in use writes together.
 
-The picture's EXIF block, itself a TIFF structure, becomes the start of the file unchanged, so that offsets inside
-it (as in a camera's MakerNote) stay valid; the directory of the picture is appended and takes over its entries.
-TIFF 6.0; Adobe's deflate and predictor 2 (Technical Note of 2002).
+The picture's EXIF block, itself a TIFF structure, becomes the start of the file unchanged, so that offsets inside it
+(as in a camera's MakerNote) stay valid; the directory of the picture is appended and takes over its entries. TIFF 6.0;
+Adobe's deflate and predictor 2 (Technical Note of 2002).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read still images: bytes to pixels and metadata. Writing is in `media/image/write.py`.
 
-Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes where it is faster (JPEG)
-or deeper (16-bit PNG and JPEG 2000, which Pillow silently makes 8-bit).
+Pillow decides whether bytes are an image and reads headers and most pixels; OpenCV decodes where it is faster (JPEG) or
+deeper (16-bit PNG and JPEG 2000, which Pillow silently makes 8-bit).
 """
 
 from __future__ import annotations
@@ -94,8 +94,7 @@ class Still:
 
     pixels (H, W, 3) RGB, uint8 or uint16, full range, in the space of `metadata.icc` (sRGB if empty); alpha (H, W) of
     the same dtype, or None; `grey` is True if the source had a single channel; `notes` has one line for each thing in
-    the
-    file that was not read.
+    the file that was not read.
     """
 
     pixels: Pixels

@@ -1,9 +1,9 @@
 """Read images row by row through the optional pyvips (libvips), where pixels should not all be in memory.
 
 JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give exactly the pixels of `read_still`. Rare variants
-and images with transparency are left to `read_still`. An image that has to be rotated is written upright,
-uncompressed, to a temporary file, since its rows are another one's columns; so is a progressive JPEG, whose decoder
-keeps all coefficients until the end.
+and images with transparency are left to `read_still`. An image that has to be rotated is written upright, uncompressed,
+to a temporary file, since its rows are another one's columns; so is a progressive JPEG, whose decoder keeps all
+coefficients until the end.
 """
 
 from __future__ import annotations
@@ -74,9 +74,8 @@ class RowReader:
     """Rows of one image, upright, in order from the top; asking for earlier rows starts again.
 
     `outline` holds everything but the pixels, `turn` is the EXIF orientation (1: upright), `memory` the approximate
-    bytes
-    that one pass over the file takes. Images that are rotated or costly to decode twice are `spooled` to disk once, at
-    the first request for rows. A context manager; made by `open_rows`.
+    bytes that one pass over the file takes. Images that are rotated or costly to decode twice are `spooled` to disk
+    once, at the first request for rows. A context manager; made by `open_rows`.
     """
 
     def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:

@@ -2,8 +2,8 @@
 
 The files equal those of `encode_still` in quality, subsampling, colour profile and metadata, and a JPEG decodes to
 exactly the same pixels: blocks are coded independently, so strips of whole blocks can be coded apart and joined by
-restart markers (ITU T.81, section F.1.1.5.2). Optimised Huffman tables, and a single channel for results that turn
-out grey, would need the whole image and are left out.
+restart markers (ITU T.81, section F.1.1.5.2). Optimised Huffman tables, and a single channel for results that turn out
+grey, would need the whole image and are left out.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ class ScanlineWriter:
     """Writes rows in order, uint8 or uint16 (h, W, 3) RGB; `finish` makes the file `path` appear.
 
     `still` (an `Outline` will do) gives size, dtype and metadata, `times` are those of `atomic_write`, the other
-    arguments
-    those of `encode_still`. A context manager: leaving it before `finish` leaves no file. OutputError if the disk is
-    full
-    or the format cannot hold the image; ValueError for rows out of order. Alpha is not supported.
+    arguments those of `encode_still`. A context manager: leaving it before `finish` leaves no file. OutputError if the
+    disk is full or the format cannot hold the image; ValueError for rows out of order. Alpha is not supported.
     """
 
     def __init__(
@@ -246,9 +244,8 @@ def _paeth(framed: npt.NDArray[np.uint8], pixel: int) -> npt.NDArray[np.uint8]:
     """Paeth predictor: of the bytes at the left, above and upper left, the one nearest to left + above − upper left.
 
     PNG Specification, section 9.4; ties go to the first. Computed in bytes, a few rows at a time: twenty times as fast
-    as
-    the formula. Where left and above lie on one side of the upper left, the sum lies farther out, and the upper left is
-    never the nearest; else its distance is the difference of the other two.
+    as the formula. Where left and above lie on one side of the upper left, the sum lies farther out, and the upper left
+    is never the nearest; else its distance is the difference of the other two.
     """
     out = np.empty((len(framed) - 1, framed.shape[1] - pixel), np.uint8)
     for top in range(0, len(out), _CACHED):

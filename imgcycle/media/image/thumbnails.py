@@ -38,9 +38,8 @@ def read_thumbnail(
     """First frame of an image, upright, in sRGB, on white: uint8 (h, w, 3) with no side above `longest`.
 
     Never enlarged. If it is `parts` images side by side, only the last is taken. A JPEG is decoded at the nearest
-    smaller
-    scale of its blocks; large images of other formats are read row by row with pyvips, or decoded whole without it.
-    InputError says in one line what is wrong.
+    smaller scale of its blocks; large images of other formats are read row by row with pyvips, or decoded whole without
+    it. InputError says in one line what is wrong.
     """
     with mapped(path) as data, in_one_line(data):
         if kind_of(path) == "raw" and raw != "none":

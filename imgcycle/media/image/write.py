@@ -57,8 +57,7 @@ def encode_still(
 
     `quality` None keeps a JPEG source's own, at least 92, and writes WebP lossless if the source was lossless. `recipe`
     goes into the metadata. `strip`: `none` keeps all metadata that are still true, `gps` removes the location, `all`
-    keeps
-    only the colour profile and the recipe.
+    keeps only the colour profile and the recipe.
     """
     check_size(*still.size, target)
     metadata = result_metadata(still, recipe, strip, target)
@@ -139,8 +138,8 @@ def _stays_grey(still: Still) -> bool:
 
 
 def coding_of(still: Still, quality: int | None) -> JpegCoding:
-    """JPEG quality and subsampling of an output: the source's subsampling; `quality`, by default the source's, at least
-    92.
+    """JPEG quality and subsampling of an output: the source's subsampling; `quality`, by default the source's, at
+    least 92.
     """
     source = still.coding or JpegCoding(LEAST_QUALITY, "444")
     return JpegCoding(max(LEAST_QUALITY, source.quality) if quality is None else quality, source.subsampling)

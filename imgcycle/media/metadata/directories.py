@@ -45,8 +45,7 @@ class Directory:
     """One directory: offset, tags that lead to it, readable entries, offset of the next one (0: none).
 
     `chained` counts the directories before it in the chain: 0 for the first, 1 for the one with the thumbnail. `whole`
-    is
-    True if all claimed entries are there.
+    is True if all claimed entries are there.
     """
 
     at: int

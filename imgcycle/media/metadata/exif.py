@@ -88,8 +88,7 @@ def updated_exif(exif: bytes, width: int, height: int, keep_gps: bool = True, no
     """The block for an upright image of `width` × `height`: orientation 1, dimensions updated, no thumbnail.
 
     `keep_gps` False also removes the location, at any depth, and unreferenced data. A damaged directory is dropped; so
-    is
-    the whole block (empty bytes) if it cannot be read or updated. Either adds a line to `notes`.
+    is the whole block (empty bytes) if it cannot be read or updated. Either adds a line to `notes`.
     """
     said = [] if notes is None else notes
     if not exif:

@@ -31,9 +31,8 @@ class Survey:
     """Result of parsing a file's structure: the pieces a decoder needs, and the metadata as found.
 
     `exif` from its TIFF header on, `xmp` and `icc` complete, `iptc` as datasets, `texts` and `colour` as PNG chunks
-    (type,
-    payload), `comments` of JPEG and GIF. `orientation` is the format's own field, not EXIF's. `notes` has one line for
-    each part that could not be read.
+    (type, payload), `comments` of JPEG and GIF. `orientation` is the format's own field, not EXIF's. `notes` has one
+    line for each part that could not be read.
     """
 
     pieces: list[Piece] = field(default_factory=list)

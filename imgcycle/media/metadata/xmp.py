@@ -68,8 +68,7 @@ def updated_xmp(
     """The packet without properties that are no longer true and with `recipe`; empty bytes if nothing is left.
 
     `keep` False starts from an empty packet, `keep_gps` False removes locations, at any depth. A packet that is not
-    XML,
-    declares entities, or still holds a location after that is dropped, with a line in `notes`.
+    XML, declares entities, or still holds a location after that is dropped, with a line in `notes`.
     """
     said = [] if notes is None else notes
     root = _parsed(packet) if keep else None

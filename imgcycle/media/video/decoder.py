@@ -59,9 +59,8 @@ class FrameReader:
     """The frames of a clip, in order; a context manager and an iterator of TimedFrame.
 
     `start` and `end` (seconds) choose exactly the frames of `clip.span(start, end)`; the `first` frames of that span
-    are
-    skipped (for resuming). `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709. A
-    thread decodes a few frames ahead. Raises InputError if nothing can be decoded; other damage is listed in
+    are skipped (for resuming). `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709.
+    A thread decodes a few frames ahead. Raises InputError if nothing can be decoded; other damage is listed in
     `problems`.
     """
 
@@ -109,8 +108,7 @@ class FrameReader:
         """One line for each problem so far: damaged frames, fewer than expected (with the number).
 
         Fewer frames than packets are not a loss if the decoder reached the end without errors: some packets repeat a
-        frame, or
-        hold half of one.
+        frame, or hold half of one.
         """
         told = []
         if self._damaged:

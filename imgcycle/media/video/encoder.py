@@ -77,8 +77,7 @@ def plan_coding(
     """Choose the encoder settings. UsageError in one line for an unknown crf or preset, or unavailable hardware.
 
     `crf` None is the codec's default; `chroma` None is 4:2:0, or 4:4:4 for ffv1 and where a side is odd and the codec
-    does
-    not allow that; 10 bits for hevc and av1 if `deep`, for ffv1 always. `rate` (frames a second) does not change
+    does not allow that; 10 bits for hevc and av1 if `deep`, for ffv1 always. `rate` (frames a second) does not change
     timestamps; encoders use it for rate control. `hardware` asks for a hardware encoder, tested with one frame.
     """
     if codec not in CODECS:

@@ -214,8 +214,8 @@ def run_ffmpeg(arguments: Sequence[str], *, loglevel: str = "warning") -> Proces
 
 
 def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) -> ProcessResult:
-    """Run ffmpeg; if it fails, raise `failure` with "`what`: reason", as DiskFull if an OutputError is due to a full
-    disk.
+    """Run ffmpeg; if it fails, raise `failure` with "`what`: reason", as DiskFull if an OutputError is due to a
+    full disk.
     """
     try:
         done = run_ffmpeg(arguments)

@@ -43,8 +43,7 @@ def finish(
 
     `start` and `end` are those the frames were read with: time 0 of the result is `start`, and sound is cut to whole
     packets. `metadata` is added to the source's. The container is the plan's, whatever the suffix of `output`.
-    OutputError
-    in one line; `output` is not created then.
+    OutputError in one line; `output` is not created then.
     """
     if not segments:
         raise OutputError(f"{shown(output)}: there is no segment to make it of")

@@ -77,8 +77,7 @@ def container_for(clip: Clip | None, codec: VideoCodec, wanted: str | None = Non
     """Container of the result: `wanted` (a name or a suffix), else the source's if it can hold the codec.
 
     Otherwise mp4, or mkv if sound would have to be re-encoded for mp4. UsageError if `wanted` is unknown or cannot hold
-    the
-    codec. `clip` None stands for images, without other streams.
+    the codec. `clip` None stands for images, without other streams.
     """
     if wanted is not None:
         word = wanted.lower().removeprefix(".")

@@ -54,8 +54,7 @@ def read_header(path: Path) -> Header:
     """Open a file with ffmpeg and parse its report; InputError in one line if it cannot be opened.
 
     ffmpeg also counts the streams in a machine-readable form: InputError, too, if its report lists others, so that a
-    report
-    in an unknown layout is never taken for a clip without video.
+    report in an unknown layout is never taken for a clip without video.
     """
     try:
         # Folders, devices and missing files are reported better here than by ffmpeg.
