@@ -29,12 +29,14 @@ _Config = TypeVar("_Config", bound=JsonConfig)
 
 
 def _methods() -> Any:
-    """`methods.registry`, by name as a plug-in is found: methods are written against configs, not the reverse."""
+    """`methods.registry`, imported by name like a plug-in: methods depend on configs, not the reverse."""
     return importlib.import_module("imgcycle.methods.registry")
 
 
 def _with_method_defaults(cls: type[_Config]) -> type[_Config]:
-    """A config whose fields that are not given are those of its method; values of wrong types raise UsageError."""
+    """Decorate a config: fields that are not given take their method's defaults; UsageError for values of wrong
+    types.
+    """
     init = cls.__init__
 
     @functools.wraps(init)
@@ -252,13 +254,15 @@ class TrainConfig(JsonConfig):
         return complete
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed; with another method, what stood at the old one's defaults is at its own."""
+        """A copy with some fields changed; with another method, fields at the old method's defaults become the new
+        one's.
+        """
         if changes.get("method", self.method) != self.method:
             return type(self)(**_methods().carried_over(self, changes))
         return super().replace(**changes)
 
     def _numbers(self) -> Iterator[tuple[bool, str, str]]:
-        """What holds for every weight of a loss, and for every number."""
+        """Yield the checks on loss weights and on all numbers."""
         for name, value in self.__dict__.items():
             if isinstance(value, int | float):
                 said = f"--{name.replace('_', '-')} is {value}"

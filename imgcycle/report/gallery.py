@@ -11,13 +11,13 @@ from imgcycle.report.comparisons import Comparison, Missing, ReportPage
 from imgcycle.report.page import PagePicture, choice, divided_view, page_end, page_head
 
 LONGEST = 1600
-"""Pixels of a picture's longest side: a laptop's screen, and a phone's at its own density."""
+"""Pixels of an image's longest side: a laptop's screen, and a phone's at its own density."""
 
 
 class Gallery:
-    """The page on its way into a file: its head, then picture after picture, then its foot.
+    """Writes the page to a file: its head, then image after image, then its foot.
 
-    Only one comparison's pictures are in memory at a time.
+    Only one comparison's images are in memory at a time.
     """
 
     def __init__(self, file: IO[bytes], page: ReportPage) -> None:
@@ -26,17 +26,17 @@ class Gallery:
         self._write(_head(page))
 
     def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
-        """Hang one: `pictures` are its input and its results, in order."""
+        """Add a comparison: `pictures` are its input and its results, in order."""
         self._count += 1
         self._write(_figure(comparison, pictures, self._count))
 
     def finish(self, missing: Sequence[Missing]) -> None:
-        """Write what is missing, whose styles these are, and the end."""
+        """Write the missing images, the credits, and the end."""
         credits = [credit.line for credit in self._page.credits]
         self._write(f"</main>\n{_missing(missing)}{page_end(credits)}")
 
     def _write(self, text: str) -> None:
-        # A lone surrogate is an undecodable byte of a name that was escaped nowhere else.
+        # A lone surrogate is an undecodable byte of a name that was not escaped elsewhere.
         self._file.write(text.encode("utf-8", "backslashreplace"))
 
 
