@@ -1,4 +1,4 @@
-"""How pictures are converted, which of them, and where their results go."""
+"""Settings of image conversion: options, selection, and outputs."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class PictureOptions(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions(PictureOptions):
-    """How a picture is converted, apart from where it comes from and goes to.
+    """How an image is converted, apart from its input and output.
 
     `compare` puts the input at the left of the result. `quality` is that of lossy formats. `strip` says which metadata
-    go (`all` or `gps`), `raw` what a camera's RAW file stands for: its embedded preview, or its sensor data developed.
-    Pictures of more than `max_pixels` are refused.
+    are removed (`all` or `gps`), `raw` which part of a RAW file is used: its embedded preview, or the developed sensor
+    data. Images of more than `max_pixels` are refused.
     """
 
     compare: bool = option(False, "Before | after in one picture.", panel=LOOK)
