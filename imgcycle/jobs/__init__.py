@@ -1,1 +1,1 @@
-"""What a command does: plans made of tasks, and what carries them out. Shared by images, video and evaluation."""
+"""Jobs: plans made of tasks, and their execution. Shared by images, video and evaluation."""

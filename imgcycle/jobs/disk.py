@@ -1,4 +1,4 @@
-"""Whether the results of a plan have room on the disk: told before the work, not after half of it."""
+"""Free disk space, checked before the work rather than halfway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgcycle.media.image import write
 from imgcycle.media.image.read import measure_file
 
 _GROWTH = 1.5
-"""Results are larger than their sources where these were compressed harder."""
+"""Results are larger than sources that were compressed harder."""
 
 
 class DiskNeed(Protocol):
@@ -24,12 +24,12 @@ class DiskNeed(Protocol):
 
     @property
     def to_convert(self) -> Sequence[Task | ClipTask]:
-        """The tasks that mean work."""
+        """Tasks to convert."""
         ...
 
 
 def check_disk(plan: DiskNeed) -> None:
-    """Raise OutputError when the results would surely not fit; judged from the inputs, the formats and the quality."""
+    """Raise OutputError if the results will surely not fit the disk; estimated from inputs, formats and quality."""
     needed: dict[Path, int] = {}
     for task in plan.to_convert:
         with contextlib.suppress(OSError):  # its row will say so
@@ -48,7 +48,7 @@ def check_disk(plan: DiskNeed) -> None:
 
 
 def expected_size(task: Task | ClipTask) -> int:
-    """Bytes that a result will take, about; OSError when its input is not there."""
+    """Approximate size of a result in bytes; OSError if its input is missing."""
     source = Path(task.input)
     size = round(source.stat().st_size * _GROWTH)
     if isinstance(task, ClipTask):
@@ -71,7 +71,7 @@ def _amount(size: int) -> str:
 
 
 def existing(path: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
+    """The folder itself, or its nearest existing parent."""
     while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - False for a closed one
         path = path.parent
     return path

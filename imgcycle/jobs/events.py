@@ -1,4 +1,4 @@
-"""What a conversion says while it runs; bars, lines and JSON are listeners to these."""
+"""Events of a conversion; progress bars, text lines and JSON are listeners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgcycle.jobs.tasks import Row, Summary
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan stands; `notes` are single lines on what is left alone or was renamed."""
+    """The plan is complete; `notes` are single lines on inputs left out or renamed outputs."""
 
     total: int
     convert: int
@@ -22,7 +22,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Note:
-    """One line that a user should see now."""
+    """One line for the user."""
 
     text: str
 
@@ -51,7 +51,7 @@ class WorkerRates:
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far the net is: `share` of one picture, 0 to 1, and `whole` of all the work, by bytes of input."""
+    """Progress of the net: `share` of one image, 0 to 1, and `whole` of all the work, by bytes of input."""
 
     input: str
     share: float
@@ -60,7 +60,7 @@ class Progressed:
 
 @dataclass(frozen=True)
 class FrameProgress:
-    """How far a clip is: frames done of how many, frames a second lately, seconds left (None: not known yet)."""
+    """Progress of a clip: frames done and total, current frames a second, seconds left (None: not known yet)."""
 
     input: str
     frame: int
@@ -93,7 +93,7 @@ class Estimated:
 
 @dataclass(frozen=True)
 class PageWritten:
-    """A page to look at is written: how many inputs it shows, and its bytes."""
+    """A report page is written: number of inputs it shows, and its size in bytes."""
 
     kind: Literal["sheet", "gallery"]
     path: str
@@ -103,7 +103,7 @@ class PageWritten:
 
 @dataclass(frozen=True)
 class Ended:
-    """All tasks are over."""
+    """All tasks are finished."""
 
     summary: Summary
 
@@ -114,7 +114,7 @@ Event = (
 
 
 def share_done(event: Event) -> float | None:
-    """The share 0..1 of all the work that an event says is done; None for one that says nothing of it."""
+    """Share 0..1 of all the work that is done according to an event; None if the event does not tell."""
     match event:
         case RowFinished():
             return event.share
@@ -130,7 +130,7 @@ def share_done(event: Event) -> float | None:
 def heard(
     listener: Callable[[Event], None] | None, progress: Callable[[float], None] | None
 ) -> Callable[[Event], None]:
-    """One listener of two: of all events, and of the share of the work that is done."""
+    """A listener that calls `listener` with every event and `progress` with the share of the work done."""
 
     def hear(event: Event) -> None:
         if listener is not None:

@@ -1,8 +1,9 @@
-"""What is done, in `.imgcycle/done.jsonl` of an output root: one line a result, appended by the driver alone.
+"""Ledger of finished results, `.imgcycle/done.jsonl` of an output root: one line a result, appended by the driver
+alone.
 
-A line counts from the moment it ends in a newline, so a killed process leaves at most a line that counts for
-nothing. A result whose line was lost with the process still carries its recipe, and its source's time. So it is with
-a line that was damaged, however: it counts for nothing, and the others count.
+A line counts once it ends in a newline, so a killed process leaves at most an incomplete line, which is ignored. A
+result whose line was lost with the process still has its recipe, and its source's time. Damaged lines are ignored, the
+others count.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from imgcycle.media.paths import STATE_FOLDER, shown
 
 LEDGER, LOCK = "done.jsonl", "lock"
 _LONGEST = 1 << 20
-"""Bytes of the longest line that can be a record: two paths and the options, escaped, take a tenth."""
+"""Longest line in bytes that can be a record: two paths and the options, escaped, take a tenth."""
 Standing = Literal["ours", "edited", "unknown"]
 
 
@@ -42,7 +43,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, found: os.stat_result, digest: str) -> Self:
-        """That of a file the system tells this of."""
+        """Fingerprint of a file with this status and digest."""
         return cls(found.st_size, found.st_mtime_ns, digest)
 
 
@@ -68,8 +69,9 @@ class Record(JsonConfig):
     def of(
         cls, root: Path, output: Path, result: Fingerprint, source: str, found: Fingerprint, recipe: Mapping[str, Any]
     ) -> Self:
-        """The record of a `result` at `output` below `root`, made as `recipe` states from the input `source`, of which
-        `found` was read; an empty source and recipe are for what is made of nothing in particular."""
+        """Record of a `result` at `output` below `root`, made as `recipe` states from the input `source`, whose
+        fingerprint is `found`; empty source and recipe for files without an input.
+        """
         return cls(
             output=relative_name(root, output),
             input=source,
@@ -85,9 +87,9 @@ class Record(JsonConfig):
 
 
 class Ledger:
-    """The records of one output root; reading needs no lock, appending takes one.
+    """Records of one output root; appending takes a lock, reading does not.
 
-    A ledger that is a link, or lies in a linked folder, is another's: it counts for nothing and is never written to.
+    A ledger that is a symbolic link, or in a linked folder, belongs to somebody else: it is ignored and never written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -100,7 +102,7 @@ class Ledger:
         return self._records.get(self._key(output))
 
     def standing(self, output: Path) -> Standing:
-        """Whether an existing output is as we wrote it, was changed since, or is not in the ledger."""
+        """State of an existing output: as we wrote it, changed since, or not in the ledger."""
         record = self.get(output)
         if record is None:
             return "unknown"
@@ -112,14 +114,14 @@ class Ledger:
         return "edited"
 
     def append(self, record: Record) -> None:
-        """Add a line. OutputError when it cannot be written, UsageError as `check_state` has it."""
+        """Append a line. OutputError if it cannot be written, UsageError as from `check_state`."""
         line = json.dumps(record.to_dict(), sort_keys=True).encode() + b"\n"
         with reported(OutputError, f"{shown(self.path)} cannot be written"), _own_file(self.root, LEDGER) as file:
-            # Where there are no locks a line may be lost, and its result's recipe stands in for it.
+            # Without locks a line may be lost, and its result's recipe replaces it.
             taken(file, wait=True)
             end = file.seek(0, os.SEEK_END)
             if end:
-                # A writer killed in the middle of a line must not spoil ours.
+                # After an incomplete line of a killed writer, a new line is started.
                 file.seek(end - 1)
                 if file.read(1) != b"\n":
                     line = b"\n" + line
@@ -131,7 +133,7 @@ class Ledger:
 
 
 def relative_name(root: Path, output: Path) -> str:
-    """An output's name inside its root, as the ledger spells it."""
+    """Name of an output relative to its root, as in the ledger."""
     return output.relative_to(root).as_posix()
 
 
@@ -142,7 +144,7 @@ def file_digest(path: Path) -> str:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Record]]:
-    """The records of every line that is one."""
+    """Yield the records of all valid lines."""
     try:
         with opened(path) as file:
             whole = True
@@ -158,7 +160,7 @@ def _read(path: Path) -> Iterator[tuple[str, Record]]:
 
 
 def _record(values: Any) -> Record:
-    """UsageError, TypeError or ValueError for whatever is no record."""
+    """Parse a record; UsageError, TypeError or ValueError for anything else."""
     if not isinstance(values, dict):
         raise TypeError("a record is an object")
     record = Record.from_dict(values)
@@ -168,9 +170,9 @@ def _record(values: Any) -> Record:
 
 
 def check_state(root: Path) -> None:
-    """UsageError where a link lies in an output root's state folder, or in its place.
+    """UsageError for a link in an output root's state folder, or in its place.
 
-    What is noted there would go where the link leads, into a file that is another's.
+    Records would be written to its target, which is somebody else's file.
     """
     for folder, folders, files in os.walk(root / STATE_FOLDER):
         for name in (*folders, *files):
@@ -184,7 +186,7 @@ def _refuse_link(path: Path) -> None:
 
 
 def _linked(path: Path) -> str:
-    """What kind of link stands there; empty where none does."""
+    """Kind of link at a path; empty if there is none."""
     try:
         found = path.lstat()
     except OSError:
@@ -195,7 +197,7 @@ def _linked(path: Path) -> str:
 
 
 def _own_file(root: Path, name: str) -> IO[bytes]:
-    """A file of a root's state folder, open to read and to append; UsageError where it is a link, OSError passes."""
+    """Open a file of a root's state folder to read and append; UsageError if it is a link, OSError passes."""
     path = root / STATE_FOLDER / name
     _refuse_link(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,11 +207,11 @@ def _own_file(root: Path, name: str) -> IO[bytes]:
 
 @contextlib.contextmanager
 def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
-    """Tell other processes that this one writes below `roots`; alone there, first clear what killed ones left.
+    """Announce to other processes that this one writes below `roots`; if alone, remove leftovers of killed ones.
 
-    Any number of processes may work on one root: every file appears whole, and the ledger is locked line by line.
-    Only leftovers in `folders` are cleared, and only while no other process could be writing them. OutputError where
-    nothing can be written, UsageError as `check_state` has it.
+    Any number of processes may work on one root: every file appears atomically, and the ledger is locked line by line.
+    Only leftovers in `folders` are removed, and only while no other process could be writing them. OutputError if
+    nothing can be written, UsageError as from `check_state`.
     """
     with contextlib.ExitStack() as stack:
         held = []

@@ -1,4 +1,4 @@
-"""The count of a conversion: how far it is, how long it will take, and when going on makes no sense."""
+"""Progress of a conversion: counts, remaining time, and when to stop early."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BatchProgress:
         self._remarks: dict[str, dict[str, None]] = {}
 
     def progressed(self, position: int, share: float) -> Progressed:
-        """The net has done `share` of the task at `position`."""
+        """Event for the net having done `share` of the task at `position`."""
         before = sum(self.weights[:position]) if self.in_order else self.passed
         passed = before + share * self.weights[position]
         return Progressed(self.tasks[position].input, share, passed / self.whole if self.whole else 1.0)
@@ -68,14 +68,14 @@ class BatchProgress:
             return "a failure"
         if full:
             return "the disk is full"
-        if not tried:  # the plan knew of it, and it says nothing of what is to come
+        if not tried:  # known from the plan, so it does not predict later failures
             return ""
         cause, times = self._cause
         self._cause = (row.error, times + 1 if cause == row.error else 1)
         return f"{_SAME_FAILURES} failures in a row with one cause" if self._cause[1] >= _SAME_FAILURES else ""
 
     def remarks(self) -> Iterator[Note]:
-        """A line for each thing that results do not hold of their inputs, whatever their number."""
+        """A line for each thing that results do not hold of their inputs, with its count."""
         for note, inputs in self._remarks.items():
             first = shown(next(iter(inputs)))
             yield Note(f"{first}: {note}" if len(inputs) == 1 else f"{len(inputs)} pictures, {first} first: {note}")
@@ -87,7 +87,7 @@ class BatchProgress:
 
 
 def _weight(task: Task | ClipTask) -> int:
-    """Bytes to work through for a task, at least one; none for what is left alone."""
+    """Work of a task in bytes, at least one; 0 for tasks that are not converted."""
     if task.verdict != "convert":
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Where options meet a style, once, when a task is planned; and what a result states of its making."""
+"""Options resolved against a style, once, when a task is planned; and the recipe of a result."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 
 CLIP_LINES = 720
-"""Frames of more lines get no strokes unless they are asked for: there the second net takes longer than the rest."""
+"""Frames of more lines get no strokes unless asked for: there the second net takes longer than the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedOptions(ConvertOptions):
-    """`ConvertOptions` that have met a style: what the user left to it is a value here.
+    """`ConvertOptions` resolved against a style: values left to the style are filled in.
 
-    `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the reduced picture, of the
-    blur of the first net's change that the second net was taught with.
+    `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the downscaled image, of the
+    blur of the first net's change that the second net was trained with.
     """
 
     work_size: int | Literal["full"] = "full"
@@ -31,12 +31,13 @@ class ResolvedOptions(ConvertOptions):
     calm: float = 0.0
 
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
-        """The (height, width) at which the net sees a picture."""
+        """Size (height, width) at which the net sees an image."""
         return resample.work_shape(height, width, self.work_size)
 
     def strokes_share(self, height: int, width: int) -> float:
-        """The share 0..1 of fine strokes in a picture of this size: 0 where there are none to draw, and for pictures
-        that are not reduced to the work size, whose strokes the first net draws as it learnt them."""
+        """Share 0..1 of fine strokes for an image of this size: 0 without a second net, and for images that are not
+        downscaled, whose strokes the first net draws as it learnt them.
+        """
         if not self.strength or not self.strokes:
             return 0.0
         return share_of(height, width, self.work_shape(height, width), self.strokes)
@@ -44,28 +45,29 @@ class ResolvedOptions(ConvertOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedFrames(JsonConfig):
-    """The same for a clip's frames, whose lines are known once it is opened: those of more than `CLIP_LINES` lines have
-    `tall` where that differs, which leaves out strokes that nobody asked for."""
+    """Resolved options of a clip's frames, whose lines are known once it is opened: those of more than `CLIP_LINES`
+    lines have `tall` if that differs, which leaves out strokes that were not asked for.
+    """
 
     usual: ResolvedOptions = ResolvedOptions()
     tall: ResolvedOptions | None = None
 
     def of_height(self, height: int) -> tuple[ResolvedOptions, str]:
-        """The options of frames of `height` lines, and a line for the user where strokes were left out."""
+        """Options of frames of `height` lines, and a line for the user if strokes were left out."""
         if self.tall is None or height <= CLIP_LINES:
             return self.usual, ""
         return self.tall, f"no fine strokes in frames of more than {CLIP_LINES} lines, for speed; --strokes 1 lays them"
 
 
 def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOptions) -> None:
-    """Raise UsageError when a share of fine strokes is asked for and none of the styles has a net for them."""
+    """Raise UsageError if a share of fine strokes is asked for and none of the styles has a net for them."""
     if options.strokes and all(style.strokes is None for style in styles):
         names = ", ".join(style.name for style in styles) or "no style"
         raise UsageError(f"{names} has no fine strokes", "leave --strokes out")
 
 
 def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
-    """What `options` come to with `style`."""
+    """Resolve image options against a style."""
     met = {
         "work_size": style.work_size if options.work_size == "auto" else options.work_size,
         "detail": style.detail_share(options.detail, options.strokes),
@@ -76,7 +78,7 @@ def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
 
 
 def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
-    """What a clip's options come to with `style`, as far as they concern single frames."""
+    """Resolve a clip's options against a style, as far as they concern single frames."""
     picture = options.picture()
     usual = resolve(picture, style)
     if options.strokes is not None or not usual.strokes:
@@ -85,13 +87,14 @@ def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
 
 
 def recipe_of(options: ResolvedOptions, style: Style) -> dict[str, Any]:
-    """What a picture's result states of its making, apart from the digest of its input: style, weights, options,
-    version. A changed default shows as a changed recipe."""
+    """Recipe of an image's result, without the digest of its input: style, weights, options, version. A changed
+    default changes the recipe.
+    """
     return _recipe(recorded(options, ConvertOptions), style)
 
 
 def clip_recipe_of(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
-    """The same of a clip's result."""
+    """Recipe of a clip's result."""
     making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions)
     return _recipe(making | ({"strokes": options.strokes} if frames.usual.strokes is not None else {}), style)
 
@@ -109,5 +112,5 @@ def _recipe(making: dict[str, Any], style: Style) -> dict[str, Any]:
 
 
 def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether two recipes use the same weights and options."""
+    """True if two recipes have the same weights and options."""
     return all(recipe.get(key) == wanted[key] for key in ("weights", "options"))

@@ -1,4 +1,4 @@
-"""Where a file about a conversion may go (a page, a list): told before the work, never over an input or a result."""
+"""Checks of side outputs (a page, a list) before the work: writable, and never an input or a result."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from imgcycle.media.video.sequences import picture_numbers, picture_path
 
 
 def check_place(option: str, path: Path, tasks: Sequence[Task | ClipTask]) -> None:
-    """UsageError where the file that `option` names cannot be written, or is an input or a result of the tasks."""
+    """UsageError if the file that `option` names cannot be written, or is an input or a result of the tasks."""
     if in_state_folder(path):
         raise UsageError(f"{option} {shown(path)} is where imgcycle keeps its own notes", "name another file")
     if os.path.isdir(path):  # noqa: PTH112 - False for one that nobody may look at
         raise UsageError(f"{option} {shown(path)} is a folder", "name a file")
     if not _is_writable(path.parent):
-        # After hours of work it would be too late to learn that it has nowhere to go.
+        # Told now rather than after hours of work.
         raise UsageError(f"{option} {shown(path)} is where nothing can be written", "name another file")
     check_name(os.fspath(path), option)
     facts = identity(path)
     for task in tasks:
         both = ((task.input, "an input"), (task.output, "a result"))
         for name, what in ((name, what) for names, what in both for name in _files(names)):
-            # A result need not be there yet, so its name counts; else a file's number is found faster.
+            # A result need not exist yet, so its name counts; otherwise comparing inodes is faster.
             named = os.path.basename(name).casefold() == path.name.casefold()  # noqa: PTH119
             if (named and same_file(path, Path(name))) or (facts is not None and facts == identity(name)):
                 raise UsageError(f"{option} {shown(path)} is itself {what}", "name another file")
 
 
 def _files(name: str) -> Iterator[str]:
-    """A file, or those of a sequence that are there."""
+    """A file, or the existing files of a sequence."""
     pattern = Path(name)
     if not is_sequence(pattern):
         yield name
@@ -43,7 +43,7 @@ def _files(name: str) -> Iterator[str]:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which need not be there yet."""
+    """True if files can be created in a folder, which need not exist yet."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     return os.access(folder, os.W_OK | os.X_OK) and folder.is_dir()

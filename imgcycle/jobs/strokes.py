@@ -1,4 +1,4 @@
-"""Fine strokes in a conversion: how the rows go from a style's first net to its second one."""
+"""Fine strokes in a conversion: rows from a style's first net to its second one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def stroked_frame(pixels: Pixels, small: Floats, result: Floats, options: Resolv
 
 
 def frame_plan(height: int, width: int, fine: Translator) -> StripPlan:
-    """How the second net does one frame of a clip: in strips, which take little memory and give the same bytes."""
+    """Plan of the second net for one frame: in strips, which take little memory and give the same bytes."""
     streamable = fine.net.stages() is not None
     return fine.plan(height, width, 2**62, mode="strips" if streamable else "whole")
 
 
 def in_turn(listener: Callable[[float], None] | None, *plans: StripPlan) -> list[Listener | None]:
-    """For each of a picture's nets, which run one after another, what tells `listener` the share 0..1 of all work done,
-    by multiply-adds."""
+    """A listener for each of an image's nets, which run one after another, that reports the share 0..1 of all
+    multiply-adds done.
+    """
     if listener is None:
         return [None] * len(plans)
     works = [max(1.0, plan.multiply_adds) for plan in plans]
@@ -45,7 +46,7 @@ def _part(listener: Callable[[float], None], begun: float, share: float) -> List
 
 
 def held_rows(pixels: Pixels, out: Pixels, small: Floats, result: Floats, options: ResolvedOptions) -> StrokeRows:
-    """The rows between the nets of pixels in memory; finished ones go to `out`, which may be those pixels."""
+    """Rows between the nets for pixels in memory; finished ones go to `out`, which may be those pixels."""
 
     def read(top: int, bottom: int) -> Pixels:
         return pixels[top:bottom]
@@ -68,7 +69,7 @@ def stroke_rows(
     reread: Callable[[int, int], Pixels],
     write: Callable[[int, Pixels], None],
 ) -> StrokeRows:
-    """The rows between a style's two nets for a picture of (height, width) `size` (`StrokeRows`)."""
+    """Rows between a style's two nets for an image of (height, width) `size` (`StrokeRows`)."""
     return StrokeRows(
         *size, read, reread, write, dtype, small, calmed(small, result, options.calm),
         detail=options.detail,

@@ -1,4 +1,4 @@
-"""What a conversion is made of: tasks go in, rows come out, both plain data that can cross a process border."""
+"""Data types of a conversion: tasks in, rows out, both plain data that can be sent to another process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
 
 Status = Literal["done", "skipped", "kept", "failed"]
 Verdict = Literal["convert", "skip", "keep", "fail"]
-"""Two ways to leave alone what is there or is no business of a command, and what could not even be looked at."""
+"""`skip` and `keep` leave an existing output; `fail` is an input that could not be read."""
 MediumKind = Literal["clip", "sequence", "animation"]
-"""What holds frames: a video file, numbered pictures, or one picture that moves."""
+"""Containers of frames: a video file, numbered images, or an animated image."""
 
 
 @dataclass(frozen=True)
 class Task(JsonConfig):
-    """One picture to convert, or to leave alone for a reason that the plan found.
+    """One image to convert, or not, for a reason found in planning.
 
-    `root` is the folder whose ledger tells of the output; the options have met the style that it is for.
+    `root` is the folder of the ledger that records the output; the options are resolved.
     """
 
     input: str
@@ -33,9 +33,9 @@ class Task(JsonConfig):
 
 @dataclass(frozen=True)
 class ClipTask(JsonConfig):
-    """One clip, image sequence (`frames/%05d.png`) or animation to convert or to leave alone; else as `Task`.
+    """One clip, image sequence (`frames/%05d.png`) or animation to convert or not; otherwise like `Task`.
 
-    `frames` are the options of single frames, which have met the style; of `options` the others count.
+    `frames` are the resolved options of single frames; of `options` the others count.
     """
 
     input: str
@@ -70,16 +70,16 @@ class Row(JsonConfig):
 
 @dataclass(frozen=True)
 class ClipRow(Row):
-    """What became of one clip, with the number of frames in the result."""
+    """Outcome of one clip, with the number of frames in the result."""
 
     frames: int = 0
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task came to: its row, and for the ledger what was written.
+    """Result of a task: its row, and for the ledger the record of what was written.
 
-    `disk_full` tells that a full disk ended it, as it would end every other.
+    `disk_full` is True if a full disk ended it, as it would any other task.
     """
 
     row: Row
@@ -100,5 +100,5 @@ class Summary(JsonConfig):
 
     @property
     def exit_code(self) -> int:
-        """0 when everything is done or was done before, 1 when something failed or was kept."""
+        """0 if everything is done or was done before, 1 if something failed or was kept."""
         return 1 if self.failed or self.kept else 0

@@ -1,4 +1,4 @@
-"""From the name of a style to a translator on this machine."""
+"""Load a style by name into a translator on this machine."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def load_translator(
 
 
 def translator_for(style: Translator | str) -> Translator:
-    """A translator as it is, or that of a style's name; raises what `load_translator` raises."""
+    """A translator itself, or the one of a style's name; raises what `load_translator` raises."""
     return style if isinstance(style, Translator) else load_translator(style)
 
 
 def open_style(
     found: FoundStyle, device: str = "auto", precision: str = "auto", backend: Backend = "torch"
 ) -> Translator:
-    """The same for a style that was found already."""
+    """Like `load_translator`, for a style that was found already."""
     ready = _maker(device, precision, backend)
     seen = digest(found.path) if found.digest and found.path.is_file() else ""
     if found.digest and seen != found.digest:
@@ -89,7 +89,7 @@ Maker = Callable[[Generator, Style, Translator | None], Translator]
 
 
 def _maker(device: str, precision: str, backend: Backend) -> Maker:
-    """What makes a net ready as asked; it is asked for before any file is read."""
+    """Constructor of translators as requested; checked before any file is read."""
     if backend == "openvino":
         from imgcycle.engine.openvino import OpenVinoTranslator
 
@@ -107,7 +107,7 @@ def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
 
     net, about = import_checkpoint(found.path, found.direction)
     check_way(str(found.path), found.direction, about.direction)
-    # Two ways out of one file are two styles: their results must not be taken for one another's.
+    # Two directions of one file are two styles: their results must not be confused.
     way = f":{about.direction}" if about.direction else ""
     origin = "; ".join((f"{found.path.name} is recognised as {about.recognised}", *about.notes))
     label = f"{found.label}-back" if about.direction == "B2A" else found.label
@@ -115,7 +115,7 @@ def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:
 
 
 def style_from(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
-    """What index or card say of how a style wants to be used, else the defaults."""
+    """Settings of a style from index or card, else the defaults."""
     usage, default = usage_of(found, about.card, seen), Strokes()
     strokes = Strokes(
         default.share if usage.strokes is None else usage.strokes,

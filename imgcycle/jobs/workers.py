@@ -1,8 +1,8 @@
-"""Several frames in a net at once, each on few threads.
+"""Worker threads for a net, each on few of torch's threads.
 
-Threads that share one frame wait for one another between layers, and where no core is free for one of them all wait
-for it; most libraries' threads spin while they wait, on the cores that the others need. A frame to each core never
-waits, and its bytes do not depend on how many cores there are.
+Threads that share one frame wait for each other between layers, and if no core is free for one of them all wait; most
+libraries' threads spin while they wait, on the cores that the others need. With one frame per core nobody waits, and
+the bytes do not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ Result = TypeVar("Result")
 
 
 class WorkerPool(Generic[Item, Result]):
-    """Applies `make` to items in `count` threads; results come in the order of the items, one item ahead of them.
+    """Applies `make` to items in `count` threads; results come in the order of the items, one item ahead.
 
-    In the caller's own thread when `count` is 1. Otherwise, until `close`, torch's threads are shared out among the
-    workers (each frame is computed on as many as that leaves it, at least one), and OpenCV works in its caller's
-    thread.
+    In the caller's own thread if `count` is 1. Otherwise, until `close`, torch's threads are divided among the workers
+    (at least one each), and OpenCV runs in its caller's thread.
     """
 
     def __init__(self, make: Callable[[Item], Result], count: int) -> None:
@@ -44,7 +43,7 @@ class WorkerPool(Generic[Item, Result]):
         return self._made
 
     def close(self) -> None:
-        """End the threads, and give torch back its own."""
+        """End the threads, and restore torch's number of threads."""
         if self._made is not None:
             self._made.close()
         if self._count > 1:
@@ -54,5 +53,5 @@ class WorkerPool(Generic[Item, Result]):
     def _tried(self, item: Item) -> tuple[Item, Result | Exception]:
         try:
             return item, self._make(item)
-        except Exception as error:  # one item's failure is that item's
+        except Exception as error:  # one item's failure must not end the others
             return item, error

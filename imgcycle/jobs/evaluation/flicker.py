@@ -1,4 +1,4 @@
-"""Measuring how much a converted clip flickers, beside the clip it was made from."""
+"""Flicker of a converted clip, compared with its source."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ PROTOCOL = (
 
 
 def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[EvaluationEvent]:
-    """Measure a clip beside its source, frame by frame, both at √(width × height) = `size`; ends with `Evaluated`.
+    """Measure a clip and its source frame by frame, both at √(width × height) = `size`; ends with `Evaluated`.
 
-    InputError when one is no clip, or when frames are missing from it, for then all after them would be compared with
-    others; UsageError when one is not there, or they have not the same number of frames.
+    InputError for an input that is not a clip, or with missing frames, since all later ones would be misaligned;
+    UsageError for a missing file, or different numbers of frames.
     """
     clips = [_probed(path) for path in (result, source)]
     if clips[0].frames != clips[1].frames:

@@ -1,4 +1,4 @@
-"""Scoring label pictures against the truth, pixel by pixel."""
+"""Segmentation scores of label images."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ PROTOCOL = (
 
 
 def evaluate_labels(predictions: str, truth: str, palette: str, jobs: int = 2) -> Iterator[EvaluationEvent]:
-    """Score pictures of labels in one folder against those of the same names in another; ends with `Evaluated`.
+    """Score label images in one folder against those of the same names in another; ends with `Evaluated`.
 
-    UsageError when the palette cannot be read, no names fit, or nothing can be scored.
+    UsageError if the palette cannot be read, no names match, or nothing can be scored.
     """
     known = _palette(Path(palette))
     pairing = pair_up(pictures(predictions), pictures(truth))
@@ -97,7 +97,7 @@ def _counted(prediction: Path, truth: Path, known: Palette) -> Counts:
 
 
 def _pixels(path: Path) -> Pixels:
-    """HWC uint8 as they are in the file: labels have names for colours, not colours."""
+    """Pixels HWC uint8 as stored, without colour management: colours stand for labels."""
     try:
         with reported(InputError):
             return eight_bit(read_still(read_file(path)).pixels)

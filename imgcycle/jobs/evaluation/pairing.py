@@ -1,4 +1,4 @@
-"""Which result was made from which picture, by name alone: the way back from the names that `convert` gives."""
+"""Pairing of results with their originals by the names that `convert` gives."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ T = TypeVar("T")
 
 @dataclass
 class Pairing:
-    """Pairs of (result, what it was made from) in the order of the results, and results that belong to nothing."""
+    """Pairs of (result, original) in the order of the results, and results without an original."""
 
     pairs: list[tuple[Path, Path]] = field(default_factory=list)
     alone: list[Path] = field(default_factory=list)
 
 
 def pair_up(results: Sequence[Source], originals: Sequence[Source]) -> Pairing:
-    """Every result with the original of the same place and name.
+    """Pair every result with the original of the same relative folder and name.
 
-    By the name without suffix (`a.jpg` from `a.webp`): one of the same suffix before others, else as they come, but an
-    original that has a result under its full name (`a.png.jpg`, what the later of two keeps) last; by that full name;
-    by the name with what follows one of its dashes taken off, least first (`a-monet.jpg`). A file is no result of
-    itself.
+    By the name without suffix (`a.jpg` from `a.webp`): one of the same suffix before others, else in order, but an
+    original that has a result under its full name (`a.png.jpg`, used for clashes) last; by that full name; by the name
+    without what follows one of its dashes, shortest cut first (`a-monet.jpg`). A file is never paired with itself.
     """
     full = {original.place.as_posix(): original for original in originals}
     short: dict[str, list[Source]] = {}

@@ -1,7 +1,7 @@
-"""Measuring a folder of results: how near they are to what they should look like, and what they kept.
+"""Evaluation of a folder of results: distances to a reference, and content preservation.
 
-No figure stands alone. Whatever is measured of the results is measured of what takes no learning as well (the inputs
-as they are, their colours moved, an oil filter, a double exposure), and along the way from inputs to results.
+Every figure of the results is accompanied by those of baselines without learning (the inputs themselves, colour
+transfer, an oil filter, a double exposure), and of blends between inputs and results.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from imgcycle.metrics.kid import DRAWS, WeightedRows, interval, kernel_distances
 UNCONVERTED, OUTPUTS, REFERENCE, HALVES = "unconverted", "outputs", "reference", "reference, halves"
 BASELINES = ("colour transfer", "oil paint", "double exposure")
 WAY = {"strength 0.25": 0.25, "strength 0.5": 0.5, "strength 0.75": 0.75}
-"""Where the way from the inputs (0) to the outputs (1) is measured."""
+"""Blends from the inputs (0) to the outputs (1) that are measured."""
 
 Net = FeatureNet | InceptionNet
 
 
 def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
-    """Measure what the request names; the last event is `Evaluated`.
+    """Measure what the request asks for; the last event is `Evaluated`.
 
-    Only features are kept in memory. UsageError when a folder holds fewer than two pictures that can be measured, or
-    names do not fit; MissingExtra without VGG19's weights, WeightsError for a file that is no Inception. Same files,
-    options, seed, torch build and CPU: same figures.
+    Only features are kept in memory. UsageError if a folder has fewer than two usable images, or names do not match;
+    MissingExtra without VGG19's weights, WeightsError for a file that is not Inception's. Same files, options, seed,
+    torch build and CPU: same figures.
     """
     begun = time.perf_counter()
     device = resolve_device(request.device)
@@ -142,7 +142,7 @@ class Seen:
         return batch
 
     def measure(self, names: Sequence[str], look: LoadedSample) -> None:
-        """One subject through every measure, with all that is made of it."""
+        """Measure one subject and all variants of it."""
         if look.input is None:
             self.look(names, [look.output])
         else:
@@ -157,7 +157,7 @@ class Seen:
             self._cycle.append(torch.cat([content.psnr(source, back), content.psnr(source, made)]))
 
     def rows(self, names: Sequence[str], seed: int) -> Iterator[SetRow]:
-        """Every set's figures, in order, and last those of one half of the reference against the other."""
+        """Yield every set's figures, in order, and last those of one half of the reference against the other."""
         scales = {net.name: _Scale(self._set(net, REFERENCE), self._base(net, names), seed) for net in self.nets}
         for name in names:
             distances = {
@@ -171,7 +171,7 @@ class Seen:
             yield SetRow(HALVES, len(order) // 2, None, halves, None)
 
     def cycle(self) -> Cycle | None:
-        """What the way there and back lost; None when no way back was given."""
+        """PSNR of the round trip; None without a way back."""
         if not self._cycle:
             return None
         back, outputs = torch.stack(self._cycle).double().T
@@ -188,7 +188,7 @@ class Seen:
 
 
 def _variants(look: LoadedSample) -> Iterator[Pixels]:
-    """What is measured of one subject, in the order of the names."""
+    """Yield all images to measure for one subject, in the order of the set names."""
     assert look.input is not None
     assert look.partner is not None
     yield look.input
@@ -209,12 +209,12 @@ class _Scale:
         self._base = None if base is None else kernel_distances(self._resampled(base), self.reference)
 
     def distance(self, features: Tensor, score: float | None) -> Distance:
-        """Of a set of pictures, the inputs' own order kept."""
+        """Distance of a set of images, in the inputs' order."""
         drawn = kernel_distances(self._resampled(features), self.reference)
         return self._said(drawn, frechet_distance(features, self.reference.features), score)
 
     def halves(self, order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Distance:
-        """Of one half of the reference from the other: what a perfect conversion would come to."""
+        """Distance between the two halves of the reference: the figure of a perfect conversion."""
         first, second = (self.reference.features[part] for part in np.array_split(order, 2))
         drawn = kernel_distances(self._resampled(first), WeightedRows.resampled(second, self.seed, 1))
         return self._said(drawn, frechet_distance(first, second), None)
@@ -225,7 +225,7 @@ class _Scale:
     def _said(self, drawn: Tensor, frechet: float, score: float | None) -> Distance:
         low, high = interval(1000 * drawn)
         found = Distance(1000 * float(drawn[0]), low, high, None, None, None, frechet, score)
-        # Inputs that cannot be told from the reference are nothing to divide by.
+        # If inputs are indistinguishable from the reference, a ratio to them is meaningless.
         if self._base is None or interval(self._base)[0] <= 0:
             return found
         ratios = drawn / self._base
@@ -245,7 +245,7 @@ def _kept(figures: Sequence[Tensor]) -> ContentScores | None:
 
 
 def _protocol(request: EvaluateRequest, nets: Sequence[Net]) -> Iterator[str]:
-    """What has to be known to repeat the figures, in lines."""
+    """Yield lines with everything needed to repeat the figures."""
     yield f"pictures: {READING.format(request.side)}"
     for net in nets:
         how, known = "spatial means / 50", ""

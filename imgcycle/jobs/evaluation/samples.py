@@ -1,4 +1,4 @@
-"""Which pictures an evaluation measures, and how it looks at them: found, paired, read ahead, made square."""
+"""Selection and reading of the images of an evaluation: listed, paired, prefetched, cropped to squares."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READING = "shorter side scaled to {0} px (bicubic, antialiased), middle {0}×{0}
 
 @dataclass(frozen=True)
 class Subject:
-    """One result to measure, with what it was made from and what was made back from it, if asked for."""
+    """One result to measure, with its original and the image translated back from it, if asked for."""
 
     output: Path
     input: Path | None = None
@@ -33,7 +33,7 @@ class Subject:
 
 @dataclass(eq=False)
 class LoadedSample:
-    """A subject as squares of one size, HWC uint8 RGB; `partner` is some picture of the reference."""
+    """A subject as squares of one size, HWC uint8 RGB; `partner` is a random image of the reference."""
 
     output: Pixels
     input: Pixels | None = None
@@ -42,9 +42,9 @@ class LoadedSample:
 
 
 def find_samples(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]]:
-    """What is to be measured, and results that belong to no input or have no way back.
+    """Subjects to measure, and results without an input or without a way back.
 
-    UsageError when a folder is missing or holds no pictures, or when no names fit.
+    UsageError if a folder is missing or has no images, or if no names match.
     """
     if request.back is not None and request.inputs is None:
         raise UsageError("--back is compared with what the outputs were made from", "name that with --inputs")
@@ -56,13 +56,13 @@ def find_samples(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]
     originals = pictures(request.inputs, apart_from=request.outputs)
     mates = dict(pair_up(outputs, originals).pairs)
     _some(mates, request.outputs, request.inputs)
-    # In one folder with its inputs, what belongs to nothing is an input.
+    # In a folder shared with its inputs, an unpaired file is an input.
     if not same_place(request.inputs, request.outputs):
         alone += _unmatched(found, mates, request.inputs)
     found = [replace(s, input=mates[s.output]) for s in found if s.output in mates]
     if request.back is not None:
         backs = pictures(request.back)
-        # What came back is called after the output, or as the input was: `convert` keeps the names of a tree.
+        # An image translated back is named after the output, or like the input: `convert` keeps the names of a tree.
         by_output, by_input = (
             {mate: b for b, mate in pair_up(backs, sources).pairs} for sources in (outputs, originals)
         )
@@ -75,9 +75,9 @@ def find_samples(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]
 
 
 def pictures(argument: str, apart_from: str | None = None) -> list[Source]:
-    """The pictures behind a folder, file or glob, without those of another folder inside it.
+    """Images of a folder, file or glob, without those of another folder inside it.
 
-    UsageError for none, InputError for a folder in it that cannot be read.
+    UsageError for none, InputError for a subfolder that cannot be read.
     """
     inside = [Path(apart_from)] if apart_from is not None and not same_place(argument, apart_from) else []
     found = gather([argument], leave_out=inside)
@@ -90,7 +90,7 @@ def pictures(argument: str, apart_from: str | None = None) -> list[Source]:
 
 
 def same_place(one: str, other: str) -> bool:
-    """Whether two arguments name one folder."""
+    """True if two arguments name the same folder."""
     return Path(one).resolve() == Path(other).resolve()
 
 
@@ -108,7 +108,7 @@ def _unmatched(found: Sequence[Subject], mates: dict[Path, Path], where: str) ->
 
 
 def look_at(subject: Subject, partner: Path | None, size: int) -> LoadedSample:
-    """Read a subject; InputError when one of its pictures cannot be read or shows another part than the output."""
+    """Read a subject; InputError if one of its images cannot be read or differs in content from the output."""
     output = read_scaled(subject.output, size)
     others: list[Pixels | None] = []
     for path in (subject.input, subject.back):
@@ -135,13 +135,13 @@ def _alike(one: Pixels, other: Pixels) -> bool:
 
 
 def square(pixels: Pixels, size: int) -> Pixels:
-    """The middle `size` × `size` part."""
+    """Central `size` × `size` crop."""
     top, left = (pixels.shape[0] - size + 1) // 2, (pixels.shape[1] - size + 1) // 2
     return pixels[top : top + size, left : left + size]
 
 
 def read_ahead(make: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | InputError]]:
-    """What `make` gives for each item, in order, or its InputError; `jobs` threads make a few ahead."""
+    """Yield `make`'s result for each item, in order, or its InputError; `jobs` threads prefetch."""
 
     def tried(item: T) -> tuple[T, R | InputError]:
         try:

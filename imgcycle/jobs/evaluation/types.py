@@ -1,4 +1,4 @@
-"""What an evaluation says: requests in, events while it runs, one report of plain data at the end."""
+"""Data types of an evaluation: events while it runs, one report of plain data at the end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from imgcycle.jobs.events import Note
 
 @dataclass(frozen=True)
 class Distance(JsonConfig):
-    """How far a set of pictures is from the reference, on one kind of features.
+    """Distance of a set of images from the reference, on one kind of features.
 
-    `kid` is × 1000, with the middle 90 % of a bootstrap over both sets; `ratio` is to the unconverted inputs,
-    resampled alike, None where these cannot be told from the reference. `frechet` is FID on Inception-v3 only.
+    `kid` is × 1000, with the middle 90 % of a bootstrap over both sets; `ratio` is to the unconverted inputs, resampled
+    alike, None if these are indistinguishable from the reference. `frechet` is FID on Inception-v3 only.
     """
 
     kid: float
@@ -28,7 +28,7 @@ class Distance(JsonConfig):
 
 @dataclass(frozen=True)
 class ContentScores(JsonConfig):
-    """What is left of the scene, over all pictures: see `metrics/content.py`; `above` are shares of the pictures."""
+    """Content preservation over all images: see `metrics/content.py`; `above` are shares of the images."""
 
     edges: float
     edges_p10: float
@@ -41,7 +41,7 @@ class ContentScores(JsonConfig):
 
 @dataclass(frozen=True)
 class SetRow(JsonConfig):
-    """One set of pictures through every measure; `strength` where it lies on the way from inputs to outputs."""
+    """One set of images with all figures; `strength` if it is a blend of inputs and outputs."""
 
     name: str
     pictures: int
@@ -52,7 +52,7 @@ class SetRow(JsonConfig):
 
 @dataclass(frozen=True)
 class Cycle(JsonConfig):
-    """Mean and 10th percentile of the PSNR in dB of what came back, and the mean of the outputs themselves."""
+    """Mean and 10th percentile of the PSNR in dB of the round trip, and the mean of the outputs themselves."""
 
     psnr: float
     psnr_p10: float
@@ -61,7 +61,7 @@ class Cycle(JsonConfig):
 
 @dataclass(frozen=True)
 class Report(JsonConfig):
-    """Everything measured; `nets` are the SHA-256 of the feature nets, `protocol` lines of text."""
+    """Results of an evaluation; `nets` are the SHA-256 of the feature nets, `protocol` lines of text."""
 
     rows: tuple[SetRow, ...]
     cycle: Cycle | None
@@ -74,13 +74,13 @@ class Report(JsonConfig):
 
     @property
     def exit_code(self) -> int:
-        """0 when every picture was measured, 1 when some were left out."""
+        """0 if every image was measured, 1 if some were left out."""
         return 1 if self.left_out else 0
 
 
 @dataclass(frozen=True)
 class LabelReport(JsonConfig):
-    """Scores of label pictures, and those of naming the commonest class everywhere; `classes` in palette order."""
+    """Scores of label images, and those of predicting the commonest class everywhere; `classes` in palette order."""
 
     pictures: int
     left_out: int
@@ -98,14 +98,15 @@ class LabelReport(JsonConfig):
 
     @property
     def exit_code(self) -> int:
-        """0 when every picture was scored, 1 when some were left out."""
+        """0 if every image was scored, 1 if some were left out."""
         return 1 if self.left_out else 0
 
 
 @dataclass(frozen=True)
 class FlickerRow(JsonConfig):
     """One sequence: its warping error in squares of [0, 1] (None without two frames of a scene), its sharpness in
-    levels of 8 bits."""
+    8-bit levels.
+    """
 
     name: str
     frames: int
@@ -115,7 +116,7 @@ class FlickerRow(JsonConfig):
 
 @dataclass(frozen=True)
 class FlickerReport(JsonConfig):
-    """A clip beside its source, which is the floor, and beside a blur, which costs nothing and helps nobody."""
+    """Flicker of a clip, of its source (the lower bound), and of a blurred version."""
 
     rows: tuple[FlickerRow, ...]
     frames: int
@@ -123,13 +124,13 @@ class FlickerReport(JsonConfig):
 
     @property
     def exit_code(self) -> int:
-        """0: what could not be measured was an error."""
+        """Always 0: a clip that cannot be measured raises an error."""
         return 0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """So many of so many pictures or frames are measured."""
+    """Progress: number of images or frames measured, and the total."""
 
     done: int
     total: int
@@ -137,7 +138,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A picture that is not in any figure, and why, in one line."""
+    """An image left out of all figures, and the reason, in one line."""
 
     path: str
     reason: str

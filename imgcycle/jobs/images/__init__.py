@@ -1,1 +1,1 @@
-"""Pictures: which are converted, each of them read, translated and written, and the pages that show them."""
+"""Image conversion: planning, reading, translating, writing, and report pages."""

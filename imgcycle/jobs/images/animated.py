@@ -1,4 +1,4 @@
-"""An animation on its way: frame after frame read, translated and written, each a picture of its own."""
+"""Conversion of animations, frame by frame."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from imgcycle.media.formats import Format
 
 
 class MovingPicture:
-    """One task's animation on its way: looked over when it is made; one frame at a time is in memory.
+    """One task's animation; its header is read at construction, and one frame at a time is in memory.
 
-    InputError as in `read_picture` and for a frame that is damaged, OutputError as in `AnimationWriter`. Temporary
-    planes lie in `folder`. `close` leaves nothing behind that is not finished.
+    InputError as in `read_picture` and for a damaged frame, OutputError as in `AnimationWriter`. Temporary files are in
+    `folder`. `close` discards everything that is not finished.
     """
 
     def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
@@ -56,7 +56,7 @@ class MovingPicture:
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work; `listener` hears the share of it that is done."""
+        """Run the net; `listener` is called with the share that is done."""
         options, path = self.task.options, Path(self.task.output)
         target = target_format(self.task.output, self._animation.format)
         recipe = recipe_of(options, self.style) | {"input": self.digest}
@@ -67,19 +67,19 @@ class MovingPicture:
         self.notes = writer.notes
 
     def write(self) -> str:
-        """Make the result appear, with its source's times; its SHA-256."""
+        """Finish the result, with its source's times; return its SHA-256."""
         self._stack.close()
         return file_digest(Path(self.task.output))
 
     def close(self) -> None:
-        """Let go of what is not finished, so that nothing is left of it."""
-        # Leaving with an error is how the temporary file is told to vanish; after `write` nothing is left to leave.
+        """Discard what is not finished."""
+        # Leaving with an error makes the temporary file vanish; after `write` nothing is left to leave.
         with contextlib.suppress(OSError):
             self._stack.__exit__(_Discarded, _Discarded(), None)
 
 
 class _Discarded(Exception):
-    """Never seen outside."""
+    """Raised and caught inside this module only."""
 
 
 def converted_animation(
@@ -91,7 +91,7 @@ def converted_animation(
     memory: MemoryBudget,
     plan: ImagePlan,
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The bytes of an animation's result, and lines on what the format could not hold; `data` are its file's."""
+    """Bytes of the converted animation, and lines on what the format could not hold; `data` are its file's."""
     recipe = recipe_of(options, translator.style) | {"input": hashlib.sha256(data).hexdigest()}
     out = io.BytesIO()
     writer = _writer(out, animation, target, options, recipe, translator, memory, plan)
@@ -125,7 +125,7 @@ def _carry(
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> None:
-    """Every frame from the one to the other."""
+    """Translate every frame and add it to the writer."""
     count = len(animation.delays)
     for number, (still, delay) in enumerate(zip(animation.frames(), animation.delays, strict=True)):
         hear = None if listener is None else _of_all(listener, number, count)

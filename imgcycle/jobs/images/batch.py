@@ -1,4 +1,4 @@
-"""Converting pictures by the folder from Python, as `imgcycle convert` does it."""
+"""Conversion of whole folders of images from Python, as by `imgcycle convert`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def convert_images(
 
 
 def _folder(output: str, inputs: list[Name]) -> str:
-    """A name for the results of several inputs, or of a folder's, is a folder's even without a slash."""
+    """Output for several inputs, or for a folder: a folder even without a trailing slash."""
     single = len(inputs) == 1 and Path(inputs[0]).is_file()
     return output if single or output.endswith(("/", os.sep)) else output + os.sep

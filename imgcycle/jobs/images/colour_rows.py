@@ -1,6 +1,6 @@
-"""Both ends of the net for one picture: its rows as the net sees them, and the net's rows as the picture wants them.
+"""Colour-managed row source and sink: ICC to sRGB before the net, back after it.
 
-What the colours need is here, in one place for pictures that are held, reduced, or never in memory as a whole.
+The same for images in memory, downscaled, or streamed from files.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from imgcycle.media.image.pixels import Floats, Pixels
 
 
 class Rows(Protocol):
-    """A picture's rows, (h, W, 3) in [0, 1] in its own colours, and where those of its result go.
+    """Rows of an image, (h, W, 3) in [0, 1] in its own colour space, and the sink of its result.
 
-    In each pass rows are read in order; those that follow, and the result's, come in order as well, some way behind.
+    In each pass rows are read in order; `behind` and `put` follow in order as well, some rows later.
     """
 
     @property
@@ -37,16 +37,16 @@ class Rows(Protocol):
         ...
 
     def behind(self, top: int, bottom: int) -> Floats:
-        """The same rows once more, just before the result's of that place are put."""
+        """The same rows once more, just before the result's are `put`."""
         ...
 
     def put(self, top: int, result: Floats) -> None:
-        """Rows of the result, unrounded."""
+        """Add rows of the result, not rounded."""
         ...
 
 
 class ColourManagedRows:
-    """The rows of a picture with the colour profile `icc` as source and sink of the net."""
+    """Rows of an image with the ICC profile `icc` as source and sink of the net."""
 
     def __init__(self, rows: Rows, icc: bytes, options: ResolvedOptions) -> None:
         self.rows, self.height, self.width = rows, rows.height, rows.width
@@ -58,7 +58,7 @@ class ColourManagedRows:
         return resample.to_tensor(self._seen(self.rows.ahead(top, bottom)))
 
     def write_rows(self, top: int, rows: Tensor) -> None:
-        """Rows of the result, in the picture's own colours."""
+        """Write rows of the result, in the image's own colour space."""
         result = resample.from_tensor(rows)
         if self.keep_colour or self.space is not None:
             own = self.rows.behind(top, top + len(result))
@@ -66,8 +66,8 @@ class ColourManagedRows:
             if self.keep_colour:
                 result = resample.with_colours_of(seen, result)
             if self.space is not None:
-                # What the way there and back loses of the photograph is given back: a net that changes nothing
-                # changes nothing.
+                # The error of the colour conversion there and back is compensated: a net that changes nothing changes
+                # no pixel.
                 result = own + (self.space.from_srgb(result) - self.space.from_srgb(seen))
         self.rows.put(top, result)
 
@@ -76,7 +76,7 @@ class ColourManagedRows:
 
 
 class ReducedRows:
-    """Rows of a reduction; the net's are gathered in `out`, for the way back to the full size."""
+    """Rows of a downscaled image; the net's are collected in `out`, to be upscaled."""
 
     def __init__(self, small: Floats) -> None:
         self.small, self.out = small, np.empty_like(small)
@@ -101,7 +101,6 @@ class PixelRows:
         self.height, self.width = pixels.shape[:2]
 
     def ahead(self, top: int, bottom: int) -> Floats:
-        """As floats."""
         return resample.to_float01(self.pixels[top:bottom])
 
     behind = ahead

@@ -1,7 +1,7 @@
-"""What one picture takes of the machine's memory, and the plan it is done by.
+"""Memory of an image, and the plan for its conversion.
 
-Everything here is judged from headers, nets and options, before a pixel is decoded, so that the same picture is always
-done the same way and what cannot be done is known at once.
+Everything is computed from headers, nets and options, before a pixel is decoded, so that the same image is always
+processed the same way and impossible ones are known at once.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from imgcycle.media.paths import kind_of, shown
 _MEBI = 2**20
 _FEWER = "; row by row, with pip install 'imgcycle[huge]', less might"
 _RAW = 40
-"""Bytes that developing a RAW file takes for each of its own."""
+"""Bytes for developing a RAW file, for each of its own."""
 
 
 @dataclass(frozen=True)
 class ImageCost:
-    """Bytes a picture takes while it is read, while the net works, and while it is written; the net's planes apart."""
+    """Bytes an image takes while it is read, while the net runs, and while it is written; without the net's planes."""
 
     reading: int
     held: int
@@ -42,29 +42,29 @@ class ImageCost:
 _READING = {"JPEG": 0, "MPO": 0, "PNG": 4, "TIFF": 4}
 _READING_DEEP = {"PNG": 1, "TIFF": 6}
 _COEFFICIENTS = 6
-"""Bytes a pixel that a progressive JPEG's decoder keeps, where chroma is as fine as luma."""
+"""Bytes a pixel that a progressive JPEG's decoder keeps without chroma subsampling."""
 _OTHERS = 10
-"""Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the picture twice."""
+"""Bytes a pixel that decoders take beside the array they fill: Pillow keeps four, some keep the image twice."""
 _CANVAS = 12
-"""Samples a pixel of an animation's canvas, of what is kept of it, and of the frame before."""
+"""Samples a pixel of an animation's canvas, of its saved copy, and of the previous frame."""
 _SEQUENCES = {"WEBP": 24, "AVIF": 60}
-"""Bytes a pixel that encoders take for frames beyond what they take for stills, those they look back at among them."""
+"""Bytes a pixel that encoders of animations take beyond those of stills, reference frames included."""
 _ENCODER = {"JPEG": 3, "PNG": 3, "TIFF": 0}
-"""Samples a pixel that encoders want laid out anew."""
+"""Samples a pixel that encoders need in another layout."""
 _FILE = {"JPEG": 1, "PNG": 2.5, "TIFF": 2.5, "AVIF": 1, "WEBP": 2}
-"""Bytes a pixel, of 8-bit samples, of a photograph with much fine detail."""
+"""Bytes a pixel of an encoded 8-bit photograph with much fine detail."""
 _VIPS = 12 * _MEBI
-"""What libvips takes once it is there."""
+"""Bytes that libvips takes once it is loaded."""
 _BANDS = 12
-"""Bands of rows alive in a writer and at the ends of the net."""
+"""Bands of rows alive in a writer and at input and output of the net."""
 _HOLES = 40
-"""Bytes a pixel for filling what is transparent, through floats of the full size."""
+"""Bytes a pixel for filling transparent areas, in floats of the full size."""
 
 
 def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, target: str) -> ImageCost:
-    """What decoders, arrays and the encoder of the `target` format take for a picture of this header.
+    """Memory of decoders, arrays and the encoder of the `target` format for an image of this header.
 
-    Measured on pictures of 100 megapixels.
+    Measured on images of 100 megapixels.
     """
     pixels = facts.width * facts.height
     wide = 2 if facts.deep else 1
@@ -72,12 +72,12 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
     channels = 4 if facts.alpha else 3
     decoder = (_READING_DEEP if facts.deep else _READING).get(facts.format, _OTHERS)
     if facts.stored:
-        # The samples beside a strip of them, which may be all, then beside what is made of them.
+        # The samples beside a strip of them, which may be all, then beside the converted pixels.
         decoder = max(2 * facts.stored, facts.stored + channels * wide) - channels * wide
     turned = channels * wide if facts.turned else 0
     made = 2 if options.compare else 1
     kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
-    # Of an animation one frame at a time is there, beside the canvas and what was written last.
+    # Of an animation one frame at a time is decoded, beside the canvas and the frame written last.
     kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     encoder += _SEQUENCES.get(target, 0) if facts.frames > 1 else 0
@@ -89,9 +89,9 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
 
 
 def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
-    """What the same picture takes row by row; None where it cannot be read or written so.
+    """Memory of the same image processed row by row; None if it cannot be read or written that way.
 
-    Measured on pictures of 100 megapixels.
+    Measured on images of 100 megapixels.
     """
     target = _target(facts, task)
     if (
@@ -115,12 +115,12 @@ def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """How a picture is done, before and while it is: the bytes it takes at its worst moment (`size`) and those of them
-    that are no planes of a net (`held`); the picture's height, width and depth; the plans of the net and of the second
-    one for fine strokes, where it draws some; whether it goes row by row from file to file, never in memory as a
-    whole; and whether it moves and its result can.
+    """Plan for one image, printed and carried out.
 
-    `net` is None where no header tells the picture's size, until it is decoded (`settled`).
+    Peak bytes (`size`) and those of them that are not the net's planes (`held`); the image's height, width and depth;
+    the plans of the net and of the second one for fine strokes, if used; whether rows are streamed from file to file,
+    and whether it is an animation with an animated result. `net` is None if no header states the image's size, until it
+    is decoded (`settled`).
     """
 
     size: int
@@ -140,9 +140,9 @@ class ImagePlan:
 
 
 def plan_bytes(data: bytes, task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
-    """How a picture is done that is in memory already, judged from its header.
+    """Plan for an image in memory, from its header.
 
-    InputError when it has none; UsageError when a promised limit is too small, with the least that would do.
+    InputError without a header; UsageError if a promised limit is too small, with the least that would do.
     """
     if _is_raw(task):
         return ImagePlan(_RAW * len(data))
@@ -150,10 +150,10 @@ def plan_bytes(data: bytes, task: Task, translator: Translator, memory: MemoryBu
 
 
 def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
-    """The same of a task's file, which goes row by row where it would not fit otherwise.
+    """Plan for a task's file, streamed row by row if it would not fit otherwise.
 
-    Held in memory a picture is decoded once and a JPEG's codes are made to measure, so that is the way of all that
-    fit `memory`; row by row is the way of the others, where pyvips is there and knows how to read them.
+    In memory an image is decoded once and a JPEG gets optimised Huffman tables, so everything that fits `memory` is
+    done that way; row by row is the way of the others, where pyvips is available and can read them.
     """
     path = Path(task.input)
     with reported(InputError):
@@ -174,8 +174,9 @@ def settled(
     translator: Translator,
     memory: MemoryBudget,
 ) -> ImagePlan:
-    """The plan itself, where the picture that was decoded is the one its header told of; else with nets for the decoded
-    one, of which `held` bytes are in memory."""
+    """The plan itself if the decoded image is as its header stated; else with new net plans for the decoded one, of
+    which `held` bytes are in memory.
+    """
     if plan.net is not None and (plan.height, plan.width, plan.deep) == (height, width, deep):
         return plan
     net = translator.exact() if deep else translator
@@ -186,8 +187,9 @@ def settled(
 def plan_nets(
     height: int, width: int, held: int, options: ResolvedOptions, translator: Translator, memory: MemoryBudget
 ) -> tuple[StripPlan, StripPlan | None]:
-    """How the net does a picture of this size of which `held` bytes are in memory, and the second one for strokes where
-    it draws some; UsageError when a promise is too small for them."""
+    """Plans of the net for an image of this size of which `held` bytes are in memory, and of the second one for
+    strokes if used; UsageError if a promised limit is too small.
+    """
     shape = options.work_shape(height, width)
     held += reduction_bytes(shape, height, width) + fixed_bytes(translator)
 
@@ -214,7 +216,7 @@ def _planned(
     memory: MemoryBudget,
     otherwise: Callable[[], ImageCost | None],
 ) -> ImagePlan:
-    """`otherwise` is asked for the cost row by row where the picture does not fit as a whole."""
+    """Plan from header properties; `otherwise` returns the cost row by row, if the image does not fit whole."""
     options, (height, width) = task.options, (facts.height, facts.width)
     net = translator.exact() if facts.deep else translator
     shape = options.work_shape(height, width)
@@ -246,9 +248,10 @@ def _target(facts: ImageHeader, task: Task) -> Format:
 
 
 def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBudget) -> None:
-    """Raise UsageError when a promised limit is too small for every picture there is, with the least for the worst.
+    """Raise UsageError if a promised limit is too small for every image, with the least for the largest.
 
-    Where it does for one, headers are read no further: what does not fit fails by itself, and vetoes nothing.
+    As soon as it suffices for one, no more headers are read: images that do not fit fail by themselves, without
+    stopping the others.
     """
     if not memory.promised:
         return
@@ -266,7 +269,7 @@ def check_memory(tasks: Iterable[Task], translator: Translator, memory: MemoryBu
 
 
 class TooSmall(UsageError):
-    """The memory promised is too small for a picture; `least` is what would do."""
+    """The promised memory is too small for an image; `least` is what would do."""
 
     def __init__(self, facts: ImageHeader, least: int, total: int, beside: str = "") -> None:
         self.least = -(-least // _MEBI)

@@ -1,6 +1,6 @@
-"""One still on its way: read and reduced, translated, restored and encoded, each step a function of its own.
+"""Steps of a still's conversion: read and downscale, translate, restore and encode, each a function.
 
-The first and the last run in threads while the net works on another picture; only the second needs the net.
+The first and the last run in threads while the net works on another image; only the second needs the net.
 """
 
 from __future__ import annotations
@@ -35,16 +35,15 @@ from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.paths import kind_of
 
 Result = Floats | Pixels
-"""What a net made of a frame: floats in [0, 1] of the reduced size, or finished pixels where it saw every one."""
+"""Result of the net: floats in [0, 1] at the downscaled size, or finished pixels if it ran at full size."""
 
 
 @dataclass(eq=False)
 class Frame:
-    """One still of a picture, ready for the net.
+    """One still ready for the net.
 
-    `pixels` are the still's with transparent holes filled; `small` is their reduction, (h, w, 3) in [0, 1], in the
-    picture's own colours, or None where the net sees every pixel. `reusable` tells that nobody else looks at the
-    pixels.
+    `pixels` are the still's with transparent areas filled; `small` is the downscaled image, (h, w, 3) in [0, 1], in the
+    image's own colour space, or None if the net sees every pixel. `reusable` is True if the pixels may be overwritten.
     """
 
     still: Still
@@ -54,12 +53,12 @@ class Frame:
 
     @property
     def bytes(self) -> int:
-        """What it takes in memory."""
+        """Size in memory in bytes."""
         arrays = {id(a): a for a in (self.still.pixels, self.still.alpha, self.pixels) if a is not None}
         return sum(a.nbytes for a in arrays.values())
 
     def output(self, options: ResolvedOptions) -> Pixels:
-        """Where the result's pixels go: over the source's, unless those are looked at again."""
+        """Array for the result's pixels: the source's, unless they are still needed."""
         needed = options.compare or (self.still.alpha is not None and self.pixels is self.still.pixels)
         free = self.reusable and self.pixels.flags.writeable and not needed
         return self.pixels if free else np.empty_like(self.pixels)
@@ -67,7 +66,7 @@ class Frame:
 
 @dataclass(eq=False)
 class Prepared:
-    """A still ready for the net, the digest of its file, and how many frames that has."""
+    """A still ready for the net, its file's digest, and the number of frames in the file."""
 
     frame: Frame
     digest: str
@@ -75,11 +74,11 @@ class Prepared:
 
     @property
     def format(self) -> Format:
-        """What the file was."""
+        """Format of the file."""
         return self.frame.still.format
 
     def notes(self, target: Format, strip: str = "none") -> tuple[str, ...]:
-        """What of the file a result in this format does not hold, in a line each."""
+        """One line for each thing in the file that a result in this format does not hold."""
         single = (f"the first of {self.frames} frames was taken: {target.name} has no others",)
         still = self.frame.still
         return (*still.notes, *losses(still, target, strip), *(single if self.frames > 1 else ()))
@@ -90,29 +89,29 @@ class Prepared:
 
 
 def result_size(size: tuple[int, int], options: ResolvedOptions) -> tuple[int, int]:
-    """Width and height of the result of a picture of that size."""
+    """Width and height of the result for an image of that size."""
     return (2 * size[0], size[1]) if options.compare else size
 
 
 def facts_of(path: Path) -> os.stat_result:
-    """What the system knows of a file; InputError when it is not there."""
+    """File status; InputError if the file is missing."""
     with reported(InputError):
         return path.stat()
 
 
 def times_of(source: os.stat_result) -> tuple[int, int]:
-    """When a file was last read and last changed, in nanoseconds."""
+    """Times of last access and modification, in nanoseconds."""
     return source.st_atime_ns, source.st_mtime_ns
 
 
 def load_bytes(path: Path) -> bytes:
-    """A file's bytes; InputError in place of the system's many ways to fail."""
+    """Bytes of a file; InputError if it cannot be read."""
     with reported(InputError):
         return read_file(path)
 
 
 def decoded(data: bytes, name: str, options: ResolvedOptions) -> Still | Animation:
-    """What a file's bytes show; `name` tells RAW files from TIFF, which they look like."""
+    """Decode a file's bytes; `name` distinguishes RAW files from TIFF, which they resemble."""
     if kind_of(Path(name)) == "raw" and options.raw != "none":
         from imgcycle.media.codecs.raw import read_raw
 
@@ -121,7 +120,7 @@ def decoded(data: bytes, name: str, options: ResolvedOptions) -> Still | Animati
 
 
 def prepared(picture: Still | Animation, data: bytes, options: ResolvedOptions) -> Prepared:
-    """Fill holes and reduce to the work size; of an animation, the first frame."""
+    """Fill transparent areas and downscale to the work size; of an animation, the first frame."""
     frames = 1
     if isinstance(picture, Animation):
         frames = len(picture.delays)
@@ -145,10 +144,10 @@ def translate_frame(
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Result:
-    """What the net makes of a still as it was planned, in the picture's own colours; see `Result`.
+    """Run the net on a still as planned; the result is in the image's own colour space, see `Result`.
 
-    `listener` hears the share of the work that is done, 0 to 1. Temporary planes of pictures that are too large for
-    the memory lie in `folder`. What is prepared is used up: results may be written over its pixels.
+    `listener` is called with the share of the work done, 0 to 1. Temporary files for images larger than memory are in
+    `folder`. The prepared frame is consumed: results may overwrite its pixels.
     """
     if options.strength == 0:
         return frame.pixels if frame.small is None else frame.small
@@ -173,7 +172,7 @@ def _stroked(
     listener: Listener | None,
     folder: Path | None,
 ) -> Pixels:
-    """The finished pixels, with the strokes that the style's second net lays over the first one's result."""
+    """Finished pixels with the strokes that the style's second net draws over the first one's result."""
     assert translator.strokes is not None
     assert frame.small is not None
     out = frame.output(options)
@@ -190,13 +189,13 @@ def _pixel_rows(frame: Frame, options: ResolvedOptions) -> PixelRows:
 def settled_for(
     frame: Frame, plan: ImagePlan, options: ResolvedOptions, translator: Translator, memory: MemoryBudget
 ) -> ImagePlan:
-    """The plan, settled for what was decoded."""
+    """The plan adapted to the decoded image."""
     height, width = frame.pixels.shape[:2]
     return settled(plan, height, width, frame.pixels.dtype == np.uint16, frame.bytes, options, translator, memory)
 
 
 def finish(prepared: Prepared, result: Result, options: ResolvedOptions, style: Style, target: Format) -> bytes:
-    """Restore the full size and encode, with the recipe in the metadata."""
+    """Upscale the result and encode it, with the recipe in the metadata."""
     recipe = recipe_of(options, style) | {"input": prepared.digest}
     still = _restored(prepared.frame, result, options)
     return encode_still(still, target, options.quality, recipe, options.strip)
@@ -211,7 +210,7 @@ def converted(
     listener: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Still:
-    """All the steps from a still to its result, at full size; `listener` and `folder` as for `translate_frame`."""
+    """All steps from a still to its result at full size; `listener` and `folder` as for `translate_frame`."""
     frame = _frame(still, options)
     plan = settled_for(frame, plan or ImagePlan(0), options, translator, memory)
     return _restored(frame, translate_frame(frame, options, translator, plan, listener, folder), options)
@@ -227,7 +226,7 @@ def _restored(frame: Frame, result: Result, options: ResolvedOptions) -> Still:
             about = (options.detail, options.strength)
             pixels = resample.restored(frame.pixels, frame.small, cast(Floats, result), *about, out)
         if still.alpha is not None:
-            # What cannot be seen stays as it was.
+            # Invisible pixels stay as they were.
             hidden = still.alpha == 0
             pixels[hidden] = still.pixels[hidden]
         still = still.with_pixels(pixels)
@@ -240,9 +239,9 @@ def _beside(before: Still, after: Still) -> Still:
 
 
 class LoadedImage:
-    """One task's still on its way, held in memory: read when it is made, then translated, then written.
+    """One task's still, held in memory: read at construction, then translated, then written.
 
-    InputError and OutputError as in `read_still` and `encode_still`. Temporary planes lie in `folder`.
+    InputError and OutputError as in `read_still` and `encode_still`. Temporary files are in `folder`.
     """
 
     def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
@@ -258,13 +257,13 @@ class LoadedImage:
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work as planned; `listener` hears the share of it that is done."""
+        """Run the net as planned; `listener` is called with the share that is done."""
         frame, options = self._prepared.frame, self.task.options
         self.plan = settled_for(frame, self.plan, options, translator, memory)
         self._result = translate_frame(frame, options, translator, self.plan, listener, self._folder)
 
     def write(self) -> str:
-        """Make the result appear, with its source's times; its SHA-256."""
+        """Finish the result, with its source's times; return its SHA-256."""
         assert self._result is not None
         target = target_format(self.task.output, self._prepared.format)
         data = finish(self._prepared, self._result, self.task.options, self.style, target)
@@ -274,9 +273,9 @@ class LoadedImage:
         return hashlib.sha256(data).hexdigest()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def target_format(name: str, source: Format) -> Format:
-    """The format a result is written in: its name's, else its source's, else the nearest that can be written."""
+    """Output format: that of the name, else the source's, else the nearest that can be written."""
     return formats.written_as(formats.by_suffix(name) or source)

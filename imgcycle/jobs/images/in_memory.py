@@ -1,4 +1,4 @@
-"""Converting pictures that are in memory already: Pillow images, NumPy arrays and torch tensors."""
+"""Conversion of images in memory: Pillow images, NumPy arrays and torch tensors."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def translate(
     def whole(still: Still, share: Callable[[float], None] | None) -> Still:
         made = converted(still, resolved, translator, room, listener=share)
         if share is not None:
-            share(1.0)  # a small picture is done in one go, of which nobody hears
+            share(1.0)  # a small image is done in one step without progress
         return made
 
     if isinstance(image, Image.Image):
@@ -109,7 +109,7 @@ def translate(
 
 Listener = Callable[[float], None] | None
 Change = Callable[[Still, Listener], Still]
-"""From a picture to what a style makes of it; the second argument hears the share that is done."""
+"""Turns a still into its stylised version; the second argument is called with the share done."""
 
 
 def _image(image: Image.Image, change: Change, progress: Listener) -> Image.Image:
@@ -124,7 +124,7 @@ def _image(image: Image.Image, change: Change, progress: Listener) -> Image.Imag
     result = Image.fromarray(np.ascontiguousarray(pixels))
     result.info = {key: value for key, value in image.info.items() if key not in ("transparency", "icc_profile")}
     if icc := still.metadata.icc:
-        # A profile of grey pixels says nothing of coloured ones, but for its curve.
+        # A grey profile does not apply to coloured pixels, but for its curve.
         result.info["icc_profile"] = icc if fits_rgb(icc) else refitted(icc, grey=False)
     return result
 
@@ -138,7 +138,7 @@ def _array(array: npt.NDArray[Any], change: Change, progress: Listener) -> npt.N
     if not floating and planes.dtype not in (np.uint8, np.uint16):
         raise UsageError(f"an array of {array.dtype}", "uint8, uint16, or floats from 0 to 1")
     levels: npt.NDArray[Any] = _levels(planes, 0.0, 1.0) if floating else planes
-    # A copy: results may be written over what is translated.
+    # A copy: results may overwrite the pixels that are translated.
     pixels = np.array(levels[..., :3])
     alpha = np.array(levels[..., 3]) if levels.shape[2] == 4 else None
     made = change(Still(pixels, alpha), progress)
@@ -163,7 +163,7 @@ def _tensor(x: torch.Tensor, change: Change, progress: Listener) -> torch.Tensor
 
 
 def _levels(values: npt.NDArray[Any], least: float, most: float) -> Pixels:
-    """Floats as 16-bit levels; UsageError beyond a rounding error of their range."""
+    """Floats as 16-bit levels; UsageError if they exceed their range by more than rounding."""
     slack = 1e-3 * (most - least)
     low, high = float(values.min()), float(values.max())
     if not (least - slack <= low and high <= most + slack):

@@ -1,6 +1,6 @@
-"""Pages to look at what a conversion made: what hangs there, and that no file of the user's is written over.
+"""Report pages of a conversion: their content, and checks that no file of the user's is overwritten.
 
-They are made of files, when all work is over: what was converted earlier hangs there as well.
+They are made from files after the conversion, so earlier results are shown as well.
 """
 
 from __future__ import annotations
@@ -41,22 +41,21 @@ from imgcycle.weights.find import FoundStyle
 _PAGES = (".html", ".htm")
 _SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
 _MANY = 40
-"""Inputs from which on it is said that pages take their time."""
+"""Number of inputs above which the user is told that pages take time."""
 _AT_LEAST = 150 * 2**20
-"""Bytes that pages take beside what a process always takes, as measured, with pictures of 16 megapixels in one style
-on them."""
+"""Bytes for pages beside the process's base, as measured, with images of 16 megapixels in one style."""
 _HELD = 7
-"""The same of a pixel of every further style's picture in a gallery: two inputs' are held, and one's written down."""
+"""Bytes a pixel of every further style's image in a gallery: two inputs' are held, and one's encoded."""
 _SHEETS_BYTES = 12
-"""The same of a pixel of a sheet: drawn, written on, put into the order that encoders want, and encoded."""
+"""Bytes a pixel of a sheet: drawn, captioned, reordered for the encoder, and encoded."""
 _RATIOS = (0.4, 0.67, 1.0, 1.5, 3.0)
 _HEAVY = 150_000_000
-"""Bytes from which on a browser takes its time with a page, too."""
+"""Size of a page in bytes above which a browser is slow, too."""
 
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages wanted, and whether they may replace a file that imgcycle did not write."""
+    """Requested pages, and whether they may replace a file that imgcycle did not write."""
 
     sheet: Path | None = None
     gallery: Path | None = None
@@ -66,8 +65,9 @@ class Pages:
         return self.sheet is not None or self.gallery is not None
 
     def check(self, tasks: Sequence[Task], memory: MemoryBudget | None = None) -> None:
-        """UsageError where a page cannot be written, would replace an input, a result or a file of the user's, or takes
-        more than a promised `memory`."""
+        """UsageError if a page cannot be written, would replace an input, a result or a file of the user's, or
+        needs more than a promised `memory`.
+        """
         if self and memory is not None and memory.promised and self._least(tasks) > memory.total:
             least = -(-self._least(tasks) // 2**20)
             what = " and ".join(name for name in ("sheet", "gallery") if getattr(self, name) is not None)
@@ -82,7 +82,7 @@ class Pages:
             self._check_place("--gallery", self.gallery, tasks)
 
     def _least(self, tasks: Sequence[Task]) -> int:
-        """Bytes of the process while pages are made, at most."""
+        """Peak bytes of the process while pages are made."""
         inputs = len({task.input for task in tasks})
         if not inputs:
             return BASE_BYTES + _AT_LEAST
@@ -112,7 +112,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Credit:
-    """Whose style it is: by the index, else by the weights' card, and the settings it is used with."""
+    """Credit of a style: from the index, else from the weights' card, with the settings used."""
     said: dict[str, object] = {}
     if found.entry is not None:
         said = {"direction": found.entry.direction, "data": found.entry.data, "licence": found.entry.licence}
@@ -121,7 +121,7 @@ def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Cred
 
         said = inspect_weights(found.path).card
     words = {key: str(said.get(key) or "") for key in ("direction", "data", "licence")}
-    # Which way through a run it is says nothing of what it does.
+    # The direction of a run says nothing about its purpose.
     direction = "" if words["direction"] in ("A2B", "B2A") else words["direction"]
     return Credit(style.name, style.digest, _settings(style, options), direction, words["data"], words["licence"])
 
@@ -141,9 +141,9 @@ def _settings(style: Style, options: ConvertOptions) -> str:
 def with_pages(
     events: Iterable[Event], style_jobs: Sequence[StyleJob], credits: Sequence[Credit], pages: Pages
 ) -> Iterator[Event]:
-    """The events of a conversion, and before the last of them those of its pages, which are made then.
+    """Events of a conversion, and before the last of them those of its pages, which are made then.
 
-    OutputError when a page cannot be written, after the last event.
+    OutputError if a page cannot be written, after the last event.
     """
     rows: dict[int, Row] = {}
     for event in events:
@@ -197,7 +197,7 @@ def _comparison(task: Task, title: str, after: tuple[tuple[str, ReportImage], ..
 
 
 def _absent(row: Row | None) -> str:
-    """Why a task has nothing to show; empty where it has."""
+    """Reason why a task has no result to show; empty if it has."""
     if row is None:
         return "not reached"
     if row.status in ("done", "skipped"):
@@ -207,7 +207,7 @@ def _absent(row: Row | None) -> str:
 
 
 def titled(inputs: Sequence[str]) -> dict[str, str]:
-    """What each input is called on a page: its path from the folder that holds them all, on one line."""
+    """Title of each input on a page: its path relative to the common folder, on one line."""
     above = _above(inputs)
     return {name: shown(os.path.relpath(name, above) if above else name) for name in inputs}
 
@@ -243,7 +243,7 @@ def _pages(report: ReportPage, pages: Pages) -> Iterator[Event]:
 
 
 def _made(of: ReportPage, pages: Pages) -> Iterator[PageWritten]:
-    """Read every picture once, small, for both pages."""
+    """Read every image once, at reduced size, for both pages."""
     board = _Board(of) if pages.sheet is not None else None
     missing = list(of.missing)
     count = 0
@@ -276,12 +276,12 @@ def _made(of: ReportPage, pages: Pages) -> Iterator[PageWritten]:
 
 
 def _writing(what: str, path: Path) -> AbstractContextManager[None]:
-    """Around the writing of a page or a sheet: OutputError that names it."""
+    """Context for writing a page or a sheet: OutputError with its name."""
     return reported(OutputError, f"{shown(path)}: a {what} cannot be written")
 
 
 class _Board:
-    """A sheet, and which comparisons have room there."""
+    """A sheet, and the comparisons that fit it."""
 
     def __init__(self, of: ReportPage) -> None:
         pictures = 1 + len(of.styles)
@@ -295,20 +295,20 @@ class _Board:
         self._sheet = Sheet(of, layout)
 
     def add(self, comparison: Comparison, pictures: Sequence[Levels]) -> None:
-        """Hang one, where it has room."""
+        """Add a comparison, if it was chosen to fit."""
         if id(comparison) in self._chosen:
             self.count += 1
             self._sheet.add(comparison, pictures)
 
     def finish(self, missing: Sequence[Missing], target: Format) -> bytes:
-        """The sheet's file, with a recipe: a walk does not take it for a photograph."""
+        """Encoded sheet, with a recipe, by which a walk recognises that it is not a photograph."""
         pixels = self._sheet.finish(missing, self._more)
         recipe = {"sheet": self._of.title, "styles": {c.style: c.weights for c in self._of.credits}}
         return encode_still(Still(pixels, format=target, lossless=target.lossless), target, None, recipe)
 
 
 def _read(comparisons: Sequence[Comparison], longest: int) -> Iterator[tuple[Comparison, list[Levels] | InputError]]:
-    """Every comparison's pictures, or why there are none; the next one's are read meanwhile."""
+    """Yield every comparison's images, or the error; the next one's are prefetched."""
 
     def pictures(comparison: Comparison) -> tuple[Comparison, list[Levels] | InputError]:
         images = (comparison.before, *(image for _, image in comparison.after))
@@ -330,6 +330,6 @@ def _sheet_format(path: Path) -> Format:
 
 
 def _note_down(path: Path) -> None:
-    """Remember that a page is ours, so that the next run may replace it."""
+    """Record that a page is ours, so that the next run may replace it."""
     written = Fingerprint.of(path.stat(), file_digest(path))
     Ledger(path.parent).append(Record.of(path.parent, path, written, "", Fingerprint(), {}))

@@ -1,6 +1,6 @@
-"""Tasks to rows: decoding and encoding in threads while the net works, in order, in bounded memory.
+"""Pipeline from tasks to rows: decoding and encoding in threads while the net works, in order, in bounded memory.
 
-Whatever goes wrong with one picture ends in its row.
+Any error with one image ends in its row.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, TaskResult, Verdict
 
 
 class Picture(Protocol):
-    """One task's picture, read: then it is translated, written, and closed whatever happened.
+    """One task's image after reading: translated, written, and closed in any case.
 
-    `digest` is the SHA-256 of its file, `source` what the system knew of that before it was read. `notes`, complete
-    once it is written, are single lines on what the result could not keep.
+    `digest` is the SHA-256 of its file, `source` the file status before reading. `notes`, complete after writing, are
+    single lines on what the result could not keep.
     """
 
     digest: str
@@ -48,28 +48,28 @@ class Picture(Protocol):
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work; `listener` hears the share of it that is done."""
+        """Run the net; `listener` is called with the share that is done."""
         ...
 
     def write(self) -> str:
-        """Make the result appear, with its source's times; its SHA-256."""
+        """Finish the result, with its source's times; return its SHA-256."""
         ...
 
     def close(self) -> None:
-        """Let go of what is open; nothing unfinished stays."""
+        """Close files and discard what is not finished."""
         ...
 
 
 @dataclass
 class Begun:
-    """A picture read (or what came of it, when there is nothing to translate), the seconds that took, its room."""
+    """An image that was read (or its result, if there is nothing to translate), the seconds taken, its memory."""
 
     value: Picture | TaskResult
     seconds: float
     size: int = 0
 
     def close(self) -> None:
-        """Let go of the picture."""
+        """Close the image."""
         if not isinstance(self.value, TaskResult):
             self.value.close()
 
@@ -81,9 +81,9 @@ def rows(
     memory: MemoryBudget,
     listener: Callable[[int, float], None],
 ) -> Iterator[TaskResult]:
-    """What each task came to, in order; `jobs` threads read and as many write.
+    """Yield each task's result, in order; `jobs` threads read and as many write.
 
-    `listener` hears which task the net is at, and how much of it is done, 0 to 1.
+    `listener` is called with the position of the current task, and the share of it that is done, 0 to 1.
     """
     room = ByteBudget(memory.for_pictures(translator))
 
@@ -101,14 +101,14 @@ def rows(
     reading = ordered_map(
         begun, enumerate(tasks), jobs, stop=room.close, drop=lambda left: left[1].close(), name="imgcycle-read"
     )
-    # What is being written is finished, however it ends: that costs a moment and saves the work.
+    # Writes in progress are completed, whatever happens: that takes a moment and saves the work.
     written = ordered_map(ended, translated(), jobs, prompt=True, finishing=True, name="imgcycle-write")
     with closing(reading), closing(written):
         yield from written
 
 
 def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBudget, ticket: int = 0) -> Begun:
-    """Read and reduce one picture, once there is room for it."""
+    """Read and downscale one image, once there is memory for it."""
     plan = ImagePlan(0)
     entered = False
     try:
@@ -121,7 +121,7 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
         started = time.perf_counter()
         return Begun(read(task, plan, translator.style), time.perf_counter() - started, plan.size)
     except Exception as error:
-        # Whoever comes next waits for this ticket, used or not.
+        # The next task waits for this ticket, used or not.
         if entered:
             room.leave(plan.size)
         else:
@@ -130,7 +130,7 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
 
 
 def read(task: Task, plan: ImagePlan, style: Style) -> Picture:
-    """A task's picture, read and reduced, as it was planned."""
+    """A task's image, read and downscaled, as planned."""
     folder = spill_folder(Path(task.output).parent)
     if plan.by_rows:
         return StreamedImage(task, plan, style, folder)
@@ -167,15 +167,15 @@ def _through_the_net(
 
 
 def spill_folder(results: Path) -> Path:
-    """Where temporary planes lie: where TMPDIR says, else on the disk that the results go to.
+    """Folder for temporary files: TMPDIR if set, else on the disk of the results.
 
-    The system's own folder for temporary files is often a piece of memory.
+    The system's own folder for temporary files is often in memory.
     """
     return Path(os.environ.get("TMPDIR") or existing(results))
 
 
 def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
-    """Restore, encode and write one picture, where there is one."""
+    """Restore, encode and write one image, if there is one."""
     if isinstance(begun.value, TaskResult):
         return begun.value
     started = time.perf_counter()
@@ -191,7 +191,7 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
 
 
 def write(task: Task, picture: Picture, style: Style) -> TaskResult:
-    """Encode and write one result, whole, with its source's times; OutputError when that fails."""
+    """Encode and write one result atomically, with its source's times; OutputError if that fails."""
     path = Path(task.output)
     with reported(OutputError, "cannot be written"):
         digest = picture.write()
@@ -202,19 +202,19 @@ def write(task: Task, picture: Picture, style: Style) -> TaskResult:
 
 
 def left_alone(task: Task | ClipTask) -> Row:
-    """The row of a task that the plan skips, keeps or knows to fail."""
+    """Row of a task that the plan skips, keeps or marks as failing."""
     statuses: dict[Verdict, Status] = {"skip": "skipped", "keep": "kept", "fail": "failed"}
     status = statuses[task.verdict]
     return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
 
 
 def failed(task: Task, error: Exception) -> TaskResult:
-    """What a task came to that an exception ended."""
+    """Result of a task that an exception ended."""
     return TaskResult(failure(task.input, task.output, error), disk_full=is_full(error))
 
 
 def failure(source: str, output: str, error: Exception) -> Row:
-    """The row of what an exception ended; with IMGCYCLE_DEBUG set, the traceback as well."""
+    """Row for an exception; with IMGCYCLE_DEBUG set, including the traceback."""
     text = str(error) if isinstance(error, ImgcycleError) else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         text = "not enough memory"

@@ -1,4 +1,4 @@
-"""The plan of a conversion: every input, its output, and whether to convert, skip or keep, before the first pixel."""
+"""Plan of a conversion: every input, its output, and whether to convert, skip or keep, before the first pixel."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Plan:
 
     @property
     def to_convert(self) -> list[Task]:
-        """The tasks that mean work."""
+        """Tasks to convert."""
         return [task for task in self.tasks if task.verdict == "convert"]
 
 
 def plan(request: ConvertRequest, style: Style) -> Plan:
-    """Find the inputs, give each an output, look at what is there already. UsageError when any of it cannot be."""
+    """Find the inputs, assign an output to each, check existing outputs. UsageError if any of it fails."""
     return plan_styles(request, [style])[0]
 
 
 def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = False) -> list[Plan]:
-    """A plan for each style, of the same inputs; what was found beside them is noted in the first.
+    """A plan for each style, of the same inputs; notes on the inputs are in the first.
 
-    Of several styles (and with `apart` of a single one) each has a folder of its own below the output folder, unless
-    the name says which is which. UsageError also where two styles would write one file.
+    With several styles (and with `apart` for a single one) each has a subfolder of the output folder, unless the name
+    distinguishes them. UsageError also if two styles would write one file.
     """
     check_strokes(styles, request.options)
     shard = Shard.parse(request.shard)
@@ -90,10 +90,10 @@ def chosen_inputs(
     pages: Sequence[Source],
     made_from: Callable[[Sequence[Source]], Sequence[Assignment]],
 ) -> list[Source]:
-    """The inputs among what was found, without imgcycle's own `results` (a glob or a walk takes them along).
+    """The inputs among the files found, without imgcycle's own `results` (which globs and walks include).
 
-    Where all that was named is results, they are what is meant, but those that `made_from` them would be made now.
-    `pages` (contact sheets) are inputs only when nothing else was named.
+    If only results were named, they are the inputs, except those that `made_from` the others would be written now.
+    `pages` (contact sheets) are inputs only if nothing else was named.
     """
     ours = {*results, *pages}
     if any(source not in ours for source in found):
@@ -105,7 +105,7 @@ def chosen_inputs(
 
 
 def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
-    """Where the results of a style go."""
+    """Output folder of a style's results."""
     if not apart or request.output is None or "{style}" in (request.name or ""):
         return request.output
     return f"{Path(request.output) / style.name}{os.sep}"
@@ -113,7 +113,7 @@ def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
 
 @dataclass(frozen=True)
 class Beside:
-    """What lies beside the inputs: tasks that are none, lines on what is left alone, the number of earlier results."""
+    """Other files found beside the inputs: tasks for what cannot be converted, notes, number of earlier results."""
 
     tasks: tuple[Task, ...]
     notes: tuple[str, ...]
@@ -121,15 +121,15 @@ class Beside:
 
 
 def _naming(request: ConvertRequest, style: Style) -> tuple[str | None, str, Callable[[Source], str], str | None]:
-    """What names a style's results: see `outputs.targets`."""
+    """Arguments that name a style's results: see `outputs.targets`."""
     return request.output, style.name, lambda source: _suffix(source, request.format), request.name
 
 
 def _planned(
     sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Beside | None, about: str
 ) -> Plan:
-    """A style's plan; `beside` is what is told once for all styles, None where it was."""
-    # Every input gets its output before any is chosen: a sample must go where the whole would.
+    """Plan of a style; `beside` is reported once for all styles, None if it was."""
+    # Outputs are assigned before selection: a sample must get the same names as the whole.
     assigned = outputs.assign(sources, *_naming(request, style), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
@@ -146,12 +146,12 @@ def _planned(
         return Plan(tasks, (*recognised, *notes))
     part = shard.note(len(assigned), len(every))
     once = (*beside.notes, *left_out(beside.results), *_renamed(assigned), *part)
-    # What cannot be done comes first: with --fail-fast, and to whoever looks, it is news before the work.
+    # Failures come first: with --fail-fast, and for the user, they should be known before the work.
     return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
 
 
 def open_ledgers(assigned: Sequence[Assignment]) -> dict[Path, Ledger]:
-    """The ledger of every output root; UsageError where one is a link."""
+    """Ledger of every output root; UsageError if one is a symbolic link."""
     roots = {each.root for each in assigned}
     for root in roots:
         check_state(root)
@@ -159,7 +159,7 @@ def open_ledgers(assigned: Sequence[Assignment]) -> dict[Path, Ledger]:
 
 
 def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
-    """UsageError where --name gives a result the name of another format than it would have."""
+    """UsageError if --name gives a result the suffix of another format."""
     target = formats.CHOICES.get(wanted)
     for assignment in assigned:
         outputs.check_suffix(assignment.output, target)
@@ -177,7 +177,7 @@ def _refuse_meetings(plans: Sequence[Plan]) -> None:
 
 
 def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) -> list[Assignment]:
-    """`sample` of them, evenly spread from the first to the last, then at most `limit`."""
+    """`sample` of them, evenly spaced from the first to the last, then at most `limit`."""
     if sample is not None and sample < len(assigned):
         last = len(assigned) - 1
         at = sorted({round(n * last / max(1, sample - 1)) for n in range(sample)})
@@ -198,7 +198,7 @@ def _suffix(source: Source, wanted: str) -> str:
 
 
 def _misnamed(path: Path) -> Format | None:
-    """What a file holds whose name stands for a format that is not read; None for any other."""
+    """Actual format of a file whose suffix is that of a format which is not read; None for any other."""
     if foreign_by_suffix(path) is None:
         return None
     try:
@@ -230,7 +230,7 @@ def judged(
     ledger: Ledger,
     recipe_in: Callable[[Path], dict[str, Any] | None],
 ) -> tuple[Verdict, str]:
-    """Whether to convert, skip or keep, and why: by what is there, what the ledger says and what recipe it bears."""
+    """Verdict (convert, skip or keep) and reason: from the existing output, the ledger and the recipe in it."""
     output = assigned.output
     try:
         output.lstat()
@@ -252,9 +252,9 @@ def judged(
 def verdict_for(
     untouched: bool, same_input: bool, recipe: dict[str, Any] | None, update: bool, wanted: dict[str, Any]
 ) -> tuple[Verdict, str]:
-    """What to do with a result that is there: whether it is untouched, made from the input as it is now, its recipe.
+    """Verdict on an existing result: whether it is untouched, made from the current input, and its recipe.
 
-    Only what is surely ours and untouched may be redone when asked to update; all else is the user's.
+    Only results that are surely ours and untouched may be redone for --update; all others are kept.
     """
     if recipe is None:
         return "keep", "not written by imgcycle (--overwrite to replace)"
@@ -271,7 +271,7 @@ def verdict_for(
 def _history(
     assigned: Assignment, ledger: Ledger, recipe_in: Callable[[Path], dict[str, Any] | None]
 ) -> tuple[bool, bool, dict[str, Any] | None]:
-    """Whether an existing output is untouched, made from the input as it is now, and its recipe (None: not ours)."""
+    """Whether an existing output is untouched and made from the current input, and its recipe (None: not ours)."""
     source, output = assigned.source.path, assigned.output
     record = ledger.get(output)
     if record is not None:
@@ -279,7 +279,7 @@ def _history(
     recipe = recipe_in(output)
     if recipe is None:
         return False, False, None
-    # The line was lost, or the file brought here: a result bears its source's time as long as nobody touched it.
+    # The ledger's line was lost, or the file was copied here: an untouched result has its source's time.
     untouched = output.stat().st_mtime_ns == source.stat().st_mtime_ns
     return untouched, recipe.get("input") == file_digest(source), recipe
 
@@ -298,7 +298,7 @@ def _same_input(source: Path, record: Record) -> bool:
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe in a picture's metadata; None when it has none or cannot be read."""
+    """Recipe in an image's metadata; None if it has none or cannot be read."""
     try:
         return xmp.recipe_in(read_file(path)) if _marked(path) else None
     except OSError:
@@ -306,7 +306,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
 
 
 def _marked(path: Path) -> bool:
-    """Whether a recipe's namespace stands near the start or the end, where every format written here has it."""
+    """True if a recipe's namespace is near the start or the end, where all output formats have it."""
     mark = xmp.RECIPE.encode()
     with opened(path) as file:
         head = file.read(_HEAD)
@@ -321,7 +321,7 @@ _VIDEO, _RAW = "imgcycle video takes them", "--raw preview or --raw develop take
 
 
 def _beside(found: inputs.Gathered) -> list[str]:
-    """A line for each kind of file that lies among the inputs and is none."""
+    """A line for each kind of other file found among the inputs."""
     notes = []
     if found.clips:
         notes.append(f"{counted(len(found.clips), 'video clip')} left alone ({_VIDEO})")
@@ -334,7 +334,7 @@ def _beside(found: inputs.Gathered) -> list[str]:
 
 
 def _left_alone(found: inputs.Gathered, options: ResolvedOptions) -> Iterator[Task]:
-    """A task for each folder that cannot be read, and for each file that was named itself and is none of this command.
+    """A task for each folder that cannot be read, and for each named file that this command does not convert.
 
     They have no output.
     """
@@ -348,12 +348,12 @@ def _left_alone(found: inputs.Gathered, options: ResolvedOptions) -> Iterator[Ta
 
 
 def unread(why: str) -> str:
-    """The line of a folder that cannot be read."""
+    """Message for a folder that cannot be read."""
     return f"a folder that cannot be read: {why}"
 
 
 def left_out(results: int) -> list[str]:
-    """A line on earlier results that were among the inputs, and what to do when they were meant."""
+    """A line on earlier results among the inputs, and how to convert them."""
     if not results:
         return []
     return [f"{counted(results, 'earlier result')} of imgcycle left out of the inputs (named alone, they are taken)"]
@@ -371,7 +371,7 @@ def _renamed(assigned: Sequence[Assignment]) -> list[str]:
 
 
 def kept_notes(tasks: Sequence[Task | ClipTask], about: str = "") -> list[str]:
-    """A line for each reason that results are kept for; `about` says of which."""
+    """A line for each reason for which results are kept; `about` names the style."""
     kept: dict[str, int] = {}
     for task in tasks:
         if task.verdict == "keep" and task.output:

@@ -1,4 +1,4 @@
-"""Converting pictures: one (`convert_image`), one task of a plan (`run_task`), all of them (`convert_styles`)."""
+"""Conversion of images: one (`convert_image`), one task of a plan (`run_task`), all of them (`convert_styles`)."""
 
 from __future__ import annotations
 
@@ -105,10 +105,9 @@ def convert_bytes(
     memory: MemoryBudget | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> bytes:
-    """Convert the bytes of one picture file to those of another: a format, the name of one of `formats.CHOICES`, or
-    its own.
+    """Convert the bytes of one image file to those of another format, by name or as in `formats.CHOICES`.
 
-    `on_note` hears, in a line each, what of the input the result does not hold.
+    `on_note` is called with one line for each thing in the input that the result does not hold.
     """
     memory = memory or MemoryBudget.default()
     wanted = formats.CHOICES.get(format) if isinstance(format, str) else format
@@ -132,9 +131,9 @@ def convert_bytes(
 
 
 def run_task(task: Task, translator: Translator, memory: MemoryBudget | None = None) -> TaskResult:
-    """Carry out one task alone; whatever goes wrong is in the result's row.
+    """Carry out one task; any error is in the result's row.
 
-    Nothing else is touched: appending the record to the ledger is for the caller.
+    There are no other effects: the caller appends the record to the ledger.
     """
     room = ByteBudget(0)
     memory = memory or MemoryBudget.default()
@@ -224,7 +223,7 @@ def joined(style_jobs: Sequence[StyleJob]) -> Plan:
 
 
 def check_all_memory(style_jobs: Sequence[StyleJob], memory: MemoryBudget) -> None:
-    """`check_memory` of the pictures of all styles, before the first of them is begun."""
+    """`check_memory` for the images of all styles, before the first one."""
     refused: UsageError | None = None
     for work in style_jobs if memory.promised else ():
         if not work.plan.to_convert:

@@ -1,7 +1,7 @@
-"""A picture that would not fit into the memory: row by row from file to file, with the ordinary way's result.
+"""Conversion of images larger than memory: row by row from file to file, with the same result.
 
-At full size the net's passes read the file again and again, and the last one writes. Where the net sees a reduction,
-one pass over the file makes it, and another carries the change up band by band while it writes.
+At full size the net's passes read the file repeatedly, and the last one writes. With a downscaled image, one pass over
+the file makes it, and another upscales the change band by band while it writes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from imgcycle.media.image.write import losses
 
 
 class StreamedImage:
-    """One task's picture on its way: read when it is made, then translated, then written.
+    """One task's image, streamed: downscaled at construction, then translated, then written.
 
-    InputError when the file is not what it was when it was planned, or is damaged; OutputError when there is
-    no room for the result, or in `folder` for what is laid down meanwhile. `close` leaves nothing behind that is not
-    finished.
+    InputError if the file changed since planning, or is damaged; OutputError if there is no disk space for the result,
+    or in `folder` for temporary files. `close` discards everything that is not finished.
     """
 
     def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
@@ -66,7 +65,7 @@ class StreamedImage:
     def translate(
         self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
     ) -> None:
-        """Have the net work as planned; `listener` hears the share of it that is done."""
+        """Run the net as planned; `listener` is called with the share that is done."""
         options, outline = self.task.options, self._reader.outline
         if options.strength == 0:
             return
@@ -90,7 +89,7 @@ class StreamedImage:
             self._lay_strokes(net, plan.strokes, hears[1])
 
     def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
-        """Write the result with the strokes of the style's second net on it."""
+        """Write the result with the strokes of the style's second net."""
         assert translator.strokes is not None
         assert self._small is not None
         assert self._result is not None
@@ -105,7 +104,7 @@ class StreamedImage:
         reader.begin()
 
     def write(self) -> str:
-        """Make the result appear, with its source's times; its SHA-256."""
+        """Finish the result, with its source's times; return its SHA-256."""
         if self._writer is None:
             self._writer = self._opened()
             for top, rows in self._restored():
@@ -114,7 +113,7 @@ class StreamedImage:
         return file_digest(self._writer.path)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all files."""
         self._reader.close()
         if self._writer is not None:
             self._writer.close()
@@ -127,7 +126,7 @@ class StreamedImage:
         return ScanlineWriter(Path(self.task.output), outline, target, options.quality, recipe, options.strip, times)
 
     def _bands(self) -> Iterator[tuple[int, Pixels]]:
-        """The picture's rows, once, a band at a time."""
+        """Yield the image's rows in bands."""
         for top in range(0, self._reader.height, resample.BAND):
             yield top, self._reader.rows(top, min(top + resample.BAND, self._reader.height))
         self._reader.begin()
@@ -139,7 +138,7 @@ class StreamedImage:
         return resample.to_float01(whole.pixels)
 
     def _restored(self) -> Iterator[tuple[int, Pixels]]:
-        """Bands of the result."""
+        """Yield bands of the result."""
         if self._small is None or self._result is None:
             yield from self._bands()
             return
@@ -168,13 +167,13 @@ class _FileRows:
 
     def put(self, top: int, result: Floats) -> None:
         out = np.zeros(result.shape, self._reader.outline.pixels.dtype)
-        # Of the whole strength nothing of the photograph is left, and nobody has to read it once more.
+        # At full strength nothing of the photograph is left, so it is not read once more.
         own = out if self._strength == 1 else self._pixels_behind(top, top + len(result))
         resample.blended(own, result, self._strength, out)
         self._writer.write(top, out)
 
     def _pixels_behind(self, top: int, bottom: int) -> Pixels:
-        # Colours and strength may both want the same rows.
+        # Colour management and strength may both need the same rows.
         if self._last is None or self._last[:2] != (top, bottom):
             self._last = top, bottom, self._reader.rows_behind(top, bottom)
         return self._last[2]

@@ -1,4 +1,4 @@
-"""Several styles for the same inputs: which are here, and a plan for each."""
+"""Several styles for the same inputs: which are installed, and a plan for each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgcycle.jobs.images.run import StyleJob
 from imgcycle.weights.find import FoundStyle, index_paths, known_styles
 
 ALL = "all"
-"""What `--to` calls every style that is here."""
+"""Value of `--to` for all installed styles."""
 
 
 def local_styles() -> list[FoundStyle]:
-    """Every style of the indexes whose weights are on this machine, by name; UnknownStyle when none is."""
+    """Every installed style of the indexes, by name; UnknownStyle if there is none."""
     here = [found for _, found in sorted(known_styles().items()) if found.path.is_file()]
     if not here:
         raise UnknownStyle(f"no style is installed; looked at {', '.join(map(str, index_paths()))}")
@@ -26,7 +26,7 @@ def local_styles() -> list[FoundStyle]:
 
 @dataclass(frozen=True)
 class StyleSelection:
-    """Styles that can be opened, with what each has to do, and a line for each that cannot."""
+    """Styles that can be opened, with their plans, and a line for each that cannot."""
 
     styles: tuple[FoundStyle, ...]
     style_jobs: tuple[StyleJob, ...]
@@ -36,9 +36,9 @@ class StyleSelection:
 def plan_style_jobs(
     request: ConvertRequest, styles: Sequence[FoundStyle], opened: Callable[[FoundStyle], Translator]
 ) -> StyleSelection:
-    """A plan for each style. A single one is opened once; of several each is opened anew when its turn comes.
+    """A plan for each style. A single one is opened once; of several each is opened again when it is needed.
 
-    WeightsError when none can be opened, UsageError as `plan_styles` has it.
+    WeightsError if none can be opened, UsageError as from `plan_styles`.
     """
     if len(styles) == 1:
         translator = opened(styles[0])
@@ -49,11 +49,11 @@ def plan_style_jobs(
     for found in styles:
         try:
             sound.append((found, opened(found).style))
-        except WeightsError as error:  # one damaged style of many does not keep the others from working
+        except WeightsError as error:  # one damaged style of many does not stop the others
             refused.append(error)
     if not sound:
         raise refused[0]
-    # Apart even when one is left: its results go where they go beside the others'.
+    # Separate folders even if one style is left: its results go where they would with the others.
     plans = plan_styles(request, [style for _, style in sound], apart=True)
     style_jobs = (
         StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True)

@@ -1,1 +1,1 @@
-"""Clips, image sequences and animations: frame sources, the frame pipeline, sinks, resumable segments."""
+"""Video: clips, image sequences and animations; frame sources, frame pipeline, sinks, resumable segments."""

@@ -1,7 +1,7 @@
-"""What makes a long conversion resumable: closed segments, a manifest of them, and what the temporal part remembers.
+"""Resuming of video conversions: finished segments, their manifest, and the smoother's state.
 
-The manifest names nothing that is not wholly on disk: a segment is closed, then the memory at its end is written,
-then the manifest. A process killed at any moment leaves the segments of the manifest before.
+The manifest lists only what is completely on disk: a segment is closed, then the state at its end is written, then the
+manifest. A process killed at any moment leaves the segments of the previous manifest.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _SHELVES, _MANIFEST, _LOCK = "clips", "manifest.json", "lock"
 
 
 def segment_folder(root: Path, output: Path) -> Path:
-    """Where the segments of a result gather: one folder for each place below the root, whatever its name holds."""
+    """Folder for the segments of a result: one for each path below the root, named by a hash."""
     name = hashlib.sha256(os.fsencode(output.relative_to(root))).hexdigest()[:16]
     return root / STATE_FOLDER / _SHELVES / name
 
 
 def is_begun(root: Path, output: Path) -> bool:
-    """Whether a result was begun, and never finished."""
+    """True if a result was begun and not finished."""
     return (segment_folder(root, output) / _MANIFEST).exists()
 
 
 def remove_segments(root: Path, output: Path) -> None:
-    """Clear a result's segments away, where there are any: it stands, and the ledger tells of it."""
+    """Remove a result's segments, if any, after it is finished and recorded."""
     folder = segment_folder(root, output)
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -54,9 +54,9 @@ def remove_segments(root: Path, output: Path) -> None:
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """One finished segment: its frames, the seconds from which to which they are shown, the number of its last frame.
+    """One finished segment: its frames, start and end in seconds, the number of its last frame.
 
-    `failed` counts frames for which another stands in.
+    `failed` counts frames for which the previous result is repeated.
     """
 
     frames: int
@@ -67,11 +67,11 @@ class SegmentRecord:
 
 
 class SegmentStore:
-    """The folder below an output root in which the segments of one result gather; a context manager that locks it.
+    """Folder below an output root for the segments of one result; a context manager that locks it.
 
-    `making` is everything the bytes of a segment depend on: when it differs from the manifest's, all is begun afresh.
-    `there` is asked whether what lies elsewhere of so many segments is still there. OutputError when another process
-    is at work on the same result, or the folder cannot be written.
+    `making` is everything that the bytes of a segment depend on: if it differs from the manifest's, everything is
+    started again. `there` is called to check that outputs of so many segments elsewhere still exist. OutputError if
+    another process works on the same result, or the folder cannot be written.
     """
 
     def __init__(
@@ -90,34 +90,34 @@ class SegmentStore:
         self._lock: IO[bytes] | None = None
         self.closed: list[SegmentRecord] = []
         self.problems: tuple[str, ...] | None = None
-        """What was wrong with the source, once its last frame is done; None until then."""
+        """Problems of the source, after its last frame; None before."""
 
     @property
     def frames(self) -> int:
-        """Frames in closed segments."""
+        """Frames in finished segments."""
         return sum(closed.frames for closed in self.closed)
 
     @property
     def failed(self) -> int:
-        """Frames among them for which another stands in."""
+        """Frames among them for which the previous result is repeated."""
         return sum(closed.failed for closed in self.closed)
 
     @property
     def last(self) -> int | None:
-        """The number of the last frame that is done; None at the beginning."""
+        """Number of the last frame done; None at the beginning."""
         return self.closed[-1].last if self.closed else None
 
     @property
     def next_path(self) -> Path:
-        """Where the next segment goes."""
+        """Path of the next segment."""
         return self._path(len(self.closed))
 
     def segments(self) -> list[Segment]:
-        """All closed segments, in order."""
+        """All finished segments, in order."""
         return [Segment(self._path(n), closed.start, closed.end) for n, closed in enumerate(self.closed)]
 
     def memory(self) -> State:
-        """What the temporal part remembered at the end of the last closed segment."""
+        """State of the smoother at the end of the last finished segment."""
         path = self._memory(len(self.closed))
         if not path.exists():
             return {}
@@ -125,25 +125,25 @@ class SegmentStore:
             return {key: found[key] for key in found.files}
 
     def begin(self) -> None:
-        """Note that the result is begun, before there is anything of it: what then appears is known to be ours."""
+        """Record that the result is begun, before any output: files that then appear are known to be ours."""
         self._note()
 
     def add(self, closed: SegmentRecord, memory: State) -> None:
-        """Note a segment that is closed, and what is remembered at its end."""
+        """Record a finished segment, and the smoother's state at its end."""
         number = len(self.closed) + 1
         with reported(OutputError, f"{shown(self.folder)} cannot be written"):
             if memory:
                 with atomic_write(self._memory(number)) as file:
                     np.savez(file, allow_pickle=False, **memory)
             else:
-                # A process that was killed before it could note the segment may have left one.
+                # A process killed before it recorded the segment may have left one.
                 self._memory(number).unlink(missing_ok=True)
             self.closed.append(closed)
             self._write()
         self._memory(number - 1).unlink(missing_ok=True)
 
     def complete(self, problems: Sequence[str]) -> None:
-        """Note that no frame is to come any more, and what was wrong with the source."""
+        """Record that all frames are done, and the problems of the source."""
         self.problems = tuple(problems)
         self._note()
 
@@ -172,7 +172,7 @@ class SegmentStore:
             self._lock.close()
 
     def _known(self) -> list[SegmentRecord]:
-        """The segments of a manifest that was made the same way, as far as they are all there."""
+        """Segments of a manifest with the same settings, as far as all their files exist."""
         try:
             found = json.loads((self.folder / _MANIFEST).read_bytes())
             if (found["schema"], found["making"]) != (_SCHEMA, self._digest):

@@ -1,4 +1,4 @@
-"""What a clip takes of the machine's memory, and how many of its frames are in the net at once."""
+"""Memory of a clip's conversion, and the number of frames in the net at once."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from imgcycle.media.video.ffmpeg import frames_ahead
 _IN_HAND = 12
 """Frames of a clip between the two queues."""
 _SEEN = 600
-"""Bytes that a pixel of the reduced frames takes in these: themselves, their motion, what is remembered."""
+"""Bytes a pixel of the downscaled frames: the frames, their motion, the smoother's state."""
 _FRESH = 40
-"""Bytes that a pixel of a reduced frame takes while it is in the net or waits for its turn after it."""
+"""Bytes a pixel of a downscaled frame while it is in the net or waits for blending."""
 _LANES = 8
-"""Frames in the net at once at most: one thread before it and one after it feed no more."""
+"""Most frames in the net at once: a single reading and writing thread cannot feed more."""
 
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """What clips may take: memory (default a quarter of what is installed), and frames in the net at once."""
+    """Limits for video: memory (default a quarter of the installed memory), and frames in the net at once."""
 
     memory: MemoryBudget | None = None
     frames: int | None = None
 
 
 DEFAULT_LIMITS = VideoLimits()
-"""A quarter of the installed memory, and a frame to each core."""
+"""A quarter of the installed memory, and one frame per core."""
 
 
 @dataclass(frozen=True)
 class FrameCost:
-    """Bytes that the process takes for a clip at most: with one frame in the net, and for each one more."""
+    """Peak bytes of the process for a clip: with one frame in the net, and for each further one."""
 
     least: int
     worker: int
 
     def workers(self, translator: Translator, room: VideoLimits) -> int:
-        """How many frames are in the net at once: as many as asked for, else one to a core, as far as memory goes."""
+        """Frames in the net at once: as many as asked for, else one per core, as far as memory allows."""
         if not translator.concurrent:
             return 1
         wanted = room.frames or min(_LANES, torch.get_num_threads())
@@ -52,12 +52,12 @@ class FrameCost:
 
 
 def frame_cost(height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator) -> FrameCost:
-    """What frames of this size take: the net, and every frame on its way."""
+    """Memory for frames of this size: the net, and all frames in the pipeline."""
     shape = options.work_shape(height, width)
     frame = 3 * width * height * (2 if deep else 1)
     queued = 2 * frames_ahead(frame)
     net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
-    # The change is enlarged by columns first: floats of the full width and the work size's height.
+    # The change is upscaled by columns first: floats of the full width and the work size's height.
     columns = 0 if shape == (height, width) else 12 * width * shape[0]
     small = shape[0] * shape[1]
     fine = 0

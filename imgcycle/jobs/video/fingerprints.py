@@ -1,4 +1,4 @@
-"""Numbered pictures taken as one: what the ledger notes of them, and whether they are still what it noted."""
+"""Fingerprints of files and image sequences, for the ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgcycle.media.video.sequences import picture_numbers, picture_path
 
 
 def fingerprint(path: Path, digest: str | None = None) -> Fingerprint:
-    """What is there under a file's name or a sequence's; `digest` when a file's is known. OSError passes through."""
+    """Fingerprint of a file or a sequence; `digest` if a file's is known. OSError passes through."""
     if not is_sequence(path):
         return Fingerprint.of(path.stat(), digest or file_digest(path))
     pictures = [picture_path(path, number) for number in picture_numbers(path)]

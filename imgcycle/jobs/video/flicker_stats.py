@@ -1,4 +1,4 @@
-"""`--stats`: how much a clip flickers, as it was filmed, as the net leaves each frame, and as it was calmed."""
+"""`--stats`: flicker of the source, of the frames without smoothing, and of the result."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from imgcycle.motion.flow import Motion
 
 
 class Stats:
-    """Watches one clip; each frame goes through the net once more, alone.
+    """Measures one clip; each frame goes through the net once more, without smoothing.
 
-    Of work that was resumed it sees what is left: `measured` says how many frames that were.
+    Of a resumed conversion it sees only the rest: `measured` is the number of frames.
     """
 
     def __init__(self, translator: Translator) -> None:
@@ -33,7 +33,7 @@ class Stats:
         self._sequences = {"input": Flicker(), "per_frame": Flicker(), "smoothed": Flicker()}
 
     def watch(self, frame: Floats, motion: Motion | None, result: Floats) -> None:
-        """The next frame at work size, how the one before became it, and what became of it."""
+        """Add the next frame at work size, its motion, and its result."""
         plain = self._alone.step(frame)
         self.measured += 1
         back = None if motion is None else motion.reversed()
@@ -41,7 +41,7 @@ class Stats:
             self._sequences[name].add(seen, back, plain if name == "smoothed" else None)
 
     def figures(self) -> dict[str, dict[str, float | None]]:
-        """E_warp (squares of [0, 1]), sharpness and distance from per frame (levels of 8 bits) of each sequence."""
+        """E_warp (squares of [0, 1]), sharpness and distance from unsmoothed (8-bit levels) of each sequence."""
         found: dict[str, dict[str, float | None]] = {}
         for name, sequence in self._sequences.items():
             figures = sequence.figures()
@@ -50,15 +50,16 @@ class Stats:
         return found
 
     def facts(self, task: ClipTask, row: ClipRow) -> dict[str, Any]:
-        """What the file of figures says of one clip."""
+        """Entry of one clip in the file of figures."""
         facts = {"output": task.output, "frames": row.frames, "measured": self.measured, "seconds": row.seconds}
         return facts | self.figures()
 
     @staticmethod
     def check(path: Path, tasks: Sequence[ClipTask], overwrite: bool = False) -> dict[str, Any]:
-        """The figures in a file that is there, but for clips to be converted; UsageError when it may not be written.
+        """Entries of an existing file of figures, except of clips to be converted; UsageError if it may not be
+        overwritten.
 
-        That is an input, a result, or a file that holds no figures, unless it is to be replaced.
+        That is an input, a result, or a file without figures, unless `overwrite` is set.
         """
         check_place("--stats", path, tasks)
         known: Any = {}

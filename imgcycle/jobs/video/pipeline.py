@@ -1,7 +1,7 @@
-"""Frames on their way: reduced and watched, translated, settled, restored and written.
+"""Frame pipeline: downscale, measure motion, translate, blend, restore and write.
 
-Each stage goes on while the others work, a few frames ahead or behind at most: one thread reads, the net works in
-lanes of its own, the caller's thread brings frames in order and settles them, and one thread restores and writes.
+All stages run concurrently, a few frames apart at most: one thread reads, the net runs in workers, the caller's thread
+brings frames in order and blends them, and one thread restores and writes.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from imgcycle.motion.flow import Motion
 
 _AHEAD = 3
 _SAME_FAILURES = 20
-"""Frames in a row that may fail: then it is not the frames, and nobody wants hours of stand-ins."""
+"""Failed frames in a row after which the conversion stops: the cause is then not in the frames."""
 
 
 @dataclass(eq=False)
 class InputFrame:
-    """A frame before the net: (h, w, 3) in [0, 1] at work size, and how it came about from the one before."""
+    """A frame before the net: (h, w, 3) in [0, 1] at work size, and its motion from the previous one."""
 
     timed: TimedFrame
     pixels: Pixels
     small: Floats
     motion: Motion | None
     at: At = (0, 0)
-    """Where it lies on the net's grid, once it was placed."""
+    """Offset on the net's grid, once aligned."""
 
 
 @dataclass(eq=False)
 class OutputFrame:
-    """A frame after the net; `result` None where it failed. `memory` is there at the end of a segment."""
+    """A frame after the net; `result` None if it failed. `memory` is set at the end of a segment."""
 
     seen: InputFrame
     result: Floats | None
@@ -53,23 +53,23 @@ class OutputFrame:
 
 
 class Sink(Protocol):
-    """Takes finished frames in order."""
+    """Receives finished frames in order."""
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """One frame: its source and time, its result, and whether that is the frame's before."""
+        """Write one frame: its source and time, its result, and whether that is the previous frame's."""
         ...
 
     def close_segment(self, memory: State) -> None:
-        """A segment ends here; `memory` is what the temporal part remembers."""
+        """End a segment; `memory` is the smoother's state."""
         ...
 
 
 class FramePipeline:
-    """One pass of frames through a net.
+    """One run of frames through a net.
 
-    `ends` says after which frames (by their number in the clip) a segment ends. `listener` hears the number of frames
-    written so far; `watcher` each reduced frame, its motion, and what became of it. `workers` frames are in the net at
-    once.
+    `ends` says after which frames (by number in the clip) a segment ends. `listener` is called with the number of
+    frames written so far; `watcher` with each downscaled frame, its motion, and its result. `workers` frames are in the
+    net at once.
     """
 
     def __init__(
@@ -88,16 +88,16 @@ class FramePipeline:
         self.fine = smoother.translator.strokes
         self.failures: list[str] = []
         self.net_seconds = 0.0
-        """Seconds of the clip's time that the net took, without waiting for what comes before and after it."""
+        """Seconds that the net took, without waiting for other stages."""
         self._counting = threading.Lock()
         self._failed_in_a_row = 0
         self._before: Pixels | None = None
 
     def run(self, frames: Iterable[TimedFrame], stop: Callable[[], None] = lambda: None) -> None:
-        """Carry all frames through; what the reader or the sink raises comes out here, frames in flight are lost.
+        """Process all frames; exceptions of the reader or the sink are raised here, frames in flight are lost.
 
-        However it ends, no thread is left; `stop` ends a wait for a frame that is not wanted any more (to the first
-        one of a long clip it may be minutes). ImgcycleError when the net fails with one frame after another.
+        No thread is left running; `stop` ends a wait for a frame that is no longer needed (the first one of a long clip
+        may take minutes). ImgcycleError if the net fails with one frame after another.
         """
         last = cast("Floats | None", self.smoother.state().get("before"))
         net = WorkerPool(self._translated, self.workers)
@@ -137,7 +137,7 @@ class FramePipeline:
         return result
 
     def _settled(self, seen: InputFrame, fresh: Floats | Exception) -> Floats | None:
-        """The next frame's result, in order; None where it failed, which must not cost the clip."""
+        """Result of the next frame, in order; None if it failed, which must not end the clip."""
         try:
             if isinstance(fresh, Exception):
                 raise fresh
@@ -157,7 +157,7 @@ class FramePipeline:
         return result
 
     def _write(self, made: Iterator[OutputFrame]) -> None:
-        # Without strokes there is little to do for a frame here, and one thread does it.
+        # Without strokes one thread is enough for restoring.
         restore = WorkerPool(self._restored, self.workers if self.fine is not None and self.options.strokes != 0 else 1)
         with closing(restore):
             for count, (item, restored) in enumerate(restore(made), 1):
@@ -172,7 +172,7 @@ class FramePipeline:
                 self.listener(count)
 
     def _restored(self, made: OutputFrame) -> Pixels | None:
-        """A frame's result at full size; None where the net failed with it."""
+        """A frame's result at full size; None if the net failed on it."""
         source, options = made.seen, self.options
         if made.result is None:
             return None
@@ -195,7 +195,7 @@ class FramePipeline:
 
 
 def stand_ins(count: int, said: Sequence[str]) -> str:
-    """What to say of frames for which the result before stands in; "" when there are none."""
+    """Message on frames for which the previous result is repeated; "" without any."""
     if not count:
         return ""
     words = "1 frame" if count == 1 else f"{count} frames"

@@ -1,4 +1,4 @@
-"""The plan for clips: every clip, its result, and whether to convert, skip or keep, before the first frame."""
+"""Plan for clips: every clip, its result, and whether to convert, skip or keep, before the first frame."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_n
 from imgcycle.media.video.streams import container_for
 
 _OF_CLIPS = ("max_height", "codec", "crf", "preset", "hardware")
-"""Options that mean nothing to an animation that stays one."""
+"""Options without effect on animations that stay animations."""
 _DEFAULTS = VideoOptions().to_dict()
 _KEY = "imgcycle"
 _OWN_SOUNDS = (".webm", ".ogv", ".wmv")
-"""Files whose sound would have to be coded anew for MP4, and need not for Matroska."""
+"""Files whose sound would have to be re-encoded for MP4, but not for Matroska."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class ClipPlan:
 
     @property
     def to_convert(self) -> list[ClipTask]:
-        """The tasks that mean work."""
+        """Tasks to convert."""
         return [task for task in self.tasks if task.verdict == "convert"]
 
 
 def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
-    """Find clips and sequences, give each an output, look at what is there already.
+    """Find clips and sequences, assign an output to each, check existing outputs.
 
-    UsageError where that cannot be, and for a codec, a quality or a container that would only fail after hours.
+    UsageError if that fails, and for a codec, quality or container that would only fail after hours.
     """
     shard = Shard.parse(request.shard)
     check_style(style)
@@ -118,7 +118,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
 
 
 def check_style(style: Style) -> None:
-    """Raise UsageError for a style that clips cannot have."""
+    """Raise UsageError for a style that is not suitable for clips."""
     if not style.clips:
         raise UsageError(
             f"{style.name} looks for every picture anew, seconds each, so no two frames would be alike",
@@ -135,7 +135,7 @@ def clip_task(
     verdict: Verdict = "convert",
     reason: str = "",
 ) -> ClipTask:
-    """A task of the kind that its names tell."""
+    """A task of the kinds given by its names."""
     kind = input_kind(source)
     names = os.fspath(source), os.fspath(output), os.fspath(root)
     kinds = {"input_kind": kind, "output_kind": output_kind(kind, output)}
@@ -143,9 +143,9 @@ def clip_task(
 
 
 def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, str]) -> dict[str, str]:
-    """Where a container keeps a recipe; nothing where it has no place that is free (ts).
+    """Metadata that store a recipe in a container; empty if there is no free field (ts).
 
-    An earlier recipe's place is free: it tells of what is now the source.
+    The field of an earlier recipe is free: it describes what is now the source.
     """
     text = json.dumps({_KEY: recipe}, sort_keys=True)
     if container in ("mkv", "webm"):
@@ -156,7 +156,7 @@ def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, s
 
 
 def clip_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe in a clip's metadata, or in an animation's; None when it has none or cannot be read."""
+    """Recipe in a clip's or an animation's metadata; None if it has none or cannot be read."""
     if formats.by_suffix(path) in MOVING:
         return read_recipe(path)
     try:
@@ -167,7 +167,7 @@ def clip_recipe(path: Path) -> dict[str, Any] | None:
 
 
 def _is_ours(path: Path, folder: Path | None, ledger: Callable[[Path], Ledger]) -> bool:
-    """Whether a clip is a result: it says so, or a ledger does, for not all containers can."""
+    """True if a clip is a result, by its metadata or by a ledger, since not all containers can store a recipe."""
     if clip_recipe(path) is not None:
         return True
     roots = [path.parent]
@@ -187,7 +187,7 @@ def _recipe_in(text: str) -> dict[str, Any] | None:
 
 
 def _check_outputs(tasks: Sequence[ClipTask]) -> None:
-    """Raise UsageError for two results of one name, and for a name under which none can be written."""
+    """Raise UsageError for two results of one name, and for a name that cannot be written."""
     places: set[Path] = set()
     for task in tasks:
         output = Path(task.output)
@@ -202,7 +202,7 @@ def _check_outputs(tasks: Sequence[ClipTask]) -> None:
 
 
 def _unheeded(tasks: Sequence[ClipTask]) -> list[str]:
-    """A line on options that were given and mean nothing to animations that stay such."""
+    """A line on given options without effect on animations that stay animations."""
     moving = [task for task in tasks if task.output_kind == "animation"]
     given = [name for name in _OF_CLIPS for task in moving[:1] if getattr(task.options, name) != _DEFAULTS[name]]
     if not given:
@@ -215,7 +215,7 @@ def _unheeded(tasks: Sequence[ClipTask]) -> list[str]:
 def _judged(
     task: ClipTask, assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
 ) -> ClipTask:
-    """The task with what to do about it, and why."""
+    """The task with verdict and reason."""
     if "sequence" in (task.input_kind, task.output_kind):
         verdict, reason = _judged_pictures(assigned, request, wanted, ledger)
     else:
@@ -226,7 +226,7 @@ def _judged(
 def _judged_pictures(
     assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
 ) -> tuple[Verdict, str]:
-    """`judged` where numbered pictures stand at an end or at both, which tell nothing of themselves."""
+    """`judged` for sequences, which hold no recipe themselves."""
     source, output = assigned.source.path, assigned.output
     pictures = is_sequence(output)
     try:
@@ -249,11 +249,11 @@ def _judged_pictures(
 
 
 def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
-    """A sequence goes into one beside it (`frames-monet/%05d.png`), or where -o says: a pattern, a folder, a clip."""
+    """Output of a sequence: one beside it (`frames-monet/%05d.png`), or as -o says: a pattern, a folder, a clip."""
     output = request.output
     if output is None:
         folder = outputs.output_root(pattern.parent, label)
-        # A format that cannot be written has the nearest that can, as for single pictures.
+        # A format that cannot be written is replaced by the nearest that can, as for single images.
         own = formats.by_suffix(pattern)
         suffix = pattern.suffix if own is None or own.writable else formats.written_as(own).suffixes[0]
         target = folder / f"{pattern.stem}{suffix}"
@@ -267,7 +267,7 @@ def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
 
 
 def _suffix(source: Source, options: VideoOptions) -> str:
-    """The suffix of a clip's result: its own where that container holds the codec, else one that holds its sound."""
+    """Suffix of a clip's result: its own if that container holds the codec, else one that holds its sound."""
     own = source.path.suffix
     known = formats.by_suffix(source.path)
     if known in MOVING:

@@ -1,4 +1,4 @@
-"""How fast a clip goes, how long it will take, and what would make it shorter."""
+"""Speed of a clip's conversion, remaining time, and options that would shorten it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _TIMED = 3
 _WINDOW = 20.0
 """Seconds over which the rate is measured."""
 _EVERY = 0.2
-"""Seconds between two events at least."""
+"""Minimum seconds between two events."""
 _TELLING = 10.0
-"""Seconds of work below which nothing needs to be said in advance."""
+"""Seconds of work below which no estimate is shown."""
 _WORTH = 60.0
 """Seconds of work below which no advice is needed."""
 _HELPS = 0.8
@@ -22,7 +22,7 @@ _SMALLER_WORK, _FEWER_LINES = 256, 720
 
 
 class VideoProgress:
-    """Counts frames of `lines` lines and says so; after the first few, what the whole will take."""
+    """Counts frames of `lines` lines and reports progress; after the first few, an estimate for the whole."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class VideoProgress:
         self.listener, self.clock = listener, clock
         self.work_size, self.lines = work_size, lines
         self.net_seconds: Callable[[], float] = lambda: 0.0
-        """Asked for what the net alone took so far."""
+        """Returns the seconds that the net alone took so far."""
         self._seen: deque[tuple[float, int]] = deque()
         self._first: tuple[float, float] | None = None
         self._said = 0.0
         listener(FrameProgress(name, done, frames))
 
     def count(self, written: int) -> None:
-        """So many frames are written in this pass."""
+        """Report the number of frames written in this run."""
         now = self.clock()
         if self._first is None:
             self._first = (now, self.net_seconds())
@@ -76,7 +76,9 @@ class VideoProgress:
         self.listener(Estimate(left, 1 / each, savings, self.name))
 
     def _savings(self, left: float, net: float) -> list[tuple[str, float]]:
-        """What would help: the net's share goes with the work size, the rest with the frame's."""
+        """Options that would save time, with the seconds left: the net's share scales with the work size, the rest
+        with the frame's.
+        """
         found = []
         if isinstance(self.work_size, int) and self.work_size > _SMALLER_WORK:
             share = net * (_SMALLER_WORK / self.work_size) ** 2 + 1 - net

@@ -1,4 +1,4 @@
-"""Converting clips: one (`convert_clip`), all of a plan (`convert_clips`)."""
+"""Conversion of clips: one (`convert_clip`), all of a plan (`convert_clips`)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
 from imgcycle.media.paths import same_file, shown
 
 SEGMENT = Fraction(5)
-"""Seconds of a clip between two moments from which a killed conversion goes on."""
+"""Seconds of a clip in one segment, the unit of resuming."""
 Listener = Callable[[Event], None]
 
 
@@ -208,9 +208,9 @@ def run_clip_task(
     stats: Stats | None = None,
     room: VideoLimits = DEFAULT_LIMITS,
 ) -> TaskResult:
-    """Carry out one task alone; whatever goes wrong is in the result's row.
+    """Carry out one task; any error is in the result's row.
 
-    What is left to do is `committed`: until then a result's segments stay, and another try finds all done.
+    The rest is done by `committed`: until then a result's segments stay, and another attempt finds everything done.
     """
     if task.verdict != "convert":
         left = pipeline.left_alone(task)
@@ -226,7 +226,7 @@ def run_clip_task(
 
 
 def committed(task: ClipTask, result: TaskResult) -> ClipRow:
-    """Note a result in the ledger, and then let go of its segments; its row."""
+    """Record a result in the ledger, then remove its segments; return its row."""
     if result.record is not None:
         Ledger(Path(task.root)).append(result.record)
         remove_segments(Path(task.root), Path(task.output))
@@ -243,7 +243,7 @@ def convert_clip(
     stats: Stats | None = None,
     room: VideoLimits = DEFAULT_LIMITS,
 ) -> ClipRow:
-    """Convert one clip as its task says, to the end: `make_clip`, noted in the ledger."""
+    """Convert one clip as its task says: `make_clip`, recorded in the ledger."""
     return committed(task, make_clip(task, translator, listener, resume=resume, stats=stats, room=room))
 
 
@@ -256,16 +256,15 @@ def make_clip(
     stats: Stats | None = None,
     room: VideoLimits = DEFAULT_LIMITS,
 ) -> TaskResult:
-    """Make one clip's result as its task says, from where an earlier try got to when `resume` allows that.
+    """Make one clip's result as its task says, continuing an earlier attempt if `resume` is set.
 
-    A frame to each core is in the net, as far as there is room.
-
-    Raises InputError, OutputError, UsageError in one line. A row with status `failed` stands for a result that is
-    there, with frames for which others stand in, or fewer than were promised.
+    One frame per core is in the net, as far as memory allows. InputError, OutputError, UsageError in one line. A row
+    with status `failed` stands for a result that exists, with repeated frames, or fewer than expected.
     """
     begun = time.perf_counter()
     source = open_source(task)
-    # Frames of more than 8 bits are for smooth skies, which a 16-bit float's 256 levels near ±1 would put into bands.
+    # Frames of more than 8 bits often hold smooth skies, which a 16-bit float's 256 levels near ±1 would turn into
+    # bands.
     net = translator.exact() if source.deep else translator
     recipe = clip_recipe_of(task.options, task.frames, translator.style)
     sink = open_sink(task, source, net, recipe, SEGMENT, resume)
@@ -299,7 +298,7 @@ def _filmed(
     stats: Stats | None,
     room: VideoLimits,
 ) -> list[str]:
-    """Carry the frames that are left from source to sink; what was said of those that the net failed with."""
+    """Process the remaining frames from source to sink; return messages on frames that the net failed on."""
     name = shown(task.input)
     if sink.frames:
         done = f"{sink.frames} of {source.frames} frames are done"
@@ -324,7 +323,7 @@ def _filmed(
 
 
 def _recorded(task: ClipTask, recipe: dict[str, Any], digest: str) -> Record:
-    """What the ledger is to note; a result bears the source's time, for nobody touched it since."""
+    """Record for the ledger; the result gets the source's time, which shows that it was not touched since."""
     output, source = Path(task.output), fingerprint(Path(task.input), digest)
     if task.output_kind != "sequence":
         os.utime(output, ns=(output.stat().st_atime_ns, source.time))

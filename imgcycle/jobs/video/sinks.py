@@ -1,4 +1,4 @@
-"""Where finished frames go: segments of a clip and the clip they are joined to, numbered pictures, an animation."""
+"""Sinks of finished frames: segments joined to a clip, numbered images, an animation."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from imgcycle.media.video.streams import container_for, plan_streams
 
 
 class FrameSink(Protocol):
-    """A sink of frames, at work while its context lasts; there it takes up what an earlier try left.
+    """Sink of frames, active inside its context, where it resumes an earlier attempt.
 
-    `notes` are lines to say before any work, `size` is width and height of the result.
+    `notes` are lines for the user before any work, `size` is width and height of the result.
     """
 
     notes: tuple[str, ...]
@@ -48,46 +48,46 @@ class FrameSink(Protocol):
 
     @property
     def frames(self) -> int:
-        """Frames that are done, those of an earlier try among them."""
+        """Frames done, including those of an earlier attempt."""
         ...
 
     @property
     def failed(self) -> int:
-        """Frames among them for which another stands in."""
+        """Frames among them for which the previous result is repeated."""
         ...
 
     @property
     def last(self) -> int | None:
-        """The number of the last one, from behind which it goes on; None at the beginning."""
+        """Number of the last frame done; None at the beginning."""
         ...
 
     @property
     def problems(self) -> tuple[str, ...] | None:
-        """What was wrong with the source, once its last frame is done; None until then."""
+        """Problems of the source, after its last frame; None before."""
         ...
 
     def state(self) -> State:
-        """What the smoother remembered after the last frame."""
+        """State of the smoother after the last frame."""
         ...
 
     def recording(self) -> AbstractContextManager[None]:
-        """Around the frames: what is open is closed at the end, or given up with an error."""
+        """Context around the frames: files are closed at the end, or discarded after an error."""
         ...
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """Take a frame: its source and time, its result, and whether that is the frame's before."""
+        """Write a frame: its source and time, its result, and whether that is the previous frame's."""
         ...
 
     def close_segment(self, state: State) -> None:
-        """End a segment; `state` is what the smoother remembers."""
+        """End a segment; `state` is the smoother's."""
         ...
 
     def complete(self, problems: Sequence[str]) -> None:
-        """No frame is to come any more; `problems` are those of the source."""
+        """All frames are done; `problems` are those of the source."""
         ...
 
     def finish(self) -> tuple[str, ...]:
-        """Make the result appear; lines on what it does not hold, or on what lies beside it."""
+        """Make the result appear; return lines on what it does not hold, or on files beside it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -100,9 +100,9 @@ class FrameSink(Protocol):
 def open_sink(
     task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any], segment: Fraction, resume: bool
 ) -> FrameSink:
-    """Where the results of a task's frames go: what they are made as is told by `recipe`, and `net`'s precision.
+    """Sink of a task; `recipe` and `net`'s precision decide whether earlier segments can be used.
 
-    UsageError or OutputError where they cannot be written so.
+    UsageError or OutputError if the result cannot be written that way.
     """
     if task.output_kind == "animation":
         return AnimationSink(task, source, net, recipe | {"input": source.digest})
@@ -118,7 +118,7 @@ def open_sink(
 
 
 class _SegmentedSink(ABC):
-    """What a clip and numbered pictures share: a store of segments, and the frames of the open one."""
+    """Common base of clips and numbered images: a store of segments, and the frames of the open one."""
 
     def __init__(
         self, task: ClipTask, source: FrameSource, making: dict[str, Any], coding: dict[str, Any], resume: bool
@@ -171,7 +171,7 @@ class _SegmentedSink(ABC):
             self._give_up()
             raise
         if self._frames:
-            # Fewer frames than were promised: what came is kept.
+            # Fewer frames than expected: those that came are kept.
             self.close_segment({})
 
     @abstractmethod
@@ -179,11 +179,11 @@ class _SegmentedSink(ABC):
         """End a segment."""
 
     def _give_up(self) -> None:
-        """Drop what is open: an error ends it."""
+        """Discard the open segment after an error."""
         self._frames = self._failed = 0
 
     def _is_there(self, closed: Sequence[SegmentRecord]) -> bool:
-        """Whether what these segments made is still where it was put, as far as that is not in the store."""
+        """True if the outputs of these segments outside the store still exist."""
         del closed
         return True
 
@@ -225,14 +225,13 @@ class ClipSink(_SegmentedSink):
         self._writer: FrameWriter | None = None
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """Into the file of the open segment."""
         if self._writer is None:
             self._writer = FrameWriter(self.store.next_path, self.coding)
         self._count(frame, stands_in)
         self._writer.write(side_by_side(frame.frame, pixels) if self.beside else pixels, frame.time, frame.duration)
 
     def close_segment(self, state: State) -> None:
-        """Close the file, then note it."""
+        """Close the file, then record it."""
         assert self._writer is not None
         self._writer.close()
         self._writer = None
@@ -245,12 +244,12 @@ class ClipSink(_SegmentedSink):
             self._writer = None
 
     def finish(self) -> tuple[str, ...]:
-        """Join the segments; the source's streams are copied beside them."""
+        """Join the segments; the source's other streams are copied."""
         segments = self.store.segments()
         clip = self.source.clip
         start, end = self.source.start, self.source.end
         if clip is None:
-            # Pictures bring no other streams: the first segment stands where a clip would.
+            # Image sequences have no other streams: the first segment is used in place of a clip.
             clip, start, end = probe_video(segments[0].path), None, None
             plan = plan_streams(clip, self.container)
         else:
@@ -261,7 +260,7 @@ class ClipSink(_SegmentedSink):
 
 
 class SequenceSink(_SegmentedSink):
-    """Numbered pictures, whole one by one; there is nothing to join. Those of pictures keep the numbers they had."""
+    """Numbered images, written one by one, without joining. Those of images keep their numbers."""
 
     def __init__(self, task: ClipTask, source: FrameSource, making: dict[str, Any], resume: bool = True) -> None:
         pattern = Path(task.output)
@@ -278,7 +277,6 @@ class SequenceSink(_SegmentedSink):
         return found >= sum(segment.frames for segment in closed)
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """As a picture of its own."""
         if not (self._frames or self.store.closed):
             self.store.begin()
         self._count(frame, stands_in)
@@ -290,11 +288,10 @@ class SequenceSink(_SegmentedSink):
         self.writer.write(pixels, frame.time, frame.duration, alpha)
 
     def close_segment(self, state: State) -> None:
-        """Note how far it is."""
         self._note(state)
 
     def finish(self) -> tuple[str, ...]:
-        """Every picture is there already, and bears no recipe; a longer result of before leaves some more."""
+        """All images are written already, and hold no recipe; a longer earlier result leaves more of them."""
         ours = {self.source.name_of(n) for n in self.source.span}
         others = [n for n in picture_numbers(self.writer.pattern) if n not in ours]
         if not others:
@@ -305,10 +302,9 @@ class SequenceSink(_SegmentedSink):
 
 
 class AnimationSink:
-    """One animated picture, of which a frame at a time is in memory; it is begun anew after an earlier try.
+    """One animated image, of which one frame at a time is in memory; an earlier attempt is not resumed.
 
-    InputError for a picture that is none of the frames (an APNG may have one) and cannot be translated; OutputError as
-    in `AnimationWriter`.
+    InputError for the default image of an APNG that cannot be translated; OutputError as in `AnimationWriter`.
     """
 
     def __init__(self, task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any]) -> None:
@@ -324,7 +320,6 @@ class AnimationSink:
         self._stack = ExitStack()
 
     def state(self) -> State:
-        """Nothing: no earlier try is gone on with."""
         return {}
 
     def __enter__(self) -> Self:
@@ -341,26 +336,22 @@ class AnimationSink:
             self._stack.__exit__(kind, error, at)
 
     def recording(self) -> AbstractContextManager[None]:
-        """Nothing is open but the whole."""
         return contextlib.nullcontext()
 
     def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
-        """As the next frame."""
         with reported(OutputError, "cannot be written"):
             self._writer.add(self._still(frame, pixels), self._animation.delays[frame.number])
         self.frames += 1
         self.failed += stands_in
 
     def close_segment(self, state: State) -> None:
-        """Nothing ends before the end."""
         del state
 
     def complete(self, problems: Sequence[str]) -> None:
-        """Remember what was wrong."""
         self.problems = tuple(problems)
 
     def finish(self) -> tuple[str, ...]:
-        """Write what follows the frames, and let the file appear."""
+        """Write the end of the file, and let it appear."""
         with reported(OutputError, "cannot be written"):
             self._writer.finish()
             self._stack.close()
@@ -374,7 +365,7 @@ class AnimationSink:
         return replace(self._animation.like, pixels=pixels, alpha=alpha)
 
     def _cover(self) -> Still | None:
-        """What becomes of the picture that is no frame: it has none before it to be held to."""
+        """Result for a default image that is not a frame; without smoothing, since no frame precedes it."""
         still = self._animation.cover
         if still is None:
             return None
@@ -387,7 +378,7 @@ class AnimationSink:
 
 
 class _Last:
-    """Keeps one result."""
+    """Sink that keeps one result."""
 
     pixels: Pixels
 

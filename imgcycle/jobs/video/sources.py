@@ -1,4 +1,4 @@
-"""Where frames come from: a clip, an animation, or numbered pictures, as the task says."""
+"""Sources of frames: a clip, an animation, or numbered images."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _DEEP_CODECS = ("hevc", "av1", "ffv1")
 
 
 class FrameSource(Protocol):
-    """Frames to convert: how many, how large, and from which on they can be read.
+    """Frames to convert: number, size, and reading from any frame on.
 
-    `span` are the frames' numbers, `frames` how many there are, `digest` tells the input from every other (of a file
-    its SHA-256), `notes` are lines to say before any work, `problems` what turned out to be wrong while reading. `stop`
-    ends reading from any thread. `clip` and `animation` are there where one is behind it.
+    `span` are the frames' numbers, `frames` how many there are, `digest` identifies the input (of a file its SHA-256),
+    `notes` are lines for the user before any work, `problems` errors found while reading. `stop` ends reading from any
+    thread. `clip` and `animation` are set if there is one.
     """
 
     start: Fraction | None
@@ -58,21 +58,19 @@ class FrameSource(Protocol):
     animation: Animation | None
 
     def name_of(self, number: int) -> int:
-        """The number that a frame's picture bears."""
+        """Number of a frame in the name of its image."""
         ...
 
     def open(self, after: int | None) -> AbstractContextManager[Iterator[TimedFrame]]:
-        """Frames, from the one after number `after` on."""
+        """Yield frames after number `after`."""
         ...
 
-    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
-        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
-        ...
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]: ...
 
 
 @dataclass(frozen=True)
 class OutputMedium:
-    """What frames are to be written as: its name, bits a channel it keeps, whether it is pictures, with alpha."""
+    """Properties of the output: name, bits a channel, whether it consists of images, alpha."""
 
     name: str
     bits: int
@@ -81,7 +79,7 @@ class OutputMedium:
 
     @classmethod
     def of(cls, task: ClipTask) -> OutputMedium:
-        """The picture format of a sequence, else the codec; of an animation its writer tells what is lost."""
+        """Image format of a sequence, else the codec; for an animation its writer reports losses."""
         if task.output_kind == "clip":
             return cls(task.options.codec, 10 if task.options.codec in _DEEP_CODECS else 8)
         format = by_suffix(task.output)
@@ -93,7 +91,7 @@ class OutputMedium:
 
 
 def open_source(task: ClipTask) -> FrameSource:
-    """A task's frames; InputError where there are none to be had."""
+    """The frames of a task; InputError if there are none."""
     (start, end), medium = task.options.span, OutputMedium.of(task)
     height = None if task.output_kind == "animation" else task.options.max_height
     path = Path(task.input)
@@ -105,8 +103,9 @@ def open_source(task: ClipTask) -> FrameSource:
 
 
 class FrameFacts(NamedTuple):
-    """Width and height of a task's frames, whether they are deep, and the bytes that reading (and of an animation
-    writing) one of them takes beside the frames on their way."""
+    """Width and height of a task's frames, whether they are 16-bit, and the bytes for reading (and for an animation
+    writing) one of them beside the frames in the pipeline.
+    """
 
     width: int
     height: int
@@ -115,7 +114,7 @@ class FrameFacts(NamedTuple):
 
 
 def measure_frames(task: ClipTask) -> FrameFacts:
-    """What can be told before anything is decoded; InputError where a task cannot be opened."""
+    """Properties known before decoding; InputError if a task cannot be opened."""
     path, height = Path(task.input), task.options.max_height
     if task.input_kind == "sequence":
         pictures = find_sequence(path, Fraction(task.options.fps))
@@ -132,7 +131,7 @@ def measure_frames(task: ClipTask) -> FrameFacts:
 
 
 def open_animation(path: Path) -> tuple[Animation, str]:
-    """A file's animation, and the file's SHA-256; InputError for a picture that does not move."""
+    """A file's animation, and the file's SHA-256; InputError for an image that is not animated."""
     data = load_bytes(path)
     found = read_picture(data)
     if not isinstance(found, Animation):
@@ -141,7 +140,7 @@ def open_animation(path: Path) -> tuple[Animation, str]:
 
 
 def timed_frames(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
-    """The frames of those numbers with the seconds at which viewers show them."""
+    """Frames of these numbers with the times at which viewers show them."""
     if not chosen:
         return
     for number, still in zip(range(chosen.stop), animation.frames(), strict=False):
@@ -151,7 +150,7 @@ def timed_frames(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
 
 
 class ClipSource:
-    """A clip's frames between two moments, at most `height` lines high."""
+    """Frames of a clip between two times, at most `height` lines high."""
 
     animation: Animation | None = None
 
@@ -174,12 +173,11 @@ class ClipSource:
         self.stop: Callable[[], None] = lambda: None
 
     def name_of(self, number: int) -> int:
-        """The number that a frame's picture would bear: they count from 1."""
+        """Number of a frame in an image sequence, counted from 1."""
         return number - self.span.start + 1
 
     @contextmanager
     def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        """Frames decoded ahead, from the one after number `after` on."""
         first = _place(self.span, after)
         reader = FrameReader(
             self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
@@ -190,7 +188,6 @@ class ClipSource:
             self.problems = reader.problems
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:
-        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
         clip, origin, last = self._clip, self._clip.time(self.span[0]), self.span[-1]
         return lambda n: n >= last or (clip.time(n + 1) - origin) // seconds > (clip.time(n) - origin) // seconds
 
@@ -217,22 +214,19 @@ class SequenceSource:
         self.stop: Callable[[], None] = lambda: None
 
     def name_of(self, number: int) -> int:
-        """The number in a picture's name."""
         return self._pictures.numbers[number]
 
     @contextmanager
     def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        """Pictures as they are needed."""
         yield read_sequence(self._pictures, start=self.start, end=self.end, first=_place(self.span, after))
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:
-        """By number and rate."""
         first, last, each = self.span[0], self.span[-1], self.rate * seconds
         return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
 
 
 class AnimationSource:
-    """An animation's frames at their own moments, at most `height` lines high."""
+    """Frames of an animation with their own times, at most `height` lines high."""
 
     clip: Clip | None = None
 
@@ -255,16 +249,15 @@ class AnimationSource:
         self.stop: Callable[[], None] = lambda: None
 
     def name_of(self, number: int) -> int:
-        """The number that a frame's picture would bear: they count from 1."""
+        """Number of a frame in an image sequence, counted from 1."""
         return number - self.span.start + 1
 
     @contextmanager
     def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        """Frames as they are needed."""
         yield map(self._fitted, timed_frames(self._animation, self.span[_place(self.span, after) :]))
 
     def _fitted(self, frame: TimedFrame) -> TimedFrame:
-        """Of the depth and the size that is wanted."""
+        """The frame in the wanted bit depth and size."""
         pixels, alpha = frame.frame, frame.alpha
         if self._animation.deep and not self.deep:
             pixels, alpha = eight_bit(pixels), None if alpha is None else eight_bit(alpha)
@@ -275,14 +268,13 @@ class AnimationSource:
         return frame._replace(frame=pixels, alpha=alpha)
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:
-        """Whether a segment of about so many seconds ends with a frame, by the frames' own times."""
         starts, last = self._animation.starts, self.span[-1]
         origin = starts[self.span.start]
         return lambda n: n >= last or (starts[n + 1] - origin) // seconds > (starts[n] - origin) // seconds
 
 
 def _place(span: range, after: int | None) -> int:
-    """How many frames of a span are passed over to go on after one of them."""
+    """Number of frames of a span to skip in order to continue after one of them."""
     return 0 if after is None else min(len(span), after + 1 - span.start)
 
 
@@ -313,7 +305,7 @@ def _sequence_notes(pictures: Pictures, medium: OutputMedium) -> tuple[str, ...]
 
 
 def _picture_notes(deep: bool, alpha: bool, medium: OutputMedium) -> tuple[str, ...]:
-    """What pictures have that is not written."""
+    """One line for each property of the images that is not written."""
     notes = []
     if deep and medium.bits < 16:
         notes.append(f"16 bits a channel become {medium.bits}, which is what {medium.name} keeps")
