@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Learn to turn images like those in A into images like those in B (and back), without pairs.",
     "runs": "List the training runs at and below a folder: step, age, state, best validation figures.",
     "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
+    "export": "Write a style as ONNX, for other programs and for browsers, and check that it gives the same pictures.",
     "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
 }
 """Each lives in the module of `cli/commands/` that has its name, under that name. What it says of itself stands here

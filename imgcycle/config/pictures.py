@@ -21,7 +21,9 @@ class PictureOptions(JsonConfig):
     the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
     enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
     draws at full size; None takes the card's. `strength` blends from the input, 0, to the result, 1, and on to 2.
-    `keep_colour` takes over only the change of lightness.
+    `keep_colour` takes over only the change of lightness. `mask` is a picture (of a clip also a clip or a sequence), a
+    folder of them with the inputs' names, or `alpha`, the input's own opacity: outside it every pixel stays the
+    input's.
     """
 
     work_size: WorkSize = option(
@@ -54,6 +56,13 @@ class PictureOptions(JsonConfig):
     )
     keep_colour: bool = option(
         False, "Keep the photograph's colours.", panel=LOOK, names=("--keep-colour", "--keep-color")
+    )
+    mask: str | None = option(
+        None,
+        "Paint where it is white and leave black as it is: a picture, a folder with one for each, or alpha.",
+        panel=LOOK,
+        metavar="FILE|DIR|alpha",
+        recorded="changed",
     )
 
 

@@ -9,7 +9,8 @@ from imgcycle.config.fields import LOOK, MACHINE, REPORT, WHERE, option
 from imgcycle.config.json import JsonConfig
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-Backend = Literal["torch", "openvino"]
+Backend = Literal["torch", "openvino", "onnx"]
+ValueRange = Literal["-1..1", "0..1", "0..255"]
 Direction = Literal["A2B", "B2A"]
 DEVICES = "auto|cpu|cuda[:n]|mps"
 
@@ -20,12 +21,15 @@ class StyleChoice(JsonConfig):
 
     style: str = option(
         "",
-        "A style's name, a weights file, or a run folder of train.",
+        "A style's name, a weights file (.onnx too), or a run folder of train.",
         names=("--to", "--style"),
         metavar="STYLE",
         required=True,
     )
     direction: Direction = option("A2B", "Which way through a run folder or a two-way file.", panel=LOOK)
+    range: ValueRange | None = option(
+        None, "Values that an ONNX net takes and gives.", panel=LOOK, shown="as its file tells"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class StylesChoice(StyleChoice):
 
     style: str = option(
         "",
-        "A style's name, a weights file, a run folder of train, or all: every style that is here.",
+        "A style's name, a weights file (.onnx too), a run folder of train, or all: every style that is here.",
         names=("--to", "--style"),
         metavar="STYLE",
         required=True,
@@ -94,7 +98,9 @@ class MachineOptions(DeviceOptions):
 
     precision: Precision = option("auto", "Compute type; auto goes by the hardware.", panel=MACHINE)
     backend: Backend = option(
-        "torch", "What computes: OpenVINO is for CPUs without bf16, in fp32 (extra: openvino).", panel=MACHINE
+        "torch",
+        "What computes: OpenVINO is for CPUs without bf16 (extra: openvino), it and onnxruntime (extra: onnx) in fp32.",
+        panel=MACHINE,
     )
     memory: str | None = option(
         None,

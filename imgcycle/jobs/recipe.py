@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from imgcycle._version import __version__
@@ -13,6 +15,10 @@ from imgcycle.engine import resample
 from imgcycle.engine.strokes import share_of
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
+from imgcycle.jobs.ledger import file_digest
+from imgcycle.media.image.masks import ALPHA, check_mask, mask_in
+from imgcycle.media.inputs import Source
+from imgcycle.media.paths import shown
 
 CLIP_LINES = 720
 """Frames of more lines get no strokes unless asked for: there the second net takes longer than the rest."""
@@ -22,6 +28,7 @@ CLIP_LINES = 720
 class ResolvedOptions(ConvertOptions):
     """`ConvertOptions` resolved against a style: values left to the style are filled in.
 
+    `mask` is a file or `alpha`, and `mask_digest` what a recipe states of it.
     `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the downscaled image, of the
     blur of the first net's change that the second net was trained with.
     """
@@ -29,6 +36,7 @@ class ResolvedOptions(ConvertOptions):
     work_size: int | Literal["full"] = "full"
     detail: float = 0.0
     calm: float = 0.0
+    mask_digest: str = ""
 
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
         """Size (height, width) at which the net sees an image."""
@@ -67,14 +75,34 @@ def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOption
 
 
 def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
-    """Resolve image options against a style."""
+    """Resolve image options against a style; UsageError for a mask that is not there."""
+    check_mask(options.mask)
     met = {
         "work_size": style.work_size if options.work_size == "auto" else options.work_size,
         "detail": style.detail_share(options.detail, options.strokes),
         "strokes": None if style.strokes is None else style.strokes_share(options.strokes),
         "calm": 0.0 if style.strokes is None else style.strokes.calm,
+        "mask_digest": _digest_of(options.mask) if options.mask else "",
     }
     return ResolvedOptions(**{field.name: getattr(options, field.name) for field in fields(options)} | met)
+
+
+def _digest_of(name: str) -> str:
+    """What a recipe states of a mask: the digest of its file; a folder's files have theirs each."""
+    return name if name == ALPHA else file_digest(Path(name)) if os.path.isfile(name) else ""  # noqa: PTH113
+
+
+def with_mask(options: ResolvedOptions, source: Source) -> tuple[ResolvedOptions, str]:
+    """The options with the mask that a folder of masks holds for a picture, or why there is none."""
+    if options.mask is None or not os.path.isdir(options.mask):  # noqa: PTH112
+        return options, ""
+    found = mask_in(Path(options.mask), source)
+    if found is None:
+        return options, f"no mask of its name in {shown(options.mask)}"
+    try:
+        return options.replace(mask=os.fspath(found), mask_digest=_digest_of(os.fspath(found))), ""
+    except OSError as error:
+        return options, f"its mask {shown(found)} cannot be read: {error.strerror}"
 
 
 def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
@@ -90,12 +118,17 @@ def recipe_of(options: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of an image's result, without the digest of its input: style, weights, options, version. A changed
     default changes the recipe.
     """
-    return _recipe(recorded(options, ConvertOptions), style)
+    return _recipe(recorded(options, ConvertOptions) | _mask_of(options), style)
+
+
+def _mask_of(options: ResolvedOptions) -> dict[str, str]:
+    """What a recipe states of a mask: its content, wherever it lies."""
+    return {} if options.mask is None else {"mask": options.mask_digest}
 
 
 def clip_recipe_of(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
     """Recipe of a clip's result."""
-    making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions)
+    making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions) | _mask_of(frames.usual)
     return _recipe(making | ({"strokes": options.strokes} if frames.usual.strokes is not None else {}), style)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
+from imgcycle.config.program import Backend, ValueRange
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, repair_hint
+from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, repair_hint, with_range
 from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
 from imgcycle.weights.usage import usage_of
-
-Backend = Literal["torch", "openvino"]
 
 
 def load_translator(
@@ -22,13 +20,14 @@ def load_translator(
     device: str = "auto",
     precision: str = "auto",
     backend: Backend = "torch",
+    value_range: ValueRange | None = None,
 ) -> Translator:
     """Find a style, read its weights and make its net ready.
 
     Parameters
     ----------
     style
-        A name (`monet`), a weights file of ours or of another program, or a run folder of `train`.
+        A name (`monet`), a weights file of ours or of another program, an ONNX file, or a run folder of `train`.
     direction
         Which way through a run folder or a two-way file.
     device
@@ -36,7 +35,9 @@ def load_translator(
     precision
         `auto` (by the hardware), `fp32`, `bf16` or `fp16`.
     backend
-        `torch`, or `openvino`, which computes on the CPU in float32.
+        `torch`, or `openvino` or `onnx`, which compute on the CPU in float32.
+    value_range
+        Of what an ONNX net takes and gives, where its file does not tell.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def load_translator(
     >>> load_translator("monet").style.work_size
     384
     """
-    return open_style(find_style(style, direction), device, precision, backend)
+    return open_style(with_range(find_style(style, direction), value_range), device, precision, backend)
 
 
 def translator_for(style: Translator | str) -> Translator:
@@ -67,9 +68,14 @@ def translator_for(style: Translator | str) -> Translator:
 
 
 def open_style(
-    found: FoundStyle, device: str = "auto", precision: str = "auto", backend: Backend = "torch"
+    found: FoundStyle,
+    device: str = "auto",
+    precision: str = "auto",
+    backend: Backend = "torch",
 ) -> Translator:
     """Like `load_translator`, for a style that was found already."""
+    if found.is_onnx:
+        return _open_onnx(found, _maker(device, precision, "onnx"), backend)
     ready = _maker(device, precision, backend)
     seen = digest(found.path) if found.digest and found.path.is_file() else ""
     if found.digest and seen != found.digest:
@@ -97,9 +103,36 @@ def _maker(device: str, precision: str, backend: Backend) -> Maker:
             raise UsageError(f"--backend openvino computes in fp32, not in {precision}", "leave --precision out")
         cpu = resolve_device("cpu" if device == "auto" else device)
         return lambda net, style, strokes: OpenVinoTranslator(net, cpu, style, strokes)
+    if backend == "onnx":
+        from imgcycle.engine.onnx import OnnxTranslator
+
+        if precision not in ("auto", "fp32"):
+            raise UsageError(f"onnxruntime computes in fp32 here, not in {precision}", "leave --precision out")
+        cpu = resolve_device("cpu" if device == "auto" else device)
+        return lambda net, style, strokes: OnnxTranslator(net, cpu, style, strokes)
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
     return lambda net, style, strokes: Translator(net, place, dtype, style, strokes)
+
+
+def _open_onnx(found: FoundStyle, ready: Maker, backend: Backend) -> Translator:
+    from imgcycle.engine.onnx import OnnxGenerator
+    from imgcycle.weights.onnx.about import read_onnx
+
+    if backend == "openvino":
+        raise UsageError(f"{found.path.name} is run by onnxruntime", "leave --backend out")
+    about = read_onnx(found.path, found.value_range)
+    net = OnnxGenerator(about)
+    usage = usage_of(found, about.card, seen := digest(found.path))
+    style = Style(
+        found.label,
+        # Read with another range of values it is another style.
+        f"{seen}:{about.range}",
+        WORK_SIZE if usage.work_size is None else usage.work_size,
+        DETAIL if usage.detail is None else usage.detail,
+        origin=f"{found.path.name} is {about.origin}, sides multiples of {net.stride}; run whole by onnxruntime",
+    )
+    return ready(net, style, None)
 
 
 def _open_foreign(found: FoundStyle, ready: Maker) -> Translator:

@@ -40,6 +40,10 @@ class Generator(nn.Module):
         """Peak number of values of a net for which it does not depend on the image's size; None for others."""
         return None
 
+    def values_per_pixel(self) -> float | None:
+        """Values alive at most for each pixel, in a net that knows; None where its layers are to be counted."""
+        return None
+
     def feature_taps(self) -> tuple[int, ...]:
         """Five positions in the chain (-1 is the input) whose planes a contrastive loss compares."""
         raise NotImplementedError

@@ -14,8 +14,8 @@ from imgcycle.media.paths import shown
 
 FORMAT = "imgcycle/1"
 AGAIN = "download or copy it again"
-Kind = Literal["ours", "safetensors", "pickle"]
-"""A weights file of imgcycle's, another program's safetensors file, a file of torch.save."""
+Kind = Literal["ours", "safetensors", "pickle", "onnx"]
+"""A weights file of imgcycle's, another program's safetensors file, a file of torch.save, a net for onnxruntime."""
 _HEAD = 4096
 _LARGEST_HEADER = 8 * 2**20
 """Bytes of a safetensors header; one of 10,000 tensors has about a million."""
@@ -38,6 +38,8 @@ def kind_of_weights(path: Path) -> Kind:
         return "ours" if _metadata(safetensors_header(path)).get("format") == FORMAT else "safetensors"
     if head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] <= b"\x05"):
         return "pickle"
+    if _is_onnx(head):
+        return "onnx"
     words = _stranger(head, path)
     if words is None:  # a pickle of protocol 0, or nothing: its reader will say what is wrong
         return "safetensors" if path.suffix.lower() == ".safetensors" else "pickle"
@@ -51,7 +53,8 @@ def is_weights(path: Path) -> bool:
         head = _head(path)
     except WeightsError:
         return False
-    return _is_safetensors(head) or head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] <= b"\x05")
+    pickled = head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] <= b"\x05")
+    return _is_safetensors(head) or pickled or _is_onnx(head)
 
 
 def unreadable_kind(path: Path) -> UnreadableKind | None:
@@ -60,6 +63,15 @@ def unreadable_kind(path: Path) -> UnreadableKind | None:
         return _stranger(_head(path), path)
     except WeightsError:
         return None
+
+
+def _is_onnx(head: bytes) -> bool:
+    """Whether a file begins as onnx.ModelProto does: its version (field 1), then another of its first fields."""
+    return (
+        head[:1] == b"\x08"
+        and head[1:2] < b"\x80"
+        and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a")
+    )
 
 
 def safetensors_header(path: Path) -> dict[str, Any]:
@@ -151,14 +163,12 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 
 def _stranger(head: bytes, path: Path) -> UnreadableKind | None:
     name = path.name
-    onnx = (head[:1] == b"\x08" and b"\x12" in head[2:4]) or b"onnx" in head[:64].lower()
     checkpoint = ".ckpt" in name and (".data-" in name or path.suffix in (".index", ".meta"))
     others = (
         (not head, UnreadableKind("an empty file", AGAIN)),
         (not head.strip(b"\0"), UnreadableKind("a file of zeros", AGAIN)),
         *((head[at : at + len(magic)] == magic, UnreadableKind(what, hint)) for at, magic, what, hint in _MAGIC),
         (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0", UnreadableKind("a BMP picture", _INPUT)),
-        (onnx, UnreadableKind("an ONNX model", "ONNX models are not read; the PyTorch file that it was made from is")),
         (b"saved_model_schema_version" in head or name == "saved_model.pb", UnreadableKind(_SAVED_MODEL, _TENSORFLOW)),
         (checkpoint, UnreadableKind("a checkpoint of TensorFlow", _TENSORFLOW)),
     )

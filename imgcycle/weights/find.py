@@ -7,16 +7,18 @@ import difflib
 import errno
 import os
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from imgcycle.config.program import ValueRange
 from imgcycle.errors import StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.weights.contents import is_weights, kind_of_weights, unreadable_kind
 from imgcycle.weights.index import INDEX, IndexEntry, RemoteEntry, read_index, sound_index, sound_remote
 
 Direction = Literal["A2B", "B2A"]
 NATIVE = ".safetensors"
+ONNX = ".onnx"
 FOREIGN = (".pth", ".pt", ".ckpt", ".tar")
 """What other programs call their checkpoints; `.pth.tar` is a custom, and no tar file."""
 
@@ -36,11 +38,18 @@ class FoundStyle:
     path: Path
     entry: IndexEntry | None = None
     direction: Direction = "A2B"
+    value_range: ValueRange | None = None
+    """Of what an ONNX net takes and gives, where the user states it."""
 
     @property
     def digest(self) -> str:
         """The file's SHA-256 as stated by the index, or empty."""
         return self.entry.sha256 if self.entry else ""
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether the file is a net for onnxruntime; its content tells, not its name."""
+        return kind_of_weights(self.path) == "onnx"
 
     @property
     def is_foreign(self) -> bool:
@@ -96,7 +105,7 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
     there = _there(path) if style else ""
     if there == "folder" and _looks_like_path(style, path):
         return _in_run(path, direction)
-    if path.suffix.lower() in (NATIVE, *FOREIGN):
+    if path.suffix.lower() in (NATIVE, ONNX, *FOREIGN):
         if there != "file":
             raise UnknownStyle(f"there is no weights file {style}")
         return FoundStyle(_label(path), path, direction=direction)
@@ -126,6 +135,15 @@ def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
         raise UnknownStyle(f"{style} is no weights file{what}", hint)
     near = _suggestion(style, sorted(known), sorted(remote))
     raise UnknownStyle(f"no style is called {style[:_LONGEST_NAME]!r}", "; ".join([near, *index_damage()]))
+
+
+def with_range(found: FoundStyle, value_range: ValueRange | None) -> FoundStyle:
+    """A style with the range of values that is asked for; UsageError where it is no ONNX net."""
+    if value_range is None:
+        return found
+    if not found.is_onnx:
+        raise UsageError(f"--range {value_range} for {found.label}, which is no ONNX net", "leave --range out")
+    return replace(found, value_range=value_range)
 
 
 def check_way(what: str, asked: Direction, held: object = None, hint: str | None = None) -> None:

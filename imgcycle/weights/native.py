@@ -34,6 +34,7 @@ _LONGEST_CARD = 2**20
 """Characters of a card that is read; a long one has a few thousand."""
 _DEEPEST_CARD = 12
 _RESAVE = "take the checkpoint it was made from, or save it in float32"
+_SORTS = {"safetensors": "a safetensors", "pickle": "a PyTorch", "onnx": "an ONNX"}
 STROKES = "strokes."
 """What the names of a second net's tensors begin with."""
 
@@ -85,7 +86,7 @@ def inspect_weights(path: Path) -> WeightsFile:
     kind = kind_of_weights(path)
     if kind != "ours":
         raise WeightsError(
-            f"{path} is a {kind if kind == 'safetensors' else 'PyTorch'} file, but not one of imgcycle's",
+            f"{path} is {_SORTS[kind]} file, but not one of imgcycle's",
             "imgcycle models import may know it",
         )
     metadata = safetensors_header(path)["__metadata__"]

@@ -65,7 +65,6 @@ STRANGERS: dict[str, tuple[bytes, str]] = {
     "annex": (b"/annex/objects/SHA256E-s1--aa.pth\n", "is a git-annex pointer"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 40, "is an HDF5 file, as Keras writes"),
     "keras": (zipped("metadata.json", "model.weights.h5"), "it is a model of Keras"),
-    "onnx": (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0", "is an ONNX model"),
     "gguf": (b"GGUF\x03\0\0\0", "is a GGUF file"),
     "tflite": (b"\x1c\0\0\0TFL3", "is a TensorFlow Lite model"),
     "npy": (array(), "is an array of NumPy"),

@@ -84,7 +84,7 @@ def convert(
     from imgcycle.jobs.pools.setup import plan_workers
     from imgcycle.jobs.side_outputs import check_place
     from imgcycle.jobs.translators import open_style
-    from imgcycle.weights.find import find_style
+    from imgcycle.weights.find import find_style, with_range
 
     request = _with_lists(request, lists)
     memory = MemoryBudget.asked(machine.memory)
@@ -111,7 +111,11 @@ def convert(
         return open_style(found, machine.device, machine.precision, machine.backend)
 
     with graceful_exit():
-        styles = local_styles() if choice.style == ALL else [find_style(choice.style, choice.direction)]
+        styles = (
+            local_styles()
+            if choice.style == ALL
+            else [with_range(find_style(choice.style, choice.direction), choice.range)]
+        )
         if streams:
             convert_stream(request, opened(styles[0]), memory)
             return

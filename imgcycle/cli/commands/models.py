@@ -107,6 +107,11 @@ def _card(name: str) -> dict[str, Any] | None:
     except StyleNotHere:
         return None
     facts: dict[str, Any] = {"name": found.label, "path": str(found.path)}
+    if found.is_onnx:
+        from imgcycle.weights.onnx.about import read_onnx
+
+        net = read_onnx(found.path)
+        return facts | {"recognised": net.origin, "card": net.card}
     if found.is_foreign:
         from imgcycle.weights.importers import import_checkpoint
 
@@ -264,7 +269,11 @@ def _read(found: FoundStyle) -> None:
     from imgcycle.weights.importers import import_checkpoint
     from imgcycle.weights.native import load_generator
 
-    if found.is_foreign:
+    if found.is_onnx:
+        from imgcycle.weights.onnx.about import read_onnx
+
+        read_onnx(found.path)
+    elif found.is_foreign:
         import_checkpoint(found.path)
     else:
         load_generator(found.path)

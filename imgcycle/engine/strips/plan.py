@@ -220,7 +220,8 @@ def untraced_bytes(net: Generator, channels: int, height: int, width: int, size:
     if (fixed := net.fixed_values()) is not None:
         return 4 * fixed + 4 * 4 * channels * height * width + _SCRATCH
     if net not in _VALUES:
-        _VALUES[net] = _values_per_pixel(net, channels)
+        known = net.values_per_pixel()
+        _VALUES[net] = _values_per_pixel(net, channels) if known is None else known
     return round((channels + _VALUES[net]) * height * width) * size + _SCRATCH
 
 

@@ -20,6 +20,7 @@ from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.formats import Format
 from imgcycle.media.image import row_reader
+from imgcycle.media.image.masks import ALPHA
 from imgcycle.media.image.read import ImageHeader, measure, measure_file
 from imgcycle.media.image.row_writer import ROWS, WRITABLE
 from imgcycle.media.paths import kind_of, shown
@@ -57,6 +58,8 @@ _VIPS = 12 * _MEBI
 """Bytes that libvips takes once it is loaded."""
 _BANDS = 12
 """Bands of rows alive in a writer and at input and output of the net."""
+_MASK = 32
+"""Bytes a pixel for reading a mask, whose grey is summed in 64 bits."""
 _HOLES = 40
 """Bytes a pixel for filling transparent areas, in floats of the full size."""
 
@@ -76,7 +79,7 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
         decoder = max(2 * facts.stored, facts.stored + channels * wide) - channels * wide
     turned = channels * wide if facts.turned else 0
     made = 2 if options.compare else 1
-    kept = channels * wide + (3 * wide if facts.alpha or options.compare else 0)
+    kept = channels * wide + (3 * wide if facts.alpha or options.compare or options.mask else 0)
     # Of an animation one frame at a time is decoded, beside the canvas and the frame written last.
     kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
@@ -84,8 +87,13 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
     return ImageCost(
         pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
         pixels * kept + (file_size if facts.frames > 1 else 0),
-        round(pixels * (kept + (made - 1) * 2 * channels * wide + made * encoder)),
+        round(pixels * (kept + (made - 1) * 2 * channels * wide + max(made * encoder, _mask_bytes(options)))),
     )
+
+
+def _mask_bytes(options: ResolvedOptions) -> int:
+    """Bytes a pixel for reading a mask that lies in a file."""
+    return 0 if options.mask in (None, ALPHA) else _MASK
 
 
 def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
@@ -109,8 +117,10 @@ def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
     bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
     share = options.strokes_share(facts.height, facts.width)
     followed = options.strength != 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
+    followed = followed or options.mask is not None
+    masks = facts.width * facts.height * _mask_bytes(options)
     passes = 2 if followed and not reader.spooled else 1
-    return ImageCost(bands + reader.memory, bands + passes * reader.memory, bands + reader.memory)
+    return ImageCost(bands + reader.memory, bands + passes * reader.memory + masks, bands + reader.memory + masks)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import Format
+from imgcycle.media.image.masks import mask_for
 from imgcycle.media.image.pixels import Floats, Pixels, side_by_side, without_holes
 from imgcycle.media.image.read import Still
 from imgcycle.media.image.write import encode_still, losses
@@ -59,7 +60,11 @@ class Frame:
 
     def output(self, options: ResolvedOptions) -> Pixels:
         """Array for the result's pixels: the source's, unless they are still needed."""
-        needed = options.compare or (self.still.alpha is not None and self.pixels is self.still.pixels)
+        needed = (
+            options.compare
+            or options.mask is not None
+            or (self.still.alpha is not None and self.pixels is self.still.pixels)
+        )
         free = self.reusable and self.pixels.flags.writeable and not needed
         return self.pixels if free else np.empty_like(self.pixels)
 
@@ -229,6 +234,8 @@ def _restored(frame: Frame, result: Result, options: ResolvedOptions) -> Still:
             # Invisible pixels stay as they were.
             hidden = still.alpha == 0
             pixels[hidden] = still.pixels[hidden]
+        if options.mask is not None:
+            mask_for(still, options.mask).lay(still.pixels, pixels)
         still = still.with_pixels(pixels)
     return _beside(frame.still, still) if options.compare else still
 

@@ -13,7 +13,7 @@ from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
-from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making
+from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making, with_mask
 from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, inputs, outputs, paths
@@ -211,7 +211,12 @@ def _misnamed(path: Path) -> Format | None:
 def _task(
     assigned: Assignment, request: ConvertRequest, options: ResolvedOptions, wanted: dict[str, Any], ledger: Ledger
 ) -> Task:
+    options, missing = with_mask(options, assigned.source)
+    if options.mask is not None:
+        wanted = wanted | {"options": wanted["options"] | {"mask": options.mask_digest}}
     verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe)
+    if missing and verdict == "convert":
+        verdict, reason = "fail", missing
     return Task(
         os.fspath(assigned.source.path),
         os.fspath(assigned.output),

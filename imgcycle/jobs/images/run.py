@@ -10,7 +10,7 @@ from pathlib import Path
 from imgcycle.concurrency import ByteBudget
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
-from imgcycle.errors import UsageError
+from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, Planned, WorkerRates
@@ -22,12 +22,13 @@ from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.recipe import resolve
+from imgcycle.jobs.recipe import resolve, with_mask
 from imgcycle.jobs.tasks import Row, Task, TaskResult
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
 from imgcycle.media.formats import Format
+from imgcycle.media.inputs import Source
 from imgcycle.media.outputs import WRITTEN, check_suffix
 from imgcycle.media.paths import same_file
 
@@ -82,7 +83,9 @@ def convert_image(
     check_suffix(target)
     if target.suffix and formats.by_suffix(target) is None:
         raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
-    resolved = resolve(options or ConvertOptions(), translator.style)
+    resolved, missing = with_mask(resolve(options or ConvertOptions(), translator.style), Source(source))
+    if missing:
+        raise InputError(missing)
     task = Task(str(source), str(target), str(target.parent), resolved)
     started = time.perf_counter()
     memory = memory or MemoryBudget.default()

@@ -24,6 +24,7 @@ from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
 from imgcycle.jobs.strokes import in_turn, stroke_rows
 from imgcycle.jobs.tasks import Task
+from imgcycle.media.image.masks import ALPHA, mask_of_file
 from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import ScanlineWriter
@@ -76,7 +77,7 @@ class StreamedImage:
         icc = outline.metadata.icc
         if self._small is None:
             self._writer = self._opened()
-            ends = ColourManagedRows(_FileRows(self._reader, self._writer, options), icc, options)
+            ends = ColourManagedRows(_FileRows(self._reader, self._put, options), icc, options)
             net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], self._folder)
             self._reader.begin()
             return
@@ -97,7 +98,7 @@ class StreamedImage:
         self._writer = self._opened()
         rows = stroke_rows(
             (reader.height, reader.width), outline.pixels.dtype, self._small, self._result, options,
-            read=reader.rows, reread=reader.rows_behind, write=self._writer.write,
+            read=reader.rows, reread=reader.rows_behind, write=self._put,
         )  # fmt: skip
         ends = ColourManagedRows(rows, outline.metadata.icc, options)
         translator.strokes.translate_rows(ends, ends, plan, listener, self._folder)
@@ -108,9 +109,19 @@ class StreamedImage:
         if self._writer is None:
             self._writer = self._opened()
             for top, rows in self._restored():
-                self._writer.write(top, rows)
+                self._put(top, rows)
         self._writer.finish()
         return file_digest(self._writer.path)
+
+    def _put(self, top: int, rows: Pixels) -> None:
+        """Write rows of the result, outside of a mask as they were."""
+        assert self._writer is not None
+        name = self.task.options.mask
+        # By rows go only pictures without transparency: all of them is opaque, and painted.
+        if name is not None and name != ALPHA and self.task.options.strength > 0:
+            mask = mask_of_file(name, self._reader.height, self._reader.width)
+            mask.lay(self._reader.rows_behind(top, top + len(rows)), rows, top)
+        self._writer.write(top, rows)
 
     def close(self) -> None:
         """Close all files."""
@@ -152,10 +163,10 @@ class StreamedImage:
 
 
 class _FileRows:
-    """Rows from a reader to a writer."""
+    """Rows from a reader to where they are put."""
 
-    def __init__(self, reader: RowReader, writer: ScanlineWriter, options: ResolvedOptions) -> None:
-        self._reader, self._writer, self._strength = reader, writer, options.strength
+    def __init__(self, reader: RowReader, put: Callable[[int, Pixels], None], options: ResolvedOptions) -> None:
+        self._reader, self._put, self._strength = reader, put, options.strength
         self.height, self.width = reader.height, reader.width
         self._last: tuple[int, int, Pixels] | None = None
 
@@ -170,7 +181,7 @@ class _FileRows:
         # At full strength nothing of the photograph is left, so it is not read once more.
         own = out if self._strength == 1 else self._pixels_behind(top, top + len(result))
         resample.blended(own, result, self._strength, out)
-        self._writer.write(top, out)
+        self._put(top, out)
 
     def _pixels_behind(self, top: int, bottom: int) -> Pixels:
         # Colour management and strength may both need the same rows.

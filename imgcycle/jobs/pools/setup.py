@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from imgcycle.config.program import Backend
 from imgcycle.device import BASE_BYTES, installed_memory, precision_name, resolve_device, resolve_precision
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.pools.processes import ProcessPool
 from imgcycle.jobs.pools.worker import WorkOrder
-from imgcycle.jobs.translators import Backend
 from imgcycle.weights.find import FoundStyle
 
 _PICTURES = 512 * 2**20
@@ -83,7 +83,7 @@ def plan_workers(
     if count == "auto":
         count = _fitting(memory)
     devices = tuple(str(places[n % len(places)]) for n in range(count))
-    dtype = torch.float32 if backend == "openvino" else resolve_precision(precision, places[0])
+    dtype = torch.float32 if backend != "torch" else resolve_precision(precision, places[0])
     return WorkerPlan(devices, precision_name(dtype), max(1, torch.get_num_threads() // count))
 
 

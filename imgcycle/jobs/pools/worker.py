@@ -10,13 +10,14 @@ from pathlib import Path
 
 from imgcycle._version import __version__
 from imgcycle.config import JsonConfig
+from imgcycle.config.program import Backend
 from imgcycle.device import precision_name
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
-from imgcycle.jobs.translators import Backend, open_style
+from imgcycle.jobs.translators import open_style
 from imgcycle.jobs.video.cost import VideoLimits
 from imgcycle.weights.find import FoundStyle
 

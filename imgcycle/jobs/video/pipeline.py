@@ -22,6 +22,7 @@ from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.strokes import stroked_frame
 from imgcycle.jobs.workers import WorkerPool
+from imgcycle.media.image.masks import Mask
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.motion.flow import Motion
@@ -41,6 +42,7 @@ class InputFrame:
     motion: Motion | None
     at: At = (0, 0)
     """Offset on the net's grid, once aligned."""
+    mask: Mask | None = None
 
 
 @dataclass(eq=False)
@@ -69,7 +71,7 @@ class FramePipeline:
 
     `ends` says after which frames (by number in the clip) a segment ends. `listener` is called with the number of
     frames written so far; `watcher` with each downscaled frame, its motion, and its result. `workers` frames are in the
-    net at once.
+    net at once. `masks` gives each frame's mask, called in order.
     """
 
     def __init__(
@@ -81,10 +83,11 @@ class FramePipeline:
         listener: Callable[[int], None],
         watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
         workers: int = 1,
+        masks: Callable[[TimedFrame], Mask | None] = lambda _: None,
     ) -> None:
         self.smoother, self.options, self.sink = smoother, options, sink
         self.ends, self.listener, self.watcher = ends, listener, watcher
-        self.workers = workers
+        self.workers, self.masks = workers, masks
         self.fine = smoother.translator.strokes
         self.failures: list[str] = []
         self.net_seconds = 0.0
@@ -121,7 +124,7 @@ class FramePipeline:
             small = resample.to_float01(resample.reduced(pixels, shape))
             motion = motion_between(before, small) if self.smoother.smoothing or self.watcher else None
             before = small
-            yield InputFrame(timed, pixels, small, motion)
+            yield InputFrame(timed, pixels, small, motion, mask=self.masks(timed))
 
     def _placed(self, seen: InputFrame) -> InputFrame:
         seen.at = self.smoother.align_to_grid(seen.motion)
@@ -191,6 +194,8 @@ class FramePipeline:
         if source.timed.alpha is not None:
             hidden = source.timed.alpha == 0
             out[hidden] = source.timed.frame[hidden]
+        if source.mask is not None:
+            source.mask.lay(source.timed.frame, out)
         return out
 
 

@@ -31,6 +31,7 @@ from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.kinds import MOVING, input_kind, is_sequence, output_kind
+from imgcycle.jobs.video.masks import with_clip_mask
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.inputs import Source
 from imgcycle.media.outputs import Assignment
@@ -107,7 +108,13 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         tasks += [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
         raw = "a RAW file (imgcycle convert takes it)"
         tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
-    tasks += [_judged(task, a, request, wanted, ledgers[a.root]) for task, a in zip(todo, assigned, strict=True)]
+    for task, each in zip(todo, assigned, strict=True):
+        own, missing = with_clip_mask(task.frames, each.source)
+        recipe = wanted if own is task.frames else clip_recipe_of(chosen, own, style)
+        judged_task = _judged(task.replace(frames=own), each, request, recipe, ledgers[each.root])
+        if missing and judged_task.verdict == "convert":
+            judged_task = judged_task.replace(verdict="fail", reason=missing)
+        tasks.append(judged_task)
     notes = [style.origin] if style.origin else []
     notes += left_out(ours)
     stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)

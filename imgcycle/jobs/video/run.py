@@ -30,11 +30,13 @@ from imgcycle.jobs.video.checkpoint import remove_segments
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.flicker_stats import Stats
+from imgcycle.jobs.video.masks import frame_masks, with_clip_mask
 from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
 from imgcycle.jobs.video.sinks import FrameSink, open_sink
 from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
+from imgcycle.media.inputs import Source
 from imgcycle.media.paths import same_file, shown
 
 SEGMENT = Fraction(5)
@@ -94,7 +96,10 @@ def convert_video(
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     asked = options or VideoOptions()
-    task = clip_task(source, target, target.parent, asked, resolve_frames(asked, translator.style))
+    frames, missing = with_clip_mask(resolve_frames(asked, translator.style), Source(source))
+    if missing:
+        raise InputError(missing)
+    task = clip_task(source, target, target.parent, asked, frames)
     return convert_clip(task, translator, heard(listener, progress))
 
 
@@ -312,10 +317,11 @@ def _filmed(
     progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
     workers = frame_cost(source.height, source.width, source.deep, options, net).workers(net, room)
     watch = stats.watch if stats else None
-    film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers)
-    progress.net_seconds = lambda: film.net_seconds
-    with sink.recording(), source.open(sink.last) as frames:
-        film.run(frames, source.stop)
+    with frame_masks(task, options.mask, source, sink.last) as masks:
+        film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
+        progress.net_seconds = lambda: film.net_seconds
+        with sink.recording(), source.open(sink.last) as frames:
+            film.run(frames, source.stop)
     if not sink.frames:
         raise InputError("no frame could be decoded")
     sink.complete(source.problems)

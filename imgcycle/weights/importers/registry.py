@@ -75,6 +75,10 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
     """
     if kind_of_weights(path) == "ours":
         raise WeightsError(f"{path} is a weights file of imgcycle's already", f"nothing is to be imported: --to {path}")
+    if kind_of_weights(path) == "onnx":
+        raise WeightsError(
+            f"{path} is an ONNX net, which is run as it is and kept as it is", f"imgcycle convert --to {path}"
+        )
     read = read_checkpoint(path)
     state = read.state
     found = search(state, NAMED) or search(state, (RENAMED,))

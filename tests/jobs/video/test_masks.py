@@ -1,0 +1,81 @@
+"""Masks of clips: one picture, numbered pictures in step, opacity; found by name, and part of the recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcycle.config import ClipRequest, VideoOptions
+from imgcycle.errors import InputError, UsageError
+from imgcycle.jobs.video.plan import plan_clips
+from imgcycle.jobs.video.run import convert_video
+from tests.jobs.films import tiny_translator
+from tests.media.pictures import scene
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> str:
+    """Six numbered pictures that move."""
+    (tmp_path / "in").mkdir()
+    for n in range(6):
+        Image.fromarray(np.roll(scene(36, 64), 3 * n, 1)).save(tmp_path / "in" / f"{n}.png")
+    return str(tmp_path / "in" / "%d.png")
+
+
+def halves(n: int) -> Any:
+    """White on the left up to a column that moves with the frames."""
+    mask = np.zeros((36, 64), np.uint8)
+    mask[:, : 10 + 5 * n] = 255
+    return mask
+
+
+def made(frames: str, out: Path, **options: Any) -> list[Any]:
+    row = convert_video(frames, out / "%d.png", tiny_translator(), VideoOptions(smooth="off", **options))
+    assert row.status == "done"
+    return [np.asarray(Image.open(out / f"{n}.png").convert("RGB")) for n in range(6)]
+
+
+def test_every_frame_has_the_mask_of_its_number(tmp_path: Path, frames: str) -> None:
+    (tmp_path / "masks").mkdir()
+    for n in range(6):
+        Image.fromarray(halves(n)).save(tmp_path / "masks" / f"{n}.png")
+    painted = made(frames, tmp_path / "plain")
+    for n, found in enumerate(made(frames, tmp_path / "out", mask=str(tmp_path / "masks" / "%d.png"))):
+        own, edge = np.asarray(Image.open(frames % n)), 10 + 5 * n
+        assert np.array_equal(found[:, edge:], own[:, edge:])
+        assert np.array_equal(found[:, :edge], painted[n][:, :edge])
+        assert np.abs(painted[n].astype(int) - own).max() > 5
+
+
+def test_one_picture_masks_them_all_and_too_few_are_refused(tmp_path: Path, frames: str) -> None:
+    Image.fromarray(halves(2)).save(tmp_path / "m.png")
+    for n, found in enumerate(made(frames, tmp_path / "out", mask=str(tmp_path / "m.png"))):
+        assert np.array_equal(found[:, 20:], np.asarray(Image.open(frames % n))[:, 20:])
+    (tmp_path / "few").mkdir()
+    Image.fromarray(halves(0)).save(tmp_path / "few" / "0.png")
+    Image.fromarray(halves(0)).save(tmp_path / "few" / "1.png")
+    with pytest.raises(InputError, match="has 2 frames, and it has 6"):
+        made(frames, tmp_path / "out2", mask=str(tmp_path / "few" / "%d.png"))
+    with pytest.raises(UsageError, match="there is no mask"):
+        made(frames, tmp_path / "out2", mask=str(tmp_path / "none" / "%d.png"))
+
+
+def test_a_folder_is_searched_by_name_and_another_mask_is_another_result(tmp_path: Path) -> None:
+    style = tiny_translator().style
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"")
+    request = ClipRequest((str(tmp_path / "a.mp4"),), options=VideoOptions(mask=str(tmp_path / "masks")))
+    task = plan_clips(request, style).tasks[0]
+    assert (task.verdict, task.reason) == ("fail", f"no mask of its name in {tmp_path / 'masks'}")
+    digests = set()
+    for level in (0, 255):
+        Image.fromarray(np.full((4, 4), level, np.uint8)).save(tmp_path / "masks" / "a.png")
+        task = plan_clips(request, style).tasks[0]
+        assert task.verdict == "convert"
+        assert task.frames.usual.mask == str(tmp_path / "masks" / "a.png")
+        digests.add(task.frames.usual.mask_digest)
+    assert len(digests) == 2
