@@ -1,4 +1,4 @@
-"""Options: made from the fields of configs, and looked over before a command begins."""
+"""Command-line options: made from the fields of configs, and checked before a command begins."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _STRIPS = get_args(get_type_hints(ConvertOptions)["strip"])
 
 
 _NAME, _WIDEST = "NAME", 32
-"""What stands for one of many words, and how many letters of words the column for it has room for."""
+"""Metavar for one of many words, and the width from which it is used."""
 _Config = TypeVar("_Config", bound=JsonConfig)
 
 
 class Given(dict[str, Any], Generic[_Config]):
-    """The fields of a config that stand on the command line, by name, and no others."""
+    """The fields of a config that were given on the command line, by name."""
 
 
 def from_fields(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with each parameter that is a config in place of that config's fields, parts of it included.
+    """The command with each parameter that is a config replaced by that config's fields, nested configs included.
 
-    Its function gets the configs whole, and by name; of a `Given[Config]` only the values that were given. `words` of
-    the result are the parameters that name no file.
+    Its function receives whole configs, by name; for a `Given[Config]` only the values that were given. `words` of the
+    result are the parameters that are not file names.
     """
     hints = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
     loose = {name for name, hint in hints.items() if get_origin(hint) is Given}
@@ -49,7 +49,7 @@ def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     found = [each for name, config in configs.items() for each in _parameters(config, name in loose)]
     parameters = [each for _, each in sorted(found, key=lambda ranked: ranked[0])]
     filled.__name__, filled.__doc__ = command.__name__, command.__doc__
-    # Typer asks for both, and would else find `**values`.
+    # Typer reads both, and would otherwise find `**values`.
     filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     filled.__annotations__ = {each.name: each.annotation for each in parameters}
     filled.words = frozenset(_words(configs.values()))  # type: ignore[attr-defined]
@@ -59,7 +59,7 @@ def from_fields(command: Callable[..., None]) -> Callable[..., None]:
 def built(config: type[JsonConfig], values: Mapping[str, Any]) -> JsonConfig:
     """A config, and the configs in it, from the values of all parameters."""
     parts = {name: built(part, values) for name, part in _parts(config)}
-    # None is what Typer gives for an argument that was left out.
+    # Typer passes None for an argument that was omitted.
     given = {name: value for name in settings(config) if (value := values[name]) is not None}
     return config.from_dict(given | parts)
 
@@ -70,7 +70,7 @@ def given(config: type[JsonConfig], values: Mapping[str, Any]) -> Given[Any]:
 
 
 def _parts(config: type) -> Iterator[tuple[str, type[JsonConfig]]]:
-    """The fields of a config that are configs themselves."""
+    """Yield the fields of a config that are configs themselves."""
     hints = get_type_hints(config)
     for field in dataclasses.fields(config):
         hint = hints[field.name]
@@ -85,9 +85,10 @@ def _words(configs: Iterable[type]) -> Iterator[str]:
 
 
 def _parameters(config: type, loose: bool = False) -> Iterator[tuple[int, inspect.Parameter]]:
-    """The parameters of a config and of its parts, each with the rank of its panel, which Typer shows as they come.
+    """Yield the parameters of a config and of its parts, each with the rank of its panel, since Typer keeps their
+    order.
 
-    Of a `loose` one parameters are None where they are not given.
+    With `loose`, parameters that are not given are None.
     """
     hints = get_type_hints(config)
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
@@ -120,7 +121,7 @@ def _names(name: str, default: Any, setting: Setting) -> tuple[str, ...]:
 
 
 def _default_text(name: str, default: Any, setting: Setting) -> str:
-    """What an option is when it is not given, as its help ends; nothing where that goes without saying."""
+    """The end of an option's help that states its default; empty if that is obvious."""
     shown = setting.shown
     if shown is None and default is True and "/--no-" in _names(name, default, setting)[0].strip():
         shown = None if setting.names and setting.names[0].startswith(" ") else "yes"
@@ -131,7 +132,7 @@ def _default_text(name: str, default: Any, setting: Setting) -> str:
 
 
 def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[str], Any] | None]:
-    """A field's type as Typer has it, what stands for a value in the help, and a parser where Typer has none."""
+    """Type of a field for Typer, metavar in the help, and a parser if Typer has none."""
     union = get_origin(hint) in (Union, types.UnionType)
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] if union else [hint]
     optional = union and type(None) in get_args(hint)
@@ -146,7 +147,7 @@ def _as_typed(hint: Any, setting: Setting) -> tuple[Any, str | None, Callable[[s
 
 
 def _words_of(hint: Any) -> list[str]:
-    """The words of a Literal, or of those in a union."""
+    """Words of a Literal, also inside a union."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else [hint]
     return [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
@@ -173,16 +174,16 @@ def _number_or_word(kind: Callable[[str], Any], words: Sequence[str], text: Any)
 
 
 WORDS = frozenset({"size", "device", "diff_augment", "licence", "mirror"})
-"""Parameters of text that name no file, of commands that are not made from fields; all others are looked over."""
+"""Text parameters that are not file names, of commands that are not made from fields; all others are checked."""
 
 
 def check_paths(
     parameters: Iterable[Any], values: Mapping[str, Any], typed: Iterable[str], words: Container[str] = WORDS
 ) -> None:
-    """UsageError for a name of a file, in any option or input of a command but `words`, that nothing here can have.
+    """UsageError for impossible file names in any option or input of a command except `words`.
 
-    Those are addresses, names that are too long, and places where nobody may look. `typed` is the command line: a
-    Path has lost one slash of an address's two.
+    Those are URLs, names that are too long, and folders without permission. `typed` is the command line: a Path has
+    lost one of a URL's two slashes.
     """
     from imgcycle.media.paths import check_name
 
@@ -199,7 +200,7 @@ def check_paths(
 
 
 def completed(words: Sequence[str]) -> list[str]:
-    """The command line with the value that a bare `--strip` leaves out: all."""
+    """The command line with the value that a bare `--strip` omits: all."""
     found = list(words)
     end = found.index("--") if "--" in found else len(found)
     for n in range(end):

@@ -1,6 +1,6 @@
-"""Options that stand elsewhere than on the command line: in a preset of the settings file, in the recipe of a result.
+"""Options from other places than the command line: a preset of the settings file, or the recipe of a result.
 
-They become words in front of those that were typed, of which the last counts: what is typed wins.
+They are inserted before the typed words, of which the last counts: typed options win.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ USE, LIKE = "--use", "--like"
 
 
 def settings_file() -> Path:
-    """Where presets stand: `$IMGCYCLE_SETTINGS`, else `settings.toml` in the system's place for a user's settings."""
+    """File of presets: `$IMGCYCLE_SETTINGS`, else `settings.toml` in the system's folder for user settings."""
     if given := os.environ.get("IMGCYCLE_SETTINGS"):
         return Path(given)
     import platformdirs
@@ -25,9 +25,9 @@ def settings_file() -> Path:
 
 
 def with_recalled(command: Any, words: Sequence[str]) -> list[str]:
-    """The words after a command, behind those that its `--like` and its `--use` stand for; UsageError as these have it.
+    """Words of a command, preceded by those of its `--like` and `--use`; raises their UsageError.
 
-    A preset wins over a recipe, and what is typed over both.
+    A preset overrides a recipe, and typed options override both.
     """
     found: list[str] = []
     for name in _values(words, LIKE):
@@ -38,7 +38,7 @@ def with_recalled(command: Any, words: Sequence[str]) -> list[str]:
 
 
 def _values(words: Sequence[str], option: str) -> Iterator[str]:
-    """What an option is given, as often as it is."""
+    """Yield each value that an option is given."""
     end = words.index("--") if "--" in words else len(words)
     for n, word in enumerate(words[:end]):
         if word == option and n + 1 < end:
@@ -48,7 +48,7 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
 
 
 def _preset_words(command: Any, name: str) -> Iterator[str]:
-    """The options of a preset that this command has, then those of the preset's own table for it."""
+    """Yield options of a preset that this command has, then those of the preset's own table for it."""
     from imgcycle.media.paths import shown
 
     path = settings_file()
@@ -94,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _recipe_words(command: Any, path: Path, typed: Sequence[str]) -> Iterator[str]:
-    """The style and the options that a result was made with, as far as the command has them."""
+    """Yield style and options of a result's recipe, as far as the command has them."""
     from imgcycle.cli.render.console import say
     from imgcycle.jobs.images.plan import read_recipe
     from imgcycle.jobs.video.plan import clip_recipe
@@ -116,7 +116,7 @@ def _recipe_words(command: Any, path: Path, typed: Sequence[str]) -> Iterator[st
 
 
 def _digest_here(style: str) -> str | None:
-    """The digest of a style's weights; None where it is not here, which is told when it is opened."""
+    """Digest of a style's weights; None if it is not installed, which is reported when it is opened."""
     from imgcycle.errors import ImgcycleError
     from imgcycle.weights.find import find_style
     from imgcycle.weights.native import digest
@@ -129,14 +129,14 @@ def _digest_here(style: str) -> str | None:
 
 
 def _parameter(command: Any, key: str) -> Any:
-    """The option of a command that is called `key`, with `-` or `_`; None where it has no such one."""
+    """The option of a command called `key`, with `-` or `_`; None if there is none."""
     name, option = key.replace("-", "_"), f"--{key.replace('_', '-')}"
     options = (p for p in command.params if p.param_type_name == "option" and p.name not in ("use", "like"))
     return next((p for p in options if name == p.name or option in (*p.opts, *p.secondary_opts)), None)
 
 
 def _option_words(command: Any, key: str, value: Any) -> Iterable[str]:
-    """An option and its value as they are typed; nothing for a value of None, and for a switch that is off anyway."""
+    """An option and its value as typed; empty for None, and for a switch that is off anyway."""
     parameter = _parameter(command, key)
     if value is None:
         return []

@@ -1,7 +1,7 @@
-"""The process's own streams: there even when they were closed, and free of what libraries print on their own account.
+"""The process's standard streams: opened even if they were closed, and free of libraries' own messages.
 
-libtiff, libpng and libjpeg write their complaints about a damaged file straight to the process's stderr, past
-Python; the file's one line says all that matters.
+libtiff, libpng and libjpeg write messages on damaged files directly to the process's stderr, bypassing Python; our one
+line on the file is enough.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import IO
 
 
 def open_streams() -> None:
-    """See to it that stdin, stdout and stderr exist: a file opened in the place of a closed one would be written into.
+    """Make sure that stdin, stdout and stderr exist: a file opened in place of a closed one would be written into.
 
-    A closed stdin is empty, what goes to a closed stderr is lost, and writing to a closed stdout is an error.
+    A closed stdin becomes empty, output to a closed stderr is lost, and writing to a closed stdout is an error.
     """
     for number, way in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, way)  # which takes the lowest number that is free
+            os.open(os.devnull, way)  # which takes the lowest free number
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name that the terminal's encoding has no letters for is no reason to stop.
+        # A file name that the terminal's encoding cannot show must not stop the work.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def close_streams() -> bool:
-    """Write out what stdout and stderr still hold, and whether that went well; where not, nothing is tried again."""
+    """Flush stdout and stderr; False if that failed, after which it is not tried again."""
     whole = True
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
@@ -49,7 +49,7 @@ def close_streams() -> bool:
 
 
 def lead_nowhere(stream: IO[str]) -> None:
-    """Give a stream whose reader is gone, or whose disk is full, a place for what it still holds."""
+    """Redirect a stream to the null device, after its reader has gone or its disk is full."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         number = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -58,21 +58,21 @@ def lead_nowhere(stream: IO[str]) -> None:
 
 
 def no_remarks() -> None:
-    """Keep warnings and log lines of libraries from the user: what stops a command is an error."""
+    """Suppress warnings and log lines of libraries: what stops a command is an error."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
 
 
 @contextlib.contextmanager
 def silent_libraries() -> Iterator[None]:
-    """Lead file descriptor 2 nowhere, while Python's own stderr goes on where it went before."""
+    """Redirect file descriptor 2 to the null device, while Python's own stderr stays."""
     own = sys.stderr
     try:
         direct = own.fileno() == 2
         own.flush()
         saved = os.dup(2)
     except (OSError, ValueError, AttributeError):
-        yield  # no stderr to speak of, or none that takes anything
+        yield  # no usable stderr
         return
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, saved)

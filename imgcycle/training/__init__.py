@@ -1,1 +1,1 @@
-"""The training loop and what it drives: session, schedule, EMA, validation, diagnosis, events."""
+"""Training loop with session, schedule, EMA, validation, diagnosis and events."""

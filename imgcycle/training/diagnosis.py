@@ -1,7 +1,7 @@
-"""Plain words for what commonly goes wrong, from the same few pictures again and again.
+"""Detection of common training failures, from the same few images at every probe.
 
-The findings are those users report for years before they know what they see: colours inverted, output equal to
-input, all outputs alike, colours that drain away, a discriminator that has won.
+These are failures that users report without recognising them: inverted colours, output equal to input, mode collapse,
+fading colours, a discriminator that has won.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from torch import Tensor
 from imgcycle.metrics.content import luma, luma_correlation
 
 PATIENCE = 3
-"""Probes in a row that must agree before a finding is spoken of."""
+"""Probes in a row that must agree before a finding is reported."""
 
 BLACK_AND_WHITE = 1.0
-"""Levels of chroma at which pictures count as without colour: none can drain from them."""
+"""Levels of chroma below which images count as colourless: none can fade."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is measured on fixed pictures of one direction.
+    """Measurements on fixed images of one direction.
 
-    `luma` is the correlation of input and output luminance; `change` their mean absolute difference in 8-bit
-    levels; `variety` how far the outputs differ from one another, as a share of how far the inputs do; `colour` how
-    far they are from grey, as a share of what the inputs or the pictures wanted are, whichever are nearer to it.
+    `luma` is the correlation of input and output luminance; `change` their mean absolute difference in 8-bit levels;
+    `variety` the differences between outputs, as a share of those between inputs; `colour` their distance from grey, as
+    a share of that of the inputs or the target images, whichever is less.
     """
 
     luma: float
@@ -47,7 +47,7 @@ def probe(source: Tensor, made: Tensor, wanted: Tensor) -> Probe:
 
 
 def _chroma(images: Tensor) -> float:
-    """The mean absolute distance of R, G and B from the luma, in 8-bit levels."""
+    """Mean absolute distance of R, G and B from the luma, in 8-bit levels."""
     return float(((images + 1) * 127.5 - luma(images)).abs().mean())
 
 
@@ -57,12 +57,12 @@ def _spread(images: Tensor) -> Tensor:
 
 @dataclass
 class Diagnosis:
-    """Remembers how often in a row each finding held, and speaks of it once until it passes."""
+    """Counts how often in a row each finding held, and reports it once until it passes."""
 
     counts: dict[str, int] = field(default_factory=dict)
 
     def look(self, probes: Mapping[str, Probe], losses: Mapping[str, float], gan: str) -> Iterator[tuple[str, str]]:
-        """Yield (finding, advice) for what has now held for `PATIENCE` probes."""
+        """Yield (finding, advice) for findings that held for `PATIENCE` probes."""
         checks: list[tuple[str, bool, str, str]] = []
         for direction, p in probes.items():
             checks += [

@@ -1,4 +1,4 @@
-"""Several devices, one process each: a thin skin over torch.distributed that is nothing when alone."""
+"""Several devices, one process each: a thin layer over torch.distributed, without effect for a single process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this process saves, logs and speaks."""
+        """True if this process saves, logs and reports (rank 0)."""
         return self.rank == 0
 
     def wrap(self, phase: nn.Module) -> nn.Module:
@@ -33,7 +33,7 @@ class World:
         return nn.parallel.DistributedDataParallel(phase)
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is up on any rank."""
+        """True if the flag is set on any rank."""
         if self.size == 1:
             return flag
         value = torch.tensor(float(flag), device=device)
@@ -49,7 +49,7 @@ class World:
         return found or []
 
     def share(self, figure: float, device: torch.device) -> float:
-        """Rank 0's figure, everywhere."""
+        """Rank 0's figure, on all ranks."""
         if self.size == 1:
             return figure
         value = torch.tensor(figure, device=device, dtype=torch.float32)
@@ -63,7 +63,7 @@ class World:
 
 
 def join_world(device: torch.device) -> tuple[World, torch.device]:
-    """Join the processes torchrun started (its environment says so), else be alone.
+    """Join the processes that torchrun started (known from the environment), else be the only one.
 
     nccl on CUDA, each rank on its own device; gloo on the CPU.
     """
@@ -79,13 +79,13 @@ def join_world(device: torch.device) -> tuple[World, torch.device]:
 
 
 def leave_world(world: World) -> None:
-    """Take down the process group."""
+    """Destroy the process group."""
     if world.size > 1 and dist.is_initialized():
         dist.destroy_process_group()
 
 
 def explain(error: RuntimeError, world: World) -> TrainingError | None:
-    """A clear line for the error a collective raises when another rank is gone, None for any other error."""
+    """A clear error if a collective failed because another rank is gone, None for any other error."""
     words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "gloo", "Timed out")
     if world.size > 1 and any(word in str(error) for word in words):
         return TrainingError(

@@ -15,9 +15,9 @@ class Ema:
     """The average of a generator's weights over its updates, in `module`.
 
     After n updates the decay is min(decay, (1 + n) / (10 + n)) (Polyak averaging with the ramp of TensorFlow's
-    `ExponentialMovingAverage`): a fixed 0.999 would still be 82 % of the first weights after 200 updates. The ramp
-    begins anew after `warmup` updates, during which generators hardly move. States of runs that were begun with a
-    fixed decay keep it.
+    `ExponentialMovingAverage`): a fixed 0.999 would still be 82 % of the initial weights after 200 updates. The ramp
+    restarts after `warmup` updates, during which generators hardly change. States of runs that were begun with a fixed
+    decay keep it.
     """
 
     def __init__(self, net: Generator, decay: float, warmup: int = 0) -> None:
@@ -28,7 +28,7 @@ class Ema:
 
     @property
     def decay(self) -> float:
-        """The share of the average that the next update keeps."""
+        """Share of the average that the next update keeps."""
         if not self._ramped:
             return self._decay if self._updates else 0.0
         count = self._updates - self._warmup if self._updates >= self._warmup else self._updates
@@ -36,7 +36,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
-        """Take in the weights of `net`; its buffers are averaged too, whole numbers are copied."""
+        """Update with the weights of `net`; its buffers are averaged too, integers are copied."""
         decay = self.decay
         averages, values = [], []
         for average, value in zip(_tensors(self.module), _tensors(net), strict=True):
@@ -49,7 +49,7 @@ class Ema:
         self._updates += 1
 
     def begin_from(self, net: nn.Module) -> None:
-        """Hold the weights of `net`, as if no update had been."""
+        """Take the weights of `net` as the initial average."""
         self.module.load_state_dict(net.state_dict())
         self._updates = 0
 
@@ -58,7 +58,7 @@ class Ema:
         return {"module": self.module.state_dict(), "updates": self._updates, "ramped": self._ramped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict()` gave, or what torch's AveragedModel gave in runs of a fixed decay."""
+        """Restore the result of `state_dict()`, or of torch's AveragedModel from runs with a fixed decay."""
         self._ramped = bool(state.get("ramped", False))
         if "module" in state:
             self.module.load_state_dict(state["module"])

@@ -1,4 +1,4 @@
-"""What a training run says while it runs; bars, JSON lines and log files are listeners to these."""
+"""Events of a training run; progress bars, JSON lines and log files are listeners."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Validated:
-    """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is nearer.
+    """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is better.
 
-    `references` are the same of what they are measured against, by name: the images unconverted, and what the run was
-    started from.
+    `references` are the same for comparison, by name: the unconverted images, and the weights that the run started
+    from.
     """
 
     step: int
@@ -69,7 +69,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """Something looks wrong: what is seen, and what to do about it."""
+    """Something looks wrong: the finding, and advice."""
 
     step: int
     finding: str
@@ -78,7 +78,7 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Losses or weights stopped being finite at `step`; training goes on from `to` with new dice."""
+    """Losses or weights stopped being finite at `step`; training continues from `to` with new random numbers."""
 
     step: int
     to: int
@@ -87,7 +87,7 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class Noted:
-    """A plain remark: an unreadable file left out, a difference from the machine the run began on."""
+    """A remark: an unreadable file left out, a difference from the machine the run began on."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""What a style's first net makes of photographs at full size: the pictures that its second net is taught on."""
+"""The first net of a style at full size: its results are the training images of the second net."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from imgcycle.weights.usage import usage_of
 
 
 class FirstNet:
-    """The net of `--strokes-of`, ready to prepare domain A and to be exported beside the net that is taught.
+    """The net of `--strokes-of`, which prepares domain A and is exported beside the trained net.
 
-    UsageError for a style that is another program's file, or cannot be walked; UnknownStyle and WeightsError as for any
+    UsageError for a style that is another program's file, or has no stages; UnknownStyle and WeightsError as for any
     style.
     """
 
@@ -43,7 +43,7 @@ class FirstNet:
         self._translator = Translator(self.net, device, dtype)
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """What the second net is to see of a photograph (H, W, 3), uint8: x of engine/strokes.py."""
+        """Input of the second net for a photograph (H, W, 3), uint8: x of engine/strokes.py."""
         shape = resample.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
         small = resample.to_float01(resample.reduced(pixels, shape))
         result = resample.from_tensor(self._translator(resample.to_tensor(small)))
@@ -51,7 +51,7 @@ class FirstNet:
         return np.asarray(resample.restored(pixels, small, result, self.detail, 1.0), np.uint8)
 
     def card(self) -> dict[str, Any]:
-        """What the card of the two nets says of the first one, and of how the second is used."""
+        """Card of the two nets: about the first one, and how the second is used."""
         used = {"work_size": self.work_size, "strokes": {"share": 1.0, "detail": self.detail, "calm": self.calm}}
         if self._own_detail is not None:
             used |= {"detail": self._own_detail}
@@ -59,5 +59,5 @@ class FirstNet:
         return {**used, "first_net": {"style": self.label, "sha256": self.digest, **told}}
 
     def with_strokes(self, net: nn.Module, config: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of `save_weights` for a file of both nets."""
+        """Arguments of `save_weights` for a file of both nets."""
         return {"net": self.net, "config": self.about.config, "strokes": (net, config)}

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop, granted between two steps."""
+"""SIGINT and SIGTERM as a request to stop, honoured between two steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop, from top to bottom: prepare, step, look, save, leave."""
+"""The training loop, from top to bottom: prepare, step, report, save, finish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from imgcycle.training.storage.folder import RunFolder
 LOG_EVERY = 50
 PROBE_EVERY = 200
 ASK_EVERY = 10
-"""On several GPUs, steps between two agreements on stopping: each makes every device wait for the others."""
+"""Steps between two agreements on stopping with several GPUs: each makes every device wait for the others."""
 
 
 def train(
@@ -98,7 +98,7 @@ def train(
 
 
 def _heard(page: RunPage, listener: Listener | None, progress: Callable[[float], None] | None) -> Listener:
-    """One listener of three: the run's page, one of all events, one of the share of the steps that is done."""
+    """One listener for three: the run's page, one for all events, one for the share of the steps done."""
 
     def hear(event: Event) -> None:
         page(event)

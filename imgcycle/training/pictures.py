@@ -1,4 +1,4 @@
-"""Pictures of a run in progress: fixed images, translated, and brought back; and some of the user's own."""
+"""Sample images of a run: fixed images, translated and back; and some of the user's own."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from imgcycle.nets.layers import Generator
 
 FIXED = 4
 OWN = 8
-"""Pictures of a user's folder that are sampled, spread over it."""
+"""Images of a user's folder that are sampled, spread evenly."""
 OWN_SIDE = 640
-"""Pixels of their longest side."""
+"""Longest side in pixels of those images."""
 _NAMED = 60
 _OPPOSITE = {"A2B": "B2A", "B2A": "A2B"}
 
 
 class FixedImages:
-    """A few images of each domain, spread over the folder, cut in the middle; always the same ones."""
+    """A few images of each domain, spread over the folder, cropped in the middle; always the same ones."""
 
     def __init__(self, a: ImageFolder, b: ImageFolder, crop: int, device: torch.device, paired: bool = False) -> None:
         self.paired = paired
@@ -44,7 +44,7 @@ class FixedImages:
         return to_signed(stack([folder.centre(i, crop) for i in indices])).to(device)
 
     def wanted(self, direction: str) -> Tensor:
-        """Images of the domain that a direction leads to: with pairs the truth, without them only its look."""
+        """Images of a direction's target domain: with pairs the ground truth, without them only its look."""
         return self.sources[_OPPOSITE[direction]]
 
     def translate(self, nets: Mapping[str, Generator], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -52,8 +52,9 @@ class FixedImages:
         return {d: _run(net, self.sources[d], dtype) for d, net in nets.items()}
 
     def grid(self, nets: Mapping[str, Generator], dtype: torch.dtype, path: Path) -> None:
-        """Write a PNG: a row an image, A above B; columns input | translated | cycled (two-way methods) or wanted
-        (pairs)."""
+        """Write a PNG: a row an image, A above B; columns input | translated | cycled (two-way methods) or target
+        (pairs).
+        """
         rows = []
         for direction, made in self.translate(nets, dtype).items():
             columns = [self.sources[direction], made]
@@ -69,9 +70,9 @@ class FixedImages:
 
 
 class OwnPictures:
-    """Pictures of the user's, reduced, and translated whole along a run: `samples/own/01 NAME/step-N.webp`.
+    """The user's images, downscaled, and translated whole during a run: `samples/own/01 NAME/step-N.webp`.
 
-    UsageError when the folder is missing or holds no picture that can be read; others are reported and left out.
+    UsageError if the folder is missing or has no readable image; others are reported and left out.
     """
 
     def __init__(self, source: Path, folder: Path, on_unreadable: Callable[[Path, str], None]) -> None:
@@ -85,13 +86,13 @@ class OwnPictures:
             except InputError as error:
                 on_unreadable(path, error.message)
                 continue
-            # As much of the name as any disk takes behind a number.
+            # As much of the name as any file system allows behind a number.
             self.pictures.append((folder / f"{len(self.pictures) + 1:02} {path.name[:_NAMED]}", pixels))
         if not self.pictures:
             raise UsageError(f"{source} holds no picture that can be read", "--sample-from takes a folder of pictures")
 
     def write(self, net: Generator, step: int, device: torch.device, dtype: torch.dtype) -> None:
-        """Translate them and write what came out; beside it, once, what went in."""
+        """Translate and write them; once also the inputs."""
         for place, pixels in self.pictures:
             before = place / "before.webp"
             if not before.exists():

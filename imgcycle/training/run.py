@@ -44,16 +44,16 @@ from imgcycle.training.validation import Validation, validations_in_vain
 MAX_ROLLBACKS = 4
 MOST_THREADS = 4096
 UNLIKE_A_SQUARE = 0.05
-"""How far the halves of files may be from squares before a word is said: pairs are published as squares."""
+"""Deviation of the halves of files from squares above which a note is given: pairs are published as squares."""
 DATA_FACTS = ("images_a", "images_b", "count_a", "count_b")
-"""What is known of the pictures, among the facts."""
+"""Facts about the images, among the facts of a run."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run is given beside its config: nothing here changes the weights that come out.
+    """Settings of a run beside its config that do not change the resulting weights.
 
-    `workers` threads make batches; `command` and `licence` (of the training pictures) go onto the cards.
+    `workers` threads make batches; `command` and `licence` (of the training images) are written to the cards.
     """
 
     workers: int = 2
@@ -62,7 +62,7 @@ class RunContext:
 
 
 def resumed_context(context: RunContext, content: Mapping[str, Any], changed: bool) -> RunContext:
-    """What a continued run's cards say: how it was begun, then what was changed; the licence as last given."""
+    """Context of a resumed run: how it was begun, then what was changed; the licence as last given."""
     begun = content.get("command")
     command = context.command
     if isinstance(begun, str) and begun:
@@ -71,7 +71,7 @@ def resumed_context(context: RunContext, content: Mapping[str, Any], changed: bo
 
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
-    """The config with folders that are found from anywhere."""
+    """The config with absolute folders."""
     named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b", "sample_from")}
     if config.strokes_of is not None and Path(config.strokes_of).expanduser().exists():
         named["strokes_of"] = config.strokes_of
@@ -81,9 +81,9 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
 def differences(
     facts: Mapping[str, Any], now: Mapping[str, Any], config: TrainConfig, changed_data: bool
 ) -> Iterator[str]:
-    """In words, how this machine and the pictures differ from those that a run began with.
+    """Yield, in words, the differences of this machine and the images from those that a run began with.
 
-    UsageError for other pictures unless `changed_data` allows them.
+    UsageError for other images unless `changed_data` allows them.
     """
     for name, value in now.items():
         if name not in DATA_FACTS and facts.get(name) != value:
@@ -134,7 +134,7 @@ class Run:
         self.best: dict[str, float] = {}
         self.started_from: str | Path | None = None
         self.exhausted = False
-        """Whether as many validations brought nothing nearer as the config waits for."""
+        """True after as many validations without improvement as the config's patience."""
         self.figure = 0.0
         self.means: Mapping[str, float] = {}
 
@@ -151,7 +151,9 @@ class Run:
         context: RunContext,
         emit: Listener,
     ) -> Run:
-        """Begin a new run or open one to continue; UsageError when the folder says otherwise, or another has it."""
+        """Begin a new run or open one to resume; UsageError if the folder does not allow it, or another process
+        uses it.
+        """
         config = with_whole_paths(config)
         facts: dict[str, Any] = {}
         content: dict[str, Any] = {}
@@ -188,7 +190,7 @@ class Run:
         return run
 
     def _check_length(self) -> None:
-        """UsageError when fewer steps are asked for than are done; a word when there is nothing left to do."""
+        """UsageError if fewer steps are asked for than are done; a note if nothing is left to do."""
         total = self.schedule.total
         if self.step > total:
             raise UsageError(
@@ -199,12 +201,12 @@ class Run:
             self.emit(Noted(f"all {total} steps were done before; more are taken with a larger --steps"))
 
     def _room(self) -> int:
-        """Bytes that the run takes at most: its states, one more while it is being written, and twice its weights."""
+        """Most bytes of the run on disk: its states, one more while it is written, and twice its weights."""
         nets = sum(t.numel() * t.element_size() for net in self.session.nets.values() for t in net.parameters())
         return (KEPT_STATES + 1) * self.session.state_bytes() + 2 * nets
 
     def begin(self, facts: dict[str, Any]) -> None:
-        """Save step 0, then let the run exist: one killed at any moment is no run yet, or one that can go on."""
+        """Save step 0, then create the run: one killed at any moment does not exist yet, or can be resumed."""
         if self.world.leads:
             check_room(self.folder.root, self._room())
         self._take(new=True)
@@ -219,7 +221,7 @@ class Run:
         self.world.barrier()
 
     def _take(self, new: bool) -> None:
-        """Hold the folder; UsageError on all ranks when the first may not."""
+        """Lock the folder; UsageError on all ranks if the first one may not."""
         refused: UsageError | None = None
         if self.world.leads:
             try:
@@ -300,7 +302,7 @@ class Run:
             self.folder.log({"step": self.step, "kid_references": references})
 
     def report(self) -> None:
-        """Log and announce the means of the losses since the last report."""
+        """Log and report the means of the losses since the last report."""
         self.means = self.session.take_means()
         self.figure = sum(value for name, value in self.means.items() if not name.startswith("discriminator"))
         if not self.world.leads:
@@ -320,16 +322,16 @@ class Run:
         self.emit(Progress(step, self.schedule.total, epoch, self.means, lr, rate, left, waiting))
 
     def probe(self) -> None:
-        """Look at fixed pictures for the known ways to go wrong."""
+        """Check fixed images for common failures."""
         if not self.world.leads:
             return
         made = self.fixed.translate(self.session.method.generators(), self.dtype)
-        # What is found in probes is found without pairs; where there are any, the truth is known.
+        # Probes work without pairs; where there are pairs, the ground truth is known.
         fixed = self.fixed
         probes = {} if self.paired else {d: probe(fixed.sources[d], x, fixed.wanted(d)) for d, x in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
         if self.step <= self.config.warmup:
-            return  # generators that hardly move yet, and discriminators ahead of them: what a warm-up is for
+            return  # during warm-up generators hardly change, and discriminators are ahead of them by design
         for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
             self.folder.log({"step": self.step, "finding": finding, "advice": advice})
             self.emit(Diagnosed(self.step, finding, advice))
@@ -346,7 +348,7 @@ class Run:
             self.emit(Sampled(self.step, path))
 
     def validate(self) -> None:
-        """Measure the validation images, and keep the weights of a direction that was never nearer."""
+        """Measure the validation images, and keep the weights of a direction at its best figure."""
         if self.validation is None:
             return
         translators = self.session.translators()
@@ -367,18 +369,20 @@ class Run:
             self.emit(Noted(f"{why}: the run ends at step {self.step}; the nearest weights are in weights/best"))
 
     def _history(self) -> RunHistory:
-        """What is logged so far."""
+        """Everything logged so far."""
         history = read_history(self.folder.root)
         assert history is not None
         return history
 
     def end_epoch(self) -> None:
-        """Give plateau the epoch's figure; all ranks take rank 0's, so that they keep one learning rate."""
+        """Pass the epoch's figure to the plateau schedule; all ranks take rank 0's, so that learning rates stay
+        equal.
+        """
         if self.config.schedule == "plateau":
             self.schedule.epoch_ended(self.world.share(self.figure, self.device))
 
     def save(self) -> None:
-        """Write the state and the weights of this step, and say so."""
+        """Write the state and the weights of this step, and report it."""
         path = self._write()
         if self.world.leads:
             self.emit(Saved(self.step, path))
@@ -397,14 +401,16 @@ class Run:
             self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
 
     def without_pictures(self, error: InputError) -> TrainingError:
-        """What to raise when no picture can be read any more (a disk was taken away), after saving what was learnt."""
+        """The error for training images that have become unreadable (a disk was removed), after saving the current
+        state.
+        """
         if self.world.size == 1 and self.step != self.folder.saved and self.session.is_healthy():
             self.save()
         kept = f"the run is kept as of step {self.folder.saved}"
         return TrainingError(f"{error.message}; {kept}", "go on with --resume once its pictures are back")
 
     def roll_back(self) -> None:
-        """Go back to the last saved state, with other dice and half the learning rate."""
+        """Return to the last saved state, with other random numbers and half the learning rate."""
         self.rollbacks += 1
         if self.rollbacks > MAX_ROLLBACKS:
             raise TrainingError(
@@ -421,7 +427,7 @@ class Run:
         self.emit(RolledBack(failed, self.step, "losses or weights were no longer finite"))
 
     def finish(self, seconds: float, *, interrupted: bool) -> Finished:
-        """Say that the run ended; returns the event."""
+        """Report that the run ended; returns the event."""
         event = Finished(self.step, self.schedule.total, seconds, interrupted)
         self.emit(event)
         return event

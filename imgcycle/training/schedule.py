@@ -13,11 +13,11 @@ HALVED_EVERY = 100_000
 
 @dataclass
 class Schedule:
-    """The factor at each step of a run.
+    """Learning-rate factor at each step of a run.
 
     With epochs, as the reference: linear is 1 − max(0, e + 1 − constant)/(decay + 1) in the epoch index e. With
-    `--steps N` the same in steps, constant for N/2. cosine falls from 1 to 0 over the whole; step is ×0.1 every
-    quarter (50 of 200 epochs); plateau is ×0.2 after five epochs without a better figure, and alone has a state.
+    `--steps N` the same in steps, constant for N/2. cosine falls from 1 to 0 over the whole; step is ×0.1 every quarter
+    (50 of 200 epochs); plateau is ×0.2 after five epochs without improvement, and is the only one with a state.
     constant is 1 throughout, as in UNIT; halving is ×0.5 every 100,000 steps, as in its rewrite of 2018.
     """
 
@@ -35,7 +35,7 @@ class Schedule:
         return (self.config.epochs + self.config.epochs_decay) * self.steps_per_epoch
 
     def factor(self, step: int) -> float:
-        """What to multiply the initial learning rate with at 0-based `step`."""
+        """Factor on the initial learning rate at 0-based `step`."""
         policy = self.config.schedule
         if policy == "plateau":
             return self.plateau_factor
@@ -56,14 +56,14 @@ class Schedule:
         return float(0.1 ** (now // max(1, whole // 4)))
 
     def warmup_factor(self, step: int) -> float:
-        """What to multiply the generators' rate with besides, at 0-based `step`.
+        """Further factor on the generators' rate at 0-based `step`.
 
-        The gradients of a discriminator that has learnt nothing yet are noise, and lead good first weights astray.
+        The gradients of an untrained discriminator are noise, and would spoil good initial weights.
         """
         return min(1.0, (step + 1) / max(1, self.config.warmup))
 
     def epoch_ended(self, figure: float) -> None:
-        """Tell plateau the epoch's figure (lower is better: KID where validated, else the generator's loss)."""
+        """Pass the epoch's figure to plateau (lower is better: KID if validated, else the generator's loss)."""
         if figure < self.best * (1 - 1e-4):
             self.best, self.bad_epochs = figure, 0
             return
@@ -72,9 +72,9 @@ class Schedule:
             self.plateau_factor, self.bad_epochs = self.plateau_factor * 0.2, 0
 
     def state(self) -> dict[str, Any]:
-        """What plateau remembers."""
+        """State of plateau."""
         return {"factor": self.plateau_factor, "best": self.best, "bad_epochs": self.bad_epochs}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take back what `state()` gave."""
+        """Restore the result of `state()`."""
         self.plateau_factor, self.best, self.bad_epochs = state["factor"], state["best"], state["bad_epochs"]

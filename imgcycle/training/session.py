@@ -1,4 +1,4 @@
-"""What a run holds in memory: nets, optimizers, scalers, EMA, schedule; one step of it; all of it as a state."""
+"""In-memory state of a run: nets, optimizers, scalers, EMA, schedule; one step; and all of it for saving."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from imgcycle.training.ema import Ema
 from imgcycle.training.schedule import Schedule
 
 MAX_GRADIENT_NORM = 1e6
-"""Norm of all gradients of a phase above which they are cleared: a run sees thousands at its start at most."""
+"""Norm of all gradients of a phase above which they are zeroed: a run sees thousands at its start at most."""
 MAX_STALLED_STEPS = 30
-"""Steps of a phase in a row whose gradients were cleared before the run counts as diverged."""
+"""Steps of a phase in a row with zeroed gradients after which the run counts as diverged."""
 
 
 @dataclass
@@ -34,18 +34,18 @@ class PhaseOptimizer:
     scaler: torch.amp.GradScaler
     lr: float
     stalled_steps: Tensor
-    """Steps in a row whose gradients were cleared."""
+    """Steps in a row whose gradients were zeroed."""
 
 
 class Session:
-    """The live half of a run; `train` drives it.
+    """Nets and optimizers of a run in memory; driven by `train`.
 
-    `generation` counts rollbacks: each gives the steps that follow other dice and half the learning rate.
+    `generation` counts rollbacks: each gives the following steps other random numbers and half the learning rate.
     """
 
     def __init__(self, config: TrainConfig, device: torch.device, dtype: torch.dtype, world: World) -> None:
         torch.manual_seed(config.seed)
-        torch.backends.cudnn.benchmark = True  # all crops have one size: the fastest kernels are found once
+        torch.backends.cudnn.benchmark = True  # all crops have one size: cudnn finds the fastest kernels once
         self.config, self.device, self.dtype, self.world = config, device, dtype, world
         self.method = build_method(config)
         self.nets = self.method.nets()
@@ -74,9 +74,9 @@ class Session:
         return PhaseOptimizer(phase, self.world.wrap(phase), optimizer, scaler, lr, stalled_steps)
 
     def step(self, batch: Batch, factor: float, warmup_factor: float = 1.0) -> None:
-        """All phases once, at `factor` of their learning rates, generators at `warmup_factor` of that.
+        """Run all phases once, at `factor` of their learning rates, generators at `warmup_factor` of that.
 
-        Losses are summed on the device, nothing waits for it.
+        Losses are summed on the device without synchronisation.
         """
         factor *= 0.5**self.generation
         for each in self.phase_optimizers:
@@ -102,10 +102,11 @@ class Session:
         self.counted += 1
 
     def _clip_gradients(self, of: PhaseOptimizer) -> None:
-        """Clip gradients to `grad_clip` where it is given, and clear those above `MAX_GRADIENT_NORM`.
+        """Clip gradients to `grad_clip` if given, and zero those above `MAX_GRADIENT_NORM`.
 
-        A norm divides by the spread of its planes. On a crop of one colour there is none, so norm after norm multiplies
-        the rounding of gradients by 300: what comes out is no number, or one whose square Adam would remember for ever.
+        A norm divides by the standard deviation of its planes. On a crop of one colour it is 0, so norm after norm
+        multiplies rounding errors of gradients by 300: the result is not finite, or would spoil Adam's second moments
+        permanently.
         """
         parameters = list(of.phase.parameters())
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -113,7 +114,7 @@ class Session:
         if self.config.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
         beyond = ~(norm <= MAX_GRADIENT_NORM)
-        if self.device.type != "cpu" or beyond:  # elsewhere to ask would be to wait
+        if self.device.type != "cpu" or beyond:  # elsewhere asking would synchronise
             for gradient in gradients:
                 gradient.masked_fill_(beyond, 0)
         of.stalled_steps.copy_(torch.where(beyond, of.stalled_steps + 1, 0))
@@ -121,38 +122,40 @@ class Session:
         self.cleared += beyond & torch.isfinite(norm) if of.scaler.is_enabled() else beyond
 
     def take_cleared(self) -> int:
-        """How often gradients were cleared since the last call; waits for the device."""
+        """Number of times gradients were zeroed since the last call; synchronises with the device."""
         count = int(self.cleared)
         self.cleared.zero_()
         return count
 
     def take_means(self) -> dict[str, float]:
-        """Mean of each loss since the last call; waits for the device."""
+        """Mean of each loss since the last call; synchronises with the device."""
         sums = torch.stack(list(self.sums.values())).tolist() if self.sums else []
         means = {name: value / max(1, self.counted) for name, value in zip(self.sums, sums, strict=True)}
         self.sums, self.counted = {}, 0
         return means
 
     def is_healthy(self) -> bool:
-        """Whether all losses so far and all weights are finite, and every phase still moves; waits for the device."""
+        """True if all losses so far and all weights are finite, and every phase still learns; synchronises with the
+        device.
+        """
         moving = [each.stalled_steps < MAX_STALLED_STEPS for each in self.phase_optimizers]
         return bool(torch.stack([self.finite, *moving, *self._finite()]).all())
 
     def finite_weights(self) -> bool:
-        """Whether all weights are numbers; waits for the device."""
+        """True if all weights are finite; synchronises with the device."""
         return bool(torch.stack(self._finite()).all())
 
     def _finite(self) -> list[Tensor]:
         return [torch.isfinite(p).all() for net in self.nets.values() for p in net.parameters()]
 
     def translators(self) -> dict[str, Generator]:
-        """The generators to look at and to keep: the averages where there are any."""
+        """Generators to evaluate and export: the averages if there are any."""
         if not self.averages:
             return self.method.generators()
         return {direction: average.module for direction, average in self.averages.items()}
 
     def state(self, step: int, schedule: Schedule, best: dict[str, float]) -> dict[str, Any]:
-        """Everything that decides the steps to come; tensors and plain values only.
+        """Everything that decides the following steps; tensors and plain values only.
 
         A collective call: every rank's part of the method's state is gathered on rank 0.
         """
@@ -173,16 +176,16 @@ class Session:
         }
 
     def state_bytes(self) -> int:
-        """About what a state takes once the optimizers have their moments and the pools are full."""
+        """Approximate bytes of a state once the optimizers have their moments and the pools are full."""
         nets = [*self.nets.values(), *(average.module for average in self.averages.values())]
         tensors = sum(t.numel() * t.element_size() for net in nets for t in net.state_dict().values())
         moments = sum(2 * p.numel() * p.element_size() for d in self.phase_optimizers for p in d.phase.parameters())
         return int(tensors) + int(moments) + self.world.size * self.method.state_bytes()
 
     def load_state(self, state: dict[str, Any], schedule: Schedule) -> dict[str, float]:
-        """Take back what `state()` gave; returns the best figures so far.
+        """Restore the result of `state()`; returns the best figures so far.
 
-        Whatever is raised means that the state is not of these nets, which are then of no use until another is taken.
+        Any exception means that the state is not of these nets, which must then not be used until another is loaded.
         """
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
@@ -204,7 +207,7 @@ class Session:
 
 
 def _check_moments(optimizer: torch.optim.Optimizer) -> None:
-    """ValueError unless the moments are of the parameters' shapes: torch looks only when it uses them."""
+    """ValueError unless the moments have the parameters' shapes: torch checks only when it uses them."""
     for parameter, moments in optimizer.state.items():
         for name in ("exp_avg", "exp_avg_sq"):
             if moments[name].shape != parameter.shape:
@@ -212,10 +215,10 @@ def _check_moments(optimizer: torch.optim.Optimizer) -> None:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """channels_last where tensor cores want it; on the CPU a whole training step is slower with it (measured)."""
+    """channels_last if tensor cores need it; on the CPU a whole training step is slower with it (measured)."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def fused_adam(device: torch.device) -> bool:
-    """Whether Adam runs as one kernel."""
+    """True if Adam runs as one fused kernel."""
     return device.type in ("cpu", "cuda")

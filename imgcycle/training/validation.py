@@ -1,4 +1,4 @@
-"""How near translated validation images come to the real ones of their target."""
+"""Validation: distance of translated validation images from real ones of the target domain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Validation:
 
     @classmethod
     def of(cls, config: TrainConfig, device: torch.device, prepare_a: FirstNet | None = None) -> Validation:
-        """The validation a config asks for; MissingExtra without the `metrics` extra."""
+        """The validation of a config; MissingExtra without the `metrics` extra."""
         side, paired = config.size, method_class(config.method).paired
         a, b, _ = open_domains(
             Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28, least=config.crop,
@@ -48,8 +48,9 @@ class Validation:
         return figures
 
     def references(self, nets: Mapping[str, Generator], dtype: torch.dtype, begun: bool) -> dict[str, dict[str, float]]:
-        """What figures are measured against, by name and direction: the images as they are, and with `begun` what the
-        first weights make of them."""
+        """Reference values, by name and direction: the unconverted images, and with `begun` the results of the
+        initial weights.
+        """
         found = {
             "unconverted": {
                 name: round(1000 * kernel_distance(self.features[name[0]], self.features[name[-1]]), 3) for name in nets
@@ -67,12 +68,12 @@ class Validation:
         net.eval()
         for image in self._images(domain):
             with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                yield net(image).float().clamp(-1, 1)  # as levels will be: a net with a skip leaves them
+                yield net(image).float().clamp(-1, 1)  # clipped like levels: a net with a skip may exceed them
         net.train(training)
 
 
 def validations_in_vain(figures: Iterable[Mapping[str, float]]) -> int:
-    """Of validations in order, how many came since one that brought any direction nearer than all before it."""
+    """Number of latest validations without improvement in any direction."""
     best: dict[str, float] = {}
     vain = 0
     for found in figures:

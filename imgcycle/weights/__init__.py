@@ -1,1 +1,1 @@
-"""Where weights come from and how they are read: our files, the index, downloads, other programs."""
+"""Weights: our own files, the index, downloads, other programs' checkpoints."""

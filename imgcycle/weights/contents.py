@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes and never by its name: weights of ours, of others, or something else."""
+"""Detection of a file's content by its first bytes, never by its name: our weights, other weights, anything else."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Kind = Literal["ours", "safetensors", "pickle", "onnx"]
 """A weights file of imgcycle's, another program's safetensors file, a file of torch.save, a net for onnxruntime."""
 _HEAD = 4096
 _LARGEST_HEADER = 8 * 2**20
-"""Bytes of a safetensors header; one of 10,000 tensors has about a million."""
+"""Most bytes of a safetensors header; one of 10,000 tensors has about a million."""
 _LONGEST, _LONGEST_ERROR = 60, 200
-"""Characters of a text, and of a library's error, that are shown."""
+"""Characters shown of a text, and of a library's error."""
 
 
 @dataclass(frozen=True)
 class UnreadableKind:
-    """A file that holds no weights this program can read: what it is, and what to do about it."""
+    """A file without weights that can be read: its kind, and advice."""
 
     what: str
     hint: str
 
 
 def kind_of_weights(path: Path) -> Kind:
-    """What kind of weights a file holds. WeightsError says what it is instead, or that it cannot be read."""
+    """Kind of weights in a file. WeightsError names the actual kind, or says that it cannot be read."""
     head = _head(path)
     if _is_safetensors(head):
         return "ours" if _metadata(safetensors_header(path)).get("format") == FORMAT else "safetensors"
@@ -41,14 +41,14 @@ def kind_of_weights(path: Path) -> Kind:
     if _is_onnx(head):
         return "onnx"
     words = _stranger(head, path)
-    if words is None:  # a pickle of protocol 0, or nothing: its reader will say what is wrong
+    if words is None:  # a pickle of protocol 0, or nothing: its reader will report what is wrong
         return "safetensors" if path.suffix.lower() == ".safetensors" else "pickle"
     sort = "safetensors" if path.suffix.lower() == ".safetensors" else "PyTorch"
     raise WeightsError(f"{path} is {words.what}, and no {sort} file", words.hint)
 
 
 def is_weights(path: Path) -> bool:
-    """Whether the first bytes are those of weights that can be read here, whole or not."""
+    """True if the first bytes are those of readable weights, complete or not."""
     try:
         head = _head(path)
     except WeightsError:
@@ -58,7 +58,7 @@ def is_weights(path: Path) -> bool:
 
 
 def unreadable_kind(path: Path) -> UnreadableKind | None:
-    """What a file is that is no PyTorch file, as far as its first bytes tell."""
+    """Kind of a file that is not PyTorch's, as far as its first bytes tell."""
     try:
         return _stranger(_head(path), path)
     except WeightsError:
@@ -75,7 +75,7 @@ def _is_onnx(head: bytes) -> bool:
 
 
 def safetensors_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file. WeightsError when it is damaged, or the file is shorter than it says."""
+    """Header of a safetensors file. WeightsError if it is damaged, or the file is shorter than it states."""
     with reported(WeightsError, f"{path} cannot be read as weights", AGAIN), opened(path) as file:
         length = int.from_bytes(file.read(8), "little")
         content = file.read(length) if length <= _LARGEST_HEADER else b""
@@ -98,7 +98,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
 
 
 def in_short(error: Exception) -> str:
-    """What a library says of a file, which may quote from it: one line, of bounded length."""
+    """Message of a library's error about a file, which may quote from it: one line, of bounded length."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return shown(lines[0] if len(lines[0]) <= _LONGEST_ERROR else f"{lines[0][:_LONGEST_ERROR]}…")
 
@@ -158,7 +158,7 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x7fELF", "a program", _TENSORS),
     (0, b"MZ\x90", "a program for Windows", _TENSORS),
 )
-"""Where some bytes stand, what file that is, and what to do."""
+"""Offset, signature, kind of file, and advice."""
 
 
 def _stranger(head: bytes, path: Path) -> UnreadableKind | None:
@@ -176,7 +176,7 @@ def _stranger(head: bytes, path: Path) -> UnreadableKind | None:
 
 
 def _text(head: bytes) -> UnreadableKind | None:
-    """Words for a file that can be read as text; None for one that cannot, and for a pickle of protocol 0."""
+    """Kind of a text file; None for any other, and for a pickle of protocol 0."""
     codec = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     text = head.decode(codec, "ignore").lstrip("\ufeff \t\r\n")
     if sum(c.isprintable() or c in "\r\n\t" for c in text) < len(text) or len(text) < len(head) / 4:
@@ -209,7 +209,7 @@ def _pointer(text: str) -> UnreadableKind:
 
 
 def _is_old_pickle(head: bytes) -> bool:
-    """Whether these are the first bytes of a pickle of protocol 0, which is text."""
+    """True for the first bytes of a pickle of protocol 0, which is text."""
     return head[:1] in b"(cILlSV]})" and head.count(b"\n") > 1 and b" " not in head.split(b"\n", 1)[0]
 
 

@@ -1,7 +1,7 @@
-"""From an address to a file: whole or not at all, within limits, never led anywhere but to http and https.
+"""Download of files: completely or not at all, within limits, only by http and https.
 
-A download that was cut begins again. The largest file meant here is 46 MB, nobody publishes a digest of it, and half
-a file of yesterday with half a file of today would be trusted from then on.
+An interrupted download starts again. The largest file is 46 MB, no digest of it is published, and half of yesterday's
+file joined with half of today's would be trusted from then on.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from imgcycle.media.paths import shown
 from imgcycle.weights.events import Asking, Listener, Received, Refused, nobody
 
 MIRROR = "IMGCYCLE_MIRROR"
-"""Environment variable with base addresses to try first, separated by spaces."""
+"""Environment variable with base URLs to try first, separated by spaces."""
 SCHEMES = ("https", "http")
 _BLOCK = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SPARE = 2.5
-"""Room asked for, as a multiple of the download: beside it lies what is made of it before it is deleted."""
+"""Disk space needed, as a multiple of the download: the result is written before it is deleted."""
 _WORDS = 200
-"""Characters of an address's reason that are passed on: some of it a server may choose, to any length."""
+"""Characters of a server's reason that are shown: a server may choose any length."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What no server may exceed: bytes, seconds of silence, seconds in all for one address, redirects."""
+    """Limits for a server: bytes, seconds of silence, seconds in all for one URL, redirects."""
 
     most: int = 256 << 20
     idle: float = 30.0
@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What came: SHA-256 of the bytes as served, their number, and the address that was asked."""
+    """A finished download: SHA-256 of the bytes as served, their number, and the URL asked."""
 
     sha256: str
     size: int
@@ -58,16 +58,16 @@ class Downloaded:
 
 
 class _NotGiven(Exception):
-    """An address does not give the file; the message says why, in words that follow the address."""
+    """A URL does not give the file; the message continues a sentence that begins with the URL."""
 
 
 def mirrors() -> list[str]:
-    """The base addresses of `$IMGCYCLE_MIRROR`; UsageError for one that is none."""
+    """Base URLs of `$IMGCYCLE_MIRROR`; UsageError for an invalid one."""
     return [check_address(base) for base in os.environ.get(MIRROR, "").split()]
 
 
 def check_address(url: str) -> str:
-    """The address itself. UsageError unless it is http or https, with a host and without a password."""
+    """The URL itself. UsageError unless it is http or https, with a host and without a password."""
     wrong = UsageError(f"{url!r} is no address to fetch from", "it begins with https:// or http://")
     try:
         parts = urlsplit(url)
@@ -88,10 +88,10 @@ def download(
     limits: Limits | None = None,
     hint: str | None = None,
 ) -> Downloaded:
-    """Write to `path` what the first of several addresses gives that gives a whole file.
+    """Download to `path` from the first of several URLs that gives a complete file.
 
-    DownloadError, one line with what each address said and `hint`, when none does or the disk is full; what `path`
-    holds then is to be thrown away.
+    DownloadError, one line with each URL's reason and `hint`, if none does or the disk is full; the content of `path`
+    must then be discarded.
     """
     failed: dict[str, list[str]] = {}
     for url, then in zip(urls, [*urls[1:], None], strict=True):
@@ -99,7 +99,7 @@ def download(
         try:
             return _fetch(name, url, path, listen, limits or Limits())
         except _NotGiven as error:
-            # A server's words must not move the cursor of the terminal they are shown on.
+            # A server's message must not control the terminal.
             reason = shown(str(error)[:_WORDS])
             failed.setdefault(reason, []).append(url)
             listen(Refused(name, url, reason, then))
@@ -117,7 +117,7 @@ def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) ->
         with writing(path.parent):
             if total is not None and shutil.disk_usage(path.parent).free < _SPARE * total:
                 raise DownloadError(f"{path.parent} has no room for {name}, which is {total >> 20} MB", "make room")
-            # Unbuffered, so that a full disk is met where it is expected and not once more in closing.
+            # Unbuffered, so that a full disk is noticed here and not once more on closing.
             file = path.open("wb", buffering=0)
         with file:
             for block in _blocks(response, limits.idle):
@@ -137,7 +137,7 @@ def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) ->
 
 
 def _opened(url: str, limits: Limits) -> HTTPResponse:
-    """The answer of an address, after its redirects: only to http and https, and never from https to http."""
+    """Response of a URL after its redirects: only to http and https, and never from https to http."""
     from imgcycle._version import __version__
 
     headers = {"User-Agent": f"imgcycle/{__version__}", "Accept-Encoding": "identity"}
@@ -159,8 +159,9 @@ def _opened(url: str, limits: Limits) -> HTTPResponse:
 
 
 def _director() -> request.OpenerDirector:
-    """What opens http and https, by the proxies of the environment, and nothing else: no files, no FTP, and no
-    redirects of its own."""
+    """An opener for http and https, through the environment's proxies, and nothing else: no files, no FTP, and no
+    redirects of its own.
+    """
     director = request.OpenerDirector()
     for handler in (
         request.ProxyHandler(),
@@ -176,7 +177,7 @@ def _director() -> request.OpenerDirector:
 
 def _redirected(at: str, target: str) -> str:
     try:
-        # Servers leave out what they should escape, and browsers put it in: so it comes as bytes, read as Latin-1.
+        # Servers send unescaped URLs, which browsers escape: they arrive as bytes, read as Latin-1.
         to = check_address(urljoin(at, quote(target, string.punctuation, "iso-8859-1")))
     except (UsageError, ValueError) as error:
         raise _NotGiven(f"redirects to {target!r}, which is not followed") from error
@@ -186,12 +187,12 @@ def _redirected(at: str, target: str) -> str:
 
 
 def _announced(response: HTTPResponse) -> int | None:
-    """How many bytes the answer is to have; _NotGiven for one that is no file."""
+    """Announced size of a response in bytes; _NotGiven for one that is not a file."""
     kind = response.headers.get_content_type()
     if response.status != 200:
         raise _NotGiven(f"answers {response.status} {response.reason}".rstrip())
     if kind == "text/html":
-        raise _NotGiven("gives a web page, not a file")  # a sign-in page of a network, most often
+        raise _NotGiven("gives a web page, not a file")  # mostly the sign-in page of a network
     coding = response.headers.get("Content-Encoding", "identity")
     if coding.lower() != "identity":
         raise _NotGiven(f"answers in the coding {coding}, which was not asked for")
@@ -199,7 +200,7 @@ def _announced(response: HTTPResponse) -> int | None:
 
 
 def _blocks(response: HTTPResponse, idle: float) -> Iterator[bytes]:
-    """The body as it comes, so that a slow one can be stopped between two blocks."""
+    """Yield the body as it arrives, so that a slow one can be stopped between two blocks."""
     while True:
         try:
             block = response.read1(_BLOCK)
@@ -212,11 +213,11 @@ def _blocks(response: HTTPResponse, idle: float) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Around what touches the disk, whose errors are not the server's: DownloadError instead of OSError."""
+    """Turn OSErrors of the disk, which are not the server's, into DownloadError."""
     try:
         yield
     except BrokenPipeError:
-        raise  # of whoever reads what is said
+        raise  # raised by the listener
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else error.strerror or str(error)
@@ -231,7 +232,7 @@ def _write(file: IO[bytes], path: Path, block: bytes) -> None:
 
 
 def _reason(error: Exception, idle: float) -> str:
-    """Why an address gave nothing, in a few words."""
+    """Short reason why a URL gave nothing."""
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         return _reason(error.reason, idle)
     if isinstance(error, TimeoutError):

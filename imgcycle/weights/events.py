@@ -1,4 +1,4 @@
-"""What the fetching of a published style says while it runs; bars, lines and JSON are listeners to these."""
+"""Events of fetching a published style; progress bars, lines and JSON are listeners."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Asking:
-    """An address is asked for the file."""
+    """A URL is requested."""
 
     name: str
     url: str
@@ -24,7 +24,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Refused:
-    """An address did not give the file; `then` is the one that is asked next, if any."""
+    """A URL did not give the file; `then` is the next one, if any."""
 
     name: str
     url: str
@@ -34,7 +34,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Received:
-    """How much has come: bytes, of how many (None: the server does not say)."""
+    """Progress in bytes, and the total (None: the server does not tell)."""
 
     name: str
     done: int
@@ -43,11 +43,11 @@ class Received:
 
 @dataclass(frozen=True)
 class Kept:
-    """The style is on this machine.
+    """The style is installed.
 
-    `fresh` is False where it was there before. `sha256` is that of the file as published, `url` where it came from
-    (both empty for a style that was never fetched), `size` its bytes, 0 where nothing was read. `trusted_now` says
-    that nothing was known to compare the digest with.
+    `fresh` is False if it was installed before. `sha256` is that of the file as published, `url` its source (both empty
+    for a style that was never fetched), `size` its bytes, 0 if nothing was read. `trusted_now` is True if there was no
+    known digest to compare with.
     """
 
     name: str
@@ -65,4 +65,4 @@ Listener = Callable[[Event], None]
 
 
 def nobody(_: Event) -> None:
-    """The listener of those who want to hear nothing."""
+    """A listener that ignores all events."""

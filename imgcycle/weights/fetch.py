@@ -1,8 +1,8 @@
-"""Published styles brought to this machine: fetched, compared with what was fetched first, kept as weights of ours.
+"""Fetching of published styles: downloaded, compared with the first fetch, and stored as our own weights.
 
-What is kept is a file of ours, not the checkpoint: it cannot hold code, opens in milliseconds, and says in its card
-where it came from and what digest that had. The digest of the first fetch is pinned in the user's index, and stays
-pinned when the style is removed: whoever publishes something else under the name later is found out.
+The result is stored rather than the checkpoint: it cannot hold code, opens in milliseconds, and its card states the
+source and its digest. The digest of the first fetch is pinned in the user's index, and stays pinned when the style is
+removed: a file replaced by its publisher later is detected.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from imgcycle.weights.native import digest, inspect_weights, save_weights
 
 
 def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, limits: Limits | None = None) -> Kept:
-    """Make a published style known by name: fetch it unless it is here and sound, and keep it in the user's folder.
+    """Install a published style: fetch it unless it is installed and intact, and store it in the user's folder.
 
-    A file of the published name that lies in the user's folder is taken in place of a download. `first` are base
-    addresses tried before those of `$IMGCYCLE_MIRROR` and the published ones. Raises UnknownStyle for a name nobody
-    publishes, UsageError when a file of the user's own is in the way, DownloadError when no address gives a whole
-    file, or one that is not what was fetched first, or no generator; then nothing is kept.
+    A file of the published name in the user's folder is used in place of a download. `first` are base URLs tried before
+    those of `$IMGCYCLE_MIRROR` and the published ones. UnknownStyle for an unknown name, UsageError if a file of the
+    user's is in the way, DownloadError if no URL gives a complete file, or one that differs from the first fetch, or is
+    not a generator; then nothing is stored.
     """
     home = homes()[0]
     bases = [*map(check_address, first), *mirrors()]
     started = time.monotonic()
-    # Looked for before anything is locked: a folder that many read and nobody may write to can hold it.
+    # Checked before locking: the folder may be shared and read-only.
     kept = _here(name, home)
     if kept is None:
         remote = remote_styles().get(name) or _nowhere(name)
@@ -50,7 +50,7 @@ def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, l
 
 
 def check_names(names: Sequence[str]) -> None:
-    """UnknownStyle for the first name that is neither here nor published, before anything is fetched."""
+    """UnknownStyle for the first name that is neither installed nor published, before anything is fetched."""
     home = homes()[0]
     for name in names:
         if name not in remote_styles() and _here(name, home) is None:
@@ -58,7 +58,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_origin(found: FoundStyle) -> None:
-    """WeightsError when a fetched style was not made from the file that its pin names."""
+    """WeightsError if a fetched style was not made from the file that its pin names."""
     pin = read_pins(homes()[0]).get(found.label) if found.entry else None
     if pin is None or found.is_foreign:
         return
@@ -68,7 +68,7 @@ def check_origin(found: FoundStyle) -> None:
 
 
 def _here(name: str, home: Path) -> Kept | None:
-    """The style as it is on this machine, if it is and is sound."""
+    """The installed style, if it is there and intact."""
     found = known_styles().get(name)
     if found is None or not found.path.is_file() or digest(found.path) != found.digest:
         return None
@@ -77,7 +77,7 @@ def _here(name: str, home: Path) -> Kept | None:
 
 
 def _nowhere(name: str) -> NoReturn:
-    """UnknownStyle for a name that nobody publishes, with the names there are."""
+    """UnknownStyle for a name that nobody publishes, listing known names."""
     if name in known_styles():
         raise UnknownStyle(f"{name} is not as it should be at {known_styles()[name].path}, and is published nowhere")
     find_style(name)
@@ -97,7 +97,7 @@ def _bring(
 
 
 def _check_way(name: str, home: Path) -> None:
-    """UsageError when what lies where the style will lie is not what an earlier fetch left there."""
+    """UsageError if the file at the style's path is not from an earlier fetch."""
     path = home / f"{name}{NATIVE}"
     fetched = _is_fetched(path, name, pinned=name in read_pins(home))
     if name in read_index(home) and not fetched:
@@ -109,8 +109,7 @@ def _check_way(name: str, home: Path) -> None:
 
 
 def _is_fetched(path: Path, name: str, pinned: bool) -> bool:
-    """Whether weights are what a fetch left, perhaps killed before the index had them; of damaged ones, which say
-    nothing of themselves, whether there was a fetch at all."""
+    """True if weights are from a fetch, perhaps killed before the index was written; for damaged ones, `pinned`."""
     try:
         return inspect_weights(path).card.get("published_as") == name
     except WeightsError:
@@ -119,7 +118,7 @@ def _is_fetched(path: Path, name: str, pinned: bool) -> bool:
 
 @contextlib.contextmanager
 def _workplace(home: Path, name: str) -> Iterator[Path]:
-    """An empty folder for a download; what a killed fetch left in it goes first, what this one leaves goes last."""
+    """An empty folder for a download; leftovers of a killed fetch are removed before, its own content after."""
     folder = home / STATE_FOLDER / f"{name}.part"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -132,7 +131,7 @@ def _workplace(home: Path, name: str) -> Iterator[Path]:
 def _obtain(
     remote: RemoteEntry, urls: Sequence[str], home: Path, folder: Path, listen: Listener, limits: Limits | None
 ) -> tuple[Path, Downloaded]:
-    """The published file: one that a person laid down, else a download."""
+    """The published file: one provided by the user, else a download."""
     laid = home / remote.file
     if laid.is_file():
         return laid, Downloaded(digest(laid), laid.stat().st_size, str(laid))
@@ -142,7 +141,7 @@ def _obtain(
 
 
 def _compare(remote: RemoteEntry, came: Downloaded, home: Path) -> bool:
-    """Whether nothing was known to compare with; DownloadError when it is not the file that was expected."""
+    """True if there was no digest to compare with; DownloadError if it is not the expected file."""
     pin = read_pins(home).get(remote.name)
     expected = remote.sha256 or (pin.sha256 if pin else "")
     if expected and came.sha256 != expected:
@@ -156,7 +155,7 @@ def _compare(remote: RemoteEntry, came: Downloaded, home: Path) -> bool:
 
 
 def _keep(remote: RemoteEntry, path: Path, came: Downloaded, home: Path) -> Kept:
-    """Read the checkpoint, write the weights, then let the index name them: a kill in between leaves no name."""
+    """Read the checkpoint, write the weights, then add them to the index: a kill in between leaves no entry."""
     name = remote.name
     try:
         net, about = import_checkpoint(path)
@@ -182,7 +181,7 @@ def _keep(remote: RemoteEntry, path: Path, came: Downloaded, home: Path) -> Kept
 
 
 def _card(remote: RemoteEntry, about: Imported, came: Downloaded) -> dict[str, Any]:
-    """What the weights say of themselves wherever they are copied to."""
+    """Card of the weights, which stays with them wherever they are copied."""
     said = {
         "published_as": remote.name,
         "direction": remote.direction,

@@ -1,4 +1,4 @@
-"""From what a user calls a style to the file that holds it: a path, a run folder of `train`, or a name."""
+"""Finding a style's file from what the user typed: a path, a run folder of `train`, or a name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Direction = Literal["A2B", "B2A"]
 NATIVE = ".safetensors"
 ONNX = ".onnx"
 FOREIGN = (".pth", ".pt", ".ckpt", ".tar")
-"""What other programs call their checkpoints; `.pth.tar` is a custom, and no tar file."""
+"""Suffixes of other programs' checkpoints; `.pth.tar` is a convention, and not a tar file."""
 
 
 _LONGEST_NAME = 80
@@ -28,10 +28,10 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class FoundStyle:
-    """A style and where it lies. `label` goes into names of outputs; `entry` is there for styles of an index.
+    """A style and its file. `label` is used in output names; `entry` is set for styles of an index.
 
-    `digest` is the SHA-256 an index states, empty when only the file can tell. `direction` is the way wanted
-    through a file that holds two.
+    `digest` is the SHA-256 in the index, empty if there is none. `direction` is the one wanted of a file that holds
+    two.
     """
 
     label: str
@@ -53,15 +53,15 @@ class FoundStyle:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the file is another program's checkpoint, to be read by an importer; its content tells, not its name.
+        """True if the file is another program's checkpoint, by its content, not its name.
 
-        WeightsError when it is neither that nor one of imgcycle's.
+        WeightsError if it is neither that nor one of imgcycle's.
         """
         return kind_of_weights(self.path) != "ours"
 
 
 def homes() -> list[Path]:
-    """The folders that may hold an index, first one first: the user's, the checkout's, the installed copy's."""
+    """Folders that may hold an index, by priority: the user's, the checkout's, the installed package's."""
     import platformdirs
 
     user = os.environ.get("IMGCYCLE_HOME") or platformdirs.user_data_dir("imgcycle")
@@ -71,7 +71,7 @@ def homes() -> list[Path]:
 
 
 def known_styles() -> dict[str, FoundStyle]:
-    """Every style known by name; the first home that names one wins. What is damaged in an index is passed over."""
+    """Every installed style by name; the first index that names one wins. Damaged entries are skipped."""
     found: dict[str, FoundStyle] = {}
     for home in homes():
         for name, entry in sound_index(home).entries.items():
@@ -80,8 +80,9 @@ def known_styles() -> dict[str, FoundStyle]:
 
 
 def remote_styles() -> dict[str, RemoteEntry]:
-    """Every style known to be published, here or not; the first home that names one wins. What is damaged in an index
-    is passed over."""
+    """Every published style by name, installed or not; the first index that names one wins. Damaged entries are
+    skipped.
+    """
     found: dict[str, RemoteEntry] = {}
     for home in homes():
         for name, entry in sound_remote(home).entries.items():
@@ -90,17 +91,18 @@ def remote_styles() -> dict[str, RemoteEntry]:
 
 
 def index_damage() -> list[str]:
-    """A line for each index, or style in one, that is damaged and therefore passed over."""
+    """A line for each index, or entry in one, that is damaged and therefore skipped."""
     lines = [str(each) for home in homes() for part in (sound_index, sound_remote) for each in part(home).damage]
     return list(dict.fromkeys(lines))
 
 
 def find_style(style: str, direction: Direction = "A2B") -> FoundStyle:
-    """The file behind a style. UnknownStyle lists the known ones, nearest first; StyleNotHere for a published one
-    that was not fetched; WeightsError when a known one's file is not there; UsageError as `check_way` has it."""
+    """The file of a style. UnknownStyle lists the known ones, nearest first; StyleNotHere for a published one that
+    was not fetched; WeightsError if a known one's file is missing; UsageError as from `check_way`.
+    """
     try:
         path = Path(style).expanduser()
-    except RuntimeError as error:  # ~ and the name of nobody
+    except RuntimeError as error:  # ~ with an unknown user name
         raise UnknownStyle(f"there is no {style}: {error}") from error
     there = _there(path) if style else ""
     if there == "folder" and _looks_like_path(style, path):
@@ -147,9 +149,9 @@ def with_range(found: FoundStyle, value_range: ValueRange | None) -> FoundStyle:
 
 
 def check_way(what: str, asked: Direction, held: object = None, hint: str | None = None) -> None:
-    """Raise UsageError where the way back is asked of weights that hold one way alone: `held`, as a card words it.
+    """Raise UsageError if the reverse direction is asked of one-way weights; `held` is their direction on the card.
 
-    A2B is what is asked for by default, and taken for whatever way there is.
+    A2B is the default, and accepted for any direction.
     """
     if asked in ("A2B", held):
         return
@@ -158,14 +160,14 @@ def check_way(what: str, asked: Direction, held: object = None, hint: str | None
 
 
 def index_entry(sha256: str) -> IndexEntry | None:
-    """What an index says of weights of this digest, wherever they lie; None when none knows them or can be read."""
+    """Index entry of weights with this digest, wherever they are; None if there is none or no index can be read."""
     with contextlib.suppress(WeightsError):
         return next((found.entry for found in known_styles().values() if found.digest == sha256), None)
     return None
 
 
 def repair_hint(found: FoundStyle) -> str:
-    """What to do about weights that are not the file their index describes."""
+    """Advice for weights that differ from the file their index describes."""
     if found.label in remote_styles():
         return f"imgcycle models get {found.label}"
     if found.label in read_index(homes()[0]):
@@ -174,7 +176,7 @@ def repair_hint(found: FoundStyle) -> str:
 
 
 def _there(path: Path) -> Literal["file", "folder", ""]:
-    """What lies at a path; UnknownStyle when it may not be looked at."""
+    """Kind of a path; UnknownStyle if it may not be accessed."""
     try:
         return "folder" if path.is_dir() else "file" if path.is_file() else ""
     except OSError as error:
@@ -184,7 +186,7 @@ def _there(path: Path) -> Literal["file", "folder", ""]:
 
 
 def _looks_like_path(style: str, path: Path) -> bool:
-    # A folder that happens to be called `monet` must not hide the style; a run folder is one by what it holds.
+    # A folder that happens to be called `monet` must not hide the style; a run folder is recognised by its content.
     return os.sep in style or "/" in style or (path / "weights").is_dir()
 
 
@@ -202,7 +204,7 @@ def _in_run(run: Path, direction: Direction) -> FoundStyle:
 
 
 def _label(path: Path) -> str:
-    """A short name for outputs: the file's own, or the run's for the A2B.safetensors inside a run folder."""
+    """Short name for outputs: the file's own, or the run's for A2B.safetensors in a run folder."""
     if path.stem not in ("A2B", "B2A"):
         return path.stem
     folder = path.resolve().parent
@@ -213,7 +215,7 @@ def _label(path: Path) -> str:
 
 
 def _suggestion(style: str, known: list[str], remote: list[str]) -> str:
-    """The names there are, nearest first, those that are yet to be fetched with a mark."""
+    """Known names, nearest first, those that are to be fetched with a mark."""
     if not known and not remote:
         return f"none is installed; name a {NATIVE} file or a run folder of `imgcycle train`"
     names = [*known, *(name for name in remote if name not in known)]
@@ -224,5 +226,5 @@ def _suggestion(style: str, known: list[str], remote: list[str]) -> str:
 
 
 def index_paths() -> list[Path]:
-    """Where an index may lie, for messages."""
+    """Possible paths of an index, for messages."""
     return [home / INDEX for home in homes()]

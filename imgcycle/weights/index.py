@@ -52,7 +52,7 @@ INDEX = "index.toml"
 T = TypeVar("T")
 Document = dict[str, Any]
 RANGES: dict[str, tuple[int, int]] = {"work_size": (16, 65536), "detail": (0, 1), "strokes": (0, 1)}
-"""What numbers of a style may be."""
+"""Allowed ranges of a style's numbers."""
 _REQUIRED = ("file", "sha256", "licence", "data")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "file": str,
@@ -77,7 +77,7 @@ _PIN: dict[str, type | tuple[type, ...]] = {"sha256": str, "url": str, "date": s
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One style of an index; `path` is where its weights should lie, present or not."""
+    """One style of an index; `path` is where its weights should be, present or not."""
 
     name: str
     path: Path
@@ -95,9 +95,9 @@ class IndexEntry:
 
 @dataclass(frozen=True)
 class RemoteEntry:
-    """A style that others publish. `file` is its name below each of `bases`; `sha256` is empty where none is known.
+    """A style published by others. `file` is its name below each of `bases`; `sha256` is empty if none is known.
 
-    `megabytes` is about what will be fetched, 0 where nobody says.
+    `megabytes` is the approximate size of the download, 0 if unknown.
     """
 
     name: str
@@ -115,13 +115,13 @@ class RemoteEntry:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The addresses as published, the one to try first first."""
+        """URLs as published, by priority."""
         return tuple(f"{base.rstrip('/')}/{self.file}" for base in self.bases)
 
 
 @dataclass(frozen=True)
 class Pin:
-    """What the first fetch of a published file gave: its digest, from where, on which day."""
+    """Result of the first fetch of a published file: its digest, source and date."""
 
     sha256: str
     url: str = ""
@@ -130,34 +130,34 @@ class Pin:
 
 @dataclass(frozen=True)
 class Sound(Generic[T]):
-    """What could be read of one kind of tables in an index, and an error for each thing that could not."""
+    """The valid tables of one kind in an index, and an error for each invalid one."""
 
     entries: dict[str, T]
     damage: tuple[WeightsError, ...] = ()
 
 
 def sound_index(folder: Path) -> Sound[IndexEntry]:
-    """The styles of the index in a folder that can be read, by name, and what is wrong with the others."""
+    """Valid styles of the index in a folder, by name, and errors of the others."""
     return _sound(folder / INDEX, "style", _entry)
 
 
 def sound_remote(folder: Path) -> Sound[RemoteEntry]:
-    """The published styles of the index in a folder that can be read, by name, and what is wrong with the others."""
+    """Valid published styles of the index in a folder, by name, and errors of the others."""
     return _sound(folder / INDEX, "remote", _remote)
 
 
 def read_index(folder: Path) -> dict[str, IndexEntry]:
-    """The styles of the index in a folder, by name; empty without one. WeightsError when it is damaged."""
+    """Styles of the index in a folder, by name; empty without one. WeightsError if it is damaged."""
     return _all(sound_index(folder))
 
 
 def read_pins(folder: Path) -> dict[str, Pin]:
-    """What was fetched before, by name. WeightsError when the index is damaged."""
+    """Pins of earlier fetches, by name. WeightsError if the index is damaged."""
     return _all(_sound(folder / INDEX, "pin", _pin))
 
 
 def named_in(folder: Path, kind: str) -> set[str]:
-    """The names of all tables of one kind in an index, sound or not. WeightsError when the whole is damaged."""
+    """Names of all tables of one kind in an index, valid or not. WeightsError if the whole file is damaged."""
     index = folder / INDEX
     return set(_tables(index, kind, _document(index)))
 
@@ -184,7 +184,7 @@ def _all(sound: Sound[T]) -> dict[str, T]:
 
 
 def _document(index: Path) -> Document:
-    """A whole index, empty where there is none."""
+    """A whole index, empty if there is none."""
     try:
         document = tomllib.loads(read_file(index).decode("utf-8"))
     except FileNotFoundError:
@@ -237,8 +237,10 @@ def _remote(index: Path, name: str, values: Any, document: Document) -> RemoteEn
 def _check(
     where: str, name: str, values: Any, required: tuple[str, ...], types: dict[str, type | tuple[type, ...]]
 ) -> None:
-    """WeightsError unless a table has all it needs, nothing unknown, and files beside the index or below a base."""
-    # Names become names of files, so none may lead to another folder.
+    """WeightsError unless a table has all required keys, no unknown ones, and files beside the index or below a
+    base URL.
+    """
+    # Names become file names, so none may lead to another folder.
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", name) or not isinstance(values, dict):
         raise WeightsError(f"{shown(where)} is no style")
     missing = [key for key in required if key not in values]

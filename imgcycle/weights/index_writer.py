@@ -1,4 +1,4 @@
-"""The user's own index, written: entries added and taken out, all else in it left as a person wrote it."""
+"""Editing of the user's own index: entries are added and removed, everything else is left as written."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from imgcycle.media.paths import STATE_FOLDER
 from imgcycle.weights.index import INDEX, IndexEntry, Pin, named_in
 
 _LOCK = "index"
-"""Its name in the state folder, where what belongs to one style has a suffix."""
+"""Its name in the state folder, where locks of single styles have a suffix."""
 
 
 def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
-    """Put a style into the index of a folder in place of one of that name, and its pin if there is none yet."""
+    """Add a style to the index of a folder, replacing one of that name, and its pin if there is none yet."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
-        named = named_in(home, "style")  # first, for it says what is wrong with an index that cannot be read
+        named = named_in(home, "style")  # first, since it reports what is wrong with an unreadable index
         text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
         if entry.name in named:
             text = _dropped(index, text, entry.name)
@@ -34,7 +34,7 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
 
 
 def drop_entry(home: Path, name: str) -> None:
-    """Take a style out of the index of a folder, but not its pin; WeightsError when only a person can."""
+    """Remove a style from the index of a folder, but not its pin; WeightsError if it has to be edited by hand."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
         write_text(index, _dropped(index, index.read_text("utf-8"), name))
@@ -52,7 +52,7 @@ def _dropped(index: Path, text: str, name: str) -> str:
     rest = _without(text, name)
     try:
         left = name in tomllib.loads(rest).get("style", {})
-    except tomllib.TOMLDecodeError:  # a value of several lines, of which one looks like the head of a table
+    except tomllib.TOMLDecodeError:  # a multi-line value with a line that looks like the head of a table
         left = True
     if left:
         raise WeightsError(f"{index} names {name} in a way of its own", "edit it by hand")
@@ -60,10 +60,10 @@ def _dropped(index: Path, text: str, name: str) -> str:
 
 
 def _without(text: str, name: str) -> str:
-    """An index without the tables of a style."""
+    """The text of an index without the tables of a style."""
     kept, inside = [], False
     header = re.compile(rf"""\s*\[\s*style\s*\.\s*(["']?){re.escape(name)}\1\s*[.\]]""")
-    # At newlines alone: a card may hold what Unicode takes for the end of a line, and TOML does not.
+    # At newlines alone: a card may hold other Unicode line breaks, which TOML does not treat as such.
     for line in text.split("\n"):
         if line.lstrip().startswith("["):
             inside = header.match(line) is not None

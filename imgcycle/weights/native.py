@@ -31,23 +31,23 @@ from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import FORMAT, in_short, kind_of_weights, safetensors_header
 
 _LONGEST_CARD = 2**20
-"""Characters of a card that is read; a long one has a few thousand."""
+"""Most characters of a card; a long one has a few thousand."""
 _DEEPEST_CARD = 12
 _RESAVE = "take the checkpoint it was made from, or save it in float32"
 _SORTS = {"safetensors": "a safetensors", "pickle": "a PyTorch", "onnx": "an ONNX"}
 STROKES = "strokes."
-"""What the names of a second net's tensors begin with."""
+"""Prefix of a second net's tensors."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What a native file says of itself, before any tensor is read."""
+    """Metadata of our own weights file, read before any tensor."""
 
     path: Path
     config: dict[str, Any]
     card: dict[str, Any] = field(default_factory=dict)
     strokes: dict[str, Any] | None = None
-    """The config of its second net, where it holds two."""
+    """Config of its second net, if there is one."""
 
 
 def save_weights(
@@ -63,25 +63,26 @@ def save_weights(
     if strokes is not None:
         state |= {STROKES + name: tensor for name, tensor in strokes[0].state_dict().items()}
         metadata["strokes"] = json.dumps(strokes[1])
-    # Copies: nets may share layers, and one tensor of two names is refused.
+    # Copied: nets may share layers, and one tensor under two names is refused.
     tensors = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in state.items()}
     with atomic_write(path) as file:
         file.write(_in_order(safetensors.torch.save(tensors, metadata)))
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its header's keys sorted: the library writes metadata in a random order each time, and
-    the same weights must have the same digest."""
+    """The same file with the keys of its header sorted: the library writes metadata in random order, and equal
+    weights must have equal digests.
+    """
     size = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # tensors start on a multiple of 8
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8
     return len(header).to_bytes(8, "little") + header + content[8 + size :]
 
 
 def inspect_weights(path: Path) -> WeightsFile:
-    """Read format, config and card only; WeightsError when the file is not whole or not ours.
+    """Read format, config and card only; WeightsError if the file is incomplete or not ours.
 
-    A card that cannot be read says nothing, and costs no weights.
+    An invalid card is ignored.
     """
     kind = kind_of_weights(path)
     if kind != "ours":
@@ -105,7 +106,7 @@ def _unreadable(path: Path, error: Exception) -> WeightsError:
 
 
 def _card(text: Any) -> dict[str, Any]:
-    """The card, or an empty one where it is damaged, or no card's length."""
+    """The card, or an empty one if it is damaged or too long."""
     if not isinstance(text, str) or len(text) > _LONGEST_CARD:
         return {}
     try:

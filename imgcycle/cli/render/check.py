@@ -1,4 +1,4 @@
-"""What a look at two folders is told as: a page of lines, or one JSON object."""
+"""Report of a folder check: lines of text, or one JSON object."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from imgcycle.training.check.report import CheckReport, FolderFacts, Kind
 
 MOST = 8
-"""Pictures named of each kind; all of them with --json, and in a cleaned copy's list."""
+"""Images listed of each kind; all of them with --json, and in a cleaned copy's list."""
 
 
 def tell_check(report: CheckReport, missing: str, *, json_lines: bool) -> None:
-    """Say what was found, on stdout; `missing` is why pictures that do not belong were not looked for."""
+    """Print the findings to stdout; `missing` is the reason why outliers were not searched for."""
     from imgcycle.cli.render.console import emit, emit_json
 
     if json_lines:
@@ -24,7 +24,7 @@ def tell_check(report: CheckReport, missing: str, *, json_lines: bool) -> None:
 
 
 def facts_of_check(report: CheckReport) -> dict[str, Any]:
-    """Everything, as JSON tells it."""
+    """All findings, for JSON."""
     remarks = [
         {"path": str(remark.path), "domain": remark.domain, "kind": remark.kind, "text": remark.text}
         for remark in report.remarks
@@ -40,7 +40,7 @@ def facts_of_check(report: CheckReport) -> dict[str, Any]:
 
 
 def check_in_lines(report: CheckReport, missing: str = "") -> Iterator[str]:
-    """Everything in lines, of each kind of remark the first few."""
+    """Yield all findings as lines, the first few of each kind."""
     from imgcycle.training.check.report import KINDS
 
     for letter, facts in (("A", report.a), ("B", report.b)):

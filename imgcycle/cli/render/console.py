@@ -15,25 +15,25 @@ SCHEMA = 1
 
 
 class ReaderGone(OutputError):
-    """Whoever read stdout has closed it: so the work ends, as every filter's does, and nothing is said of it."""
+    """The reader of stdout has closed it: the work ends without a message, like any filter's."""
 
 
 def printable(text: str) -> str:
-    """The text, but what a terminal would obey escaped: names, cards and what servers say are anyone's words."""
+    """Text with control characters escaped: names, cards and messages of servers are untrusted."""
     from imgcycle.media.paths import shown
 
     return "\n".join(map(shown, text.split("\n")))
 
 
 def on_terminal() -> bool:
-    """Whether stderr is a terminal, where a bar can be drawn."""
+    """True if stderr is a terminal, where progress bars can be drawn."""
     with contextlib.suppress(ValueError):  # it is closed
         return sys.stderr is not None and sys.stderr.isatty()
     return False
 
 
 def say(text: str) -> None:
-    """One line for a person, on stderr; where nobody can hear it, the work goes on all the same."""
+    """Print a line to stderr; errors in doing so are ignored."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{printable(text)}\n")
@@ -41,7 +41,7 @@ def say(text: str) -> None:
 
 
 def emit(text: str) -> None:
-    """One line of data, on stdout; OutputError when it cannot be written."""
+    """Print a line of data to stdout; OutputError if it cannot be written."""
     with writing_out():
         sys.stdout.write(f"{printable(text)}\n")
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def emit(text: str) -> None:
 
 @contextmanager
 def writing_out() -> Iterator[None]:
-    """Around what writes to stdout: its errors as an OutputError that says so, ReaderGone where nobody reads on."""
+    """Turn errors of writing to stdout into OutputError, or ReaderGone if the reader has closed it."""
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     try:
@@ -58,12 +58,12 @@ def writing_out() -> Iterator[None]:
         raise ReaderGone("") from None
     except OSError as error:
         raise from_system(OutputError, error, "stdout cannot be written") from error
-    except ValueError as error:  # of a stream that was closed
+    except ValueError as error:  # raised by a closed stream
         raise OutputError(f"stdout cannot be written: {error}") from error
 
 
 def emit_json(values: dict[str, Any]) -> None:
-    """One JSON object on a line of its own; undecodable bytes of file names stay as escapes."""
+    """Print one JSON object on a line; undecodable bytes of file names stay escaped."""
     emit(json.dumps(values))
 
 

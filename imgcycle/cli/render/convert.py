@@ -1,4 +1,4 @@
-"""What a conversion says of itself: of pictures and of clips."""
+"""Messages of conversions, of images and of clips."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def listening(
     *, quiet: bool = False, verbose: bool = False, json_lines: bool = False
 ) -> Iterator[Callable[[e.Event], None]]:
-    """A listener of a conversion's events that fits the options and where stderr leads."""
+    """A listener for a conversion's events that suits the options and the kind of stderr."""
     with reporting(quiet=quiet, verbose=verbose, json_lines=json_lines) as reporter:
         yield ConversionTeller(reporter)
 
 
 class ConversionTeller:
-    """Tells a reporter of every event of a conversion, in order."""
+    """Passes every event of a conversion to a reporter, in order."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
@@ -36,7 +36,7 @@ class ConversionTeller:
         self._rates = ""
 
     def __call__(self, event: e.Event) -> None:
-        """Tell of one event."""
+        """Report one event."""
         out = self.reporter
         match event:
             case e.Planned():
@@ -88,7 +88,7 @@ class ConversionTeller:
             out.line(f"{event.position} of {event.total}" + (f" ({self._rates})" if self._rates else ""), often=True)
 
     def _clip_progress(self, event: e.FrameProgress) -> None:
-        """The clip at hand has a bar of its own; a single one needs no other."""
+        """The current clip has a bar of its own; a single one needs no other."""
         out, name = self.reporter, shown(event.input.rpartition("/")[2])
         seconds = event.seconds_left
         values = {
@@ -112,14 +112,14 @@ class ConversionTeller:
         out.bar(Bar(name, event.frame, event.frames, said, left=left))
 
     def _bar(self, share: float = 0.0) -> None:
-        # It never goes back: the net is ahead of what is written.
+        # Never backwards: the net is ahead of what is written.
         self._share = max(self._share, share)
         said = f"{self._position}/{self._total}  {self._share:.0%}" + (f"  {self._rates}" if self._rates else "")
         self.reporter.bar(Bar("converting", self._share, 1.0, said, visible=self._visible))
 
 
 def event_lines(event: e.Event) -> list[str]:
-    """What a person is told of an event that is not about one picture."""
+    """Lines for an event that does not concern one image."""
     if isinstance(event, e.Planned):
         return list(event.notes)
     if isinstance(event, e.Note):
@@ -136,13 +136,13 @@ def event_lines(event: e.Event) -> list[str]:
 
 
 def showed_line(event: e.PageWritten) -> str:
-    """A page, and what it weighs."""
+    """Line on a report page and its size."""
     count = f"{event.pictures} picture" + ("" if event.pictures == 1 else "s")
     return f"{event.kind}: {shown(event.path)}, {count}, {event.size / 1e6:.1f} MB"
 
 
 def filmed_line(event: e.FrameProgress) -> str:
-    """How far one clip is."""
+    """Line on a clip's progress."""
     parts = [f"frame {event.frame} of {event.frames}"]
     if event.stage != "converting":
         return f"{parts[0]}, {event.stage}"
@@ -154,7 +154,7 @@ def filmed_line(event: e.FrameProgress) -> str:
 
 
 def row_line(row: Row) -> str:
-    """One picture on one line."""
+    """Line on one image."""
     if row.status == "failed" or not row.output:
         return f"{shown(row.input)}: {row.error}"
     if row.status == "done":
@@ -163,7 +163,7 @@ def row_line(row: Row) -> str:
 
 
 def summary_line(summary: Summary) -> str:
-    """What became of everything."""
+    """Line on the whole conversion."""
     parts = [
         f"{count} {word}"
         for count, word in (

@@ -1,4 +1,4 @@
-"""What an evaluation says of itself while it runs, then one table, or JSON lines."""
+"""Messages of an evaluation while it runs, then tables or JSON lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def show(events: Iterable[EvaluationEvent], *, quiet: bool, verbose: bool, json_lines: bool) -> int:
-    """Show every event where it belongs; the exit code."""
+    """Report every event; returns the exit code."""
     from imgcycle.jobs.evaluation import types as e
     from imgcycle.jobs.events import Note
     from imgcycle.media.paths import shown
 
     code, began = 0, time.monotonic()
-    # On a terminal JSON lines on stdout would run into the bar.
+    # On a terminal JSON lines on stdout would collide with the bar.
     with reporting(quiet=quiet, verbose=verbose, json_lines=json_lines) as out:
         for event in events:
             match event:
@@ -71,7 +71,7 @@ def _show_sets(report: Report, json_lines: bool, quiet: bool) -> None:
 
 
 def _tables(report: Report) -> Iterator[list[list[str]]]:
-    """A table of distances for each net, and one of what was kept."""
+    """Yield a table of distances for each net, and one of content preservation."""
     for net in report.nets:
         inception = net.startswith("Inception")
         heads = [net, "n", "KID ×1000", "90 % interval", "of unconverted", "90 %", "FID" if inception else "Fréchet"]
@@ -126,7 +126,7 @@ def _json_rows(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def _json_distances(row: SetRow) -> dict[str, Any]:
-    """By net, under the names the figures have: only Inception's Fréchet distance is FID."""
+    """Distances by net under the usual names: only Inception's Fréchet distance is FID."""
     found = {}
     for net, distance in row.distances.items():
         values = _rounded(distance.to_dict())
@@ -187,7 +187,7 @@ _PER_CLASS = ("classes", "accuracies", "ious")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines: the first column to the left, the others to the right."""
+    """Rows as aligned lines: the first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))

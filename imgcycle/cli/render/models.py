@@ -1,4 +1,4 @@
-"""What the fetching of a style says of itself."""
+"""Messages of fetching a style."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fetching(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Listener]:
-    """A listener that fits the options and where stderr leads."""
+    """A listener that suits the options and the kind of stderr."""
     from imgcycle.cli.render.reporter import reporting
 
     with reporting(quiet=quiet, verbose=verbose, json_lines=json_lines) as reporter:
@@ -46,7 +46,7 @@ def _tell(out: Reporter, event: Event) -> None:
 
 
 def in_words(event: Event) -> str:
-    """One line an event; empty where a bar says it all."""
+    """Line on an event; empty if a bar shows it."""
     from imgcycle.weights import events as e
 
     match event:

@@ -1,7 +1,7 @@
-"""Pictures in a terminal: by the protocol that its environment says it knows, else in coloured half blocks.
+"""Images in a terminal: by the protocol given by its environment, else in coloured half blocks.
 
-What a terminal knows is taken from its environment alone. Sixel would have to be asked for, and an answer that comes
-late is typed into the shell; so terminals that know nothing else get half blocks.
+The terminal's capabilities are taken from its environment alone. Sixel support would have to be queried, and a late
+answer would be typed into the shell; so terminals without another protocol get half blocks.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 Protocol = Literal["kitty", "iterm", "blocks"]
 LONGEST = 720
-"""Pixels of a shown picture's longer side at most."""
+"""Longest side of a displayed image in pixels."""
 _CHUNK = 4096
-"""Bytes of a picture that kitty takes at a time."""
+"""Bytes of an image that kitty accepts at a time."""
 _ROWS = 24
-"""Lines that half blocks take at most: the losses stay in sight."""
+"""Most lines of half blocks: the losses stay visible."""
 
 
 def protocol_of(environment: Mapping[str, str]) -> Protocol | None:
-    """How a terminal with this environment shows pictures; None where it does not."""
+    """Protocol for images in a terminal of this environment; None if there is none."""
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
-    # Inside these what reaches the terminal is theirs to draw, and pictures get lost.
+    # Inside a multiplexer, which draws the terminal itself, images are lost.
     multiplexed = "TMUX" in environment or "STY" in environment or term.startswith(("screen", "tmux"))
     if not multiplexed:
         if term in ("xterm-kitty", "xterm-ghostty") or "KITTY_WINDOW_ID" in environment:
@@ -39,8 +39,7 @@ def protocol_of(environment: Mapping[str, str]) -> Protocol | None:
 
 
 def escaped_picture(path: Path, protocol: Protocol, columns: int) -> str:
-    """What shows the picture of a file where it is written to a terminal of so many columns; InputError when it cannot
-    be read."""
+    """Escape sequence that displays an image file in a terminal of so many columns; InputError if it cannot be read."""
     from imgcycle.media.image.thumbnails import read_thumbnail
 
     if protocol == "blocks":
@@ -61,7 +60,7 @@ def escaped_picture(path: Path, protocol: Protocol, columns: int) -> str:
 
 
 def half_blocks(pixels: npt.NDArray[np.uint8], columns: int) -> str:
-    """Pixels (h, w, 3) in coloured characters of two pixels each, upper and lower, in no more than `columns`."""
+    """Pixels (h, w, 3) as coloured characters of two pixels each, upper and lower, at most `columns` wide."""
     import cv2
 
     height, width = pixels.shape[:2]

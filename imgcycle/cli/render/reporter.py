@@ -1,6 +1,6 @@
-"""One reporter that says things in three ways: bars on a terminal, plain lines elsewhere, JSON lines on request.
+"""A reporter in three variants: bars on a terminal, plain lines elsewhere, JSON lines on request.
 
-A command tells it the same story each time, and each way takes from it what it has a use for.
+A command reports the same things to each; each variant shows what suits it.
 """
 
 from __future__ import annotations
@@ -23,67 +23,65 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_EVERY, JSON_EVERY = 10.0, 1.0
-"""Seconds between two lines on how far the work is, for people and as JSON."""
+"""Minimum seconds between two progress lines, for people and as JSON."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """How far something is that has a name."""
+    """Progress of something with a name."""
 
     name: str
     done: float
     total: float | None
-    """None where nobody knows."""
+    """None if unknown."""
     said: str = ""
-    """What stands beside it."""
+    """Text beside the bar."""
     left: str | None = field(default=None, kw_only=True)
-    """The time left, where the work itself reckons it."""
+    """Remaining time, if the work itself estimates it."""
     visible: bool = field(default=True, kw_only=True)
     figures: Mapping[str, float] | None = field(default=None, kw_only=True)
-    """What is shown below all bars."""
+    """Figures below all bars."""
 
 
 class Reporter:
-    """Hears everything and says nothing; each way of saying overrides what it has a use for."""
+    """Base of all reporters, which ignores everything; variants override what they show."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
 
     def say(self, text: str, style: str = "", *, always: bool = False) -> None:
-        """A line for a person; `always` for what is said with --quiet as well."""
+        """Print a line for people; `always` also with --quiet."""
 
     def line(self, text: str, *, often: bool = False) -> None:
-        """A line for a person where no bar can be drawn, one in ten seconds where it comes `often`."""
+        """Print a line for people if there are no bars; at most one in ten seconds if `often`."""
 
     def bar(self, bar: Bar) -> None:
-        """A bar, drawn anew; made the first time there is one of that name."""
+        """Update a bar, created on first use."""
 
     def no_bar(self, name: str) -> None:
-        """Take a bar away, if there is one."""
+        """Remove a bar, if there is one."""
 
     def picture(self, path: Path) -> None:
-        """The picture of a file, where a terminal can show it."""
+        """Display an image file, if the terminal can."""
 
     def data(self, values: Mapping[str, Any]) -> None:
-        """A JSON line on stdout."""
+        """Print a JSON line to stdout."""
 
     def aside(self, values: Mapping[str, Any], *, often: bool = False) -> None:
-        """A JSON line on stderr, with --verbose; one a second where it comes `often`."""
+        """Print a JSON line to stderr with --verbose; at most one a second if `often`."""
 
 
 class JsonReporter(Reporter):
-    """JSON lines: data on stdout, and how far the work is on stderr."""
+    """JSON lines: data on stdout, progress on stderr."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(quiet, verbose)
         self._due = _Due(JSON_EVERY)
 
     def data(self, values: Mapping[str, Any]) -> None:
-        """One object."""
         emit_json({"schema": SCHEMA, **values})
 
     def aside(self, values: Mapping[str, Any], *, often: bool = False) -> None:
-        """One object under `progress`."""
         if self.verbose and (not often or self._due()):
             say(json.dumps({"schema": SCHEMA, "progress": values}))
 
@@ -96,19 +94,17 @@ class PlainReporter(Reporter):
         self._due = _Due(PLAIN_EVERY)
 
     def say(self, text: str, style: str = "", *, always: bool = False) -> None:
-        """One line."""
         del style
         if always or not self.quiet:
             say(text)
 
     def line(self, text: str, *, often: bool = False) -> None:
-        """One line, where it is time for one."""
         if not self.quiet and (not often or self._due()):
             say(text)
 
 
 class BarReporter(Reporter):
-    """Bars with the time left, and lines above them; a context."""
+    """Progress bars with the remaining time, and lines above them; a context manager."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         from rich.console import Console, RenderableType
@@ -120,14 +116,14 @@ class BarReporter(Reporter):
         figures = self._figures = dict[str, float]()
 
         class TimeLeft(TimeRemainingColumn):
-            """As the work reckons it where it does: of a clip resumed half-way the bar itself knows nothing."""
+            """The work's own estimate if there is one: of a resumed clip the bar itself cannot know."""
 
             def render(self, task: Task) -> Text:
                 said: str | None = task.fields["left"]
                 return super().render(task) if said is None else Text(said, style="progress.remaining")
 
         class Bars(Progress):
-            """With figures below."""
+            """Bars with figures below."""
 
             def get_renderables(self) -> Iterator[RenderableType]:
                 yield from super().get_renderables()
@@ -139,7 +135,7 @@ class BarReporter(Reporter):
 
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress = Bars(
-            TextColumn("{task.description}", markup=False),  # brackets in a clip's name are a name's
+            TextColumn("{task.description}", markup=False),  # brackets in a clip's name are not markup
             BarColumn(),
             TextColumn("{task.fields[said]}", markup=False),
             TimeLeft(compact=True),
@@ -157,14 +153,12 @@ class BarReporter(Reporter):
         self.progress.stop()
 
     def say(self, text: str, style: str = "", *, always: bool = False) -> None:
-        """One line above the bars."""
         from rich.text import Text
 
         del always
         self.console.print(Text(printable(text), style=style))
 
     def bar(self, bar: Bar) -> None:
-        """Draw it anew."""
         if bar.name not in self._bars:
             name = printable(bar.name)
             self._bars[bar.name] = self.progress.add_task(name, total=bar.total, said=bar.said, left=bar.left)
@@ -181,12 +175,11 @@ class BarReporter(Reporter):
         )
 
     def no_bar(self, name: str) -> None:
-        """Remove it."""
         if name in self._bars:
             self.progress.remove_task(self._bars.pop(name))
 
     def picture(self, path: Path) -> None:
-        """By the terminal's own protocol, above the bars; where it has none, that is said once."""
+        """Display by the terminal's own protocol, above the bars; without one, a note is printed once."""
         protocol = protocol_of(os.environ)
         if protocol is None:
             if not self._said_blind:
@@ -195,9 +188,9 @@ class BarReporter(Reporter):
             return
         try:
             text = escaped_picture(path, protocol, self.console.width)
-        except InputError:  # it will be said by whoever needs it
+        except InputError:  # reported by the code that needs it
             return
-        # The bars would be drawn into it.
+        # The bars would be drawn over it.
         self.progress.stop()
         self.console.file.write(text)
         self.console.file.flush()
@@ -205,7 +198,7 @@ class BarReporter(Reporter):
 
 
 class _Due:
-    """A question that is answered yes at most so often, and not at once."""
+    """Returns True at most once per interval, and not at once."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._said = seconds, time.monotonic()
@@ -220,7 +213,7 @@ class _Due:
 
 @contextmanager
 def reporting(*, quiet: bool = False, verbose: bool = False, json_lines: bool = False) -> Iterator[Reporter]:
-    """The reporter that fits the options and where stderr leads."""
+    """The reporter that suits the options and the kind of stderr."""
     if json_lines:
         yield JsonReporter(quiet, verbose)
     elif on_terminal() and not quiet:
@@ -231,6 +224,6 @@ def reporting(*, quiet: bool = False, verbose: bool = False, json_lines: bool = 
 
 
 def fields_of(event: Any) -> dict[str, Any]:
-    """An event as JSON takes it, its kind first."""
+    """Fields of an event for JSON, its kind first."""
     values = {name: str(v) if isinstance(v, Path) else v for name, v in dataclasses.asdict(event).items()}
     return {"event": type(event).__name__.lower(), **values}

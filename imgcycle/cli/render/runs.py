@@ -1,4 +1,4 @@
-"""What a list of training runs looks like."""
+"""List of training runs as a table or JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def facts_of_run(history: RunHistory) -> dict[str, Any]:
-    """A run as JSON tells of it: `age` in seconds since anything was written, `steps` null where it is not known."""
+    """Facts of a run for JSON: `age` in seconds since the last write, `steps` null if unknown."""
     page = history.root / "index.html"
     return {
         "run": str(history.root),
@@ -28,7 +28,7 @@ def facts_of_run(history: RunHistory) -> dict[str, Any]:
 
 
 def table_of_runs(found: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A line for each run, in columns."""
+    """Yield a line for each run, in columns."""
     rows = [tuple(_cells(facts)) for facts in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

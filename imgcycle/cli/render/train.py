@@ -1,4 +1,4 @@
-"""What a training run says of itself."""
+"""Messages of a training run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def train_listener(
     *, quiet: bool, json_lines: bool, preview: bool = False, board: Path | None = None
 ) -> Iterator[Listener]:
-    """A listener that fits where the output goes; with `preview` it shows samples in the terminal too, with `board` it
-    writes for TensorBoard into that folder."""
+    """A listener that suits the output; `preview` displays samples in the terminal, `board` is a folder for
+    TensorBoard.
+    """
     with ExitStack() as stack:
         tell = RunTeller(stack.enter_context(reporting(quiet=quiet, json_lines=json_lines)), preview)
         if board is None:
@@ -37,14 +38,14 @@ def train_listener(
 
 
 class RunTeller:
-    """Tells a reporter of every event of a run, in order."""
+    """Passes every event of a run to a reporter, in order."""
 
     def __init__(self, reporter: Reporter, preview: bool = False) -> None:
         self.reporter, self.preview = reporter, preview
         self._run = ""
 
     def __call__(self, event: Event) -> None:
-        """Tell of one event."""
+        """Report one event."""
         from imgcycle.training import events as e
 
         out = self.reporter
@@ -69,14 +70,14 @@ class RunTeller:
 
 
 def _validated(event: Validated, name: str) -> str:
-    """A direction's figure, beside its best so far and what it is measured against."""
+    """Figure of a direction, with its best so far and its references."""
     beside = [f"best {event.best[name]:.1f}"]
     beside += [f"{said} {row[name]:.1f}" for said, row in event.references.items() if name in row]
     return f"{name} {event.kid[name]:.1f} ({', '.join(beside)})"
 
 
 def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
-    """One line an event."""
+    """Line on an event."""
     from imgcycle.training import events as e
 
     match event:
@@ -111,5 +112,5 @@ def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
 
 
 def losses_in_words(event: Progress) -> str:
-    """The losses, short."""
+    """The losses in short form."""
     return "  ".join(f"{name} {value:.3f}" for name, value in event.losses.items())

@@ -1,1 +1,1 @@
-"""A look at two folders of pictures before they are learnt from: what is there, what does not belong, what to do."""
+"""Check of two image folders before training: statistics, outliers, duplicates, and advice."""

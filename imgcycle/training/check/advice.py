@@ -1,4 +1,4 @@
-"""What a look at two folders advises, in words."""
+"""Advice after a folder check, as sentences."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from imgcycle.config import TrainConfig
 from imgcycle.training.check.report import CheckReport, FolderFacts
 
 FEW, SOME, MANY = 15, 60, 250
-"""Pictures of the look that is learnt: below these a little, an own painter, a look with its variety."""
+"""Numbers of images of the target look: below these a little is learnt, one painter's style, a style with its
+variety.
+"""
 TOLD_APART = 0.8
-"""Share of pictures below which two folders look alike to a classifier; half is chance."""
+"""Share of images below which a classifier cannot distinguish two folders; half is chance."""
 _GREY = 0.5
 _REPEATED = 0.05
 
 
 def advice_on(report: CheckReport, config: TrainConfig, paired: bool) -> Iterator[str]:
-    """Sentences, the weightiest first."""
+    """Yield sentences, the most important first."""
     yield from _number(report, paired)
     yield from _size(report.a, config)
     if report.b.root != report.a.root:

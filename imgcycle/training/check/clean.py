@@ -1,4 +1,4 @@
-"""A copy of two folders without what does not belong."""
+"""Copy of two folders without the images that a check drops."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from imgcycle.training.check.report import DROPPED, CheckReport
 
 
 def copy_clean(report: CheckReport, names: tuple[str, str], out: Path) -> dict[str, int]:
-    """Copy the pictures of both folders to OUT/<name>/, but those that the report drops; how many of each.
+    """Copy the images of both folders to OUT/<name>/, except those that the report drops; return the numbers of each.
 
-    What is dropped is listed in OUT/dropped.tsv with its reason, for a look. UsageError when one of the folders is
-    there already, OutputError when they cannot be written.
+    Dropped images are listed in OUT/dropped.tsv with the reason. UsageError if one of the folders exists, OutputError
+    if they cannot be written.
     """
     dropped = {remark.path: remark for remark in report.remarks if remark.kind in DROPPED}
     for name in names:

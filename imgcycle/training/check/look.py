@@ -1,4 +1,4 @@
-"""The look itself: every picture of both folders is read once, and compared."""
+"""The check itself: every image of both folders is read once, and compared."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from imgcycle.training.check.features import LEAST, outliers
 from imgcycle.training.check.report import CheckReport, FolderFacts, Remark
 
 SIDE = 256
-"""Pixels that a picture's shorter side is looked at."""
+"""Shorter side in pixels at which images are checked."""
 _TOGETHER = 8
 Progress = Callable[[int, int], None]
 
 
 def check_folders(config: TrainConfig, net: FeatureNet | None = None, progress: Progress | None = None) -> CheckReport:
-    """Look at the two folders of a config as training would read them; `progress` hears pictures done, and of how many.
+    """Check the two folders of a config as training would read them; `progress` is called with images done and total.
 
-    With a `net`, pictures that do not belong are found by its features. UsageError as for training: a folder is
-    missing, holds fewer than two pictures, or both are the same.
+    With a `net`, outliers are found by its features. UsageError as for training: a folder is missing, has fewer than
+    two images, or both are the same.
     """
     paired = method_class(config.method).paired
     left_out: list[tuple[Path, str]] = []
@@ -69,7 +69,7 @@ def check_folders(config: TrainConfig, net: FeatureNet | None = None, progress: 
 
 
 class _Seen:
-    """What was seen of one folder: the pictures that can be learnt from, in order."""
+    """Findings on one folder: its usable images, in order."""
 
     def __init__(self, folder: ImageFolder, config: TrainConfig) -> None:
         self.folder, self.config = folder, config
@@ -81,12 +81,12 @@ class _Seen:
         self._waiting: list[Pixels] = []
 
     def read(self, net: FeatureNet | None) -> Iterator[None]:
-        """Look at one picture after another."""
+        """Read one image after another."""
         for index, path in enumerate(self.folder.paths):
             try:
                 pixels = self.folder.image(index)
                 header = measure_file(path)
-            except InputError:  # none is left, or this one is gone meanwhile
+            except InputError:  # none is left, or this one has been removed meanwhile
                 yield
                 continue
             if index not in self.folder.left_out:
@@ -107,7 +107,7 @@ class _Seen:
         self._waiting = []
 
     def too_small(self, domain: str) -> Iterator[Remark]:
-        """Pictures that crops at 1:1 cannot be cut from."""
+        """Yield images too small for crops at 1:1."""
         if self.config.size != "full":
             return
         for path, shorter in zip(self.paths, self.shorter, strict=True):
@@ -116,7 +116,7 @@ class _Seen:
                 yield Remark(path, domain, "unreadable", why)
 
     def facts(self) -> FolderFacts:
-        """The folder in figures."""
+        """Statistics of the folder."""
         ordered = sorted(self.shorter) or [0]
         size = sum(self.folder.file_bytes[path] for path in self.paths)
         sides = (ordered[0], ordered[len(ordered) // 2], ordered[-1])
@@ -124,7 +124,7 @@ class _Seen:
 
 
 class _Everything:
-    """The pictures of all folders in one row."""
+    """The images of all folders in one list."""
 
     def __init__(self, seen: Sequence[_Seen]) -> None:
         self._seen = seen
@@ -135,7 +135,7 @@ class _Everything:
         return Remark(self.paths[index], "AB"[self.own[index]], kind, text)
 
     def repeated(self, across: bool) -> Iterator[Remark]:
-        """Pictures that are there before, in the same folder and with `across` in the other."""
+        """Yield duplicates in the same folder and, with `across`, in the other."""
         same: set[int] = set()
         for later, first in sorted(same_files(self.paths)):
             if across or self.own[later] == self.own[first]:
@@ -148,11 +148,11 @@ class _Everything:
                 yield self._remark(later, "near", f"nearly the same as {self._shown(first, later)}")
 
     def _shown(self, index: int, beside: int) -> str:
-        """Another picture as it is found from this one."""
+        """Name of another image relative to this one."""
         return os.path.relpath(self.paths[index], self.paths[beside].parent)
 
     def outlying(self) -> tuple[list[Remark], float]:
-        """Pictures that do not belong, and the share of all that are told apart."""
+        """Outliers, and the share of images classified correctly."""
         rows = np.concatenate([row for one in self._seen for row in one.features])
         elsewhere, far, told_apart = outliers(rows, self.own)
         named = [

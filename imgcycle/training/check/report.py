@@ -1,4 +1,4 @@
-"""What a look at two folders found."""
+"""Findings of a folder check."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ KINDS: dict[Kind, str] = {
     "far": "farthest from all others",
 }
 DROPPED: tuple[Kind, ...] = ("unreadable", "duplicate", "elsewhere", "far")
-"""What a cleaned copy is without: near duplicates may be a series that is wanted."""
+"""Kinds that a cleaned copy leaves out: near duplicates may be a wanted series."""
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One picture that is worth a look, and why, in words; `domain` is A or B."""
+    """One image worth a look, with the reason in words; `domain` is A or B."""
 
     path: Path
     domain: str
@@ -30,8 +30,9 @@ class Remark:
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """A folder in figures: pictures that can be learnt from, their files in bytes, pixels of the shorter sides (least,
-    median, most), and the share 0..1 of pictures without colour."""
+    """Statistics of a folder: usable images, their files in bytes, shorter sides in pixels (least, median, most),
+    and the share 0..1 of images without colour.
+    """
 
     root: Path
     paths: tuple[Path, ...]
@@ -41,17 +42,16 @@ class FolderFacts:
 
     @property
     def pictures(self) -> int:
-        """How many can be learnt from."""
+        """Number of usable images."""
         return len(self.paths)
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Both folders, what is remarkable in them, and advice in whole sentences.
+    """Both folders, remarks on single images, and advice in whole sentences.
 
-    `told_apart` is the share 0..1 of the pictures that a classifier, which never saw them, puts into the right folder;
-    None without the `metrics` extra or with few pictures. `steps_per_epoch` is that of a run with the settings asked
-    for.
+    `told_apart` is the share 0..1 of the images that a classifier, not trained on them, assigns to the right folder;
+    None without the `metrics` extra or with few images. `steps_per_epoch` is that of a run with the given settings.
     """
 
     a: FolderFacts

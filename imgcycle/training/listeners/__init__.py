@@ -1,1 +1,1 @@
-"""What hears the events of a run and writes them down: its page, TensorBoard's files."""
+"""Listeners that record the events of a run: its page, TensorBoard's files."""

@@ -1,5 +1,6 @@
-"""`index.html` of a run folder, rewritten as the run goes; it is made of what the folder holds, so that a resumed run
-shows all of it."""
+"""`index.html` of a run folder, rewritten during the run; it is made from the folder's content, so that a resumed
+run shows all of it.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +30,9 @@ from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.history import RunHistory, read_history
 
 MOMENTS = 24
-"""Moments on a page at most: of a longer run, as many spread over it."""
+"""Most points in time on a page: of a longer run, that many spread evenly."""
 EVERY = 30.0
-"""Seconds between two writings that only bring new losses."""
+"""Minimum seconds between two updates that only bring new losses."""
 _JUDGES = ("critic", "discriminator")
 _PROBES = {
     "luma": "Luma correlation",
@@ -44,7 +45,7 @@ _PROBES = {
 class RunPage:
     """A listener that keeps `index.html` of a run folder up to date.
 
-    OutputError when it cannot be written.
+    OutputError if it cannot be written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -56,7 +57,7 @@ class RunPage:
         self._written = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event, and write where there is something to see."""
+        """Record an event, and rewrite the page if there is something new."""
         match event:
             case Started():
                 self._started, self._step = event, event.step
@@ -71,7 +72,7 @@ class RunPage:
         self.write(event if isinstance(event, Finished) else None)
 
     def write(self, ended: Finished | None = None) -> None:
-        """Write the page as of now."""
+        """Write the current page."""
         history = read_history(self._folder.root)
         if history is None or self._started is None:
             return
@@ -100,7 +101,7 @@ class RunPage:
         )
 
     def _own(self, moments: Sequence[int]) -> Iterator[tuple[str, tuple[TimedPicture, ...]]]:
-        """The pictures of `--sample-from`."""
+        """Yield the images of `--sample-from`."""
         found = []
         for place in sorted((self._folder.samples / "own").glob("?? *")):
             before = self._read(place / "before.webp")
@@ -111,7 +112,7 @@ class RunPage:
             yield "Pictures of your own", tuple(found)
 
     def _read(self, path: Path) -> PagePicture | None:
-        """A picture of WebP that was written for a page; None when it is not there."""
+        """A WebP image written for a page; None if it does not exist."""
 
         def read() -> list[list[PagePicture]]:
             data = path.read_bytes()
@@ -124,7 +125,7 @@ class RunPage:
     def _pictures(
         self, history: RunHistory, samples: Mapping[int, Path]
     ) -> Iterator[tuple[str, tuple[TimedPicture, ...]]]:
-        """The fixed pictures of each direction, cut out of the grids."""
+        """Yield the fixed images of each direction, cut out of the grids."""
         side = int(history.config["crop"])
         grids = [self._cut(path, side) for path in samples.values()]
         if not grids:
@@ -137,11 +138,11 @@ class RunPage:
             yield heading, tuple(_timed(grids, n, number, paired) for number, n in enumerate(rows, 1))
 
     def _cut(self, path: Path, side: int) -> list[list[PagePicture]]:
-        """Rows of encoded pictures of a grid."""
+        """Rows of encoded images of a grid."""
         return self._kept(path, lambda: [[PagePicture.of(cell) for cell in row] for row in grid_cells(path, side)])
 
     def _kept(self, path: Path, read: Callable[[], list[list[PagePicture]]]) -> list[list[PagePicture]]:
-        """What `read` makes of a file, from memory where it is the same; nothing of one that is damaged or gone."""
+        """Result of `read` for a file, cached while it does not change; empty for a damaged or missing one."""
         try:
             changed = path.stat().st_mtime_ns
             if self._cells.get(path, (0, []))[0] != changed:
@@ -152,7 +153,7 @@ class RunPage:
 
 
 def grid_cells(path: Path, side: int) -> list[list[Levels]]:
-    """A sample grid in rows of pictures of `side` pixels, uint8 (side, side, 3); OSError when it cannot be read."""
+    """A sample grid as rows of images of `side` pixels, uint8 (side, side, 3); OSError if it cannot be read."""
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
     height, width = pixels.shape[0] // side, pixels.shape[1] // side
@@ -160,7 +161,7 @@ def grid_cells(path: Path, side: int) -> list[list[Levels]]:
 
 
 def _timed(grids: Sequence[list[list[PagePicture]]], row: int, number: int, paired: bool) -> TimedPicture:
-    """One row of all grids: what went in, what came out along time, and the third column."""
+    """One row of all grids: the input, outputs over time, and the third column."""
 
     def column(n: int) -> tuple[PagePicture | None, ...]:
         return tuple(grid[row][n] if row < len(grid) and n < len(grid[row]) else None for grid in grids)
@@ -224,7 +225,7 @@ def _findings(history: RunHistory) -> Iterator[Finding]:
 
 
 def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that are not the method's own."""
+    """Settings that differ from the method's defaults."""
     try:
         usual = TrainConfig(
             a=str(config["a"]), b=str(config["b"]), method=str(config["method"]), variant=config.get("variant")
@@ -235,7 +236,7 @@ def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Settings as names and words, those of a net one by one."""
+    """Yield settings as names and texts, those of a net one by one."""
     for name, value in config.items():
         if isinstance(value, dict):
             yield name, ", ".join(f"{part} {_word(inner)}" for part, inner in value.items())

@@ -15,10 +15,10 @@ from imgcycle.training.events import Diagnosed, Event, Progress, Sampled, Starte
 
 
 class TensorBoardLog:
-    """A listener that writes event files to a folder, and a context that closes them.
+    """A listener that writes event files to a folder, and a context manager that closes them.
 
-    What a run that is gone on with had written after the step it goes on from is marked as undone. MissingExtra without
-    the package, OutputError when the folder cannot be written.
+    Events that a resumed run had written after the step it continues from are marked as undone. MissingExtra without
+    the package, OutputError if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +36,7 @@ class TensorBoardLog:
             self._writer.close()
 
     def __call__(self, event: Event) -> None:
-        """Write down what an event holds of figures and pictures."""
+        """Write the figures and images of an event."""
         try:
             self._write(event)
         except OSError as error:
@@ -46,7 +46,7 @@ class TensorBoardLog:
         if self._writer is None:
             if not isinstance(event, Started):
                 return
-            # From there on, what was written before counts no more: the run may go on from an earlier state.
+            # Events after this step are purged: the run may continue from an earlier state.
             self._writer = self._library.SummaryWriter(str(self.folder), purge_step=event.step + 1)
         write, step = self._writer, getattr(event, "step", 0)
         match event:

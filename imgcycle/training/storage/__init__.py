@@ -1,1 +1,1 @@
-"""The run folder: states that can be gone on from, exported weights, what a run starts from."""
+"""The run folder: saved states, exported weights, and initial weights of a run."""

@@ -1,4 +1,4 @@
-"""From a run to weights that can be used."""
+"""Export of a run's weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Exporter:
     def export(
         self, generators: Mapping[str, Generator], nets: Mapping[str, nn.Module], step: int, best: Mapping[str, float]
     ) -> None:
-        """All generators, and beside them everything else that was learnt (`discriminators.safetensors`)."""
+        """Export all generators, and all other trained nets (`discriminators.safetensors`)."""
         for direction, net in generators.items():
             figures = {"best_kid_x1000": best[direction]} if direction in best else {}
             self._save(self.folder.weights / f"{direction}.safetensors", net, self._card(direction, step, figures))
@@ -49,10 +49,10 @@ class Exporter:
             save_weights(
                 path, others, self.config.discriminator.to_dict(), self._card(DISCRIMINATORS_CARDS[0], step, {})
             )
-            former.unlink(missing_ok=True)  # of a run that an earlier version began
+            former.unlink(missing_ok=True)  # of a run begun by an earlier version
 
     def stale(self, directions: Iterable[str], step: int) -> bool:
-        """Whether weights are missing, damaged, or of another step."""
+        """True if weights are missing, damaged, or of another step."""
         try:
             files = [self.folder.weights / f"{direction}.safetensors" for direction in directions]
             return any(inspect_weights(path).card.get("steps") != step for path in files)
@@ -60,7 +60,7 @@ class Exporter:
             return True
 
     def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
-        """A generator at its best validation figure so far."""
+        """Export a generator at its best validation figure so far."""
         card = self._card(direction, step, {"kid_x1000": kid})
         self._save(self.folder.weights / "best" / f"{direction}.safetensors", net, card)
 
@@ -91,10 +91,10 @@ class Exporter:
 
 
 def _manner(net: Generator) -> dict[str, Any]:
-    """How a net wants to be used that draws one size only: at that, without detail from where its drawing differs."""
+    """Settings for a net with a single output size: that work size, and no detail from where its drawing differs."""
     return {} if net.fixed_output_side is None else {"work_size": net.fixed_output_side, "detail": 0.0}
 
 
 def _shown_folder(root: str) -> str:
-    """The last two names of a folder: enough to know it by, without telling where somebody keeps things."""
+    """Last two names of a folder: recognisable, without revealing the user's paths."""
     return "/".join(Path(root).parts[-2:])

@@ -1,4 +1,4 @@
-"""The run folder: what is kept so that a run can be stopped at any moment and go on as if it never had been.
+"""The run folder: everything needed to stop a run at any moment and resume it exactly.
 
 config.json                     the run's TrainConfig, and the facts its bits depend on
 state/step-N.pt                 everything at step N, one file a save; the newest readable one counts
@@ -28,29 +28,29 @@ CHANGEABLE = (
     *("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "patience"),
     *("a", "b", "val_a", "val_b", "sample_from"),
 )
-"""What may differ between a run and its continuation, beside the number of workers.
+"""Settings that may differ between a run and its continuation, beside the number of workers.
 
-Folders may have moved; whether they hold the same pictures is compared by fingerprint.
+Folders may have moved; whether they hold the same images is checked by fingerprint.
 """
 
 
 class RunFolder:
-    """Reads and writes one run folder; the process that writes to it has taken it."""
+    """Reads and writes one run folder; the process that writes to it has locked it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.states = SavedStates(root / "state")
         self.saved: int | None = None
-        """The step of the newest state known to be sound."""
+        """Step of the newest state known to be valid."""
         self.weights = root / "weights"
         self.samples = root / "samples"
         self.metrics = root / "metrics.jsonl"
         self._lock: IO[bytes] | None = None
 
     def take(self) -> None:
-        """Hold the folder, which is made if it is not there, until `release`.
+        """Lock the folder, created if it does not exist, until `release`.
 
-        UsageError when another process has it, or it cannot be written.
+        UsageError if another process has locked it, or it cannot be written.
         """
         with reported(UsageError, f"{self.root} cannot be written", "choose another -o"):
             self.root.mkdir(parents=True, exist_ok=True)
@@ -61,22 +61,22 @@ class RunFolder:
         self._lock = file
 
     def release(self) -> None:
-        """Let the folder go, if it was held."""
+        """Release the lock, if held."""
         if self._lock is not None:
             self._lock.close()
 
     def exists(self) -> bool:
-        """Whether a run began here."""
+        """True if a run began here."""
         return (self.root / "config.json").is_file()
 
     def writing(self) -> contextlib.AbstractContextManager[None]:
-        """Around everything that writes into the folder: OutputError, one line, when it cannot be written."""
+        """Context for everything that writes into the folder: OutputError, one line, if it cannot be written."""
         if self.saved is None or not self.exists():
             return writing(self.root, "nothing was begun", "start again, here or with another -o")
         return writing(self.root, f"the run is kept as of step {self.saved}", "go on with --resume")
 
     def prepare(self) -> None:
-        """Make the folders of a new run, empty of what one that died at birth may have left."""
+        """Create the folders of a new run, without leftovers of one that was killed at its start."""
         with self.writing():
             for folder in (self.states.folder, self.weights, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -85,15 +85,15 @@ class RunFolder:
         self.clean(0)
 
     def create(self, config: TrainConfig, facts: dict[str, Any], about: Mapping[str, Any] | None = None) -> None:
-        """Write `config.json`: from now on there is a run, which is why its first state is saved before.
+        """Write `config.json`: from now on the run exists, which is why its first state is saved before.
 
-        `about` is what the cards say of the run's making, and its length in steps.
+        `about` is information for the cards, and its length in steps.
         """
         self._write_config({"schema": 1, "config": config.to_dict(), "facts": facts, **(about or {})})
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any], dict[str, Any]]:
-        """The stored config, the stored facts, and the whole content; UsageError when there is no run, or none that
-        can be read.
+        """Stored config, stored facts, and the whole content; UsageError if there is no run, or none that can be
+        read.
         """
         path = self.root / "config.json"
         if not path.exists():
@@ -110,7 +110,7 @@ class RunFolder:
         raise UsageError(f"{path} {reason}", f"{self._afresh()}, or put back the file as it was")
 
     def update_config(self, config: TrainConfig, content: dict[str, Any]) -> None:
-        """Store a continuation's changed steps or intervals."""
+        """Store changed steps or intervals of a resumed run."""
         self._write_config({**content, "config": config.to_dict()})
 
     def _write_config(self, content: dict[str, Any]) -> None:
@@ -118,12 +118,14 @@ class RunFolder:
             write_text(self.root / "config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def _afresh(self) -> str:
-        """What to do when a run cannot go on."""
+        """Hint for a run that cannot be resumed."""
         begun = any(self.weights.glob("*2*.safetensors"))
         return f"begin with its weights: --start-from {self.root} and another -o" if begun else "begin in another -o"
 
     def save_state(self, step: int, state: dict[str, Any]) -> Path:
-        """Write `state/step-N.pt` whole, then forget all but the newest two; OutputError when it cannot be written."""
+        """Write `state/step-N.pt` atomically, then delete all but the newest two; OutputError if it cannot be
+        written.
+        """
         with self.writing():
             path = self.states.save(step, state)
         self.saved = step
@@ -134,10 +136,10 @@ class RunFolder:
         take: Callable[[dict[str, Any]], None] = lambda _: None,
         passed_over: Callable[[str], None] = lambda _: None,
     ) -> tuple[int, dict[str, Any]]:
-        """The newest sound state that `take` accepts; TrainingError when there is none.
+        """Newest valid state that `take` accepts; TrainingError if there is none.
 
-        Whatever `take` raises means that the state does not fit. When newer ones had to be passed over, that is said in
-        a line: which, why, and how many steps are lost by it.
+        Any exception of `take` means that the state does not fit. If newer ones had to be skipped, `passed_over` gets a
+        line: which, why, and how many steps are lost by it.
         """
         bad: list[str] = []
         found = self.states.found()
@@ -159,10 +161,10 @@ class RunFolder:
         raise TrainingError(f"{self.states.folder} holds no readable state: {'; '.join(bad)}", self._afresh())
 
     def clean(self, step: int) -> int:
-        """Remove a killed writer's leftovers and everything logged after `step`, and bring an earlier version's log
-        under current names; how many damaged lines went too.
+        """Remove a killed writer's leftovers and everything logged after `step`, and update an earlier version's names;
+        return the number of damaged lines removed.
 
-        The last line does not count: it may be half a line if the writer was killed within it.
+        The last line does not count: it may be incomplete if the writer was killed within it.
         """
         with self.writing():
             for folder in (self.root, self.states.folder, self.weights, self.weights / "best", self.samples):
@@ -197,7 +199,7 @@ def _fitted(take: Callable[[dict[str, Any]], None], state: dict[str, Any]) -> No
 
 
 def _logged(line: bytes) -> int | None:
-    """The step of a line of `metrics.jsonl`; None for a damaged one."""
+    """Step of a line of `metrics.jsonl`; None for a damaged one."""
     try:
         step = json.loads(line.decode())["step"]
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
@@ -212,7 +214,7 @@ def _renamed(line: bytes) -> bytes:
 
 
 def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
-    """The config to continue with; UsageError names any difference that may not be."""
+    """The config to resume with; UsageError names any difference that is not allowed."""
     changes = {
         name: (value, getattr(asked, name))
         for name, value in stored.__dict__.items()
@@ -225,7 +227,7 @@ def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
 
 
 def _plain(changes: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Differences by name, those of a net or a discriminator one by one."""
+    """Yield differences by name, those of a net or a discriminator one by one."""
     for name, (old, new) in changes.items():
         if not isinstance(old, JsonConfig):
             yield name, (old, new)

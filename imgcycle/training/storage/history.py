@@ -1,4 +1,4 @@
-"""What a run folder tells of its run to whoever only looks: settings, how far it is, figures, findings, samples."""
+"""Read-only view of a run folder: settings, progress, figures, findings, samples."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from imgcycle.media.locks import taken
 
 State = Literal["running", "finished", "stopped"]
 _DEPTH = 3
-"""Folders below one another in which runs are looked for."""
+"""Depth of folders in which runs are searched."""
 
 
 @dataclass(frozen=True)
 class RunHistory:
-    """A run as its folder has it: the content of `config.json` and the rows of `metrics.jsonl`.
+    """A run as stored: the content of `config.json` and the rows of `metrics.jsonl`.
 
-    Nothing is checked beyond its form: a run of another version, or one whose pictures are gone, can be looked at.
+    Only the form is checked: a run of another version, or one whose images are gone, can be viewed.
     """
 
     root: Path
@@ -35,16 +35,16 @@ class RunHistory:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the run's bits depend on beside its settings: machine, libraries, pictures."""
+        """Facts that the run's bits depend on beside its settings: machine, libraries, images."""
         return _mapping(self.content.get("facts"))
 
     @property
     def steps(self) -> int | None:
-        """The length of the run; None where the folder does not tell."""
+        """Length of the run in steps; None if the folder does not tell."""
         known = self.config.get("steps") or self.content.get("length")
         if isinstance(known, int):
             return known
-        try:  # runs of before wrote down what it follows from
+        try:  # runs of earlier versions stored what it follows from
             epoch = max(self.facts["count_a"], self.facts["count_b"])
             epochs = self.config["epochs"] + self.config["epochs_decay"]
             return int(epochs * -(-epoch // (self.config["batch"] * self.facts["world"])))
@@ -53,23 +53,23 @@ class RunHistory:
 
     @property
     def saved(self) -> int:
-        """The step of the newest saved state."""
+        """Step of the newest saved state."""
         found = [re.fullmatch(r"step-(\d+)\.pt", path.name) for path in (self.root / "state").glob("step-*.pt")]
         return max((int(match[1]) for match in found if match), default=0)
 
     @property
     def logged(self) -> int:
-        """The last step that was logged, or saved."""
+        """Last step that was logged or saved."""
         return max(self.saved, *(int(row["step"]) for row in self.rows), 0) if self.rows else self.saved
 
     def state(self) -> State:
-        """Whether a process is training in the folder, all steps are done, or it could go on."""
+        """State of the run: a process is training, all steps are done, or it can be resumed."""
         if self.steps is not None and self.saved >= self.steps:
             return "finished"
         ended = bool(self.rows) and "ended" in self.rows[-1]
         try:
             with (self.root / ".lock").open("rb") as file:
-                # Shared, so that two who look do not take one another for the run; Windows has no such lock.
+                # Shared, so that two readers do not take each other for the run; Windows has no such lock.
                 free = taken(file, shared=True)
                 if (taken(file) if free is None else free) is False:
                     return "running"
@@ -83,7 +83,7 @@ class RunHistory:
         return max(0.0, time.time() - max(times, default=(self.root / "config.json").stat().st_mtime))
 
     def series(self, part: str | None = None) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
-        """Steps and values of every number that was logged, by name: losses and `lr`, or those of a `part` (`kid`)."""
+        """Steps and values of every logged number, by name: losses and `lr`, or those of a `part` (`kid`)."""
         found: dict[str, tuple[list[int], list[float]]] = {}
         for row in self.rows:
             for name, value in _mapping(row.get(part) if part else row).items():
@@ -94,7 +94,7 @@ class RunHistory:
         return {name: (tuple(steps), tuple(values)) for name, (steps, values) in found.items()}
 
     def best(self) -> dict[str, float]:
-        """The least validation figure of each direction."""
+        """Lowest validation figure of each direction."""
         return {name: min(values) for name, (_, values) in self.series("kid").items()}
 
     def validations(self) -> list[Mapping[str, float]]:
@@ -102,7 +102,7 @@ class RunHistory:
         return [row["kid"] for row in self.rows if isinstance(row.get("kid"), dict)]
 
     def references(self) -> dict[str, dict[str, float]]:
-        """What validation figures are measured against, by name and direction."""
+        """Reference values of validation figures, by name and direction."""
         found: dict[str, dict[str, float]] = {}
         for row in self.rows:
             for name, figures in _mapping(row.get("kid_references")).items():
@@ -110,7 +110,7 @@ class RunHistory:
         return found
 
     def samples(self) -> dict[int, Path]:
-        """The grids of fixed pictures by step, in order."""
+        """Grids of fixed images by step, in order."""
         found = {}
         for path in (self.root / "samples").glob("step-*.png"):
             if match := re.fullmatch(r"step-(\d+)\.png", path.name):
@@ -119,7 +119,7 @@ class RunHistory:
 
 
 def read_history(root: Path) -> RunHistory | None:
-    """What a folder tells of its run; None when no run began there. Damaged lines are passed over."""
+    """History of the run in a folder; None if no run began there. Damaged lines are skipped."""
     try:
         content = json.loads((root / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -134,7 +134,7 @@ def read_history(root: Path) -> RunHistory | None:
 
 
 def find_runs(folder: Path) -> Iterator[RunHistory]:
-    """The runs at and below a folder, by name; runs are not looked for within runs."""
+    """Yield the runs at and below a folder, by name; runs are not searched within runs."""
     yield from _found(folder, _DEPTH)
 
 

@@ -1,4 +1,4 @@
-"""The saved states of a run: written whole, checked before they are believed, the newest sound one counts."""
+"""Saved states of a run: written atomically, verified before use, the newest valid one counts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
     "step": int, "generation": int, "counted": int, "nets": dict, "averages": dict, "optimizers": dict,
     "scalers": dict, "schedule": dict, "sums": dict, "best": dict, "method": list,
 }  # fmt: skip
-"""What every state holds, and as what."""
+"""Parts of every state, with their types."""
 _ZIP = b"PK\x03\x04"
 
 
 class UnsoundState(Exception):
-    """A state that cannot be gone on from; its words end a sentence that begins with the file's name."""
+    """A state that cannot be resumed from; its message continues a sentence that begins with the file's name."""
 
 
 class SavedStates:
@@ -41,8 +41,8 @@ class SavedStates:
         return sorted(((int(match[1]), path) for match, path in named if match), reverse=True)
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write `step-N.pt` whole, then forget those of later steps, which were passed over, and all but the newest
-        two. OSError when it cannot be written.
+        """Write `step-N.pt` atomically, then delete later ones, which were skipped, and all but the newest two.
+        OSError if it cannot be written.
         """
         path = self.folder / f"step-{step}.pt"
         with atomic_write(path) as file:
@@ -59,12 +59,12 @@ class SavedStates:
             old.unlink()
 
     def size(self) -> int:
-        """Bytes that they take."""
+        """Their size in bytes."""
         return sum(path.stat().st_size for _, path in self.found())
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """A state whose every byte is as it was written, under current names; UnsoundState says in words why there is none.
+    """A verified state, under current names; UnsoundState if it is damaged, with the reason.
 
     Tensors and plain values only: nothing in the file is executed.
     """
@@ -78,7 +78,7 @@ def read_state(path: Path) -> dict[str, Any]:
     except UnsoundState:
         raise
     except Exception as error:
-        # Whatever a decoder of foreign bytes raises, its words are about itself.
+        # The message of any other exception is about the decoder itself.
         raise UnsoundState("is no state of imgcycle train") from error
     if not isinstance(state, dict) or "step" not in state:
         raise UnsoundState("is no state of imgcycle train")
@@ -94,7 +94,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def _check_bytes(path: Path) -> None:
-    """UnsoundState unless the file is a whole archive whose parts have their check sums: torch asks for none."""
+    """UnsoundState unless the file is a complete archive with valid checksums, which torch does not verify."""
     with path.open("rb") as file:
         first = file.read(4096)
         if not first:
@@ -117,14 +117,13 @@ def _check_bytes(path: Path) -> None:
 
 
 class _Witness:
-    """A file that remembers what ended its writing, an interrupt too: torch tells of its own archive instead."""
+    """A file that remembers the exception that ended its writing, where torch raises one about its own archive."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
-        """As the file's own."""
         try:
             return self._file.write(data)
         except BaseException as error:
@@ -132,7 +131,6 @@ class _Witness:
             raise
 
     def flush(self) -> None:
-        """As the file's own."""
         self._file.flush()
 
 
@@ -148,7 +146,7 @@ def _write(state: dict[str, Any], file: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def writing(root: Path, kept: str, hint: str) -> Iterator[None]:
-    """DiskFull or OutputError when a file of a run cannot be written: where, why, what is kept and what to do."""
+    """DiskFull or OutputError if a file of a run cannot be written: where, why, what is kept and what to do."""
     try:
         yield
     except OSError as error:
@@ -158,7 +156,7 @@ def writing(root: Path, kept: str, hint: str) -> Iterator[None]:
 
 
 def check_room(root: Path, needed: int) -> None:
-    """DiskFull when so many bytes would not fit where a run is to be; nothing where the system does not tell."""
+    """DiskFull if so many bytes would not fit the run's disk; nothing if the system does not tell."""
     there = next((place for place in (root, *root.resolve().parents) if place.exists()), root)
     with contextlib.suppress(OSError):
         disk = shutil.disk_usage(there)

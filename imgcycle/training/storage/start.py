@@ -1,4 +1,4 @@
-"""From weights to a new run: a style by name, a weights file, another program's checkpoint, or all of a run."""
+"""Initial weights of a run: a style by name, a weights file, another program's checkpoint, or all of a run."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _DIRECTIONS = ("A2B", "B2A")
 def start_from_weights(
     source: str | Path, config: TrainConfig, nets: Mapping[str, nn.Module], averages: Mapping[str, Ema]
 ) -> list[str]:
-    """Fill a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
+    """Load a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
 
-    A file fills the net of its direction, or the only one there is, and of two nets in it the second where that is what
-    the run teaches; a run of another method gives its generators alone. A net with a skip takes everything but the tail
-    from one without; the other way round is refused. Returns what there is to say: what was recognised and assumed of
-    another program's file, what was not taken of a run.
-    UsageError when the architecture differs or nothing fits; UnknownStyle and WeightsError as for any style.
+    A file is loaded into the net of its direction, or the only one there is, and of its two nets the second if that is
+    what the run trains; a run of another method provides its generators alone. A net with a skip takes everything but
+    the tail from one without; the reverse is refused. Returns notes: what was recognised and assumed of another
+    program's file, what was not taken of a run. UsageError if the architecture differs or nothing fits; UnknownStyle
+    and WeightsError as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
     folder = Path(source).expanduser()
@@ -63,18 +63,18 @@ def start_from_weights(
 
 
 def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
-    """One generator from a file of ours: from its second net where that is what the run teaches."""
+    """Load one generator from our own file, its second net if that is what the run trains."""
     about = inspect_weights(path)
     second = None if config.strokes_of is None else about.strokes
     theirs = NetConfig.from_dict(about.config if second is None else second)
     _check_fit(str(path), theirs, config.net)
     fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second is not None)
     if isinstance(net, CompactGenerator) and config.net.global_residual and not theirs.global_residual:
-        net.draw_nothing()  # what has drawn pictures so far is to draw changes: as a start, none
+        net.draw_nothing()  # a net that drew images is to predict changes: it starts with none
 
 
 def _fill_discriminators(run: Path, method: str, nets: Mapping[str, nn.Module], generator: Path) -> list[str]:
-    """Everything else that a run had learnt, where it has any and learnt by the same method; what to say otherwise."""
+    """Load the other nets of a run of the same method, if there are any; returns notes otherwise."""
     files = (run / "weights" / name for name in DISCRIMINATORS_FILES)
     discriminators = next((path for path in files if path.is_file()), None)
     others = nn.ModuleDict({name: net for name, net in nets.items() if name not in _DIRECTIONS})
@@ -88,12 +88,12 @@ def _fill_discriminators(run: Path, method: str, nets: Mapping[str, nn.Module], 
 
 
 def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generator]) -> list[str]:
-    """The generators of another program's file; `generators` keeps those that it holds."""
+    """Load the generators of another program's file; `generators` keeps those that were loaded."""
     notes: list[str] = []
     for way in list(generators):
         net, about = import_checkpoint(style.path, "B2A" if way == "B2A" else "A2B")
         if about.direction is None and notes:
-            break  # a file of one way, which the first net has taken
+            break  # a one-way file, taken by the first net
         _check_fit(style.path.name, about.config, config)
         generators[way].load_state_dict(net.state_dict())
         notes += [f"{style.path.name} is recognised as {about.recognised}", *about.notes]
@@ -101,7 +101,7 @@ def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generato
 
 
 def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
-    """UsageError when weights of one architecture cannot begin a net of another."""
+    """UsageError if weights of one architecture cannot initialise a net of another."""
     if theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual):
         return
     if theirs.global_residual and theirs == mine.replace(global_residual=True):
@@ -112,12 +112,12 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
 
 
 def _told(net: NetConfig) -> str:
-    """An architecture in a few words."""
+    """Short description of an architecture."""
     return f"a {net.kind} of width {net.width} and depth {net.depth} with {net.norm} norms"
 
 
 def _asked(net: NetConfig) -> str:
-    """The options that make such a net."""
+    """Options that make such a net."""
     for name in NET_NAMES:
         named = NetConfig.named(name, net.width)
         if net == named.replace(test_time_stochastic=net.test_time_stochastic, global_residual=net.global_residual):
@@ -126,7 +126,7 @@ def _asked(net: NetConfig) -> str:
 
 
 def _refuse_state(path: Path) -> None:
-    """UsageError for a saved state of a run: its weights lie beside it."""
+    """UsageError for a saved state of a run, whose weights are beside it."""
     if re.fullmatch(r"step-\d+\.pt", path.name) and path.parent.name == "state":
         raise UsageError(f"{path} is a saved state of a run", f"give the run: --start-from {path.parent.parent}")
 

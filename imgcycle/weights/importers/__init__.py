@@ -1,4 +1,6 @@
-"""Other programs' checkpoints: recognised by names, order and shapes of tensors, and read without running them."""
+"""Import of other programs' checkpoints: recognised by names, order and shapes of tensors, and read without running
+them.
+"""
 
 from imgcycle.weights.importers.registry import Imported as Imported
 from imgcycle.weights.importers.registry import convert_checkpoint as convert_checkpoint

@@ -1,4 +1,4 @@
-"""From a file to the tensors in it, by dotted names, wherever in nested dicts they were."""
+"""Read the tensors of a file, by dotted names, from any nesting of dicts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from imgcycle.weights.importers.tensors import StorageBlock, View
 
 _DEEPEST, _MOST, _LONGEST = 10, 20_000, 300
 _WRAPPERS = {"module", "_orig_mod"}
-"""What DataParallel and torch.compile put into names."""
+"""Words that DataParallel and torch.compile add to names."""
 _LEAVES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var")
 _ARRAYS = ("._reconstruct", "._frombuffer")
-"""How NumPy makes an array."""
+"""Functions by which NumPy creates an array."""
 _LOOKED_INTO = (Tensor, View, ForeignObject, dict, list, tuple)
 
 
@@ -29,8 +29,8 @@ _LOOKED_INTO = (Tensor, View, ForeignObject, dict, list, tuple)
 class Checkpoint:
     """The tensors of a file by name, in its order.
 
-    `hidden` are the places whose values only foreign code could make, with the name of that code: tensors hang on them,
-    or they are called as parameters are. `notes` say what is unusual about the file.
+    `hidden` are the names of values that only foreign code could create and that hold tensors or stand for parameters,
+    with the name of that code. `notes` describe what is unusual about the file.
     """
 
     state: State
@@ -39,10 +39,10 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The tensors of a PyTorch or safetensors file, on the CPU; what it is goes by its content, and nothing in it is
-    executed or imported.
+    """Read the tensors of a PyTorch or safetensors file, on the CPU; the kind is found from its content, and nothing in
+    it is executed or imported.
 
-    WeightsError for a file that is something else, damaged, wants to run commands, or claims more than it holds.
+    WeightsError for a file that is something else, damaged, tries to run commands, or claims more than it holds.
     """
     if kind_of_weights(path) != "pickle":
         return Checkpoint(flatten(_read_safetensors(path)))
@@ -62,18 +62,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _read_safetensors(path: Path) -> State:
     import safetensors.torch
 
-    safetensors_header(path)  # says in words what is wrong with a file that is not whole
+    safetensors_header(path)  # reports what is wrong with an incomplete file
     try:
         return dict(safetensors.torch.load_file(path))
-    # The library has errors of its own for damage, and Python's for kinds of values that this PyTorch has not.
+    # The library has exceptions of its own for damage, and Python's for dtypes that this PyTorch lacks.
     except Exception as error:
         raise WeightsError(f"{path} cannot be read as weights: {in_short(error)}", AGAIN) from error
 
 
 def flatten(tree: Any) -> dict[str, Any]:
-    """All plain tensors of nested dicts and lists, each named by its path; what is met again is passed over.
+    """All plain tensors of nested dicts and lists, each named by its path; repeated objects are skipped.
 
-    The limits keep a file that refers to itself from growing without end.
+    Limits keep a file that refers to itself from growing without end.
     """
     return _tensors(_walk(tree))
 
@@ -83,7 +83,9 @@ def _tensors(found: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _hidden(found: list[tuple[str, Any]]) -> dict[str, str]:
-    """Where foreign objects hold tensors, are all there is, or are arrays in place of a parameter; what they are."""
+    """Names and classes of foreign objects that hold tensors, are the only content, or are arrays in place of a
+    parameter.
+    """
     hidden: dict[str, str] = {}
     seen: set[int] = set()
     for name, value in found:
@@ -98,7 +100,7 @@ def _walk(tree: Any) -> list[tuple[str, Any]]:
     """Tensors and foreign objects of nested dicts and lists, in the order of the file, each with its path."""
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
-    # A stack of what is left to look at, last first, so that the order of the file is kept.
+    # A stack of values to visit, last first, so that the order of the file is kept.
     left: list[tuple[str, int, Any]] = [("", 0, tree)]
     while left:
         path, depth, value = left.pop()
@@ -107,7 +109,7 @@ def _walk(tree: Any) -> list[tuple[str, Any]]:
         elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            # Logs of millions of numbers are passed over here, not looked at one by one.
+            # Logs of millions of numbers are skipped here, not visited one by one.
             inner = [(key, each) for key, each in items if isinstance(each, _LOOKED_INTO) and id(each) not in seen]
             words = [(str(key) if isinstance(key, int) else _word(key), each) for key, each in reversed(inner)]
             names = [(f"{path}.{word}" if path else word, each) for word, each in words]
@@ -117,13 +119,13 @@ def _walk(tree: Any) -> list[tuple[str, Any]]:
 
 @functools.lru_cache(1024)
 def _word(key: Any) -> str:
-    """An item's part of a name: a dict's key without the words of wrappers, or a number in a list."""
+    """An item's part of a name: a dict's key without words of wrappers, or an index in a list."""
     text = str(key)
     return text if len(text) > _LONGEST else ".".join(word for word in text.split(".") if word not in _WRAPPERS)
 
 
 def _holds_tensors(foreign: ForeignObject, seen: set[int]) -> bool:
-    """Whether tensors hang on a foreign object; what was looked into before is passed over."""
+    """True if a foreign object holds tensors; objects seen before are skipped."""
     left: list[Any] = [foreign]
     holds = False
     while left:

@@ -42,7 +42,7 @@ def _convert(state: State, _: Asked) -> Converted:
 
 
 def _check(blur: Tensor) -> None:
-    """A buffer is no parameter: the filter must be the one that our stages apply."""
+    """WeightsError unless the buffer is the filter that our stages apply."""
     taps = _TAPS.get(blur.shape[-1])
     if taps is not None and blur.dim() == 4:
         line = torch.tensor(taps)

@@ -1,4 +1,4 @@
-"""What an importer is, and the parts all of them read: convolutions in order, each with its norm."""
+"""The interface of importers, and shared parts: convolutions in order, each with its norm."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known beside the tensors: which way is wanted, and what the file is called."""
+    """Information beside the tensors: wanted direction, and file name."""
 
     direction: Direction = "A2B"
     filename: str = ""
 
     @property
     def wants_bgr(self) -> bool:
-        """MMagic marks files whose net works on BGR pictures in their name, and nowhere else."""
+        """True if the file name marks a net for BGR images, as in MMagic, which marks it nowhere else."""
         return "convert-bgr" in PurePath(self.filename).name.lower()
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A generator in our terms: what it is, its tensors under our names, what had to be assumed."""
+    """A generator in our terms: config, tensors under our names, and assumptions."""
 
     config: NetConfig
     tensors: State
@@ -46,8 +46,8 @@ class Converted:
 class TensorLayout:
     """One way of naming a generator's tensors.
 
-    `matches(state)` looks at names and shapes alone. `convert(state, asked)` raises WeightsError with what does
-    not fit, without naming the file.
+    `matches(state)` checks names and shapes alone. `convert(state, asked)` raises WeightsError with what does not fit,
+    without naming the file.
     """
 
     name: str
@@ -57,7 +57,7 @@ class TensorLayout:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution and the norm after it, with the names they had."""
+    """A convolution and the norm after it, with their original names."""
 
     name: str
     weight: Tensor
@@ -71,12 +71,12 @@ class Layer:
 
     @property
     def is_affine(self) -> bool:
-        """Whether the norm has a factor and an offset."""
+        """True if the norm has a scale and a shift."""
         return {"weight", "bias"} <= self.norm.keys()
 
     @property
     def has_running(self) -> bool:
-        """Whether the norm kept moments while it learnt."""
+        """True if the norm has running statistics."""
         return {"running_mean", "running_var"} <= self.norm.keys()
 
 
@@ -85,7 +85,7 @@ _OUR_LEAVES = {"gamma": "weight", "beta": "bias"}
 
 
 def layers_of(state: State) -> list[Layer]:
-    """The convolutions of a state in its order, each with the norm that follows; WeightsError for other parts."""
+    """Convolutions of a state in order, each with the norm that follows; WeightsError for other parts."""
     modules: dict[str, State] = {}
     for name, tensor in state.items():
         module, _, leaf = name.rpartition(".")
@@ -106,9 +106,9 @@ def layers_of(state: State) -> list[Layer]:
 
 
 def ordered(state: State, first: Iterable[str] = ()) -> State:
-    """A state sorted by its names: numbers by value, `first` before all other words in the order given.
+    """A state sorted by names: numbers by value, `first` before all other words in the given order.
 
-    Where names tell the place of every part, they do so whatever order the file has.
+    Where names give the position of every part, this does not depend on the file's order.
     """
     rank = {word: n for n, word in enumerate(first)}
     last = len(rank)
@@ -121,11 +121,11 @@ def ordered(state: State, first: Iterable[str] = ()) -> State:
 
 
 def norm_kind(layers: list[Layer], bias_under_batch: bool = False) -> NormKind:
-    """Which norm stands after these convolutions.
+    """Kind of norm after these convolutions.
 
-    Neither factors nor offsets: instance norm, whatever moments an old file carries with it. Moments and no biases
-    in the convolutions: batch norm, as the official code builds it; with biases as well, its affine instance norm
-    of 2017, unless `bias_under_batch` says that the code in question gives them under batch norm too.
+    Neither scales nor shifts: instance norm, whatever running statistics an old file has. Running statistics and no
+    biases in the convolutions: batch norm, as the official code builds it; with biases as well, its affine instance
+    norm of 2017, unless `bias_under_batch` says that the code in question has biases before batch norm too.
     """
     affine = [layer.is_affine for layer in layers]
     if any(layer.norm.keys() & {"weight", "bias"} for layer in layers) and not all(affine):
@@ -143,8 +143,8 @@ def put(
 ) -> None:
     """Add a layer under our names; `norm` None for a convolution without one, `bias` whether ours has a bias.
 
-    The kernel of a transposed convolution has its outputs second. A missing bias is zero. One that stands before a
-    batch norm is taken into the norm's mean, which is the same.
+    The kernel of a transposed convolution has its outputs second. A missing bias becomes zero. One before a batch norm
+    is folded into the norm's mean, which is equivalent.
     """
     tensors[f"{conv}.weight"] = layer.weight
     if bias:
@@ -162,7 +162,7 @@ def put(
 
 
 def fits(pattern: str, state: State) -> bool:
-    """Whether every name of a state is `pattern` followed by a parameter or buffer of a convolution or norm."""
+    """True if every name of a state is `pattern` followed by a parameter or buffer of a convolution or norm."""
     leaves = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
     whole = re.compile(f"(?:{pattern}){leaves}")
     return bool(state) and all(whole.fullmatch(name) for name in state)

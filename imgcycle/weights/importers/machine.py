@@ -1,14 +1,13 @@
-"""A pickle run on paper: what it would build, with nothing imported, called or built.
+"""A pickle interpreter that builds only a description: nothing is imported, called or built.
 
-A pickle is a program for a small stack machine. The machine here knows every instruction of protocols 0 to 5 and
-carries out none that reaches outside: the name of a function stays a name, a call becomes a note of who would have
-been called with what, a block of values is the claim it makes. What PyTorch itself calls for plain tensors is
-understood (`tensors.py`); everything else, NumPy's numbers or a trainer's options, becomes a `ForeignObject` that
-stands where the object would.
+A pickle is a program for a small stack machine. This machine knows every instruction of protocols 0 to 5 and executes
+none that has effects outside: the name of a function stays a name, a call becomes a record of function and arguments, a
+storage is the size it claims. Calls that PyTorch itself makes for plain tensors are understood (`tensors.py`);
+everything else, NumPy's numbers or a trainer's options, becomes a `ForeignObject` in place of the object.
 
-Work and memory are bounded for any input: every instruction costs what it takes off the stack at most, long texts and
-numbers are passed over unread, only plain texts are ever keys, and there are limits on instructions and on things
-kept. Nothing recurses.
+Work and memory are bounded for any input: every instruction costs at most what it takes off the stack, long texts and
+numbers are skipped unread, only plain texts are used as keys, and there are limits on instructions and on objects kept.
+Nothing recurses.
 """
 
 from __future__ import annotations
@@ -20,54 +19,54 @@ from typing import Any
 
 MOST_STEPS = 6_000_000
 MOST_THINGS = 1_000_000
-"""Instructions, and things kept at one time: far more than a checkpoint of 10,000 tensors and its logs needs."""
+"""Instructions, and objects kept at one time: far more than a checkpoint of 10,000 tensors and its logs needs."""
 _LONGEST_TEXT = 4096
 _LONGEST_LINE = 1000
 _HIGHEST = 5
 _LARGEST_NUMBER, _LONGEST_DIGITS = 16, 40
-"""Bytes and digits of a number that is read as one; sizes have eight bytes."""
+"""Bytes and digits of a number that is parsed; sizes have eight bytes."""
 
 
 class Damaged(Exception):
-    """The bytes do not make sense, or are more than a checkpoint needs; the message says what."""
+    """The bytes are invalid, or more than a checkpoint needs; the message tells the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A function or class the pickle names, as `module.name`."""
+    """A function or class that the pickle names, as `module.name`."""
 
     full: str
 
 
 @dataclass(slots=True, eq=False)
 class ForeignObject:
-    """An object that only code could build: the name that code has, and what it would be given."""
+    """An object that only code could build: that code's name, and the arguments it would get."""
 
     name: str
     parts: list[Any] = field(default_factory=list)
 
 
 class _Mark:
-    """The beginning of a row of items on the stack."""
+    """Mark on the stack before a row of items."""
 
 
 class _Passed:
-    """What is never looked at, or too long to be of use: fractions, bytes, long texts."""
+    """A value that is never used, or too long to be of use: floats, bytes, long texts."""
 
 
 _MARK = _Mark()
 _PASSED = _Passed()
 """Shared, so that a million of them take no memory."""
 Call = Callable[[Name, tuple[Any, ...]], Any]
-"""What a call of a named function gives, on paper."""
+"""Description of the result of calling a named function."""
 
 
 class Machine:
     """Runs the pickles of one file. `protocol` is the highest one met.
 
-    `called` and `claimed` say what a call and a reference to a block of values stand for, `named` sees every name.
-    Raises Damaged; a hostile pickle can raise IndexError, KeyError, ValueError and TypeError as well, and they mean
-    the same.
+    `called` and `claimed` describe the results of a call and of a reference to a storage, `named` is called with every
+    name. Raises Damaged; a hostile pickle can raise IndexError, KeyError, ValueError and TypeError as well, with the
+    same meaning.
     """
 
     def __init__(self, named: Callable[[str], None], called: Call, claimed: Callable[[Any], Any]) -> None:
@@ -83,7 +82,7 @@ class Machine:
             self._table[code] = work.__get__(self)
 
     def read(self, data: bytes | mmap, start: int = 0) -> tuple[Any, int]:
-        """Run the pickle that begins at `start`: the value it leaves, and where it ends."""
+        """Run the pickle that begins at `start`: its value, and the offset of its end."""
         self._data, self._at, self._end = data, start, len(data)
         self._stack, self._memo = [], {}
         table = self._table
@@ -120,7 +119,7 @@ class Machine:
         return self._data[start : self._at]
 
     def _skip(self, size: int) -> int:
-        """Pass over some bytes; where they begin. Damaged when they are not all there."""
+        """Skip some bytes and return their offset; Damaged if there are too few."""
         start = self._at
         if size < 0 or size > self._end - start:
             raise Damaged("it ends in the middle")
@@ -131,7 +130,7 @@ class Machine:
         return int.from_bytes(self._take(size), "little", signed=signed)
 
     def _line(self) -> bytes:
-        """The rest of a line of protocol 0, which is cut where it is too long to be read."""
+        """The rest of a line of protocol 0, truncated if it is too long to be used."""
         end = self._data.find(b"\n", self._at)
         if end < 0:
             raise Damaged("it ends in the middle")
@@ -228,7 +227,7 @@ class Machine:
         self._put(self._stack[-1], items)
 
     def _put(self, target: Any, items: list[Any]) -> None:
-        """Put keys and values, one after the other, into what a dict is on paper."""
+        """Add keys and values, alternating, to the description of a dict."""
         if len(items) % 2:
             raise Damaged("a key has no value")
         if isinstance(target, ForeignObject):
@@ -322,7 +321,7 @@ class Machine:
         raise Damaged("it calls what is no function")
 
     def _build(self) -> None:
-        """What an object is given as its state. A dict's own attributes say nothing of its items."""
+        """Set an object's state. A dict's own attributes do not concern its items."""
         state, target = self._pop(), self._top()
         if isinstance(target, ForeignObject):
             target.parts.append(state)
@@ -348,7 +347,7 @@ class Machine:
 
 
 def key_of(key: Any, count: int) -> str:
-    """A dict's key as a word of a name; one that is no text or number is counted."""
+    """A dict's key as part of a name; keys that are neither text nor number are numbered."""
     if isinstance(key, str):
         return key
     return str(key) if isinstance(key, int) else f"?{count}"
@@ -392,4 +391,4 @@ _INSTRUCTIONS: dict[int, Callable[[Machine], object]] = {
         "\x95": Machine._frame, "\x97": Machine._outside, "\x98": Machine._outside,
     }.items()
 }  # fmt: skip
-"""What each byte of a pickle makes the machine do; STOP apart."""
+"""Action of each opcode, except STOP."""

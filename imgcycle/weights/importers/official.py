@@ -11,7 +11,7 @@ from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLay
 from imgcycle.weights.importers.resnets import assemble
 
 _FIRST_BLOCK = 10
-"""After two halvings; elsewhere the net is one of pix2pixHD's."""
+"""After two downsamplings; otherwise the net is one of pix2pixHD's."""
 
 
 def _matches(state: State) -> bool:

@@ -1,10 +1,10 @@
-"""What a PyTorch file declares, found out without unpickling it and before memory is taken for it.
+"""Content of a PyTorch file, found without unpickling it and before memory is allocated.
 
-PyTorch writes a zip archive of stored records (`…/data.pkl`, `…/data/0`, …) since 1.6, before that four pickles
-and the bytes of all storages one after another. The pickles are run on paper (`machine.py`): a file that wants to
-run a command, that claims terabytes, or that spreads one value over a huge shape is refused, and what only foreign
-code could build stays a name. The values of tensors are then taken out of the file as they lie in it; PyTorch's own
-reader has no part in this. TorchScript and the tar files of 2016 are not read.
+PyTorch writes a zip archive of stored records (`…/data.pkl`, `…/data/0`, …) since 1.6, before that four pickles and the
+bytes of all storages one after another. The pickles are interpreted symbolically (`machine.py`): a file that tries to
+run a command, claims terabytes, or expands one value to a huge shape is refused, and what only foreign code could build
+stays a name. The values of tensors are then read from the file directly, without PyTorch's own reader. TorchScript and
+the tar files of 2016 are not read.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _USUAL = 2
 _LARGEST_DIRECTORY = 32 * 2**20
-"""Bytes of an archive's directory: PyTorch needs about 100 for a tensor."""
+"""Most bytes of an archive's directory: PyTorch needs about 100 for a tensor."""
 
 
 @dataclass
 class Declared:
-    """What a file holds, on paper: the tree of its dicts and lists, and where the blocks of values lie in it."""
+    """Description of a file: the tree of its dicts and lists, and the offsets of its storages."""
 
     path: Path
     tree: Any
@@ -49,9 +49,9 @@ class Declared:
     _blocks: dict[str, bytearray] = field(default_factory=dict)
 
     def tensor(self, view: View) -> Tensor:
-        """The tensor that the paper describes, on the CPU; tensors of one block share its memory.
+        """The described tensor, on the CPU; tensors of one storage share its memory.
 
-        Damaged when the block's checksum is not the one stated; OSError when it cannot be read.
+        Damaged if the storage's checksum is wrong; OSError if it cannot be read.
         """
         kind: torch.dtype = getattr(torch, view.kind)
         if 0 in view.shape or not view.block.size:
@@ -59,7 +59,7 @@ class Declared:
         key = view.block.key
         if key not in self._blocks:
             self._blocks[key] = self._read(view.block)
-        # Whole values only: a block of bytes may have some left over.
+        # Whole values only: a storage may have some bytes left over.
         whole = len(self._blocks[key]) // SIZES[view.kind]
         values = torch.frombuffer(self._blocks[key], dtype=kind, count=whole)
         return values.as_strided(view.shape, view.strides, view.offset)
@@ -82,7 +82,7 @@ class Declared:
 
 
 def check_pickle(path: Path) -> Declared:
-    """What a PyTorch file holds; WeightsError names the function, the size, the damage, or what else the file is."""
+    """Content of a PyTorch file; WeightsError names the function, the size, the damage, or the actual kind of file."""
     try:
         with opened(path) as file:
             return _from_zip(path, file) if file.read(4) == _ENTRY else _from_plain(path, file)
@@ -147,7 +147,7 @@ def _from_zip(path: Path, file: BufferedReader) -> Declared:
 
 
 def _check_kind(records: dict[str, zipfile.ZipInfo]) -> None:
-    """Damaged with words for an archive of another kind."""
+    """Damaged, with the actual kind, for an archive of another program."""
     names = list(records)
     if any(name.endswith("/constants.pkl") for name in names):
         raise Damaged("it is a TorchScript program, not weights")
@@ -171,7 +171,7 @@ def _check_kind(records: dict[str, zipfile.ZipInfo]) -> None:
 
 
 def _place(file: BufferedReader, record: zipfile.ZipInfo) -> int:
-    """Where the bytes of a stored record begin; Damaged when its own header says otherwise than the directory."""
+    """Offset of a stored record's bytes; Damaged if its own header contradicts the directory."""
     file.seek(record.header_offset)
     header = file.read(30)
     if len(header) < 30 or header[:4] != _ENTRY:
@@ -190,13 +190,13 @@ def _stored(file: BufferedReader, record: zipfile.ZipInfo) -> bytes:
 
 
 def _is_checked(file: BufferedReader, records: dict[str, zipfile.ZipInfo], folder: str) -> bool:
-    """Whether the archive's checksums mean something: PyTorch can be told to leave them out, and writes others."""
+    """True if the archive's checksums are valid ones: PyTorch can be told to leave them out, and writes others."""
     record = records.get(f"{folder}version")
     return record is None or zlib.crc32(_stored(file, record)) == record.CRC
 
 
 def _how_short(file: BufferedReader) -> str:
-    """Words for an archive without an end: how much of it is there, as far as its first record tells."""
+    """Message for a truncated archive: how much of it is there, as far as its first record tells."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     header = file.read(30)
@@ -214,10 +214,10 @@ def _how_short(file: BufferedReader) -> str:
 
 
 def _directory_of(file: BufferedReader) -> int | None:
-    """Where the last bytes of a zip archive say that its directory begins; None when they are no end of one.
+    """Offset of a zip archive's directory according to its last bytes; None if they are not the end of an archive.
 
-    Python forgives an archive that was moved inside its file, and others do not: only when all see one directory is
-    what is read here what PyTorch, or somebody who looks for harm in it, would see.
+    Python accepts an archive that was moved inside its file, and others do not: only if all agree on the directory,
+    this reader sees the same content as PyTorch or a malware scanner.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - 98, 0))
@@ -226,7 +226,7 @@ def _directory_of(file: BufferedReader) -> int | None:
     if tail[-22:-18] != b"PK\x05\x06" or tail[-2:] != b"\0\0":
         return None
     if tail[-42:-38] == b"PK\x06\x07":
-        # The form for more than 4 GB, which PyTorch always writes: the end's end points to the end proper.
+        # The zip64 form, which PyTorch always writes: its locator points to the end record.
         long = int.from_bytes(tail[-50:-42], "little")
         right = tail[:4] == b"PK\x06\x06" and int.from_bytes(tail[-34:-26], "little") == size - 98
         return long if right and start in (long, 0xFFFFFFFF) else -1
@@ -234,7 +234,7 @@ def _directory_of(file: BufferedReader) -> int | None:
 
 
 def _from_plain(path: Path, file: BufferedReader) -> Declared:
-    # Mapped, not read: the values that follow the pickles are not touched before they are asked for.
+    # Mapped, not read: values are not loaded before they are needed.
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
         machine, names = _reader()
         magic, at = machine.read(source)

@@ -1,6 +1,6 @@
-"""Every layout known, and the way from a foreign file to a generator.
+"""Registry of all known layouts, and import of a foreign file.
 
-A new layout is one file with a `TensorLayout` in it, and one line here.
+A new layout is one file with a `TensorLayout`, and one line here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NAMED: tuple[TensorLayout, ...] = (
     *(OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION),
     *(FAST_NEURAL_STYLE, FAST_STYLE_TRANSFER, CARTOONGAN, ANIMEGAN, WHITEBOX),
 )
-"""Layouts told by names; only when none of them is in a file, shapes alone are tried."""
+"""Layouts recognised by names; shapes alone are tried only if none of them matches."""
 _BRANCHES = 20
 _MOST_NAMED = 3
 _RESAVE = "only tensors are read: save them alone with torch.save(net.state_dict(), FILE) where the file is trusted"
@@ -53,10 +53,9 @@ _KNOWN = (
 
 @dataclass(frozen=True)
 class Imported:
-    """What a foreign file turned out to be.
+    """Result of importing a foreign file.
 
-    `recognised` is one line for the user; `direction` None for a file that has only one way; `notes` what was
-    assumed or left out.
+    `recognised` is one line for the user; `direction` None for a one-way file; `notes` are assumptions and omissions.
     """
 
     path: Path
@@ -70,8 +69,8 @@ class Imported:
 def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generator, Imported]:
     """Read another program's checkpoint: a generator in float32 and eval mode, and what was recognised.
 
-    The architecture is read from names, order and shapes of the tensors. `direction` chooses in a file with two
-    ways. WeightsError, one line, for everything that is no generator known here.
+    The architecture is found from names, order and shapes of the tensors. `direction` chooses in a file with two
+    directions. WeightsError, one line, for anything that is not a known generator.
     """
     if kind_of_weights(path) == "ours":
         raise WeightsError(f"{path} is a weights file of imgcycle's already", f"nothing is to be imported: --to {path}")
@@ -93,7 +92,7 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
         made = chosen.layout.convert(chosen.state, Asked(direction, path.name))
         net = _build(made)
     except UsageError as error:
-        # Names of tensors are anyone's words, and messages are one line.
+        # Names of tensors are untrusted, and messages are one line.
         raise WeightsError(f"{path}: {shown(error.message.removeprefix(f'{path}: '))}", error.hint) from error
     left_out = [f"{brief(name)} is left out: {foreign_words(code)}" for name, code in read.hidden.items()]
     notes = (*read.notes, *notes, *left_out[:_MOST_NAMED])
@@ -109,9 +108,9 @@ def import_checkpoint(path: Path, direction: Direction = "A2B") -> tuple[Generat
 
 
 def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -> Imported:
-    """Read a foreign checkpoint and write it as a weights file of ours, whose card says where it came from.
+    """Read a foreign checkpoint and write it as our own weights file, whose card states its source.
 
-    UsageError also for the way back out of a file of one way.
+    UsageError also for the reverse direction of a one-way file.
     """
     net, about = import_checkpoint(path, direction)
     check_way(str(path), direction, about.direction)
@@ -120,7 +119,7 @@ def convert_checkpoint(path: Path, output: Path, direction: Direction = "A2B") -
 
 
 def save_imported(output: Path, net: Generator, about: Imported) -> None:
-    """Write an imported generator as a weights file of ours, whose card says where it came from."""
+    """Write an imported generator as our own weights file, whose card states its source."""
     card = {
         "method": about.recognised,
         "data": f"not stated in {about.path.name}",
@@ -134,7 +133,7 @@ def save_imported(output: Path, net: Generator, about: Imported) -> None:
 
 
 def _check_seen(path: Path, hidden: Mapping[str, str]) -> None:
-    """Refuse what foreign code alone could make of tensors, naming that code."""
+    """WeightsError for tensors that only foreign code could build, naming that code."""
     if not hidden:
         return
     names = [brief(name) for name in dict.fromkeys(hidden.values())]
@@ -147,13 +146,13 @@ def _check_seen(path: Path, hidden: Mapping[str, str]) -> None:
 
 
 def _check_shared(found: Found, path: Path) -> None:
-    """WeightsError for tensors that share their values, so that a small file would fill the memory."""
+    """WeightsError for tensors that share their values, by which a small file would fill the memory."""
     if sum(t.numel() for t in found.state.values()) > path.stat().st_size:
         raise WeightsError(f"{path}: its tensors show the same values again and again, more than the file has bytes")
 
 
 def _unknown(state: State) -> str:
-    """Words for tensors that are no generator: how near they come to one, or how they begin."""
+    """Message for tensors that are not a generator: how close they are to one, or how they begin."""
     reason = next((why for why in map(near_miss, _parts(state)) if why), "")
     if reason:
         return f"nearly a generator known here, but {reason}"
@@ -162,14 +161,14 @@ def _unknown(state: State) -> str:
 
 
 def _parts(state: State) -> list[State]:
-    """The state itself, and the branches one step below."""
+    """The state itself, and its branches one level below."""
     firsts = list(dict.fromkeys(name.partition(".")[0] for name in state))[:_BRANCHES]
     inner = [{n.partition(".")[2]: t for n, t in state.items() if n.startswith(f"{first}.")} for first in firsts]
     return [state, *inner]
 
 
 def _build(made: Converted) -> Generator:
-    """The net with its tensors; shapes are compared before it takes memory."""
+    """The net with its tensors; shapes are compared before memory is allocated."""
     with torch.device("meta"):
         net = build_generator(made.config)
     wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}

@@ -1,8 +1,8 @@
-"""Nets that keep the ResNet generator's architecture under names of their own: known by order and shapes alone.
+"""Nets with the ResNet generator's architecture under other names: recognised by order and shapes alone.
 
-A lesson's or a course's CycleGAN lists its convolutions in the order they run; the row of their kernels (7×7, two
-doublings of the channels, pairs of 3×3, two halvings, 7×7) is hardly anything else. What shapes cannot tell is
-assumed to be as in the paper, and said.
+Such a CycleGAN, of a course for instance, lists its convolutions in the order they run; the sequence of their kernels
+(7×7, two doublings of the channels, pairs of 3×3, two halvings, 7×7) is hardly anything else. What shapes cannot tell
+is assumed to be as in the paper, and noted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _convert(state: State, _: Asked) -> Converted:
 
 
 def near_miss(state: State) -> str:
-    """Why a state that begins and ends like a ResNet generator is none, or an empty string."""
+    """Reason why a state that begins and ends like a ResNet generator is none, or an empty string."""
     kernels = [t.shape for t in state.values() if t.dim() == 4]
     if len(kernels) < 7 or kernels[-1][0] != 3:
         return ""

@@ -1,4 +1,4 @@
-"""From a row of convolutions to a ResNet generator: the part that all importers of that family share."""
+"""Assembly of a ResNet generator from a list of convolutions, shared by all importers of that family."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def assemble(
     bias_under_batch: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Converted:
-    """A head, downs, blocks of two, as many ups, a tail; WeightsError names the first that is not as it should be.
+    """A head, downsamplings, blocks of two, as many upsamplings, a tail; WeightsError names the first that does not
+    fit.
 
-    `up` is what stands before convolutions on the way up; transposed ones are known by their shapes. `ends`, `convs`,
-    `eps` and `head` are NetConfig's.
+    `up` is the interpolation before convolutions on the way up; transposed ones are recognised by their shapes. `ends`,
+    `convs`, `eps` and `head` are NetConfig's.
     """
     if len(layers) < 5 + 2 * convs:
         raise WeightsError(f"{len(layers)} convolutions are no ResNet generator")
     width, downs = layers[0].shape[0], _halvings(layers, convs)
-    depth = (len(layers) - 1 - 2 * downs * convs) // 2  # half a block counts as one: what is missing will be said
+    depth = (len(layers) - 1 - 2 * downs * convs) // 2  # half a block counts as one: what is missing will be reported
     first_up = layers[-1 - downs * convs]
     # A layer that halves the channels and has the larger number first has its inputs first: it is transposed.
     way_up: UpKind = "transposed" if first_up.shape[0] > first_up.shape[1] else up
@@ -55,7 +56,7 @@ def assemble(
 
 
 def in_rgb(made: Converted, note: str = "") -> Converted:
-    """The same net for RGB pictures where it was made for BGR ones: the colours of both ends are turned around."""
+    """The same net for RGB images where it was made for BGR ones: the channels of both ends are reversed."""
     tensors = dict(made.tensors)
     tensors["head.weight"] = tensors["head.weight"][:, _REVERSED]
     tensors["tail.weight"], tensors["tail.bias"] = tensors["tail.weight"][_REVERSED], tensors["tail.bias"][_REVERSED]
@@ -63,10 +64,10 @@ def in_rgb(made: Converted, note: str = "") -> Converted:
 
 
 def from_levels(made: Converted) -> Converted:
-    """The same net for values in [-1, 1] where it was made for levels from 0 to 255: its first convolution takes
-    127.5 · (x + 1).
+    """The same net for values in [-1, 1] where it was made for levels 0 to 255: its first convolution takes 127.5 · (x
+    + 1).
 
-    Exact, as the first padding copies values. Its end is the head's business, and that of `to_signed`.
+    Exact, as the first padding copies values. Its output is left to the head, and to `to_signed`.
     """
     weight = made.tensors["head.weight"].double()
     offset = _HALF * weight.sum((1, 2, 3))
@@ -79,7 +80,7 @@ def from_levels(made: Converted) -> Converted:
 
 
 def to_signed(made: Converted) -> Converted:
-    """The same net giving values in [-1, 1] where it gave levels from 0 to 255 straight from its last convolution."""
+    """The same net with output in [-1, 1] where its last convolution gave levels from 0 to 255."""
     weight, bias = made.tensors["tail.weight"].double(), made.tensors["tail.bias"].double()
     return _changed(made, {"tail.weight": weight / _HALF, "tail.bias": bias / _HALF - 1})
 
@@ -93,7 +94,7 @@ def _changed(made: Converted, tensors: State) -> Converted:
 
 
 def describe(config: NetConfig) -> str:
-    """A ResNet generator in a few words."""
+    """Short description of a ResNet generator."""
     blocks = "1 block" if config.depth == 1 else f"{config.depth} blocks"
     words = [f"ResNet generator of {blocks}", f"width {config.width}", _NORMS[config.norm]]
     if config.downs != 2:
@@ -108,7 +109,7 @@ def describe(config: NetConfig) -> str:
 
 
 def _halvings(layers: list[Layer], convs: int) -> int:
-    """How often the channels double after the first convolution, at least once: what is wrong then will be said."""
+    """Number of doublings of the channels after the first convolution, at least one: errors are reported later."""
     width = layers[0].shape[0]
     kernels = [layer.shape[:2] for layer in layers[1::convs]]
     wanted = [(width * 2 ** (n + 1), width * 2**n) for n in range(len(kernels))]
@@ -119,7 +120,7 @@ def _halvings(layers: list[Layer], convs: int) -> int:
 def _shapes(
     width: int, depth: int, downs: int, convs: int, ends: int, colours: tuple[int, int], transposed: bool
 ) -> list[tuple[int, ...]]:
-    """The kernels of a ResNet generator, in the order they run."""
+    """Kernel shapes of a ResNet generator, in the order they run."""
     widths = [width * 2**n for n in range(downs + 1)]
     levels = list(itertools.pairwise(widths))
     second = [[(wide, wide, 3, 3)] * (convs - 1) for wide in widths]

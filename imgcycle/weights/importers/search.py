@@ -1,4 +1,4 @@
-"""Where in a checkpoint the generators are, which of them is meant, and what else a file may hold."""
+"""Search for the generators in a checkpoint, and the choice among them."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from imgcycle.errors import WeightsError
 from imgcycle.weights.importers.layout import Direction, State, TensorLayout
 
 _FEWEST = 10
-"""No generator has fewer tensors; smaller branches are not looked into."""
+"""Fewest tensors of a generator; smaller branches are not searched."""
 _DEEPEST = 12
-"""No generator lies under more words; without an end, long names would be looked through once a word."""
+"""Deepest nesting of a generator's name; without a limit, long names would be searched once a word."""
 _FORWARD = {"", "a", "ab", "a2b", "atob", "x", "xy", "x2y", "xtoy", "1"}
 _BACKWARD = {"b", "ba", "b2a", "btoa", "y", "yx", "y2x", "ytox", "2", "f"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A generator in a checkpoint: under which name, in which layout."""
+    """A generator in a checkpoint: its prefix and its layout."""
 
     prefix: str
     layout: TensorLayout
     state: State
 
     def has(self, name: str) -> bool:
-        """Whether a place in the checkpoint lies in this generator's branch."""
+        """True if a name belongs to this generator's branch."""
         return not self.prefix or name == self.prefix or name.startswith(f"{self.prefix}.")
 
     @property
     def is_average(self) -> bool:
-        """Whether the name says that these are averaged weights, the ones made for use."""
+        """True if the name marks averaged weights (EMA), the ones made for use."""
         return "ema" in re.split(r"[._]", self.prefix.lower())
 
     @property
     def direction(self) -> Direction | None:
-        """The direction that the name tells: `netG_A`, `G_AB`, `genA2B`, `G` and `F` of the paper; or None."""
+        """Direction given by the name: `netG_A`, `G_AB`, `genA2B`, `G` and `F` of the paper; or None."""
         words = [w for w in self.prefix.lower().split(".") if w not in ("state_dict", "model", "ema", "params")]
         if not words:
             return None
@@ -50,7 +50,7 @@ class Found:
 
 
 def search(state: State, layouts: Sequence[TensorLayout]) -> list[Found]:
-    """The generators of a checkpoint in any of the layouts, in its order; inside one, no other is looked for."""
+    """Generators of a checkpoint in any of the layouts, in its order; none is searched inside another."""
     found: list[Found] = []
     left = [("", state)]
     while left:
@@ -75,10 +75,10 @@ def _branches(prefix: str, state: State) -> Iterator[tuple[str, State]]:
 
 
 def choose(found: list[Found], direction: Direction) -> tuple[Found, tuple[str, ...]]:
-    """The generator for a direction, and what is to be said about the choice.
+    """The generator for a direction, and notes on the choice.
 
-    Averaged weights win over others. Names tell the direction where they follow a custom; MMagic names the domain
-    that is painted, the second of its two for A2B; else the first one is taken for A2B.
+    Averaged weights win over others. Names give the direction where they follow a convention; MMagic names the target
+    domain, the second of its two for A2B; else the first one is taken for A2B.
     """
     averaged = [each for each in found if each.is_average]
     if averaged and len(averaged) < len(found):
@@ -100,7 +100,7 @@ def choose(found: list[Found], direction: Direction) -> tuple[Found, tuple[str, 
 
 
 def what_else(state: State) -> str:
-    """What a file without a generator holds, as far as its names and shapes tell; empty when they do not."""
+    """Content of a file without a generator, as far as names and shapes tell; empty if they do not."""
     kernels = [t for t in state.values() if t.dim() == 4]
     words = {word for name in state for word in name.split(".")}
     others = (

@@ -1,4 +1,4 @@
-"""What PyTorch names in a checkpoint's pickle, understood on paper: blocks of values, and tensors lying in them."""
+"""PyTorch's names in a checkpoint's pickle, interpreted symbolically: storages, and tensors in them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _STORAGES = {
     "ComplexDouble": "complex128", "QInt8": "int8", "QUInt8": "uint8", "QInt32": "int32", "QUInt4x2": "uint8",
     "QUInt2x4": "uint8", "Untyped": "uint8",
 }  # fmt: skip
-"""The kinds of blocks, and of values in them."""
+"""Kinds of storages, and of their values."""
 SIZES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
     "bool": 1, "complex64": 8, "complex128": 16, "uint16": 2, "uint32": 4, "uint64": 8, "float8_e4m3fn": 1,
     "float8_e5m2": 1, "float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1,
 }  # fmt: skip
-"""Bytes of one value, by the name PyTorch has for the kind."""
+"""Bytes of a value, by PyTorch's name of the dtype."""
 _MOST_AXES = 64
 _DICTS = frozenset(
     ["collections.OrderedDict", "collections.Counter", "collections.defaultdict", "builtins.dict", "__builtin__.dict"]
@@ -32,7 +32,7 @@ _SAME = frozenset(
         "torch._utils._rebuild_parameter_with_state", "torch.Size",
     ]
 )  # fmt: skip
-"""What gives back its first argument, as far as it concerns values."""
+"""Functions that return their first argument, as far as values are concerned."""
 _PLAIN = frozenset(["torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer"])
 _TYPED = frozenset(["torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type"])
 _MAKERS = frozenset(
@@ -41,14 +41,16 @@ _MAKERS = frozenset(
         "builtins.getattr", "__builtin__.getattr", "functools.partial",
     ]
 )  # fmt: skip
-"""What makes something of its first argument, whose name then tells more."""
+"""Functions that make something of their first argument, whose name then tells more."""
 _HARMFUL = frozenset(
     [
         "os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "ctypes", "importlib", "runpy", "pty", "pdb",
         "bdb", "marshal", "pickle", "_pickle", "cPickle", "webbrowser", "pip", "urllib", "requests",
     ]
 )  # fmt: skip
-"""Nothing a file names is ever called here; these have no place in one, so it is not trusted with pictures either."""
+"""Modules whose functions have no place in weights. Nothing named in a file is ever called here, but such a file is
+refused.
+"""
 _HARMFUL_BUILTINS = frozenset(
     [
         "eval", "exec", "execfile", "compile", "open", "input", "raw_input", "breakpoint", "__import__", "apply",
@@ -59,7 +61,7 @@ _HARMFUL_BUILTINS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StorageBlock:
-    """A storage by its claim: its key in the file, how many values it has, of which kind."""
+    """A storage as claimed: its key in the file, number and dtype of values."""
 
     key: str
     count: int
@@ -67,13 +69,13 @@ class StorageBlock:
 
     @property
     def size(self) -> int:
-        """The bytes it claims."""
+        """Bytes that it claims."""
         return self.count * SIZES[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A tensor on paper: where in a block its values lie. It was compared with the block and lies within."""
+    """A described tensor: the position of its values in a storage, checked to be inside it."""
 
     block: StorageBlock
     kind: str
@@ -83,21 +85,22 @@ class View:
 
 
 class Names:
-    """Understands the names in a checkpoint's pickles. `blocks` holds every storage claimed, by its key."""
+    """Interprets the names in a checkpoint's pickles. `blocks` holds every storage claimed, by its key."""
 
     def __init__(self) -> None:
         self.blocks: dict[str, StorageBlock] = {}
         self._pairs = 0
 
     def named(self, full: str) -> None:
-        """Damaged for a function that weights have no use for and that could do harm where it is believed."""
+        """Damaged for a function that weights have no use for and that could do harm elsewhere."""
         module, _, name = full.partition(".")
         if module in _HARMFUL or (module in ("builtins", "__builtin__") and name in _HARMFUL_BUILTINS):
             raise Damaged(f"it would import {brief(full)}, which weights have no use for")
 
     def claimed(self, claim: Any) -> StorageBlock | Name:
-        """The storage that a reference describes, by its kind, key and count; in old files also the class of a whole
-        net, whose source the reference carries."""
+        """The storage that a reference describes, by its kind, key and count; in old files also the class of a
+        whole net, whose source the reference carries.
+        """
         if isinstance(claim, tuple) and len(claim) > 1 and claim[0] == "module" and isinstance(claim[1], Name):
             return claim[1]
         if not isinstance(claim, tuple) or not 5 <= len(claim) <= 6:
@@ -114,7 +117,7 @@ class Names:
         return block
 
     def called(self, function: Name, arguments: tuple[Any, ...]) -> Any:
-        """What a call gives: a tensor, a dict, or a Foreign for what only code could make."""
+        """Result of a call: a tensor, a dict, or a ForeignObject for what only code could make."""
         full = function.full
         if full.startswith("torch._utils._rebuild_tensor") and full.rpartition("_")[2] in ("tensor", "v2", "v3"):
             return _view(arguments, has_kind=full.endswith("_v3"))
@@ -125,14 +128,14 @@ class Names:
         if full in _TYPED and len(arguments) >= 3:
             inner, kind, given = arguments[:3]
             if isinstance(kind, Name) and kind.full in _PLAIN and isinstance(inner, Name) and isinstance(given, tuple):
-                # The inner call is one of a few that are known, or else foreign: never this one again.
+                # The inner call is one of a few known ones, or foreign: never this one again.
                 return ForeignObject(inner.full, [given]) if inner.full in _TYPED else self.called(inner, given)
             return ForeignObject(kind.full if isinstance(kind, Name) else full, [given])
         behind = arguments[0] if full in _MAKERS and arguments else function
         return ForeignObject(behind.full if isinstance(behind, Name) else full, list(arguments))
 
     def _filled(self, full: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
-        """A dict made with its items at once: a Counter's dict, the pairs of an OrderedDict of Python 2."""
+        """A dict created with its items: a Counter's dict, the pairs of an OrderedDict of Python 2."""
         given = arguments[-1] if len(arguments) > (full == "collections.defaultdict") else ()
         if isinstance(given, dict):
             return given
@@ -149,12 +152,12 @@ class Names:
 
 
 def brief(text: str) -> str:
-    """A name out of a file for a message: short, and on one line."""
+    """A name from a file for a message: short, and on one line."""
     return shown(text if len(text) <= 80 else f"{text[:77]}…")
 
 
 def _block_kind(named: Any) -> str | None:
-    """The kind of values in a storage class of PyTorch, or None for any other name."""
+    """Kind of values in a storage class of PyTorch, or None for any other name."""
     if not isinstance(named, Name):
         return None
     module, _, name = named.full.rpartition(".")
@@ -163,7 +166,7 @@ def _block_kind(named: Any) -> str | None:
 
 
 def _view(arguments: tuple[Any, ...], has_kind: bool) -> View | ForeignObject:
-    """A tensor must lie within its block and show no value twice: an expanded one grows when it is copied."""
+    """Describe a tensor, which must be inside its storage and use no value twice: an expanded one grows when copied."""
     if len(arguments) < (7 if has_kind else 4):
         raise Damaged("a tensor is described in an unknown way")
     block, offset, shape, strides = arguments[:4]
@@ -191,7 +194,7 @@ def _view(arguments: tuple[Any, ...], has_kind: bool) -> View | ForeignObject:
 
 
 def foreign_words(name: str) -> str:
-    """What a name that only code could answer stands for, in words."""
+    """Words for a name that only code could resolve."""
     known = {
         "torch._utils._rebuild_qtensor": "a quantised tensor",
         "torch._utils._rebuild_sparse_tensor": "a sparse tensor",

@@ -56,7 +56,7 @@ def _notes(kind: NormKind) -> tuple[str, ...]:
 
 
 def _rows(state: State) -> list[tuple[Layer, Layer]]:
-    """The halving and the doubling of every level, from the outside in."""
+    """Down- and upsampling convolution of every level, from the outside in."""
     rows = []
     block, rest = "model", dict(state)
     while True:
