@@ -217,10 +217,17 @@ def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tens
         return F.conv2d(padded, kernel, stride=stride, groups=x.shape[1])
 
 
-@cache
 def blur_kernel(taps: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """taps⊗taps / (Σtaps)², (k, k); kept, for a copy to a GPU at every call would wait for it."""
-    with torch.inference_mode(False), torch.no_grad():  # asked for in inference, it must serve training too
+    """taps⊗taps / (Σtaps)², (k, k)."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # it is part of that graph, and of no other
+        return _blur_kernel.__wrapped__(taps, dtype, device)
+    return _blur_kernel(taps, dtype, device)
+
+
+@cache
+def _blur_kernel(taps: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Kept, for a copy to a GPU at every call would wait for it; asked for in inference, it must serve training too.
+    with torch.inference_mode(False), torch.no_grad():
         line = torch.tensor(taps, dtype=torch.float32, device=device)
         kernel = torch.outer(line, line)
         return (kernel / kernel.sum()).to(dtype)

