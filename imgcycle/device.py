@@ -48,18 +48,22 @@ def default_memory() -> int:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Device of `auto | cpu | cuda[:n] | mps`; UsageError if this machine has none such."""
+    """Device of `auto | cpu | cuda[:n] | xpu[:n] | mps`; UsageError if this machine has none such."""
     import torch
 
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
+        if torch.xpu.is_available():
+            return torch.device("xpu")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"no device is called {name!r}", "one of auto, cpu, cuda, cuda:1, mps")
+    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", name):
+        raise UsageError(f"no device is called {name!r}", "one of auto, cpu, cuda, cuda:1, xpu, mps")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"this machine has no {name}", f"torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "xpu" and (device.index or 0) >= torch.xpu.device_count():
+        raise UsageError(f"this machine has no {name}", f"torch sees {torch.xpu.device_count()} Intel GPUs")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("this machine has no mps device", "use --device cpu")
     return device
@@ -91,7 +95,7 @@ def cpu_has_bf16() -> bool:
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """Compute dtype of `auto | fp32 | bf16 | fp16` on `device`.
 
-    auto: bf16 where the hardware multiplies it, else fp16 on CUDA and MPS, else fp32. fp16 on a CPU is refused.
+    auto: bf16 where the hardware multiplies it, else fp16 on CUDA, XPU and MPS, else fp32. fp16 on a CPU is refused.
     """
     import torch
 
@@ -107,9 +111,10 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         raise UsageError(f"no precision is called {name!r}", "one of auto, fp32, bf16, fp16")
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "mps":
-        return torch.float16
-    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+    if device.type == "cpu":
+        return torch.bfloat16 if cpu_has_bf16() else torch.float32
+    has_bf16 = device.type == "xpu" and torch.xpu.is_bf16_supported()
+    return torch.bfloat16 if has_bf16 else torch.float16
 
 
 def precision_name(dtype: torch.dtype) -> str:
@@ -136,6 +141,8 @@ def hardware_facts(device: torch.device, dtype: torch.dtype) -> HardwareFacts:
 
     if device.type == "cuda":
         capability = torch.cuda.get_device_name(device)
+    elif device.type == "xpu":
+        capability = torch.xpu.get_device_name(device)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
         capability += "+bf16" if cpu_has_bf16() else ""

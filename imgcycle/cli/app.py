@@ -79,7 +79,8 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
 
 
 def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:
-    """What a command does, after a look at every name of a file that it was given, in any parameter but `words`."""
+    """What a command does, after a look at every name of a file that it was given, in any parameter but `words`, and
+    in the background where that is asked for."""
     from imgcycle.cli.options import check_paths
 
     act, parameters = command.callback, command.params
@@ -87,6 +88,10 @@ def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> C
     @functools.wraps(act)
     def looked_over(**values: Any) -> Any:
         check_paths(parameters, values, typed, words)
+        if values.get("background"):
+            from imgcycle.cli.priority import lower_priority
+
+            lower_priority()
         return act(**values)
 
     return looked_over
@@ -96,7 +101,6 @@ app = typer.Typer(
     name="imgcycle",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn photographs into paintings, summer into winter, with styles learnt without paired examples.",

@@ -12,7 +12,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Backend = Literal["torch", "openvino", "onnx"]
 ValueRange = Literal["-1..1", "0..1", "0..255"]
 Direction = Literal["A2B", "B2A"]
-DEVICES = "auto|cpu|cuda[:n]|mps"
+DEVICES = "auto|cpu|cuda[:n]|xpu[:n]|mps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +46,17 @@ class StylesChoice(StyleChoice):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PresetOptions(JsonConfig):
-    """Options that stand in the settings file; they are in place before a command reads its own."""
+class ProgramOptions(JsonConfig):
+    """What the program heeds before a command begins: options that stand in the settings file, its own priority."""
 
     use: str | None = option(
         None, "A preset of the settings file; options given here win.", metavar="PRESET", word=True
     )
+    background: bool = option(False, "Work only while no other program wants the machine.", panel=MACHINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecallOptions(PresetOptions):
+class RecallOptions(ProgramOptions):
     """The same, and options that stand in a result."""
 
     like: str | None = option(

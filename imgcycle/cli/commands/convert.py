@@ -63,7 +63,7 @@ class PageOptions(JsonConfig):
 @from_fields
 def convert(
     choice: StylesChoice,
-    recalled: RecallOptions,
+    program: RecallOptions,
     request: ConvertRequest,
     lists: ListOptions,
     pages: PageOptions,
@@ -74,7 +74,7 @@ def convert(
     report: ReportOptions,
 ) -> None:
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
-    del recalled  # in place before any option is read
+    del program  # heeded before a command begins
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer, say_damage
     from imgcycle.cli.render.console import say

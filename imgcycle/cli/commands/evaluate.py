@@ -13,7 +13,7 @@ from imgcycle.cli.options import from_fields
 from imgcycle.config.evaluation import CLIP_SIZE, EvaluateRequest
 from imgcycle.config.fields import CLIPS, LABELS, option, spelling
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.program import PresetOptions, ReportOptions
+from imgcycle.config.program import ProgramOptions, ReportOptions
 
 if TYPE_CHECKING:
     from imgcycle.jobs.evaluation.types import EvaluationEvent
@@ -32,9 +32,9 @@ class OtherMeasures(JsonConfig):
 
 
 @from_fields
-def evaluate(preset: PresetOptions, request: EvaluateRequest, other: OtherMeasures, report: ReportOptions) -> None:
+def evaluate(program: ProgramOptions, request: EvaluateRequest, other: OtherMeasures, report: ReportOptions) -> None:
     """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
-    del preset  # in place before any option is read
+    del program  # heeded before a command begins
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.evaluate import show
     from imgcycle.errors import Interrupted

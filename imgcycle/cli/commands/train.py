@@ -10,7 +10,7 @@ from imgcycle.cli.options import Given, from_fields
 from imgcycle.config.fields import MACHINE, NETS, RHYTHM, option
 from imgcycle.config.json import JsonConfig
 from imgcycle.config.nets import DiscriminatorKind
-from imgcycle.config.program import PresetOptions, ReportOptions
+from imgcycle.config.program import ProgramOptions, ReportOptions
 from imgcycle.config.training import TrainConfig
 
 NetName = Literal["compact", "strokes", "resnet9", "resnet6", "unet256", "unet128"]
@@ -80,13 +80,13 @@ class TrainRun(JsonConfig):
 
 @from_fields
 def train(
-    preset: PresetOptions, folder: TrainRun, nets: Given[NetChoice], about: Given[TrainConfig], report: ReportOptions
+    program: ProgramOptions, folder: TrainRun, nets: Given[NetChoice], about: Given[TrainConfig], report: ReportOptions
 ) -> None:
     """Learn to turn images like those in A into images like those in B (and back), without pairs.
 
     pix2pix alone learns from pairs: equal names in A and B, or A|B side by side in the files of one folder.
     """
-    del preset  # in place before any option is read
+    del program  # heeded before a command begins
     given: dict[str, Any] = {**about, **nets}
     given |= {name: value for name, value in folder.__dict__.items() if value not in (None, False, "")}
     from imgcycle.cli.commands.train_config import build_config, check_resume, read_settings, run_folder, shown_command

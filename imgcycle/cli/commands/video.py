@@ -50,7 +50,7 @@ class ClipRunOptions(JsonConfig):
 @from_fields
 def video(
     choice: StyleChoice,
-    recalled: RecallOptions,
+    program: RecallOptions,
     request: ClipRequest,
     machine: MachineOptions,
     run: ClipRunOptions,
@@ -59,7 +59,7 @@ def video(
     report: ReportOptions,
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
-    del recalled  # in place before any option is read
+    del program  # heeded before a command begins
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
     from imgcycle.cli.render.convert import listening
