@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
     "export": "Write a style as ONNX, for other programs and for browsers, and check that it gives the same pictures.",
     "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
+    "doctor": "Show what imgcycle works with here: versions, devices, ffmpeg, extras, folders, speed of each style.",
 }
 """Each lives in the module of `cli/commands/` that has its name, under that name. What it says of itself stands here
 as well, so that `imgcycle --help` need not import it: with thirty options a command costs a fifth of that time."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imgcycle.config.pictures import ConvertOptions as ConvertOptions
     from imgcycle.config.pictures import ConvertRequest as ConvertRequest
     from imgcycle.config.pictures import PictureOptions as PictureOptions
+    from imgcycle.config.program import MachineOptions as MachineOptions
     from imgcycle.config.program import Precision as Precision
     from imgcycle.config.training import Augment as Augment
     from imgcycle.config.training import GanMode as GanMode
@@ -50,7 +51,7 @@ _HOMES = {
         "UpKind",
     ),
     "pictures": ("ConvertOptions", "ConvertRequest", "PictureOptions"),
-    "program": ("Precision",),
+    "program": ("MachineOptions", "Precision"),
     "training": ("Augment", "GanMode", "TrainConfig", "WeightInit"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
