@@ -49,7 +49,7 @@ def examine(machine: MachineOptions) -> Iterator[tuple[str, Facts]]:
     """
     yield "versions", _versions()
     yield "compute", _compute(machine)
-    yield "memory", {"installed": installed_memory(), "used_by_default": default_memory()}
+    yield "memory", {"installed": installed_memory(), "free": _free_memory(), "used_by_default": default_memory()}
     yield "ffmpeg", _ffmpeg()
     yield "extras", {extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
     yield "folders", _folders()
@@ -90,6 +90,15 @@ def _compute(machine: MachineOptions) -> Facts:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "graphics_cards": cards,
     }
+
+
+def _free_memory() -> int | None:
+    """Bytes that programs can have without others giving any up; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def _ffmpeg() -> Facts:

@@ -54,7 +54,7 @@ def _line(subject: str, facts: dict[str, Any]) -> str:
 
 
 def _value(name: str, value: Any) -> str:
-    if name.rpartition("_")[2] in _BYTES or name in _BYTES:
+    if value is not None and (name.rpartition("_")[2] in _BYTES or name in _BYTES):
         return f"{value / 2**30:.1f} GiB"
     if isinstance(value, list):
         return " or ".join(map(str, value)) or "–"
