@@ -62,6 +62,13 @@ def test_every_benchmark_that_is_named_is_there() -> None:
         assert (ROOT / f"tests/benchmarks/{name}.py").is_file(), name
 
 
+def test_every_benchmark_is_named() -> None:
+    page = (ROOT / "tests/benchmarks/README.md").read_text("utf-8")
+    files = (ROOT / "tests/benchmarks").glob("*.py")
+    there = {file.stem for file in files if '__name__ == "__main__"' in file.read_text("utf-8")}
+    assert {name for name in there if f"tests.benchmarks.{name}" not in page} == set()
+
+
 def test_the_two_commands_that_do_all_the_set_up() -> None:
     assert "pip install . && imgcycle convert pretrained/samples --to monet -o out/" in README
     assert "pip install -e '.[test]' && pytest" in README

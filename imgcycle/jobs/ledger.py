@@ -9,6 +9,7 @@ others count.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -164,9 +165,14 @@ def _record(values: Any) -> Record:
     if not isinstance(values, dict):
         raise TypeError("a record is an object")
     record = Record.from_dict(values)
-    if not isinstance(json.loads(record.options), dict):
+    if not _is_object(record.options):
         raise TypeError("options are an object")
     return record
+
+
+@functools.lru_cache(maxsize=64)  # thousands of lines have the same few options
+def _is_object(text: str) -> bool:
+    return isinstance(json.loads(text), dict)
 
 
 def check_state(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import itertools
 import os
@@ -13,7 +14,7 @@ from imgcycle.errors import UsageError
 from imgcycle.media.files import PARTIAL, opened
 from imgcycle.media.foreign import foreign_by_suffix
 from imgcycle.media.formats import looks_like_image
-from imgcycle.media.paths import check_name, kind_of, shown
+from imgcycle.media.paths import check_name, kind_of, located, shown
 
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -62,6 +63,7 @@ def gather(
     """
     found = Gathered()
     seen: set[Path] = set()
+    resolve = functools.cache(Path.resolve)
     excluded = {path.resolve() for path in leave_out}
     closed: dict[Path, str] = {}
     for argument in arguments:
@@ -69,15 +71,22 @@ def gather(
             if path.is_dir():
                 found.folders.append(path)
                 for candidate in walk(path, recursive, excluded, closed.setdefault):
-                    _sort_in(found, candidate, path, seen, with_raw)
+                    _sort_in(found, candidate, path, seen, with_raw, resolve)
             else:
-                _sort_in(found, path, None, seen, with_raw)
+                _sort_in(found, path, None, seen, with_raw, resolve)
     found.closed = list(closed.items())
     return found
 
 
-def _sort_in(found: Gathered, path: Path, folder: Path | None, seen: set[Path], with_raw: bool) -> None:
-    key = path.parent.resolve() / path.name
+def _sort_in(
+    found: Gathered,
+    path: Path,
+    folder: Path | None,
+    seen: set[Path],
+    with_raw: bool,
+    resolve: Callable[[Path], Path],
+) -> None:
+    key = located(path, resolve)
     if key in seen:
         return
     kind = kind_of(path)

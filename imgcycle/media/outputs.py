@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import string
 from collections.abc import Callable, Sequence
@@ -188,7 +189,8 @@ def _free(target: Path, source: Source, suffix: str, taken: dict[str, Path]) -> 
 
 
 def _refuse_inputs(planned: Sequence[Assignment]) -> None:
-    inputs = {key(located(a.source.path)) for a in planned}
+    resolve = functools.cache(Path.resolve)
+    inputs = {key(located(a.source.path, resolve)) for a in planned}
     files = set()
     for assignment in planned:
         facts = identity(assignment.source.path)
@@ -196,7 +198,7 @@ def _refuse_inputs(planned: Sequence[Assignment]) -> None:
             files.add(facts)
     for assignment in planned:
         # One file can have two names (a link, another case): then only device and inode tell.
-        if key(located(assignment.output)) in inputs or identity(assignment.output) in files:
+        if key(located(assignment.output, resolve)) in inputs or identity(assignment.output) in files:
             raise UsageError(
                 f"{shown(assignment.output)} is itself an input and is never written over",
                 "choose another -o or --name",

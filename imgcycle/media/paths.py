@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -62,9 +63,12 @@ def same_file(one: Path, other: Path) -> bool:
     return key(located(one)) == key(located(other)) or (facts is not None and facts == identity(other))
 
 
-def located(path: Path) -> Path:
-    """The path with links in its folder resolved, but not a link that it is itself."""
-    return path.parent.resolve() / path.name
+def located(path: Path, resolve: Callable[[Path], Path] = Path.resolve) -> Path:
+    """The path with links in its folder resolved, but not a link that it is itself.
+
+    For thousands of files `resolve` may be `functools.cache(Path.resolve)`: their folders are few.
+    """
+    return resolve(path.parent) / path.name
 
 
 def identity(path: str | Path) -> tuple[int, int] | None:
