@@ -1,4 +1,4 @@
-"""`python -m imgcycle` is the same command line as `imgcycle`: this is where both begin."""
+"""`python -m imgcycle`, the same command line as `imgcycle`: both start here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code.
+    """Run the command line and exit with its code.
 
-    Until a command begins to write, Ctrl-C and SIGTERM leave at once: an import would take the exception that they are
-    otherwise for one of its own, or print it.
+    Until a command begins to write, Ctrl-C and SIGTERM exit at once: otherwise an import would take the exception for
+    one of its own, or print it.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)

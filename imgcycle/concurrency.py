@@ -1,5 +1,5 @@
-"""Threads that work ahead, in order and within bounds: a map over threads, an iterator in a thread of its own, the
-queue between two threads, and a budget of bytes.
+"""Threads that work ahead, in order and within limits: a map over threads, a prefetching iterator, a queue between
+two threads, and a byte budget.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def ordered_map(
     stop: Callable[[], object] = lambda: None,
     name: str = "imgcycle-work",
 ) -> Generator[Result, None, None]:
-    """`make` of every item, made in `workers` threads and given in the order of the items.
+    """Map items by `make` in `workers` threads; results come in the order of the items.
 
-    At most `ahead` items (one more than there are workers) are taken and not yet given; they are taken in the caller's
-    thread. With `prompt` a result that is there is given before another item is taken. An exception of `make` comes
-    out in its item's turn and ends the iteration, as `close()` does: then what was begun is waited for, the rest left
-    undone (made as well with `finishing`), and `drop` is called with every result that nobody takes. `begin` runs
-    first in each thread; `stop` at the end, before threads are waited for.
+    At most `ahead` items (one more than there are workers) are in progress; they are taken in the caller's thread. With
+    `prompt` a finished result is yielded before another item is taken. An exception of `make` is raised in its item's
+    turn and ends the iteration, as `close()` does: then items in progress are completed, the rest is skipped (or
+    processed as well with `finishing`), and `drop` is called with every unused result. `begin` runs first in each
+    thread; `stop` at the end, before threads are joined.
     """
     pending: deque[Future[Result]] = deque()
     ahead = workers + 1 if ahead is None else ahead
@@ -56,7 +56,7 @@ def ordered_map(
         stop()
         try:
             pool.shutdown(cancel_futures=not finishing)
-        except KeyboardInterrupt:  # what was begun ends soon, and nobody else will wait for it
+        except KeyboardInterrupt:  # items in progress end soon, and nobody else will wait for them
             pool.shutdown()
             raise
         for left in pending:
@@ -65,9 +65,10 @@ def ordered_map(
 
 
 class ClosableQueue(Generic[Item]):
-    """A bounded queue between two threads. The giver `finish`es, perhaps with an error; the taker may `cancel`.
+    """A bounded queue between two threads. The producer calls `finish`, possibly with an error; the consumer may
+    `cancel`.
 
-    Unlike queue.Queue nobody waits for ever: each side learns at once that the other is gone.
+    Unlike with queue.Queue nobody waits for ever: each side is notified when the other is gone.
     """
 
     def __init__(self, size: int) -> None:
@@ -78,7 +79,7 @@ class ClosableQueue(Generic[Item]):
         self._error: BaseException | None = None
 
     def put(self, item: Item) -> bool:
-        """Hand an item over, waiting until there is room; False when nobody takes any more."""
+        """Add an item, waiting for space; False if the consumer has cancelled."""
         with self._changed:
             self._changed.wait_for(lambda: self._cancelled or len(self._items) < self._size)
             if self._cancelled:
@@ -88,7 +89,7 @@ class ClosableQueue(Generic[Item]):
             return True
 
     def get(self) -> Item | None:
-        """The next item, waiting for it; None at the end. Raises the error that the giver finished with."""
+        """The next item, waiting for it; None at the end. Raises the error that the producer finished with."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items) or self._finished or self._cancelled)
             if self._items:
@@ -104,13 +105,13 @@ class ClosableQueue(Generic[Item]):
             yield item
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Say that no item will follow."""
+        """End the queue."""
         with self._changed:
             self._finished, self._error = True, error
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Say that no item will be taken any more; what waits is thrown away."""
+        """Stop consuming; queued items are discarded."""
         with self._changed:
             self._cancelled = True
             self._items.clear()
@@ -118,10 +119,10 @@ class ClosableQueue(Generic[Item]):
 
 
 class Prefetched(Generic[Item]):
-    """An iterator whose items a thread makes ahead, `ahead` of them at most; a context, which ends the thread.
+    """An iterator that a thread prefetches, at most `ahead` items; a context manager, which ends the thread.
 
-    An exception of the items comes out in its turn. `stop` is called when the context is left while the thread may
-    still be waiting for an item that is not wanted any more.
+    An exception of the iterable is raised in its turn. `stop` is called if the context is left while the thread may
+    still wait for an item that is no longer needed.
     """
 
     def __init__(
@@ -141,11 +142,11 @@ class Prefetched(Generic[Item]):
         return item
 
     def cancel(self) -> None:
-        """End the iteration, from whatever thread."""
+        """End the iteration, from any thread."""
         self._queue.cancel()
 
     def close(self) -> None:
-        """Let go of what is not taken, and wait for the thread's end; safe to call twice."""
+        """Discard unused items, and wait for the thread's end; safe to call twice."""
         self.cancel()
         if self._thread.is_alive():
             self._stop()
@@ -163,14 +164,14 @@ class Prefetched(Generic[Item]):
                 if not self._queue.put(item):
                     return
             self._queue.finish()
-        except BaseException as error:  # whatever it is, the iterating thread must hear of it
+        except BaseException as error:  # whatever it is, it is raised in the iterating thread
             self._queue.finish(error)
 
 
 class Consumer(Generic[Item]):
-    """A thread that `takes` the items that are put, `ahead` of them waiting at most; a context, which ends the thread.
+    """A thread that calls `takes` with queued items, at most `ahead` of them; a context manager, which ends the thread.
 
-    What `takes` raises comes out of `finish`; `failed` is called at once, in the thread.
+    Exceptions of `takes` are raised by `finish`; `failed` is called at once, in the thread.
     """
 
     def __init__(
@@ -187,18 +188,18 @@ class Consumer(Generic[Item]):
         self._thread.start()
 
     def put(self, item: Item) -> bool:
-        """Hand an item over, waiting until there is room; False when the thread takes no more."""
+        """Queue an item, waiting for space; False if the thread has ended."""
         return self._queue.put(item)
 
     def finish(self) -> None:
-        """Wait until every item is taken; raises what went wrong."""
+        """Wait until every item is processed; raises the thread's exception."""
         self._queue.finish()
         self._thread.join()
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
-        """Let go of what is not taken, and wait for the thread's end; safe to call twice."""
+        """Discard unused items, and wait for the thread's end; safe to call twice."""
         self._queue.cancel()
         self._thread.join()
 
@@ -211,7 +212,7 @@ class Consumer(Generic[Item]):
     def _take(self) -> None:
         try:
             self._takes(iter(self._queue))
-        except BaseException as error:  # whatever it is, the thread that puts must hear of it
+        except BaseException as error:  # whatever it is, it is raised in the thread that puts
             self._error = error
             self._failed()
         finally:
@@ -219,10 +220,10 @@ class Consumer(Generic[Item]):
 
 
 class ByteBudget:
-    """Memory for what is in flight: hands out bytes in the order of tickets 0, 1, 2, …
+    """Memory budget for items in progress: grants bytes in the order of tickets 0, 1, 2, …
 
-    Whoever finds nothing handed out is let in at any size. The order is what keeps it from locking up: a later one can
-    never hold what an earlier one waits for.
+    If nothing is granted, a request of any size is. The order prevents deadlocks: a later ticket can never hold what an
+    earlier one waits for.
     """
 
     def __init__(self, size: int) -> None:
@@ -233,7 +234,7 @@ class ByteBudget:
         self._changed = threading.Condition()
 
     def enter(self, ticket: int, size: int) -> None:
-        """Wait for one's turn, and for `size` bytes; ImgcycleError when the budget is closed meanwhile."""
+        """Wait for the ticket's turn, and for `size` bytes; ImgcycleError if the budget is closed meanwhile."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or (ticket == self._next and self._fits(size)))
             if self._closed:
@@ -243,13 +244,13 @@ class ByteBudget:
             self._changed.notify_all()
 
     def leave(self, size: int) -> None:
-        """Give bytes back."""
+        """Return bytes."""
         with self._changed:
             self._used -= size
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody in any more, and wake those who wait."""
+        """Grant nothing any more, and wake all waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,1 +1,1 @@
-"""The command line: one thin file a command, its options, and what it shows."""
+"""Command line: one thin file a command, its options, and its output."""

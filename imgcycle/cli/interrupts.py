@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end the work the same way: what is being written is finished, then exit code 130."""
+"""Ctrl-C and SIGTERM end the work alike: writes in progress are completed, then exit code 130."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _as_usual() -> Interrupted:
 
 @contextmanager
 def graceful_exit(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
-    """Turn what Ctrl-C and SIGTERM do into Interrupted: the one that `interrupted` makes then.
+    """Turn Ctrl-C and SIGTERM into Interrupted, as made by `interrupted`.
 
-    Around everything that writes; elsewhere `imgcycle/__main__.py` leaves at once.
+    For everything that writes; elsewhere `imgcycle/__main__.py` exits at once.
     """
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    # Python lets only the main thread handle signals; elsewhere (a test, a server) they are not ours to handle.
+    # Python lets only the main thread handle signals; elsewhere (a test, a server) they are not ours.
     ours = threading.current_thread() is threading.main_thread()
     before = {number: signal.signal(number, stop) for number in _ENDING} if ours else {}
     try:

@@ -1,4 +1,4 @@
-"""A style that is published and not here: a person is asked whether to fetch it, a program is told how."""
+"""A published style that is not installed: a person is asked whether to fetch it, a program is told how."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def offer(style: str, direction: str, *, ask: bool) -> None:
-    """Fetch a style that `--to` names when it is published, not here, and the person at the terminal says yes.
+    """Fetch the style that `--to` names if it is published, not installed, and the person at the terminal agrees.
 
-    Raises what finding the style raises, so StyleNotHere for a no, for `ask` False, and where nobody can be asked.
+    Raises what finding the style raises, so StyleNotHere for a no, for `ask` False, and if nobody can be asked.
     """
     from imgcycle.errors import StyleNotHere
     from imgcycle.weights.find import find_style, remote_styles
@@ -35,7 +35,7 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
 
 
 def say_damage() -> None:
-    """A line for each index, or style in one, that is damaged and passed over."""
+    """Print a line for each index, or entry in one, that is damaged and skipped."""
     from imgcycle.cli.render.console import say
     from imgcycle.weights.find import index_damage
 
@@ -44,14 +44,14 @@ def say_damage() -> None:
 
 
 def _somebody_there() -> bool:
-    """Whether a question would be seen and could be answered."""
+    """True if a question would be seen and could be answered."""
     from imgcycle.cli.render.console import on_terminal
 
     return sys.stdin is not None and sys.stdin.isatty() and on_terminal()
 
 
 def _wanted(remote: RemoteEntry) -> bool:
-    """Ask on stderr: stdout may be a picture."""
+    """Ask on stderr: stdout may be an image."""
     from urllib.parse import urlsplit
 
     from imgcycle.cli.render.console import say
@@ -61,7 +61,7 @@ def _wanted(remote: RemoteEntry) -> bool:
     size = f", about {remote.megabytes} MB" if remote.megabytes else ""
     say(f"{remote.name} ({remote.direction or remote.data}) is published, but not on this machine yet.")
     say(f"Learnt from {remote.data}. Licence: {remote.licence}.")
-    # Not `say`: the answer stands on the same line.
+    # Not `say`: the answer is on the same line.
     sys.stderr.write(f"Fetch it from {host}{size}? [Y/n] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()

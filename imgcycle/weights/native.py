@@ -117,7 +117,7 @@ def _card(text: Any) -> dict[str, Any]:
 
 
 def _is_deep(card: dict[str, Any]) -> bool:
-    """Whether a card is nested more deeply than anything that would have to be written into an index or a page."""
+    """True if a card is nested more deeply than anything that an index or a page holds."""
     layer: list[Any] = [card]
     for _ in range(_DEEPEST_CARD):
         inner = [each.values() if isinstance(each, dict) else each for each in layer]
@@ -126,10 +126,10 @@ def _is_deep(card: dict[str, Any]) -> bool:
 
 
 def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
-    """Build the net a file describes and fill it, in float32 and eval mode.
+    """Build the net that a file describes and load it, in float32 and eval mode.
 
-    Shapes are compared before memory is taken for the tensors; WeightsError names the first that differs, or holds
-    what are no finite fractions.
+    Shapes are compared before memory is allocated; WeightsError names the first tensor that differs, or has values that
+    are not finite floats.
     """
     about = inspect_weights(path)
     if about.card.get("direction") in DISCRIMINATORS_CARDS:
@@ -138,7 +138,7 @@ def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
 
 
 def load_strokes(about: WeightsFile) -> Generator | None:
-    """The second net of a file, likewise; None where it holds one net alone."""
+    """The second net of a file, likewise; None for a file of one net."""
     return None if about.strokes is None else _built(about.path, about.strokes, strokes=True)
 
 
@@ -152,7 +152,7 @@ def _built(path: Path, described: dict[str, Any], strokes: bool) -> Generator:
         net = build_generator(config)
     except WeightsError:
         raise
-    # A description made up by hand can upset the building of a net in any way.
+    # A hand-made description can make building a net fail in any way.
     except Exception as error:
         why = in_short(error) if isinstance(error, UsageError) else type(error).__name__
         raise WeightsError(f"{path} describes a net that cannot be built: {why}") from error
@@ -175,10 +175,9 @@ def fill(
     hint: str | None = None,
     strokes: bool = False,
 ) -> None:
-    """Load a native file's tensors into a net of the same architecture: those of its first net, or with `strokes` of
-    its second.
+    """Load our own file's tensors into a net of the same architecture: its first net's, or with `strokes` its second's.
 
-    WeightsError when they do not fit: it names `other`, what the net was built after, and `hint`.
+    WeightsError if they do not fit: it names `other`, the net's origin, and `hint`.
     """
     _check_shapes(net, path, other, hint, strokes)
     try:
@@ -191,7 +190,7 @@ def fill(
 
 
 def _names(file: Any, strokes: bool) -> dict[str, str]:
-    """The names of the first net's tensors, or of the second's, by what an earlier version's are called now."""
+    """Names of the first net's tensors, or of the second's, by their current names."""
     return {current_name(name): name for name in file.keys() if name.startswith(STROKES) == strokes}  # noqa: SIM118
 
 
@@ -211,7 +210,7 @@ def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None, stro
 
 
 def check_values(path: Path, tensors: Mapping[str, Tensor], prefix: str = "") -> None:
-    """WeightsError, with its name, for the first tensor that is not made of finite fractions."""
+    """WeightsError, with its name, for the first tensor that does not consist of finite floats."""
     for name, tensor in tensors.items():
         place = shown(f"{prefix}.{name}" if prefix else name)
         if name.endswith("num_batches_tracked"):
@@ -230,6 +229,6 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; WeightsError when it cannot be read."""
+    """SHA-256 of a file, in hexadecimal; WeightsError if it cannot be read."""
     with reported(WeightsError, f"{path} cannot be read"), opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

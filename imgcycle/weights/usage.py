@@ -1,4 +1,4 @@
-"""How weights want to be used: what an index says of them, else their own card."""
+"""Settings of weights: from the index, else from their own card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgcycle.weights.find import FoundStyle, index_entry
 
 @dataclass(frozen=True)
 class Usage:
-    """None where nobody says anything. `work_size` in pixels, the rest shares 0..1 and, for `calm`, pixels."""
+    """None if unknown. `work_size` in pixels, the rest shares 0..1 and, for `calm`, pixels."""
 
     work_size: int | None = None
     detail: float | None = None
@@ -20,7 +20,7 @@ class Usage:
 
 
 def usage_of(found: FoundStyle, card: dict[str, Any], digest: str) -> Usage:
-    """What the index says of a style, else what one says of the same weights, else its card."""
+    """Settings from a style's index entry, else from one of the same weights, else from its card."""
     entry = found.entry or index_entry(digest)
     said = card.get("strokes")
     fine = said if isinstance(said, dict) else {}

@@ -32,7 +32,7 @@ from imgcycle.weights.native import digest, inspect_weights, load_generator
 _LONGEST = 64
 _LOCK = "add"
 _RESERVED = ("all", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
-"""`--to all` means every style; the others are devices on Windows, with any ending."""
+"""`--to all` means every style; the others are devices on Windows, with any suffix."""
 _UNKNOWN = "unknown"
 _KEPT: dict[str, type | tuple[type, ...]] = {
     "method": str,
@@ -53,11 +53,11 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     name = unicodedata.normalize("NFC", name)
     check_name(name)
     found = find_style(source, direction)
-    # Read before anything is made: what cannot be a style leaves no trace.
+    # Read before anything is written: an unsuitable file leaves no trace.
     notes, write = _read(found, direction)
     home = homes()[0]
     path = home / f"{name}{NATIVE}"
-    # Of two that add the same name at once, the second finds it taken.
+    # Of two processes that add the same name at once, the second finds it taken.
     with reported(OutputError, f"{home} cannot be changed"), locked(home / STATE_FOLDER / _LOCK):
         check_name(name)
         if path.exists():
@@ -70,7 +70,7 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
 
 
 def _read(found: FoundStyle, direction: Direction) -> tuple[tuple[str, ...], Callable[[Path], None]]:
-    """What is said of weights that were read, and what writes them as a file of ours."""
+    """Notes on weights that were read, and a function that writes them as our own file."""
     if found.is_foreign:
         net, about = import_checkpoint(found.path, direction)
         check_way(str(found.path), direction, about.direction)
@@ -88,7 +88,7 @@ def _read(found: FoundStyle, direction: Direction) -> tuple[tuple[str, ...], Cal
 
 @contextlib.contextmanager
 def _only_with_an_entry(path: Path) -> Iterator[None]:
-    """Delete new weights again when what follows fails: without an entry they would only be in the way."""
+    """Delete new weights again if a later step fails: without an entry they would only be in the way."""
     try:
         yield
     except BaseException:
@@ -98,10 +98,10 @@ def _only_with_an_entry(path: Path) -> Iterator[None]:
 
 
 def remove_style(name: str) -> Path:
-    """Take a style of the user's own out of the index and delete its weights; the path they had.
+    """Remove a style of the user's own from the index and delete its weights; return their path.
 
-    What was fetched stays pinned: fetched again it must be the same. UsageError for a style that is not the user's own;
-    OutputError when the user's folder cannot be written.
+    A fetched style stays pinned: fetched again it must be the same. UsageError for a style that is not the user's own;
+    OutputError if the user's folder cannot be written.
     """
     home = homes()[0]
     index = sound_index(home)
@@ -111,7 +111,7 @@ def remove_style(name: str) -> Path:
             raise next(each for each in index.damage if name in each.message)
         where = known_styles().get(name)
         raise UsageError(f"{name} is not one of your own styles" + (f" but lies at {where.path}" if where else ""))
-    # The weights go last: a kill in between leaves a file without a name, not a name without a file.
+    # The weights are deleted last: a kill in between leaves a file without an entry, not an entry without a file.
     with reported(OutputError, f"{home} cannot be changed"):
         drop_entry(home, name)
         entry.path.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ def remove_style(name: str) -> Path:
 
 
 def check_name(name: str) -> None:
-    """UsageError unless a new style may be called this: a plain word, not taken, not to be read as a path."""
+    """UsageError unless a new style may have this name: a plain word, not taken, not a path."""
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > _LONGEST or name.endswith("."):
         raise UsageError(f"{name!r} cannot be a style's name", "letters, digits, . _ and -, beginning with no sign")
     if name.partition(".")[0].casefold() in _RESERVED or Path(name).suffix.lower() in (NATIVE, *FOREIGN):
@@ -132,9 +132,9 @@ def check_name(name: str) -> None:
 
 
 def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
-    """The entry of new weights: what the index they came from says, else their card; unknown where none does."""
+    """Entry of new weights: from the index they came from, else from their card; unknown if neither tells."""
     card = inspect_weights(path).card
-    # What an index cannot hold would make all of it unreadable: true is an int to Python, not to it.
+    # A wrong type would make the whole index unreadable: True is an int in Python, not in TOML.
     said: dict[str, Any] = {
         key: value
         for key, kind in _KEPT.items()
@@ -142,7 +142,7 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
     }
     said = {key: value for key, value in said.items() if key not in RANGES or RANGES[key][0] <= value <= RANGES[key][1]}
     if said.get("direction") in ("A2B", "B2A"):
-        del said["direction"]  # says nothing outside the run it comes from
+        del said["direction"]  # meaningless outside its run
     licence, data = _words(card.get("licence")), _words(_learnt_from(card))
     sha256 = digest(path)
     entry = found.entry or index_entry(sha256)
@@ -153,7 +153,7 @@ def _entry(name: str, path: Path, found: FoundStyle) -> IndexEntry:
 
 
 def _learnt_from(card: dict[str, Any]) -> Any:
-    """The data of a card in words: those of `train` name a folder and a number of pictures for each domain."""
+    """Data of a card in words: `train`'s cards hold a folder and a number of images for each domain."""
     data: Any = card.get("data")
     try:
         sides = [f"{data[domain]['folder']} ({data[domain]['images']})" for domain in "AB"]

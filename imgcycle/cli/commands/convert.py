@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ListOptions(JsonConfig):
-    """Lists of names, in and out."""
+    """Lists of names, as input and output."""
 
     files_from: str | None = option(
         None, "Read inputs from a file, one a line; - for stdin.", panel=WHICH, metavar="FILE"
@@ -151,7 +151,7 @@ def _ordered(
 
 
 def _with_lists(request: ConvertRequest, lists: ListOptions) -> ConvertRequest:
-    """The request with the inputs that a list names beside those that it has; BadParameter where there are none."""
+    """The request with the inputs of a list added to its own; BadParameter if there are none."""
     if lists.files_from:
         return replace(request, inputs=(*request.inputs, *_listed(lists.files_from, lists.null)))
     if not request.inputs:
@@ -160,7 +160,7 @@ def _with_lists(request: ConvertRequest, lists: ListOptions) -> ConvertRequest:
 
 
 def _listed(source: str, null: bool) -> list[str]:
-    """The names in a list: bytes as the file system has them, so that no name is beyond it."""
+    """Names in a list, as bytes of the file system, so that every name is possible."""
     import os
 
     from imgcycle.errors import UsageError, reported
@@ -187,7 +187,7 @@ def _convert_trees(
     from imgcycle.jobs.images.run import convert_styles
     from imgcycle.jobs.tasks import Summary
 
-    # Of several styles more than one may fail on an input, which is to be tried again once.
+    # With several styles an input may fail more than once, and should be listed once.
     failures: dict[str, None] = {}
     summary = Summary()
     with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
@@ -197,14 +197,14 @@ def _convert_trees(
                 failures[event.row.input] = None
             if isinstance(event, Ended):
                 summary = event.summary
-                # Here, for a page that cannot be written is an error after this event.
+                # Here, since a page that cannot be written raises after this event.
                 if lists.failed_list is not None:
                     _write_list(lists.failed_list, failures, b"\0" if lists.null else b"\n")
     return summary
 
 
 def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
-    """A list that `_listed` can read; OutputError when it cannot be written."""
+    """Write a list that `_listed` can read; OutputError if it cannot be written."""
     import os
 
     from imgcycle.errors import OutputError, reported
@@ -245,7 +245,7 @@ def _show_plans(style_jobs: Sequence[StyleJob], viewing: Pages, memory: MemoryBu
 
 
 def _how(task: Task, translator: Translator, memory: MemoryBudget) -> str:
-    """How the net would do one picture, in words."""
+    """Description of the plan for one image."""
     from imgcycle.errors import ImgcycleError
     from imgcycle.jobs.images.cost import plan_file
 

@@ -17,7 +17,9 @@ STREAM = "-"
 
 
 def check_streams(request: ConvertRequest, viewing: Pages, several: bool, json_lines: bool, dry_run: bool) -> None:
-    """UsageError for what a stream cannot be: several inputs or `several` styles, a plan, or a page to look at."""
+    """UsageError for what a stream does not support: several inputs or `several` styles, a dry run, or a report
+    page.
+    """
     from imgcycle.errors import UsageError
 
     if several:
@@ -38,7 +40,7 @@ def check_streams(request: ConvertRequest, viewing: Pages, several: bool, json_l
 
 
 def convert_stream(request: ConvertRequest, translator: Translator, memory: MemoryBudget) -> None:
-    """One picture from stdin or a file to stdout or a file."""
+    """Convert one image from stdin or a file to stdout or a file."""
     from imgcycle.cli.render.console import say, writing_out
     from imgcycle.errors import InputError, OutputError, UsageError, reported
     from imgcycle.jobs.images.run import convert_bytes
@@ -74,7 +76,7 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
 
 
 def _wanted(request: ConvertRequest) -> str | Format:
-    """The format of a result; UsageError where a file of its name cannot be."""
+    """Output format; UsageError if a file of its name cannot be written."""
     from imgcycle.errors import UsageError
     from imgcycle.media import formats, outputs, paths
 
@@ -95,7 +97,7 @@ def _wanted(request: ConvertRequest) -> str | Format:
 
 
 def read_stdin() -> bytes:
-    """All bytes of stdin; OSError when there are none to be had."""
+    """All bytes of stdin; OSError if there are none."""
     if sys.stdin is None:
         raise OSError("it is closed")
     return sys.stdin.buffer.read()

@@ -23,7 +23,7 @@ _OF_SETS = ("inputs", "back", "inception", "sample")
 
 @dataclass(frozen=True, kw_only=True)
 class OtherMeasures(JsonConfig):
-    """What is measured in place of two sets of pictures."""
+    """Measurements in place of two sets of images."""
 
     labels: bool = option(False, "OUTPUTS and REFERENCE are label pictures: score them.", panel=LABELS)
     palette: Path | None = option(None, "Colours of the classes: lines of `128 64 128 road`, or JSON.", panel=LABELS)
@@ -48,7 +48,7 @@ def evaluate(program: ProgramOptions, request: EvaluateRequest, other: OtherMeas
 
 
 def _check(request: EvaluateRequest, other: OtherMeasures) -> None:
-    """BadParameter for options that do not go together."""
+    """BadParameter for options that exclude each other."""
     labels, flicker = other.labels, other.flicker is not None
     if labels and other.palette is None:
         raise typer.BadParameter("--labels needs the colours of the classes", param_hint="--palette")

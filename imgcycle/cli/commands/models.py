@@ -1,4 +1,4 @@
-"""`imgcycle models`: which styles there are, what is known of them, whether their files are sound."""
+"""`imgcycle models`: known styles, their cards, and checks of their files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DirectionOption = Annotated[
     Direction, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
 ]
 _LONGEST = 4000
-"""Characters of one fact that are shown; all of it with --json."""
+"""Characters shown of one fact; all of it with --json."""
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A style, a weights file, a run folder, or a result.")]
 
 
@@ -94,11 +94,11 @@ def info(name: Name, json_lines: JsonOption = False) -> None:
     for key, value in facts.items():
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
         text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
-        emit(f"{shown(str(key))}: {shown(text)}")  # one line each, or a card could make up others
+        emit(f"{shown(str(key))}: {shown(text)}")  # one line each, or a card could fake others
 
 
 def _card(name: str) -> dict[str, Any] | None:
-    """What is known of a style that is here, None for one that is yet to be fetched."""
+    """Facts of an installed style, None for one that is to be fetched."""
     from imgcycle.errors import StyleNotHere
     from imgcycle.weights.find import find_style, index_entry
 
@@ -130,7 +130,7 @@ def path(name: Name) -> None:
     from imgcycle.weights.find import find_style
 
     with writing_out():
-        typer.echo(str(find_style(name).path))  # as it is: a script opens it
+        typer.echo(str(find_style(name).path))  # unescaped: a script opens it
 
 
 @models.command()
@@ -149,7 +149,7 @@ def verify(
     from imgcycle.weights.native import digest
 
     for name in names or ():
-        with contextlib.suppress(WeightsError):  # of a style that is known, and told below
+        with contextlib.suppress(WeightsError):  # of a known style, reported below
             find_style(name)
     bad = 0
     for name in names or sorted(known_styles()):
@@ -280,7 +280,7 @@ def _read(found: FoundStyle) -> None:
 
 
 def _remote_facts(entry: RemoteEntry) -> dict[str, Any]:
-    """What the index says of a style that is published, and not here."""
+    """Facts in the index on a published style that is not installed."""
     import dataclasses
 
     from imgcycle.weights.find import NATIVE, homes
@@ -298,7 +298,7 @@ def _remote_facts(entry: RemoteEntry) -> dict[str, Any]:
 
 
 def _facts(entry: IndexEntry | None) -> dict[str, object]:
-    """What an index says of a style, apart from where it lies."""
+    """Facts in an index on a style, without its path."""
     import dataclasses
 
     if entry is None:

@@ -18,7 +18,7 @@ NetName = Literal["compact", "strokes", "resnet9", "resnet6", "unet256", "unet12
 
 @dataclass(frozen=True, kw_only=True)
 class NetChoice(JsonConfig):
-    """Both kinds of nets, by a name and by what is changed of it; what is not given is the method's."""
+    """Generator and discriminators, by name and by changes to it; unset values are the method's."""
 
     net: NetName | None = option(None, "Generator.", panel=NETS, shown="compact")
     width: int | None = option(None, "Channels of the generator's first stage.", panel=NETS)
@@ -46,7 +46,7 @@ class NetChoice(JsonConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRun(JsonConfig):
-    """Where a run lies and what it begins with."""
+    """Folder and initial weights of a run."""
 
     output: Path | None = option(None, "Run folder.", names=("-o", "--output"), metavar="RUN", shown="./<A>2<B>")
     epochs: int | None = option(None, "Length in epochs, half of them decaying.", shown="200")

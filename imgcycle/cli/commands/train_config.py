@@ -1,4 +1,4 @@
-"""From the options of `imgcycle train` to a TrainConfig: which setting wins over which."""
+"""TrainConfig from the options of `imgcycle train`, with the precedence of settings."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ DISCRIMINATORS = (
     "gan",
     "lambda_gan",
 )
-"""Options about discriminators, which a run without any cannot mean."""
+"""Options about discriminators, which do not apply to a run without any."""
 _TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "diff_augment"})
-"""Options that are not the field of TrainConfig whose name they have."""
+"""Options that differ from the field of TrainConfig of their name."""
 
 
 def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) -> TrainConfig:
-    """The config from, in rising order: general defaults, --paper, the method's, `stored`, options given.
+    """The config from, in rising precedence: general defaults, --paper, the method's, `stored`, options given.
 
-    `given` holds only what stood on the command line; `stored` a run's or a `--config` file's settings.
+    `given` holds only options on the command line; `stored` a run's or a `--config` file's settings.
     """
     from imgcycle.methods.registry import completed, defaults_of, method_class
 
@@ -69,7 +69,7 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
 
 
 def _check_options(given: Mapping[str, Any], method: str) -> None:
-    """UsageError for options that say one thing twice, and for those that mean nothing to the method."""
+    """UsageError for contradictory options, and for those that do not apply to the method."""
     from imgcycle.methods.registry import owners
 
     if {"steps", "epochs"} <= given.keys():
@@ -114,7 +114,7 @@ def _discriminator(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, A
 
 
 def augmentations(words: str) -> list[str]:
-    """`cutout,color` as the field has it: each once, in a fixed order; `none` is none. UsageError for other words."""
+    """Parse `cutout,color`: each once, in a fixed order; `none` is empty. UsageError for other words."""
     asked = {"colour" if word == "color" else word for word in words.replace(" ", "").split(",")} - {"none"}
     known = get_args(Augment)
     if unknown := sorted(asked - set(known)):
@@ -124,7 +124,7 @@ def augmentations(words: str) -> list[str]:
 
 
 def run_folder(first: str | Path | None, second: str | Path | None, method: str | None) -> Path:
-    """Where a run without `-o` goes: named after its two domains, or after the one folder of its pairs."""
+    """Folder of a run without `-o`: named after its two domains, or after the one folder of its pairs."""
     a, b = (None if folder is None else Path(folder) for folder in (first, second))
     if a is not None and b is None and method == "pix2pix":
         return Path(f"{_name(a)}-pix2pix")
@@ -140,7 +140,7 @@ def domain_names(a: Path, b: Path) -> tuple[str, str]:
 
 
 def _name(folder: Path) -> str:
-    """What to call a domain: its folder's name, or the one above for the likes of `photo/train`."""
+    """Name of a domain: its folder's, or its parent's for the likes of `photo/train`."""
     resolved = folder.resolve()
     return resolved.parent.name if resolved.name.lower() in ("train", "images", "a", "b") else resolved.name
 
@@ -150,7 +150,7 @@ def _two_folders_needed() -> UsageError:
 
 
 def check_resume(given: Mapping[str, Any]) -> None:
-    """UsageError for options that a run which is continued cannot take, or that only such a one can."""
+    """UsageError for options that a resumed run cannot take, or that only a resumed run can."""
     if not given.get("resume"):
         if given.get("changed_data"):
             raise UsageError("--changed-data without --resume", "a new run takes the pictures as they are")
@@ -163,7 +163,7 @@ def check_resume(given: Mapping[str, Any]) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a `--config` file, or in a run's `config.json`; UsageError, with its name, when it holds none."""
+    """Settings in a `--config` file, or in a run's `config.json`; UsageError, with its name, if it has none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values = current_train_settings(values.get("config", values))
@@ -181,7 +181,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def shown_command() -> str:
-    """The command line as a card may show it: the data folder by its variable, no other absolute paths."""
+    """The command line for a card: the data folder by its variable, no other absolute paths."""
     data = os.environ.get("IMGCYCLE_DATA", "")
     words = ["imgcycle"]
     for word in current_train_options(sys.argv[1:]):

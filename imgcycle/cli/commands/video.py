@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRunOptions(JsonConfig):
-    """How the work on clips goes on, and what is noted of it.
+    """Resuming of video conversions, and figures on them.
 
-    `at_once` is no number of threads as `-j` is in other commands: each frame has the net to itself, on a core of its
-    own. Its old names `-j` and `--jobs` stay, for programs that call them.
+    `at_once` is not a number of threads like `-j` in other commands: each frame has the net to itself, on a core of its
+    own. Its old names `-j` and `--jobs` stay for compatibility.
     """
 
     at_once: int | None = option(
