@@ -1,4 +1,4 @@
-"""The command `imgcycle`: which commands there are, and how an error becomes one line and an exit code."""
+"""The command `imgcycle`: its subcommands, and errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ COMMANDS = {
     "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
     "doctor": "Show what imgcycle works with here: versions, devices, ffmpeg, extras, folders, speed of each style.",
 }
-"""Each lives in the module of `cli/commands/` that has its name, under that name. What it says of itself stands here
-as well, so that `imgcycle --help` need not import it: with thirty options a command costs a fifth of that time."""
+"""Each is in the module of `cli/commands/` of its name, under that name. Its description is repeated here, so that
+`imgcycle --help` need not import it: with thirty options a command costs a fifth of that time.
+"""
 
 
 class Commands(typer.core.TyperGroup):
@@ -52,9 +53,9 @@ class Commands(typer.core.TyperGroup):
 
 
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
-    """Import a command and make it ready for Typer's parser; `typed` are the words that follow it.
+    """Import a command and prepare it for Typer's parser; `typed` are the words that follow it.
 
-    Its `words` are the parameters of text that name no file.
+    Its `words` are the text parameters that are not file names.
     """
     from imgcycle.cli.options import WORDS
 
@@ -72,8 +73,8 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
         each.callback = _looked_over(each, typed, words)
         for parameter in each.params:
             if getattr(parameter, "is_flag", False):
-                parameter.metavar = " "  # a switch takes nothing, which Typer would call <bool>
-            # To rich a word in brackets is markup, and vanishes; here it is a default or a choice.
+                parameter.metavar = " "  # a switch has no value, which Typer would show as <bool>
+            # Rich takes a word in brackets for markup and drops it; here it is a default or a choice.
             if getattr(parameter, "help", None):
                 parameter.help = parameter.help.replace("[", "\\[")
     return command
@@ -130,15 +131,15 @@ def _common(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code; the entry point of the installed script."""
+    """Run the command line and exit with its code; the entry point of the installed script."""
     open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in words:
         os.environ["IMGCYCLE_DEBUG"] = "1"
     else:
         no_remarks()
-    # Beside other busy processes, threads that spin while they wait make a net several times slower (30 s against
-    # 15 s for 180 small pictures); it has to be said before torch is loaded.
+    # Beside other busy processes, threads that spin while waiting make a net several times slower (30 s against 15 s
+    # for 180 small images); it has to be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code = run(words)
     if not close_streams() and not code:
@@ -149,12 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run the command line and return its exit code; every error takes one line on stderr."""
     try:
-        # --debug is read by main() as well, which shows what libraries remark.
+        # --debug is read by main() as well, which shows messages of libraries.
         with contextlib.nullcontext() if "--debug" in words else silent_libraries():
             # Typer returns the code of an Exit, and None after a command that just ended.
             code = app(_completed(words), prog_name="imgcycle", standalone_mode=False)
     except SystemExit as end:
-        # Typer's own way when the reader of its help has gone.
+        # Typer's behaviour when the reader of its help has gone.
         return int(end.code) if isinstance(end.code, int) else 1
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("IMGCYCLE_DEBUG") and not isinstance(error, KeyboardInterrupt):
@@ -168,7 +169,7 @@ def run(words: list[str]) -> int:
 
 
 def _completed(words: list[str]) -> list[str]:
-    """The command line with what a bare `--strip` leaves out."""
+    """The command line with the value that a bare `--strip` omits."""
     if "--strip" not in words:
         return words
     from imgcycle.cli.options import completed
@@ -177,12 +178,12 @@ def _completed(words: list[str]) -> list[str]:
 
 
 def explained(error: BaseException) -> tuple[str, int]:
-    """The line and the exit code of an error; anything unforeseen is said to be that, with where to see more."""
+    """Message and exit code of an error; unexpected ones are named as such, with how to see more."""
     if isinstance(error, ImgcycleError):
-        return str(error).replace("\n", "\\n"), error.exit_code  # names of files may have lines
+        return str(error).replace("\n", "\\n"), error.exit_code  # file names may contain newlines
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted", INTERRUPTED
-    # Typer's parser may be its own or an installed one, so its errors are known by what they can do.
+    # Typer's parser may be its own or an installed one, so its errors are recognised by their methods.
     if hasattr(error, "format_message"):
         return _usage(error), 2
     if isinstance(error, OSError) and error.strerror:
@@ -191,7 +192,7 @@ def explained(error: BaseException) -> tuple[str, int]:
 
 
 def _of_the_system(error: OSError) -> str:
-    """One line for what the system refused: which file, where it says so; else it was our own output."""
+    """One line for an OSError: its file, if it has one; otherwise it was our own output."""
     from imgcycle.media.paths import shown
 
     if error.filename is not None:
@@ -202,7 +203,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _usage(error: BaseException) -> str:
-    """One line for a mistake on the command line: the parser's own words, and where to read on."""
+    """One line for a mistake on the command line: the parser's message, and where to read on."""
     message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
     command = getattr(getattr(error, "ctx", None), "command_path", "imgcycle")
     return f"{message.rstrip('.')} ({command} --help)" if message else ""
