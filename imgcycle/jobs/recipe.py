@@ -8,12 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from imgcycle._version import __version__
 from imgcycle.config import ConvertOptions, JsonConfig, PictureOptions, VideoOptions
 from imgcycle.config.fields import defaults, settings
+from imgcycle.device import precision_name
 from imgcycle.engine import resample
 from imgcycle.engine.strokes import share_of
-from imgcycle.engine.translator import Style
+from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import file_digest
 from imgcycle.media.image.masks import ALPHA, check_mask, mask_in
@@ -114,7 +117,7 @@ def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
     return ResolvedFrames(usual=usual, tall=resolve(picture.replace(strokes=0.0), style))
 
 
-def recipe_of(options: ResolvedOptions, style: Style) -> dict[str, Any]:
+def recipe_for(options: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of an image's result, without the digest of its input: style, weights, options, version. A changed
     default changes the recipe.
     """
@@ -126,7 +129,7 @@ def _mask_of(options: ResolvedOptions) -> dict[str, str]:
     return {} if options.mask is None else {"mask": options.mask_digest}
 
 
-def clip_recipe_of(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
+def clip_recipe_for(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
     """Recipe of a clip's result."""
     making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions) | _mask_of(frames.usual)
     return _recipe(making | ({"strokes": options.strokes} if frames.usual.strokes is not None else {}), style)
@@ -142,6 +145,21 @@ def recorded(options: JsonConfig, config: type[JsonConfig]) -> dict[str, Any]:
 
 def _recipe(making: dict[str, Any], style: Style) -> dict[str, Any]:
     return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
+
+
+def result_recipe(options: ResolvedOptions, translator: Translator, deep: bool, digest: str) -> dict[str, Any]:
+    """The whole recipe of a picture's result: `recipe_for`, what it was computed with, and its input's SHA-256."""
+    return recipe_for(options, translator.style) | computed_with(translator, deep) | {"input": digest}
+
+
+def computed_with(translator: Translator, deep: bool) -> dict[str, Any]:
+    """What bytes depend on beside options and weights: the compute type (`deep` pictures have float32), and where that
+    has 16 bits on a CPU the threads, which add up in an order of their own."""
+    translator = translator.exact() if deep else translator
+    found: dict[str, Any] = {"precision": precision_name(translator.dtype)}
+    if translator.dtype != torch.float32 and translator.device.type == "cpu":
+        found["threads"] = torch.get_num_threads()
+    return found
 
 
 def same_making(recipe: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -24,7 +24,7 @@ from imgcycle.jobs.images.cost import plan_file
 from imgcycle.jobs.images.image import converted
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
-from imgcycle.jobs.recipe import check_strokes, recipe_of, resolve, resolve_frames
+from imgcycle.jobs.recipe import check_strokes, recipe_for, resolve, resolve_frames
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits
@@ -109,7 +109,7 @@ def test_the_recipe_states_strokes_where_there_are_any(weights: Path, photo: Pat
     recipe = read_recipe(tmp_path / "out.png")
     assert recipe is not None
     assert (recipe["options"]["strokes"], recipe["options"]["detail"]) == (0.6, 0.7)
-    assert "strokes" not in recipe_of(resolve(ConvertOptions(), Style("plain")), Style("plain"))["options"]
+    assert "strokes" not in recipe_for(resolve(ConvertOptions(), Style("plain")), Style("plain"))["options"]
 
 
 def test_the_plan_counts_the_second_net(weights: Path, photo: Path, tmp_path: Path) -> None:

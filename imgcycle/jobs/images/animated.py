@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.cost import ImagePlan
@@ -24,7 +24,7 @@ from imgcycle.jobs.images.image import (
     times_of,
 )
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
+from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
@@ -40,8 +40,8 @@ class MovingPicture:
     `folder`. `close` discards everything that is not finished.
     """
 
-    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
-        self.task, self.plan, self.style, self._folder = task, plan, style, folder
+    def __init__(self, task: Task, plan: ImagePlan, folder: Path | None = None) -> None:
+        self.task, self.plan, self._folder = task, plan, folder
         self.source = facts_of(Path(task.input))
         data = load_bytes(Path(task.input))
         found = decoded(data, task.input, task.options)
@@ -59,7 +59,7 @@ class MovingPicture:
         """Run the net; `listener` is called with the share that is done."""
         options, path = self.task.options, Path(self.task.output)
         target = target_format(self.task.output, self._animation.format)
-        recipe = recipe_of(options, self.style) | {"input": self.digest}
+        recipe = result_recipe(options, translator, self._animation.deep, self.digest)
         with reported(OutputError, "cannot be written"):
             file = self._stack.enter_context(atomic_write(path, times=times_of(self.source)))
         writer = _writer(file, self._animation, target, options, recipe, translator, memory, self.plan)
@@ -92,7 +92,7 @@ def converted_animation(
     plan: ImagePlan,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Bytes of the converted animation, and lines on what the format could not hold; `data` are its file's."""
-    recipe = recipe_of(options, translator.style) | {"input": hashlib.sha256(data).hexdigest()}
+    recipe = result_recipe(options, translator, animation.deep, hashlib.sha256(data).hexdigest())
     out = io.BytesIO()
     writer = _writer(out, animation, target, options, recipe, translator, memory, plan)
     _carry(animation, writer, options, translator, memory, plan)

@@ -10,19 +10,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.colour_rows import ColourManagedRows, PixelRows, ReducedRows
 from imgcycle.jobs.images.cost import ImagePlan, settled
-from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
+from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
 from imgcycle.jobs.strokes import held_rows, in_turn
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
@@ -199,9 +199,10 @@ def settled_for(
     return settled(plan, height, width, frame.pixels.dtype == np.uint16, frame.bytes, options, translator, memory)
 
 
-def finish(prepared: Prepared, result: Result, options: ResolvedOptions, style: Style, target: Format) -> bytes:
+def finish(
+    prepared: Prepared, result: Result, options: ResolvedOptions, recipe: dict[str, Any], target: Format
+) -> bytes:
     """Upscale the result and encode it, with the recipe in the metadata."""
-    recipe = recipe_of(options, style) | {"input": prepared.digest}
     still = _restored(prepared.frame, result, options)
     return encode_still(still, target, options.quality, recipe, options.strip)
 
@@ -251,12 +252,13 @@ class LoadedImage:
     InputError and OutputError as in `read_still` and `encode_still`. Temporary files are in `folder`.
     """
 
-    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
-        self.task, self.plan, self.style, self._folder = task, plan, style, folder
+    def __init__(self, task: Task, plan: ImagePlan, folder: Path | None = None) -> None:
+        self.task, self.plan, self._folder = task, plan, folder
         self.source = facts_of(Path(task.input))
         data = load_bytes(Path(task.input))
         self._prepared = prepared(decoded(data, task.input, task.options), data, task.options)
         self._result: Result | None = None
+        self._recipe: dict[str, Any] = {}
         self.digest, self.size = self._prepared.digest, self._prepared.size(task.options)
         target = target_format(task.output, self._prepared.format)
         self.notes: tuple[str, ...] = self._prepared.notes(target, task.options.strip)
@@ -267,13 +269,14 @@ class LoadedImage:
         """Run the net as planned; `listener` is called with the share that is done."""
         frame, options = self._prepared.frame, self.task.options
         self.plan = settled_for(frame, self.plan, options, translator, memory)
+        self._recipe = result_recipe(options, translator, self.plan.deep, self.digest)
         self._result = translate_frame(frame, options, translator, self.plan, listener, self._folder)
 
     def write(self) -> str:
         """Finish the result, with its source's times; return its SHA-256."""
         assert self._result is not None
         target = target_format(self.task.output, self._prepared.format)
-        data = finish(self._prepared, self._result, self.task.options, self.style, target)
+        data = finish(self._prepared, self._result, self.task.options, self._recipe, target)
         path = Path(self.task.output)
         with reported(OutputError, "cannot be written"), atomic_write(path, times=times_of(self.source)) as file:
             file.write(data)

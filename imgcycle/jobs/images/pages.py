@@ -22,7 +22,7 @@ from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
 from imgcycle.jobs.images.run import StyleJob
 from imgcycle.jobs.ledger import Fingerprint, Ledger, Record, at_work, file_digest
-from imgcycle.jobs.recipe import recipe_of, resolve
+from imgcycle.jobs.recipe import recipe_for, resolve
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
@@ -127,7 +127,7 @@ def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Cred
 
 
 def _settings(style: Style, options: ConvertOptions) -> str:
-    used = recipe_of(resolve(options, style), style)["options"]
+    used = recipe_for(resolve(options, style), style)["options"]
     parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
     if used["strength"] != 1:
         parts.append(f"strength {used['strength']:g}")

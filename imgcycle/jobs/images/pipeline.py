@@ -25,7 +25,7 @@ from imgcycle.jobs.images.cost import ImagePlan, plan_file
 from imgcycle.jobs.images.image import LoadedImage
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.ledger import Fingerprint, Record
-from imgcycle.jobs.recipe import recipe_of
+from imgcycle.jobs.recipe import recipe_for
 from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, TaskResult, Verdict
 
 
@@ -119,7 +119,7 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
         if task.verdict != "convert":
             return Begun(TaskResult(left_alone(task)), 0.0)
         started = time.perf_counter()
-        return Begun(read(task, plan, translator.style), time.perf_counter() - started, plan.size)
+        return Begun(read(task, plan), time.perf_counter() - started, plan.size)
     except Exception as error:
         # The next task waits for this ticket, used or not.
         if entered:
@@ -129,12 +129,12 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
         return Begun(failed(task, error), 0.0)
 
 
-def read(task: Task, plan: ImagePlan, style: Style) -> Picture:
+def read(task: Task, plan: ImagePlan) -> Picture:
     """A task's image, read and downscaled, as planned."""
     folder = spill_folder(Path(task.output).parent)
     if plan.by_rows:
-        return StreamedImage(task, plan, style, folder)
-    return MovingPicture(task, plan, style, folder) if plan.moves else LoadedImage(task, plan, style, folder)
+        return StreamedImage(task, plan, folder)
+    return MovingPicture(task, plan, folder) if plan.moves else LoadedImage(task, plan, folder)
 
 
 def _pass(room: ByteBudget, ticket: int) -> None:
@@ -197,7 +197,7 @@ def write(task: Task, picture: Picture, style: Style) -> TaskResult:
         digest = picture.write()
         found = path.stat()
     result, source = Fingerprint.of(found, digest), Fingerprint.of(picture.source, picture.digest)
-    record = Record.of(Path(task.root), path, result, task.input, source, recipe_of(task.options, style))
+    record = Record.of(Path(task.root), path, result, task.input, source, recipe_for(task.options, style))
     return TaskResult(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
 
 

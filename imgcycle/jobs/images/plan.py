@@ -13,7 +13,7 @@ from imgcycle.config import ConvertRequest
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
-from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_of, resolve, same_making, with_mask
+from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_for, resolve, same_making, with_mask
 from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, inputs, outputs, paths
@@ -138,7 +138,7 @@ def _planned(
     assigned = shard.of(every)
     ledgers = open_ledgers(assigned)
     options = resolve(request.options, style)
-    wanted = recipe_of(options, style)
+    wanted = recipe_for(options, style)
     tasks = tuple(_task(a, request, options, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
     notes = kept_notes(tasks, about)

@@ -22,7 +22,7 @@ from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.recipe import resolve, with_mask
+from imgcycle.jobs.recipe import resolve, result_recipe, with_mask
 from imgcycle.jobs.tasks import Row, Task, TaskResult
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
@@ -89,7 +89,7 @@ def convert_image(
     task = Task(str(source), str(target), str(target.parent), resolved)
     started = time.perf_counter()
     memory = memory or MemoryBudget.default()
-    read = pipeline.read(task, plan_file(task, translator, memory), translator.style)
+    read = pipeline.read(task, plan_file(task, translator, memory))
     try:
         read.translate(translator, memory, progress)
         written = pipeline.write(task, read, translator.style)
@@ -125,7 +125,8 @@ def convert_bytes(
         ready = image.prepared(found, data, resolved)
         plan = image.settled_for(ready.frame, plan, resolved, translator, memory)
         result = image.translate_frame(ready.frame, resolved, translator, plan)
-        made = image.finish(ready, result, resolved, translator.style, target)
+        recipe = result_recipe(resolved, translator, plan.deep, ready.digest)
+        made = image.finish(ready, result, resolved, recipe, target)
         notes = ready.notes(target, resolved.strip)
     for note in notes:
         if on_note is not None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
 from imgcycle.engine.strips.run import Listener
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.colour_rows import ColourManagedRows, ReducedRows
 from imgcycle.jobs.images.cost import ImagePlan, settled
 from imgcycle.jobs.images.image import facts_of, target_format, times_of
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.jobs.recipe import ResolvedOptions, recipe_of
+from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
 from imgcycle.jobs.strokes import in_turn, stroke_rows
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.masks import ALPHA, mask_of_file
@@ -38,8 +39,9 @@ class StreamedImage:
     or in `folder` for temporary files. `close` discards everything that is not finished.
     """
 
-    def __init__(self, task: Task, plan: ImagePlan, style: Style, folder: Path | None = None) -> None:
-        self.task, self.plan, self.style, self._folder = task, plan, style, folder
+    def __init__(self, task: Task, plan: ImagePlan, folder: Path | None = None) -> None:
+        self.task, self.plan, self._folder = task, plan, folder
+        self._recipe: dict[str, Any] = {}
         source = Path(task.input)
         self.source = facts_of(source)
         reader = open_rows(source, task.options.max_pixels, folder)
@@ -68,9 +70,10 @@ class StreamedImage:
     ) -> None:
         """Run the net as planned; `listener` is called with the share that is done."""
         options, outline = self.task.options, self._reader.outline
+        size, deep = (outline.height, outline.width), outline.pixels.dtype == np.uint16
+        self._recipe = result_recipe(options, translator, deep, self.digest)
         if options.strength == 0:
             return
-        size, deep = (outline.height, outline.width), outline.pixels.dtype == np.uint16
         self.plan = plan = settled(self.plan, *size, deep, self.plan.held, options, translator, memory)
         assert plan.net is not None
         net = translator.exact() if deep else translator
@@ -131,10 +134,11 @@ class StreamedImage:
 
     def _opened(self) -> ScanlineWriter:
         options, outline = self.task.options, self._reader.outline
-        recipe = recipe_of(options, self.style) | {"input": self.digest}
         target = target_format(self.task.output, outline.format)
         times = times_of(self.source)
-        return ScanlineWriter(Path(self.task.output), outline, target, options.quality, recipe, options.strip, times)
+        return ScanlineWriter(
+            Path(self.task.output), outline, target, options.quality, self._recipe, options.strip, times
+        )
 
     def _bands(self) -> Iterator[tuple[int, Pixels]]:
         """Yield the image's rows in bands."""

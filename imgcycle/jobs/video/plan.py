@@ -25,7 +25,7 @@ from imgcycle.jobs.images.plan import (
     verdict_for,
 )
 from imgcycle.jobs.ledger import Ledger
-from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_of, resolve_frames
+from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_for, resolve_frames
 from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
@@ -101,7 +101,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     frames = resolve_frames(chosen, style)
     todo = [clip_task(each.source.path, each.output, each.root, chosen, frames) for each in assigned]
     _check_outputs(todo)
-    wanted = clip_recipe_of(chosen, frames, style)
+    wanted = clip_recipe_for(chosen, frames, style)
     ledgers = open_ledgers(assigned)
     tasks = []
     if shard.number == 1:  # what is none of this command's business is told once
@@ -110,7 +110,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
     for task, each in zip(todo, assigned, strict=True):
         own, missing = with_clip_mask(task.frames, each.source)
-        recipe = wanted if own is task.frames else clip_recipe_of(chosen, own, style)
+        recipe = wanted if own is task.frames else clip_recipe_for(chosen, own, style)
         judged_task = _judged(task.replace(frames=own), each, request, recipe, ledgers[each.root])
         if missing and judged_task.verdict == "convert":
             judged_task = judged_task.replace(verdict="fail", reason=missing)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imgcycle.config import VideoOptions
+from imgcycle.device import precision_name
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError, is_full
@@ -23,7 +24,7 @@ from imgcycle.jobs.ledger import Ledger, Record, at_work
 from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.recipe import clip_recipe_of, resolve_frames
+from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
 from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult
 from imgcycle.jobs.translators import translator_for
 from imgcycle.jobs.video.checkpoint import remove_segments
@@ -271,7 +272,7 @@ def make_clip(
     # Frames of more than 8 bits often hold smooth skies, which a 16-bit float's 256 levels near ±1 would turn into
     # bands.
     net = translator.exact() if source.deep else translator
-    recipe = clip_recipe_of(task.options, task.frames, translator.style)
+    recipe = clip_recipe_for(task.options, task.frames, net.style) | {"precision": precision_name(net.dtype)}
     sink = open_sink(task, source, net, recipe, SEGMENT, resume)
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))

@@ -229,17 +229,17 @@ def test_a_file_that_vanishes_leaves_one_line(tmp_path: Path, name: str, transla
     course = plan_file(task, translator, TIGHT)
     held = plan_file(task, translator, ROOMY)
     assert (course.by_rows, held.by_rows) == (True, False)
-    picture = StreamedImage(task, course, translator.style)
+    picture = StreamedImage(task, course)
     source.unlink()
     with pytest.raises(InputError, match="No such file"):
         picture.translate(translator, TIGHT)
     picture.close()
     with pytest.raises(InputError, match="No such file"):
-        StreamedImage(task, course, translator.style)
+        StreamedImage(task, course)
     assert stopped(source, tmp_path / "out", translator, FULL) == "No such file or directory"
     source.write_bytes(b"something else by now")
     with pytest.raises(InputError, match="not the file any more"):
-        StreamedImage(task, course, translator.style)
+        StreamedImage(task, course)
 
 
 def _full(*_: Any, **__: Any) -> Any:

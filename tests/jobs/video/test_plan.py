@@ -9,7 +9,7 @@ import pytest
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
-from imgcycle.jobs.recipe import clip_recipe_of, resolve_frames
+from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.kinds import is_sequence
 from imgcycle.jobs.video.plan import metadata_for, plan_clips
@@ -88,7 +88,7 @@ def test_facts_of_pictures_change_when_one_of_them_does(clips: Path) -> None:
 
 
 def test_a_recipe_has_a_place_in_each_container() -> None:
-    recipe = clip_recipe_of(VideoOptions(), resolve_frames(VideoOptions(), STYLE), STYLE)
+    recipe = clip_recipe_for(VideoOptions(), resolve_frames(VideoOptions(), STYLE), STYLE)
     assert (recipe["options"]["work_size"], recipe["options"]["detail"]) == (384, 0.25)
     assert list(metadata_for(recipe, "mkv", {})) == ["IMGCYCLE"]
     assert list(metadata_for(recipe, "mp4", {})) == ["synopsis"]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgcycle.config import ConvertOptions
+from imgcycle.engine.translator import Strokes, Style
+from imgcycle.jobs.images.plan import read_recipe
+from imgcycle.jobs.images.run import convert_image
+from imgcycle.jobs.recipe import computed_with, recipe_for, resolve, same_making
+from imgcycle.jobs.translators import load_translator
+from imgcycle.media.codecs import tiff_writer
+from tests.media.pictures import scene
+from tests.styles import save_style
+
+STYLE = Style("two", "d" * 64, 384, 0.2, strokes=Strokes(0.6, 0.7, 1.5))
+
+
+def test_what_is_left_to_the_style_becomes_a_value() -> None:
+    found = resolve(ConvertOptions(), STYLE)
+    assert (found.work_size, found.detail, found.strokes, found.calm) == (384, 0.7, 0.6, 1.5)
+    plain = resolve(ConvertOptions(strokes=0), STYLE)
+    assert (plain.detail, plain.strokes) == (0.2, 0.0)
+    asked = resolve(ConvertOptions(work_size="full", detail=0.1, keep_colour=True, quality=80), STYLE)
+    assert (asked.work_size, asked.detail, asked.keep_colour, asked.quality) == ("full", 0.1, True, 80)
+    assert resolve(ConvertOptions(), Style("one")).strokes is None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_result_says_what_it_was_computed_with(tmp_path: Path, precision: str) -> None:
+    translator = load_translator(str(save_style(tmp_path / "tiny.safetensors", work_size=32)), precision=precision)
+    Image.fromarray(scene()).save(tmp_path / "a.png")
+    (tmp_path / "deep.tif").write_bytes(tiff_writer.tiff_bytes(scene().astype(np.uint16) * 257))
+    for name, expected in (("a.png", precision), ("deep.tif", "fp32")):
+        convert_image(tmp_path / name, tmp_path / f"out-{name}", translator)
+        recipe = read_recipe(tmp_path / f"out-{name}")
+        assert recipe is not None
+        assert recipe["precision"] == expected
+        # In float32 bytes are the same on any number of threads.
+        assert recipe.get("threads") == (torch.get_num_threads() if expected == "bf16" else None)
+        # It is told, and no reason to make anything anew.
+        assert same_making(recipe, recipe_for(resolve(ConvertOptions(), translator.style), translator.style))
+    assert computed_with(translator, deep=True) == {"precision": "fp32"}
