@@ -56,8 +56,9 @@ def _number(report: CheckReport, paired: bool) -> Iterator[str]:
         )
     elif least.pictures < SOME:
         yield (
-            f"{many}: enough for one painter or one kind of scene, from good weights: --start-from monet with "
-            "--diff-augment translation,cutout; look at the samples often, for in time they are learnt by heart."
+            f"{many}: enough for one painter or one kind of scene, from good weights: --start-from a style near it "
+            "(monet for a painter, winter for a season) with --diff-augment translation,cutout; look at the samples "
+            "often, for in time they are learnt by heart."
         )
     elif least.pictures < MANY:
         yield f"{many}: enough. --diff-augment translation,cutout keeps them from being learnt by heart."
