@@ -81,8 +81,9 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
 
 
 def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:
-    """What a command does, after a look at every name of a file that it was given, in any parameter but `words`, and
-    in the background where that is asked for."""
+    """A command's callback, preceded by checks of every file name in any parameter but `words`; with lower priority
+    if `background` is set.
+    """
     from imgcycle.cli.options import check_paths
 
     act, parameters = command.callback, command.params

@@ -1,9 +1,9 @@
-"""What a user chose, as frozen dataclasses that turn into JSON and back without loss.
+"""Settings as frozen dataclasses, with lossless conversion to JSON and back.
 
 A config is stored in `config.json` of a run and in the metadata of a weights file, and compared field by field when a
-run is resumed. Fields say of themselves what the command line shows (`fields.option`). None needs torch but that of a
-run, which asks the methods for their defaults. The names below are imported when first used: a command whose help is
-asked for makes no more dataclasses than it has options.
+run is resumed. Fields hold what the command line shows (`fields.option`). Only that of a run needs torch, because it
+asks the methods for their defaults. The names below are imported when first used: `--help` of a command makes no more
+dataclasses than it has options.
 """
 
 from __future__ import annotations

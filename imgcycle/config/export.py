@@ -1,4 +1,4 @@
-"""Which style is taken out, and where it goes to."""
+"""Settings of exports: the style, and the output."""
 
 from __future__ import annotations
 

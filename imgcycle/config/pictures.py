@@ -15,15 +15,14 @@ FormatName = Literal["same", "png", "jpg", "webp", "tiff", "avif"]
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions(JsonConfig):
-    """What is done to the pixels of a picture, or of each frame of a clip.
+    """Options that change the pixels of an image, or of each frame of a clip.
 
-    `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from
-    the model's card). `detail` 0..1 is the share of the photograph's own fine detail laid back over the
-    enlarged result; None takes the card's. `strokes` 0..1 is the share of the fine strokes that a style's second net
-    draws at full size; None takes the card's. `strength` blends from the input, 0, to the result, 1, and on to 2.
-    `keep_colour` takes over only the change of lightness. `mask` is a picture (of a clip also a clip or a sequence), a
-    folder of them with the inputs' names, or `alpha`, the input's own opacity: outside it every pixel stays the
-    input's.
+    `work_size` is √(width × height) in pixels at which the style is applied: a number, `full`, or `auto` (from the
+    model's card). `detail` 0..1 is the share of the photograph's own fine detail added to the upscaled result; None
+    takes the card's. `strokes` 0..1 is the share of fine strokes that a style's second net draws at full size; None
+    takes the card's. `strength` blends from the input, 0, to the result, 1, and on to 2. `keep_colour` applies only the
+    change of lightness. `mask` is an image (of a clip also a clip or a sequence), a folder of them with the inputs'
+    names, or `alpha`, the input's own opacity: outside it every pixel stays the input's.
     """
 
     work_size: WorkSize = option(
@@ -92,10 +91,10 @@ class ConvertOptions(PictureOptions):
 
 @dataclass(frozen=True)
 class ConvertRequest(JsonConfig):
-    """What goes in and where it goes to, as the user said it; how it is converted stands in `options`.
+    """Inputs and outputs as the user gave them; how images are converted is in `options`.
 
-    `update` redoes results of ours made otherwise, `overwrite` replaces anything that is no input. `sample` takes
-    that many inputs spread over the whole, `limit` the first ones, and `shard` a part of these.
+    `update` replaces our own results made with other settings, `overwrite` replaces anything that is not an input.
+    `sample` takes that many inputs spread evenly, `limit` the first ones, and `shard` a part of these.
     """
 
     inputs: tuple[str, ...] = argument((), "Pictures, folders, globs; - for one on stdin.", metavar="INPUT...")

@@ -47,7 +47,7 @@ class StylesChoice(StyleChoice):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramOptions(JsonConfig):
-    """What the program heeds before a command begins: options that stand in the settings file, its own priority."""
+    """Settings read before a command begins: options from the settings file, and the process's priority."""
 
     use: str | None = option(
         None, "A preset of the settings file; options given here win.", metavar="PRESET", word=True
@@ -115,7 +115,7 @@ class MachineOptions(DeviceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions(JsonConfig):
-    """How many processes do the work, and where."""
+    """Number of worker processes, and their devices."""
 
     workers: int | Literal["auto"] | None = option(
         None,

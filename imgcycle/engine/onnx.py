@@ -22,7 +22,7 @@ from imgcycle.weights.onnx.about import RANGES, OnnxFile
 from imgcycle.weights.onnx.graph import onnx_model
 
 BASE_BYTES = 96 * 2**20
-"""What its libraries and a session take beside torch's."""
+"""Memory that its libraries and a session take beside torch's."""
 _STRIDES = (1, 2, 4, 8, 16, 32, 64)
 _LEAST = (64, 256)
 """Sides that are tried where a file does not say which a net takes."""
@@ -117,7 +117,7 @@ class OnnxGenerator(Generator):
         return next((side for side in _LEAST if self._keeps(max(side, self.stride))), _LEAST[-1])
 
     def _keeps(self, side: int) -> bool:
-        """Whether a picture of `side` pixels comes out at its own size."""
+        """True if an image of `side` pixels keeps its size."""
         try:
             return self._one(torch.zeros(1, 3, side, side)).shape[2:] == (side, side)
         except Exception:  # onnxruntime has many words for planes that do not fit

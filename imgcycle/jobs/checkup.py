@@ -1,4 +1,4 @@
-"""What there is on this machine that imgcycle works with, and how fast it is: the facts behind `imgcycle doctor`."""
+"""Facts behind `imgcycle doctor`: this machine's devices, memory, programs and styles, and their speed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Facts = dict[str, Any]
 
 
 def examine(machine: MachineOptions) -> Iterator[tuple[str, Facts]]:
-    """What is found, a subject at a time: plain values, with `problem` where something is not as it should be.
+    """Yield the facts by subject: plain values, with `problem` if something is wrong.
 
     UsageError for a device or a precision that this machine does not have.
     """
@@ -135,7 +135,7 @@ def _folders() -> Facts:
 
 
 def _timed(style: FoundStyle, machine: MachineOptions) -> Facts:
-    """How long a style takes for a picture of 256 × 256 at full size: the median of three, after one to warm up."""
+    """Seconds of a style for an image of 256 × 256 at full size: the median of three runs after a warm-up."""
     picture = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
     try:
         translator = open_style(style, machine.device, machine.precision, machine.backend)

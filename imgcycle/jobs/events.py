@@ -44,7 +44,7 @@ class RowFinished:
 
 @dataclass(frozen=True)
 class WorkerRates:
-    """How fast each of several processes works: tasks a second, by its name."""
+    """Speed of several processes: tasks a second, by name."""
 
     per_second: dict[str, float]
 

@@ -91,7 +91,7 @@ def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
 
 
 def _digest_of(name: str) -> str:
-    """What a recipe states of a mask: the digest of its file; a folder's files have theirs each."""
+    """Digest of a mask's file for the recipe; files in a folder have one each."""
     return name if name == ALPHA else file_digest(Path(name)) if os.path.isfile(name) else ""  # noqa: PTH113
 
 
@@ -125,7 +125,7 @@ def recipe_for(options: ResolvedOptions, style: Style) -> dict[str, Any]:
 
 
 def _mask_of(options: ResolvedOptions) -> dict[str, str]:
-    """What a recipe states of a mask: its content, wherever it lies."""
+    """Recipe entry of a mask: its content, wherever it is."""
     return {} if options.mask is None else {"mask": options.mask_digest}
 
 

@@ -39,7 +39,7 @@ class Shard(JsonConfig):
         return cls(int(match[1]), int(match[2]))
 
     def holds(self, source: Source) -> bool:
-        """Whether an input is of this part."""
+        """True if an input belongs to this part."""
         name = source.place.as_posix().encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % self.count == self.number - 1
 

@@ -51,10 +51,10 @@ class ClipTask(JsonConfig):
 
 @dataclass(frozen=True)
 class Row(JsonConfig):
-    """What became of one task; `width` and `height` are the result's, 0 where none was made.
+    """Outcome of one task; `width` and `height` are the result's, 0 if none was made.
 
-    `seconds` counts the work on this picture alone, `error` is one line, `notes` say in a line each what of the input
-    the result does not hold. `worker` names the process that made it, where there are several.
+    `seconds` counts the work on this image alone, `error` is one line, `notes` has one line for each thing in the input
+    that the result does not hold. `worker` names the process that made it, if there are several.
     """
 
     input: str

@@ -1,7 +1,7 @@
-"""What every page is made of: one file that fetches nothing, with styles, script and pictures inside it.
+"""Parts shared by all HTML pages: one self-contained file, with styles, script and images inside it.
 
-Nothing is fetched, which a page's own content policy enforces: it opens from a disk, a mail or a server alike. What it
-looks like stands in `.css`, what moves on it in `.js` files beside this one, put in as they are.
+Nothing is fetched, which a page's own content security policy enforces: it opens from a disk, a mail or a server alike.
+Its look is in `.css`, its behaviour in `.js` files beside this one, inserted unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PagePicture:
 
     @classmethod
     def encoded(cls, data: bytes, width: int, height: int) -> Self:
-        """What is encoded as WebP already."""
+        """An image already encoded as WebP."""
         return cls(f"data:image/webp;base64,{base64.b64encode(data).decode()}", width, height)
 
     def tag(self, kind: str, alt: str, hidden: bool = False, more: str = "") -> str:

@@ -30,7 +30,7 @@ class TimedPicture:
 
 @dataclass(frozen=True)
 class Finding:
-    """What looked wrong at a step, and what helps."""
+    """A finding at a step, and advice."""
 
     step: int
     text: str

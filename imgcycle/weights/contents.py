@@ -66,7 +66,7 @@ def unreadable_kind(path: Path) -> UnreadableKind | None:
 
 
 def _is_onnx(head: bytes) -> bool:
-    """Whether a file begins as onnx.ModelProto does: its version (field 1), then another of its first fields."""
+    """True if a file begins like an onnx.ModelProto: its version (field 1), then another of its first fields."""
     return (
         head[:1] == b"\x08"
         and head[1:2] < b"\x80"

@@ -48,7 +48,7 @@ class FoundStyle:
 
     @property
     def is_onnx(self) -> bool:
-        """Whether the file is a net for onnxruntime; its content tells, not its name."""
+        """True if the file is a net for onnxruntime, by its content, not its name."""
         return kind_of_weights(self.path) == "onnx"
 
     @property

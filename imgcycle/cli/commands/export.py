@@ -13,7 +13,7 @@ from imgcycle.config.program import Direction
 
 @dataclass(frozen=True, kw_only=True)
 class ExportChoices(JsonConfig):
-    """Which way through a style, and how much is said."""
+    """Direction of a style, and verbosity."""
 
     direction: Direction = option("A2B", "Which way through a run folder or a two-way file.", panel=LOOK)
     quiet: bool = option(False, "Errors only.", panel=REPORT, names=("-q", "--quiet"))

@@ -134,7 +134,7 @@ def run_folder(first: str | Path | None, second: str | Path | None, method: str 
 
 
 def domain_names(a: Path, b: Path) -> tuple[str, str]:
-    """What two domains are called: after their folders, or what lies above these."""
+    """Names of two domains: of their folders, or of the folders above."""
     names = _name(a), _name(b)
     return names if names[0] != names[1] else (a.resolve().name, b.resolve().name)  # A/ and B/ in one folder
 

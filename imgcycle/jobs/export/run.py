@@ -33,7 +33,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far the graph is from the net: the largest difference in levels of 8 bits."""
+    """Result of an export: the file, and the largest difference between graph and net in 8-bit levels."""
 
     files: tuple[Path, ...]
     bytes: int

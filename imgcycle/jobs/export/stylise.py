@@ -78,7 +78,7 @@ def resized(picture: np.ndarray[Any, Any], height: int, width: int) -> np.ndarra
 
 
 def weights(before: int, after: int) -> np.ndarray[Any, Any]:
-    """What each of `after` values takes of each of `before`."""
+    """Resampling matrix (after, before): the weight of each input value in each output value."""
     step = before / after
     centres = (np.arange(after) + 0.5) * step - 0.5
     far = np.abs(np.arange(before)[None] - centres[:, None]) / max(step, 1.0)

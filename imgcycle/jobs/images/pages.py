@@ -159,9 +159,9 @@ def with_pages(
 
 
 def report_page(style_jobs: Sequence[StyleJob], credits: Sequence[Credit], rows: Mapping[int, Row]) -> ReportPage:
-    """What hangs on the pages: every input that has a result in any style, and a line for every result there is not.
+    """Content of the pages: every input with a result in any style, and a line for every missing result.
 
-    `rows` are those of the works' tasks, by their places, as far as the work came.
+    `rows` are those of the tasks, by their positions, as far as the conversion got.
     """
     tasks = [(work.style.name, task) for work in style_jobs for task in work.plan.tasks]
     titles = titled([task.input for _, task in tasks])

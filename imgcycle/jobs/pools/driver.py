@@ -32,7 +32,7 @@ _WAIT = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the task at a place of the plan came to."""
+    """Result of the task at a position of the plan."""
 
     place: int
     result: TaskResult
@@ -69,7 +69,7 @@ class ChunkFinished:
 
 @dataclass(frozen=True)
 class TaskHeard:
-    """How far a task is."""
+    """Progress of a task."""
 
     place: int
     event: float | Event
@@ -102,7 +102,7 @@ class TaskPool(Protocol):
         ...
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Message]]:
-        """What workers have said, in the order in which each said it; waits for the first word so long at most."""
+        """Messages of workers, in each one's order; waits at most so many seconds for the first one."""
         ...
 
     def end(self, worker: str) -> None:
@@ -116,7 +116,7 @@ class TaskPool(Protocol):
 
 @dataclass
 class _Member:
-    """What the driver knows of a worker."""
+    """State of a worker as known to the driver."""
 
     ready: bool = False
     chunks: deque[list[int]] = field(default_factory=deque)
@@ -154,7 +154,7 @@ class Driver:
         self._again: set[int] = set()
         self._idle_deaths = 0
         self._seconds: deque[float] = deque(maxlen=50)
-        """What the last tasks took, each of a worker's time."""
+        """Seconds of the last tasks, in a worker's time."""
         self._chunk_seconds: deque[float] = deque(maxlen=50)
         self._members = {name: _Member() for name in pool.workers}
 
@@ -162,10 +162,10 @@ class Driver:
         return {name: member.rate(self._clock()) for name, member in self._members.items() if member.done}
 
     def run(self) -> Iterator[Outcome]:
-        """What the tasks came to, as they are over.
+        """Yield the tasks' results as they finish.
 
-        UsageError where a worker would compute otherwise than the driver says, and names it; ImgcycleError where
-        workers die without having been given anything.
+        UsageError, naming the worker, if one would compute otherwise than the driver; ImgcycleError if workers die
+        without having been given a task.
         """
         for place, task in enumerate(self._tasks):
             if task.verdict != "convert":
@@ -190,7 +190,7 @@ class Driver:
                 self._pool.give(name, [(place, self._tasks[place]) for place in chunk])
 
     def _next(self, member: _Member) -> list[int]:
-        """What a worker gets next; nothing while it has enough."""
+        """Next tasks of a worker; empty while it has enough."""
         if member.alone:
             return []
         if self._suspects:

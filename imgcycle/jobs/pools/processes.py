@@ -68,7 +68,7 @@ class ProcessPool:
         self._send(worker, chunk)
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Message]]:
-        """What has come through the pipes; a process that died has said its last word before it is lost."""
+        """Messages from the pipes; the last messages of a process that died come before its loss."""
         pipes = {ours: name for name, (_, ours) in self._processes.items()}
         said: list[tuple[str, Message]] = []
         for pipe in multiprocessing.connection.wait(list(pipes), seconds):
@@ -117,7 +117,7 @@ def _stop(processes: Sequence[tuple[SpawnProcess, Connection]]) -> None:
 
 
 def _reason(code: int | None) -> str:
-    """How a process ended, as a user would look it up."""
+    """Exit status of a process, in words that can be looked up."""
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             return f"was ended by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""What the driver decides once for all workers: on which devices, in which precision, on how many threads."""
+"""Decisions of the driver for all workers: devices, precision, number of threads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WorkerPlan:
         memory: MemoryBudget | None = None,
         jobs: int = 2,
     ) -> WorkOrder:
-        """What workers are told of a style. A promised `memory` is that of each process, else they share it."""
+        """Work order of a style. A promised `memory` is that of each process, otherwise they share it."""
         memory = memory or MemoryBudget.default()
         if not memory.promised:
             memory = MemoryBudget(max(memory.total // len(self.devices), BASE_BYTES + _PICTURES))

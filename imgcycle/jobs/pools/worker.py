@@ -33,7 +33,9 @@ _HEARD_EVERY = 0.5
 
 @dataclass(frozen=True)
 class WorkerFacts(JsonConfig):
-    """What the bytes of a result depend on beside its task: workers that differ here do not work together."""
+    """Everything that the bytes of a result depend on beside its task: workers that differ here cannot work
+    together.
+    """
 
     version: str
     torch: str
@@ -50,7 +52,7 @@ class WorkerFacts(JsonConfig):
         return cls(__version__, torch.__version__, style, precision_name(translator.dtype), threads)
 
     def difference(self, other: WorkerFacts) -> str:
-        """Where another differs, in words; empty where it does not."""
+        """Differences from another, in words; empty if there are none."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return ", ".join(
             f"{name} {_short(there)} and not {_short(here)}" for name, here, there in pairs if here != there
@@ -63,11 +65,11 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkOrder:
-    """What a worker must know before it gets work; plain data, for every kind of worker.
+    """Everything a worker needs before it gets tasks; plain data, for every kind of worker.
 
-    `style` is what the driver found, `digest` the SHA-256 of its file; `weights` are that file's bytes where workers
-    may have another disk. `precision` is resolved: fp32, bf16 or fp16. A worker computes on `threads` threads, takes
-    `memory`, and reads and writes on `jobs` threads each. Clips heed `limits` and `resume`.
+    `style` is what the driver found, `digest` the SHA-256 of its file; `weights` are that file's bytes if workers may
+    have another disk. `precision` is resolved: fp32, bf16 or fp16. A worker computes on `threads` threads, uses up to
+    `memory`, and reads and writes on `jobs` threads each. `limits` and `resume` apply to clips.
     """
 
     style: FoundStyle
@@ -82,7 +84,7 @@ class WorkOrder:
     weights: bytes | None = None
 
     def facts(self) -> WorkerFacts:
-        """What a worker says of itself that computes as ordered, on the driver's versions."""
+        """Facts of a worker that computes as ordered, with the driver's versions."""
         import torch
 
         return WorkerFacts(__version__, torch.__version__, self.digest, self.precision, self.threads)

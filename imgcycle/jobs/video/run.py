@@ -184,7 +184,7 @@ def _in_turn(
     resume: bool,
     room: VideoLimits,
 ) -> Iterator[Outcome]:
-    """What each task came to, one after another."""
+    """Yield the result of each task, one after another."""
     of_all = _heard_of_all(listener, counts)
     for place, task in enumerate(plan.tasks):
         hear = partial(of_all, place) if counts.total > 1 else listener

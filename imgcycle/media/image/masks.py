@@ -24,7 +24,7 @@ ALPHA = "alpha"
 """In place of a file: the picture's own opacity is its mask."""
 _BAND = 256
 _CLOSE = 0.02
-"""How far the shape of a mask may be from its picture's, of a side."""
+"""Largest difference between the aspect ratios of a mask and its image."""
 _GREY = np.array([299, 587, 114], np.int64)
 """Thousandths of red, green and blue in a grey (ITU-R BT.601), which leave a grey itself as it is."""
 

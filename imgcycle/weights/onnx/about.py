@@ -1,7 +1,7 @@
-"""What an ONNX file says of the pictures it takes: layout, range, sides; asked for where it does not say.
+"""Format of an ONNX net's images: layout, range, sides; found by trying if the file does not state it.
 
-Files of ours state it in their metadata. Of others the graph tells layout and fixed sides, and its last operator
-often the range: a net that ends in tanh works in [-1, 1].
+Our own files state it in their metadata. For others the graph tells layout and fixed sides, and its last operator often
+the range: a net that ends in tanh works in [-1, 1].
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class OnnxFile:
 
     @property
     def origin(self) -> str:
-        """What it was recognised as, in a few words for the user."""
+        """Short description for the user of what it was recognised as."""
         sides = " × ".join("any" if side is None else str(side) for side in reversed(self.sides))
         made = "" if self.sides == (None, None) else f", for pictures of {sides}"
         return f"an ONNX net, {self.layout}, values {self.range}{made}"
@@ -115,7 +115,7 @@ def _dims(value: Any) -> list[int | None]:
 
 
 def _layout(before: list[int | None], after: list[int | None]) -> Layout | None:
-    """Where the colours stand; an output that does not say has them where the input has."""
+    """Axis order; an output that does not tell has the input's."""
     if len(before) != 4 or len(after) not in (0, 4):
         return None
     for layout, axis in (("NCHW", 1), ("NHWC", 3)):

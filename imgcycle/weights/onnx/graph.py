@@ -220,7 +220,7 @@ class _Graph:
             self._then("Add", self._channelled(norm.bias))
 
     def _values_but_one(self, planes: str) -> str:
-        """How many values each picture's planes hold, less one, as a float."""
+        """Number of values in each image's planes, minus one, as a float."""
         kept, self.at = self.at, planes
         self._then("Shape", start=1, end=4)
         self._then("Cast", to=1)
