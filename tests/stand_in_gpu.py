@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import arg_tree_leaves, tree_map
 
 from imgcycle.methods import grid
-from imgcycle.nets.stages import blur_kernel
+from imgcycle.nets.stages import _blur_kernel
 
 GPU = torch.device("cuda", 0)
 _HOST = torch.device("cpu")
@@ -333,7 +333,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInGpu]:
     monkeypatch.setattr(torch, "get_autocast_dtype", of_kind(torch.get_autocast_dtype, lambda: cast.types[-1]))
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor, *_: made.pinned(tensor))
     monkeypatch.setattr(Tensor, "is_pinned", lambda tensor, *_: made.is_pinned(tensor))
-    blur_kernel.cache_clear()
+    _blur_kernel.cache_clear()
     overwritten = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
@@ -342,5 +342,5 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInGpu]:
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(overwritten)
         # What is kept for `cuda:0` would meet a real one.
-        blur_kernel.cache_clear()
+        _blur_kernel.cache_clear()
         grid._mean_kernel.cache_clear()

@@ -219,7 +219,7 @@ def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tens
 
 def blur_kernel(taps: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """taps⊗taps / (Σtaps)², (k, k)."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # it is part of that graph, and of no other
+    if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():  # part of that graph, of no other
         return _blur_kernel.__wrapped__(taps, dtype, device)
     return _blur_kernel(taps, dtype, device)
 
