@@ -85,10 +85,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimated:
-    """After the first few pictures: seconds that the rest will take, at megapixels a second so far."""
+    """After the first few pictures, what the rest will take."""
 
     seconds: float
     megapixels_per_second: float
+    """So far."""
 
 
 @dataclass(frozen=True)

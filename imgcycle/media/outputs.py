@@ -71,24 +71,29 @@ def output_root(folder: Path, style: str) -> Path:
     return parent / f"{name}-{style}"
 
 
-def assign(
-    sources: Sequence[Source],
-    output: str | None,
-    style: str,
-    suffix_for: Callable[[Source], str],
-    template: str | None = None,
-    on_clash: OnClash = "rename",
-    kinds: Sequence[str] = ("still",),
-) -> list[Assignment]:
+@dataclass(frozen=True)
+class Naming:
+    """How results are named: `-o`, the style's label, and the suffix (with its dot) of each source's result.
+
+    `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}. `kinds` are
+    the kinds of file that `output` may name.
+    """
+
+    output: str | None
+    style: str
+    suffix_for: Callable[[Source], str]
+    template: str | None = None
+    kinds: Sequence[str] = ("still",)
+
+
+def assign(sources: Sequence[Source], naming: Naming, on_clash: OnClash = "rename") -> list[Assignment]:
     """An output for every input, all different, none of them an input.
 
-    `kinds` are the kinds of file that `output` may name. `suffix_for` gives the suffix (with its dot) of a source's
-    result. `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}.
     UsageError if an output is an input, and for any clash if `on_clash` is `refuse`; otherwise the later of two keeps
     its full name (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
     """
     taken: dict[str, Path] = {}
-    wanted = targets(sources, output, style, suffix_for, template, kinds)
+    wanted = targets(sources, naming)
     owners: dict[str, Assignment] = {}
     for choice in wanted:
         owner = owners.setdefault(key(choice.output), choice)
@@ -105,28 +110,21 @@ def assign(
                     f"{shown(source.path)} and {shown(other)} would both become {shown(target)}",
                     "rename one, or use --name",
                 )
-            final = replace(choice, output=_free(target, source, suffix_for(source), taken), renamed=True)
+            final = replace(choice, output=_free(target, source, naming.suffix_for(source), taken), renamed=True)
         taken[key(final.output)] = source.path
         planned.append(final)
     _refuse_inputs(planned)
     return planned
 
 
-def targets(
-    sources: Sequence[Source],
-    output: str | None,
-    style: str,
-    suffix_for: Callable[[Source], str],
-    template: str | None = None,
-    kinds: Sequence[str] = ("still",),
-) -> list[Assignment]:
+def targets(sources: Sequence[Source], naming: Naming) -> list[Assignment]:
     """The output of every input, as for `assign`, before clashes are resolved.
 
     UsageError if several would go into one file, and if results would be among imgcycle's own records.
     """
-    several = len({source.folder for source in sources if source.folder}) > 1
-    if output is None or names_folder(output, kinds):
-        wanted = [_target(source, output, style, suffix_for(source), template, several) for source in sources]
+    several, output = len({source.folder for source in sources if source.folder}) > 1, naming.output
+    if output is None or names_folder(output, naming.kinds):
+        wanted = [_target(source, naming, several) for source in sources]
     elif len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
     else:
@@ -141,9 +139,8 @@ def _keeps_suffix(choice: Assignment) -> bool:
     return choice.source.path.suffix.lower() == choice.output.suffix.lower()
 
 
-def _target(
-    source: Source, output: str | None, style: str, suffix: str, template: str | None, several: bool
-) -> Assignment:
+def _target(source: Source, naming: Naming, several: bool) -> Assignment:
+    output, style, template = naming.output, naming.style, naming.template
     inner = source.place.parent
     if output is not None:
         root, default = Path(output), "{dir}{stem}{ext}"
@@ -154,6 +151,7 @@ def _target(
     else:
         root, default = source.path.parent, "{dir}{stem}-{style}{ext}"
     place = "" if inner == PurePath() else f"{inner}{os.sep}"
+    suffix = naming.suffix_for(source)
     name = filled(template or default, {"dir": place, "stem": source.path.stem, "style": style, "ext": suffix})
     target = root / name
     if ".." in PurePath(name).parts or PurePath(name).is_absolute():

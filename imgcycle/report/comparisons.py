@@ -26,15 +26,15 @@ class ReportImage:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One input and its results, each with the name of its style; `title` is plain text on one line.
-
-    `ratio` is width / height of the results.
-    """
+    """One input and its results."""
 
     title: str
+    """Plain text on one line."""
     before: ReportImage
     after: tuple[tuple[str, ReportImage], ...]
+    """Each result with the name of its style."""
     ratio: float = 1.5
+    """Width / height of the results."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,12 @@ class Credit:
 
     style: str
     weights: str
+    """SHA-256 of the style's weights."""
     settings: str
+    """What it was used with, in words."""
     direction: str = ""
     data: str = ""
+    """What it was learnt from."""
     licence: str = ""
 
     @property
@@ -62,6 +65,7 @@ class Missing:
 
     title: str
     reason: str
+    """Why, on one line."""
 
 
 @dataclass(frozen=True)

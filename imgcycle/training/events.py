@@ -8,6 +8,13 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class StepEvent:
+    """What happened at one step of a run."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Started:
     """The run is about to take its first step (or its first one after a resume)."""
 
@@ -24,10 +31,9 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(StepEvent):
     """Means of the losses since the last such event; rate in steps a second, `waiting` the share spent on data."""
 
-    step: int
     steps: int
     epoch: int
     losses: Mapping[str, float]
@@ -38,50 +44,48 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Saved:
+class Saved(StepEvent):
     """The state and the weights of `step` are on disk."""
 
-    step: int
     path: Path
 
 
 @dataclass(frozen=True)
-class Sampled:
+class Sampled(StepEvent):
     """A grid of fixed images was written."""
 
-    step: int
     path: Path
 
 
 @dataclass(frozen=True)
-class Validated:
+class Validated(StepEvent):
     """Distances (KID × 1000 on VGG19 features, by direction) of validation images; lower is better.
 
     `references` are the same for comparison, by name: the unconverted images, and the weights that the run started
     from.
     """
 
-    step: int
     kid: Mapping[str, float]
     best: Mapping[str, float]
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Diagnosed:
+class Diagnosed(StepEvent):
     """Something looks wrong: the finding, and advice."""
 
-    step: int
     finding: str
+    """What is seen, in words."""
     advice: str
+    """What to do about it."""
 
 
 @dataclass(frozen=True)
-class RolledBack:
+class RolledBack(StepEvent):
     """Losses or weights stopped being finite at `step`; training continues from `to` with new random numbers."""
 
-    step: int
     to: int
+    """Where it goes on from."""
     reason: str
 
 
@@ -93,10 +97,9 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(StepEvent):
     """The run ended: complete, or interrupted after saving."""
 
-    step: int
     steps: int
     seconds: float
     interrupted: bool

@@ -8,41 +8,47 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Waiting:
+class FetchEvent:
+    """What happened to one style; `name` is the style's."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Waiting(FetchEvent):
     """Another process is fetching the same style."""
 
-    name: str
-
 
 @dataclass(frozen=True)
-class Asking:
+class Asking(FetchEvent):
     """A URL is requested."""
 
-    name: str
     url: str
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refused(FetchEvent):
     """A URL did not give the file; `then` is the next one, if any."""
 
-    name: str
     url: str
     reason: str
+    """In words that follow the address."""
     then: str | None
+    """The address that is asked next, if any."""
 
 
 @dataclass(frozen=True)
-class Received:
+class Received(FetchEvent):
     """Progress in bytes, and the total (None: the server does not tell)."""
 
-    name: str
     done: int
+    """Bytes."""
     total: int | None
+    """Of how many bytes; None where the server does not say."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class Kept(FetchEvent):
     """The style is installed.
 
     `fresh` is False if it was installed before. `sha256` is that of the file as published, `url` its source (both empty
@@ -50,7 +56,6 @@ class Kept:
     known digest to compare with.
     """
 
-    name: str
     path: Path
     sha256: str = ""
     url: str = ""

@@ -124,8 +124,11 @@ class Pin:
     """Result of the first fetch of a published file: its digest, source and date."""
 
     sha256: str
+    """Of the file as published."""
     url: str = ""
+    """Where it came from."""
     date: str = ""
+    """On which day, as 2026-11-22."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imgcycle.errors import UsageError
 from imgcycle.media.inputs import Source
-from imgcycle.media.outputs import assign
+from imgcycle.media.outputs import Naming, assign
 
 part = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
     lambda t: t not in (".", "..") and t.strip()
@@ -31,7 +31,7 @@ def same(source: Source) -> str:
 def test_outputs_are_distinct_and_never_inputs(names: list[PurePath], output: str | None, template: str | None) -> None:
     folder = Path("photos")
     sources = [Source(folder / name, folder) for name in names]
-    planned = assign(sources, output, "monet", same, template)
+    planned = assign(sources, Naming(output, "monet", same, template))
     outputs = [a.output for a in planned]
     assert [a.source for a in planned] == sources
     assert len(set(outputs)) == len(outputs)
@@ -43,23 +43,25 @@ def test_outputs_are_distinct_and_never_inputs(names: list[PurePath], output: st
 @given(files)
 def test_files_named_themselves_stay_beside_their_source(names: list[PurePath]) -> None:
     sources = [Source(Path("a") / name) for name in names]
-    for assignment in assign(sources, None, "monet", same):
+    for assignment in assign(sources, Naming(None, "monet", same)):
         assert assignment.output.parent == assignment.source.path.parent
         assert f"{assignment.source.path.stem}-monet" in assignment.output.name or assignment.renamed
 
 
 def test_equal_names_keep_their_full_ones() -> None:
     sources = [Source(Path("p") / n, Path("p")) for n in ("a.jpg", "a.png", "a.png.jpg")]
-    planned = assign(sources, "out/", "s", lambda _: ".jpg")
+    jpegs = Naming("out/", "s", lambda _: ".jpg")
+    planned = assign(sources, jpegs)
     assert [a.output.name for a in planned] == ["a.jpg", "a.png.jpg", "a.png.jpg.jpg"]
     assert [a.renamed for a in planned] == [False, True, True]
     with pytest.raises(UsageError, match="both become"):
-        assign(sources, "out/", "s", lambda _: ".jpg", on_clash="refuse")
+        assign(sources, jpegs, "refuse")
 
 
 def test_several_folders_keep_their_names_under_one_output() -> None:
     sources = [Source(Path("x/a.jpg"), Path("x")), Source(Path("y/a.jpg"), Path("y")), Source(Path("b.jpg"))]
-    assert [str(a.output) for a in assign(sources, "out", "s", same)] == ["out/x/a.jpg", "out/y/a.jpg", "out/b.jpg"]
+    planned = assign(sources, Naming("out", "s", same))
+    assert [str(a.output) for a in planned] == ["out/x/a.jpg", "out/y/a.jpg", "out/b.jpg"]
 
 
 def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
@@ -69,12 +71,12 @@ def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
     os.link(one, link)
     for output in (str(one), str(link), f"{tmp_path}/"):
         with pytest.raises(UsageError, match="never written over"):
-            assign([Source(one)], output, "s", same)
+            assign([Source(one)], Naming(output, "s", same))
     with pytest.raises(UsageError, match="never written over"):
-        assign([Source(one)], None, "s", same, "{stem}{ext}")
+        assign([Source(one)], Naming(None, "s", same, "{stem}{ext}"))
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{stem", "../{stem}{ext}", "/{stem}", "{0}"])
 def test_templates_that_lead_astray_are_refused(template: str) -> None:
     with pytest.raises(UsageError):
-        assign([Source(Path("a.jpg"))], "out/", "s", same, template)
+        assign([Source(Path("a.jpg"))], Naming("out/", "s", same, template))

@@ -133,6 +133,7 @@ class Measured:
     """Progress: number of images or frames measured, and the total."""
 
     done: int
+    """Pictures or frames."""
     total: int
 
 
@@ -142,6 +143,7 @@ class LeftOut:
 
     path: str
     reason: str
+    """Why, on one line."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from imgcycle.media.foreign import EXPORT, foreign_by_suffix
 from imgcycle.media.formats import Format
 from imgcycle.media.inputs import Source
 from imgcycle.media.metadata import xmp
-from imgcycle.media.outputs import Assignment
+from imgcycle.media.outputs import Assignment, Naming
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
 
@@ -69,7 +69,7 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
-        return [made for style, own in each for made in outputs.targets(sources, *_naming(own, style))]
+        return [made for style, own in each for made in outputs.targets(sources, _naming(own, style))]
 
     sources = chosen_inputs(found.sources, results, pages, made_from)
     options = resolve(request.options, styles[0])
@@ -120,9 +120,9 @@ class Beside:
     results: int
 
 
-def _naming(request: ConvertRequest, style: Style) -> tuple[str | None, str, Callable[[Source], str], str | None]:
-    """Arguments that name a style's results: see `outputs.targets`."""
-    return request.output, style.name, lambda source: _suffix(source, request.format), request.name
+def _naming(request: ConvertRequest, style: Style) -> Naming:
+    """Naming of a style's results."""
+    return Naming(request.output, style.name, lambda source: _suffix(source, request.format), request.name)
 
 
 def _planned(
@@ -130,7 +130,7 @@ def _planned(
 ) -> Plan:
     """Plan of a style; `beside` is reported once for all styles, None if it was."""
     # Outputs are assigned before selection: a sample must get the same names as the whole.
-    assigned = outputs.assign(sources, *_naming(request, style), request.on_clash)
+    assigned = outputs.assign(sources, _naming(request, style), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
     every = chosen(assigned, request.sample, request.limit)

@@ -34,7 +34,7 @@ from imgcycle.jobs.video.kinds import MOVING, input_kind, is_sequence, output_ki
 from imgcycle.jobs.video.masks import with_clip_mask
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.inputs import Source
-from imgcycle.media.outputs import Assignment
+from imgcycle.media.outputs import Assignment, Naming
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
 from imgcycle.media.video.encoder import plan_coding
 from imgcycle.media.video.probing.report import read_header
@@ -84,18 +84,17 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     moving = [s for s in found.sources if s.folder is None]
     ledger = cache(Ledger)
     label = f"{style.name}-preview" if request.options.preview else style.name
-    kinds = ("clip", "still")
-
-    def suffix(source: Source) -> str:
-        return _suffix(source, request.options)
+    naming = Naming(
+        request.output, label, lambda source: _suffix(source, request.options), request.name, ("clip", "still")
+    )
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
-        return outputs.targets(sources, request.output, label, suffix, request.name, kinds)
+        return outputs.targets(sources, naming)
 
     both = (*found.clips, *moving)
     clips = chosen_inputs(both, [s for s in both if _is_ours(s.path, s.folder, ledger)], (), made_from)
     ours = len(both) - len(clips)
-    assigned = outputs.assign(clips, request.output, label, suffix, request.name, request.on_clash, kinds)
+    assigned = outputs.assign(clips, naming, request.on_clash)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
     every, assigned = len(assigned), shard.of(assigned)
     frames = resolve_frames(chosen, style)

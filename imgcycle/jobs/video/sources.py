@@ -52,14 +52,17 @@ class FrameSource(Protocol):
     rate: Fraction
     digest: str
     notes: tuple[str, ...]
-    problems: tuple[str, ...]
-    stop: Callable[[], None]
-    clip: Clip | None
-    animation: Animation | None
+    problems: tuple[str, ...] = ()
+    clip: Clip | None = None
+    animation: Animation | None = None
+
+    def stop(self) -> None:
+        """End reading, from whatever thread."""
+        return  # where frames come at once nobody waits
 
     def name_of(self, number: int) -> int:
-        """Number of a frame in the name of its image."""
-        ...
+        """Number of a frame in the name of its image, by default counted from 1."""
+        return number - self.span.start + 1
 
     def open(self, after: int | None) -> AbstractContextManager[Iterator[TimedFrame]]:
         """Yield frames after number `after`."""
@@ -149,16 +152,16 @@ def timed_frames(animation: Animation, chosen: range) -> Iterator[TimedFrame]:
             yield TimedFrame(at, still.pixels, ends - at, number, still.alpha)
 
 
-class ClipSource:
+class ClipSource(FrameSource):
     """Frames of a clip between two times, at most `height` lines high."""
 
-    animation: Animation | None = None
+    _reader: FrameReader | None = None
 
     def __init__(
         self, clip: Clip, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
-        self.clip: Clip | None = clip
-        self._clip, self.start, self.end = clip, start, end
+        self.clip = self._clip = clip
+        self.start, self.end = start, end
         self._height = height
         self.span = clip.span(start, end)
         self.frames = len(self.span)
@@ -169,12 +172,6 @@ class ClipSource:
         self.deep = clip.depth > 8 and medium.bits > 8
         self.digest = file_digest(clip.path)
         self.notes = _clip_notes(clip, medium)
-        self.problems: tuple[str, ...] = ()
-        self.stop: Callable[[], None] = lambda: None
-
-    def name_of(self, number: int) -> int:
-        """Number of a frame in an image sequence, counted from 1."""
-        return number - self.span.start + 1
 
     @contextmanager
     def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
@@ -182,21 +179,23 @@ class ClipSource:
         reader = FrameReader(
             self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
         )
-        self.stop = reader.close
+        self._reader = reader
         with reader:
             yield reader
             self.problems = reader.problems
+
+    def stop(self) -> None:
+        """End decoding."""
+        if self._reader is not None:
+            self._reader.close()
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:
         clip, origin, last = self._clip, self._clip.time(self.span[0]), self.span[-1]
         return lambda n: n >= last or (clip.time(n + 1) - origin) // seconds > (clip.time(n) - origin) // seconds
 
 
-class SequenceSource:
+class SequenceSource(FrameSource):
     """Numbered pictures at a constant rate."""
-
-    clip: Clip | None = None
-    animation: Animation | None = None
 
     def __init__(self, pictures: Pictures, start: Fraction | None, end: Fraction | None, medium: OutputMedium) -> None:
         self._pictures, self.start, self.end = pictures, start, end
@@ -210,8 +209,6 @@ class SequenceSource:
         self.sar, self.rate = Fraction(1), pictures.rate
         self.digest = fingerprint(pictures.pattern).digest
         self.notes = _sequence_notes(pictures, medium)
-        self.problems: tuple[str, ...] = ()
-        self.stop: Callable[[], None] = lambda: None
 
     def name_of(self, number: int) -> int:
         return self._pictures.numbers[number]
@@ -225,16 +222,14 @@ class SequenceSource:
         return lambda n: n >= last or (n + 1 - first) // each > (n - first) // each
 
 
-class AnimationSource:
+class AnimationSource(FrameSource):
     """Frames of an animation with their own times, at most `height` lines high."""
-
-    clip: Clip | None = None
 
     def __init__(
         self, path: Path, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
     ) -> None:
         self._animation, self.digest = open_animation(path)
-        self.animation: Animation | None = self._animation
+        self.animation = self._animation
         self.start, self.end = start, end
         self.span = self._animation.span(start, end)
         self.frames = len(self.span)
@@ -245,12 +240,6 @@ class AnimationSource:
         self.deep = self._animation.deep and medium.bits > 8
         self.sar, self.rate = Fraction(1), (len(starts) - 1) / starts[-1]
         self.notes = _picture_notes(self._animation.deep, self._animation.alpha, medium)
-        self.problems: tuple[str, ...] = ()
-        self.stop: Callable[[], None] = lambda: None
-
-    def name_of(self, number: int) -> int:
-        """Number of a frame in an image sequence, counted from 1."""
-        return number - self.span.start + 1
 
     @contextmanager
     def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from imgcycle.media.files import Data
 from imgcycle.media.metadata import exif, iptc
-from imgcycle.media.metadata.directories import EXIF_IFD, GPS_IFD, INTEROP_IFD, SIZES
+from imgcycle.media.metadata.directories import EXIF_IFD, GPS_IFD, INTEROP_IFD, SIZES, Entry
 from imgcycle.media.metadata.survey import MOST, Piece, Survey, stream_of
 
 _ORIENTATION, _XMP, _IPTC, _PHOTOSHOP, _ICC = 274, 700, 33723, 34377, 34675
@@ -52,14 +52,10 @@ class _Layout:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    record: bytes
-    tag: int
-    kind: int
-    count: int
-    start: int
-    size: int
-    sound: bool
+class _Entry(Entry):
+    """An entry with its bytes in the directory."""
+
+    record: bytes = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -136,21 +132,23 @@ def _directory(data: Data, layout: _Layout, at: int) -> _Table:
     claimed = layout.number(layout.count, bytes(data[at : at + head]))
     there = min(claimed, (len(data) - at - head) // layout.entry, 1 << 16)
     records = bytes(data[at + head : at + head + there * layout.entry])
-    entries = [_entry(data, layout, records[n : n + layout.entry]) for n in range(0, len(records), layout.entry)]
-    link = at + head + len(records)
+    first, link = at + head, at + head + len(records)
+    entries = [_entry(data, layout, at) for at in range(first, link, layout.entry)]
     stop = link + struct.calcsize(layout.offset)
     whole = there == claimed and stop <= len(data)
     follows = layout.number(layout.offset, bytes(data[link:stop])) if whole else 0
     return _Table(layout, entries, follows, min(stop, len(data)) - at)
 
 
-def _entry(data: Data, layout: _Layout, record: bytes) -> _Entry:
+def _entry(data: Data, layout: _Layout, at: int) -> _Entry:
+    record = bytes(data[at : at + layout.entry])
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset, record)
     unit = SIZES.get(kind, _BIG_TYPES.get(kind, 0) if layout.big else 0)
     inline = struct.calcsize(layout.offset)
     size = unit * count
     start = 0 if size <= inline else layout.number(layout.offset, record[-inline:])
-    return _Entry(record, tag, kind, count, start, size, bool(unit) and start + size <= len(data))
+    sound = bool(unit) and start + size <= len(data)
+    return _Entry(at, tag, kind, count, start, size, sound, record=record)
 
 
 def _is_harmless(layout: _Layout, entry: _Entry) -> bool:

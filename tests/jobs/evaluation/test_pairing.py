@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imgcycle.data.sampling import evenly_spaced
 from imgcycle.jobs.evaluation.pairing import pair_up
 from imgcycle.media.inputs import Source
-from imgcycle.media.outputs import assign
+from imgcycle.media.outputs import Naming, assign
 
 
 def sources(root: str, *names: str) -> list[Source]:
@@ -29,7 +29,7 @@ names = st.tuples(st.sampled_from(["", "x/", "x/y-monet/"]), stems, st.sampled_f
 @given(st.sets(names.map("".join), min_size=1, max_size=12), st.sampled_from([".jpg", ".png", None]))
 def test_every_result_of_a_tree_finds_its_own(tree: set[str], suffix: str | None) -> None:
     originals = sources("photos", *sorted(tree))
-    planned = assign(originals, None, "monet", lambda source: suffix or source.path.suffix)
+    planned = assign(originals, Naming(None, "monet", lambda source: suffix or source.path.suffix))
     results = [Source(a.output, Path("photos-monet")) for a in planned]
     assert pair_up(results, originals).pairs == [(a.output, a.source.path) for a in planned]
 
