@@ -34,6 +34,10 @@ COMMANDS = {
 """
 
 
+HELP_ALL = "--help-all"
+"""Shows every option of a command whose `--help` shows the usual ones (its `usual`)."""
+
+
 class Commands(typer.core.TyperGroup):
     """A group that imports a command when it is called, not when it is listed."""
 
@@ -49,7 +53,7 @@ class Commands(typer.core.TyperGroup):
             from imgcycle.cli.presets import with_recalled
 
             rest = with_recalled(command, rest)
-        return name, command, rest
+        return name, command, [word if word != HELP_ALL else "--help" for word in rest]
 
 
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
@@ -69,6 +73,11 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     command.name = name
     words = WORDS | getattr(found, "words", frozenset())
     command.words = words
+    usual = getattr(found, "usual", None)
+    if usual is not None and HELP_ALL not in typed:
+        command.epilog = f"All options: imgcycle {name} {HELP_ALL}"
+        for parameter in command.params:
+            parameter.hidden = parameter.param_type_name == "option" and parameter.name not in (*usual, "help")
     for each in (command, *getattr(command, "commands", {}).values()):
         each.callback = _looked_over(each, typed, words)
         for parameter in each.params:

@@ -103,7 +103,8 @@ def _parameters(config: type, loose: bool = False) -> Iterator[tuple[int, inspec
 
 def _parameter(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
     typed, metavar, parser = _as_typed(hint, setting)
-    text = setting.help + ("" if metavar != _NAME else f" One of {', '.join(_words_of(hint))}.")
+    words = _words_of(hint)
+    text = setting.help + (f" One of {', '.join(words)}." if metavar == _NAME and words else "")
     text += _default_text(name, default, setting)
     about: dict[str, Any] = {"help": text, "metavar": metavar, "show_default": False, "parser": parser}
     if not setting.argument:
@@ -173,7 +174,7 @@ def _number_or_word(kind: Callable[[str], Any], words: Sequence[str], text: Any)
         raise typer.BadParameter(f"{text!r} is {said}") from None
 
 
-WORDS = frozenset({"size", "device", "diff_augment", "licence", "mirror"})
+WORDS = frozenset({"size", "recipe", "device", "diff_augment", "licence", "mirror"})
 """Text parameters that are not file names, of commands that are not made from fields; all others are checked."""
 
 

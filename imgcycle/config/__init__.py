@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from imgcycle.config.pictures import PictureOptions as PictureOptions
     from imgcycle.config.program import MachineOptions as MachineOptions
     from imgcycle.config.program import Precision as Precision
-    from imgcycle.config.training import Augment as Augment
+    from imgcycle.config.stages import Augment as Augment
+    from imgcycle.config.stages import Stage as Stage
     from imgcycle.config.training import GanMode as GanMode
     from imgcycle.config.training import TrainConfig as TrainConfig
     from imgcycle.config.training import WeightInit as WeightInit
@@ -52,7 +53,8 @@ _HOMES = {
     ),
     "pictures": ("ConvertOptions", "ConvertRequest", "PictureOptions"),
     "program": ("MachineOptions", "Precision"),
-    "training": ("Augment", "GanMode", "TrainConfig", "WeightInit"),
+    "stages": ("Augment", "Stage"),
+    "training": ("GanMode", "TrainConfig", "WeightInit"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

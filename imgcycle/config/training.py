@@ -16,15 +16,14 @@ from imgcycle.config.json import JsonConfig
 from imgcycle.config.legacy import current_train_settings
 from imgcycle.config.nets import DiscriminatorConfig, NetConfig
 from imgcycle.config.program import DEVICES, Direction, Precision
+from imgcycle.config.stages import Augment, SchedulePolicy, Stage
 from imgcycle.errors import UsageError
 
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
-SchedulePolicy = Literal["linear", "cosine", "step", "plateau", "constant", "halving"]
 Variant = Literal["2017", "2018"]
 FeatureLossName = Literal["vgg19"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
-Augment = Literal["colour", "translation", "cutout"]
 _Config = TypeVar("_Config", bound=JsonConfig)
 
 
@@ -56,15 +55,17 @@ class TrainConfig(JsonConfig):
     """One training run, complete: data, method, nets, losses, optimisation, rhythm of saving.
 
     What is not given is as the method has it, else as written here; of `size` and `crop`, one brings the other along.
-    Lengths are `steps` when given, else `epochs` constant + `epochs_decay` decaying ones. Weights of losses
-    follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
-    each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
-    `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
-    `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
-    `diff_augment` names what is changed at random in the pictures that discriminators see, `lambda_shift` weighs how
-    far translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what
-    it makes of noise. Over the first `warmup` steps the generators' learning rate rises from 0, while the
-    discriminators learn at theirs.
+    Lengths are `steps` when given, else what `minutes` are on the machine that begins the run, which is stored as
+    `steps`, else `epochs` constant + `epochs_decay` decaying ones. `stages` divide the steps among themselves, each
+    with what it sets otherwise; `recipe` is the name that they are known by. Weights of losses follow the papers: the
+    identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way each net and method was made
+    for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's, `direction` is pix2pix's, whose pairs
+    lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and `feature_loss` are SimGAN's: how much
+    an output owes to its input, and whether in pixels or in features. `lambda_content`, `lambda_style` and `lambda_tv`
+    are gram's, for which `b` may be one picture. `diff_augment` names what is changed at random in the pictures that
+    discriminators see, `lambda_shift` weighs how far translations are from moving with their pictures, `lambda_grid`
+    what repeats itself with a net's strides in what it makes of noise. Over the first `warmup` steps the generators'
+    learning rate rises from 0, while the discriminators learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
@@ -81,7 +82,8 @@ class TrainConfig(JsonConfig):
     _: KW_ONLY
     method: str = option(
         "cyclegan",
-        "cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs. "
+        "cyclegan and unit learn both ways; cut and fastcut only A to B, faster; pix2pix needs pairs; "
+        "gram learns from a single picture B (metrics extra). "
         "To compare with: simgan (A to B), bigan and cogan (both ways).",
         metavar="NAME",
         word=True,
@@ -120,8 +122,11 @@ class TrainConfig(JsonConfig):
     lambda_identity: float = option(0.5, "Weight of cyclegan's identity loss, × lambda-cycle.", panel=LOSSES)
     lambda_reconstruction: float = option(100.0, "Weight of UNIT's autoencoders.", panel=LOSSES, also="2018 10")
     lambda_kl: float = option(0.1, "Weight of UNIT's KL terms.", panel=LOSSES, also="2018 0.01")
-    lambda_vgg: float = option(0.0, "Weight of UNIT's perceptual loss (metrics extra).", panel=LOSSES)
+    lambda_vgg: float = option(0.0, "Weight of unit's and pix2pix's perceptual loss (metrics extra).", panel=LOSSES)
     lambda_l1: float = option(100.0, "Weight of pix2pix's L1 loss.", panel=LOSSES)
+    lambda_content: float = option(1.0, "Weight of gram's scene.", panel=LOSSES)
+    lambda_style: float = option(10.0, "Weight of gram's look.", panel=LOSSES)
+    lambda_tv: float = option(0.1, "Weight of gram's total variation.", panel=LOSSES)
     lambda_self: float = option(10.0, "Weight of simgan's likeness to the input.", panel=LOSSES)
     feature_loss: FeatureLossName | None = option(
         None, "simgan: likeness in deep features (metrics extra), not pixels.", panel=LOSSES
@@ -135,11 +140,9 @@ class TrainConfig(JsonConfig):
         word=True,
     )
     lambda_shift: float = option(
-        0.0, "Weight of moving as the picture moves, for clips; cyclegan, cut, fastcut.", panel=LOSSES
+        0.0, "Weight of moving as the picture moves, for clips; cyclegan, cut, fastcut, pix2pix, gram.", panel=LOSSES
     )
-    lambda_grid: float = option(
-        0.0, "Weight against a grid in what becomes of noise; cyclegan, cut, fastcut.", panel=LOSSES
-    )
+    lambda_grid: float = option(0.0, "Weight against a grid in what becomes of noise; the same methods.", panel=LOSSES)
     pool: int = option(50, "Made images kept for the discriminators of cyclegan, simgan and bigan.", panel=LOSSES)
     lambda_nce: float = option(1.0, "Weight of the contrastive loss.", panel=LOSSES, also="fastcut 10")
     nce_identity: bool = True
@@ -158,8 +161,11 @@ class TrainConfig(JsonConfig):
     )
     warmup: int = option(0, "Steps over which the generators' rate rises from 0.", panel=DESCENT)
     steps: int | None = option(None, "Length in steps: constant for half, then linear to 0.")
+    minutes: float | None = option(None, "Length in time, turned into the steps that it is on this machine.")
     epochs: int = 100
     epochs_decay: int = 100
+    recipe: str | None = None
+    stages: tuple[Stage, ...] = ()
     ema: float = option(0.999, "Decay of the averaged weights, after a ramp; 0 is off.", panel=DESCENT)
     grad_clip: float | None = option(None, "Largest norm of a gradient.", panel=DESCENT, shown="off")
 
@@ -199,6 +205,12 @@ class TrainConfig(JsonConfig):
             (0 <= self.strokes_calm <= 64, f"a strokes calm of {self.strokes_calm} pixels", "from 0 to 64"),
             (self.px_per_cm is None or self.px_per_cm > 0, f"{self.px_per_cm} pixels per centimetre", "above 0"),
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
+            (self.minutes is None or self.minutes > 0, f"{self.minutes} minutes", "above 0"),
+            (
+                self.size == "full" or all((stage.crop or 0) <= self.size for stage in self.stages),
+                "a stage's crop above the size",
+                "raise --size",
+            ),
             (self.epochs + self.epochs_decay >= 1, "a run of no epochs", "raise --epochs"),
             (min(self.epochs, self.epochs_decay) >= 0, f"{min(self.epochs, self.epochs_decay)} epochs", "0 or more"),
             (self.lr > 0, f"a learning rate of {self.lr}", "above 0"),

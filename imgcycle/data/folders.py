@@ -50,8 +50,8 @@ class ImageFolder:
     Any mix of formats and sizes; folders in `leave_out` (a run's own) are skipped. Files that cannot be read, are too
     small or too long and thin are reported once through `on_unreadable` and left out, and so are images that turn out
     to be damaged or of one flat colour when first decoded (flat ones are kept with `flat_too`). UsageError if the
-    folder is missing or fewer than two images are left. `prepare` is applied to each image. With `half`, each file
-    holds two images side by side, of which this folder has one.
+    folder is missing or fewer than `fewest` images are left; where one is enough, `root` may be its file. `prepare` is
+    applied to each image. With `half`, each file holds two images side by side, of which this folder has one.
     """
 
     def __init__(
@@ -64,11 +64,13 @@ class ImageFolder:
         half: Half | None = None,
         flat_too: bool = False,
         prepare: Callable[[Pixels], Pixels] | None = None,
+        fewest: int = 2,
         cache_bytes: int = 0,
         leave_out: Sequence[Path] = (),
         on_unreadable: Callable[[Path, str], None] | None = None,
     ) -> None:
-        if not root.is_dir():
+        alone = fewest == 1 and root.is_file()
+        if not root.is_dir() and not alone:
             raise UsageError(f"{root} is no folder", "training takes two folders of images: imgcycle train A/ B/")
         self.root = root
         self.size = size
@@ -88,7 +90,8 @@ class ImageFolder:
         self._lock = threading.Lock()
         self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
-        found = walk(root, leave_out=[path.resolve() for path in leave_out], closed=self._report)
+        passed_over = [path.resolve() for path in leave_out]
+        found = [root] if alone else walk(root, leave_out=passed_over, closed=self._report)
         bad: list[tuple[Path, str]] = []
         squarish = 0
         for path in sorted(p for p in found if kind_of(p) == "still"):
@@ -109,7 +112,7 @@ class ImageFolder:
             )
         for path, reason in bad:
             self._report(path, reason)
-        if len(self.paths) < 2:
+        if len(self.paths) < fewest:
             count = "no image" if not self.paths else "one image"
             raise UsageError(
                 f"{root} holds {count} that can be read", "a domain is learnt from many: give at least two"

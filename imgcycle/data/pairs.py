@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,9 @@ from imgcycle.media.paths import identity
 ALIKE = 0.02
 """Largest difference of a pair's aspect ratios, as a share: more is not rounding but another image."""
 
+UNLIKE_A_SQUARE = 0.05
+"""How far the halves of files may be from squares before a word is said: pairs are published as squares."""
+
 
 def open_domains(
     a: Path,
@@ -32,14 +35,15 @@ def open_domains(
     least: int = 1,
     px_per_cm: float | None = None,
     prepare_a: Callable[[Pixels], Pixels] | None = None,
+    fewest_b: int = 2,
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
     """The folders of two domains, each with its own cache; if `paired`, image n of both is one pair.
 
     Folders in `leave_out` are skipped; `size`, `least` and `px_per_cm` as for ImageFolder, `prepare_a` is its `prepare`
-    for A. Pairs are in one folder given twice, A at the left and B at the right of every file, or in two as files of
-    equal names except for the suffix; the third value lists those without a partner. UsageError as for ImageFolder, if
-    both folders hold the same images, and if `paired` and fewer than two names are in both folders or one is twice in a
-    folder.
+    for A, `fewest_b` its `fewest` for B. Pairs are in one folder given twice, A at the left and B at the right of every
+    file, or in two as files of equal names except for the suffix; the third value lists those without a partner.
+    UsageError as for ImageFolder, if both folders hold the same images, and if `paired` and fewer than two names are in
+    both folders or one is twice in a folder.
     """
     together = a.resolve() == b.resolve()
     if together and not paired:
@@ -50,10 +54,22 @@ def open_domains(
     )  # fmt: skip
     first = folder(a, half="left" if together else None, on_unreadable=on_unreadable, prepare=prepare_a)
     # Of one folder, unreadable files were reported by the first.
-    second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable)
+    second = folder(b, half="right") if together else folder(b, on_unreadable=on_unreadable, fewest=fewest_b)
     if not together:
         _check_apart(first, second)
     return first, second, _pair_up(first, second) if paired else []
+
+
+def remarks_on_pairs(a: ImageFolder, alone: Sequence[Path]) -> Iterator[str]:
+    """What is to be said of pairs: files that may not be two pictures side by side, and names without a partner."""
+    middle = sorted(a.proportions)[len(a) // 2]
+    if a.half is not None and abs(middle / 2 - 1) > UNLIKE_A_SQUARE:
+        said = f"each file of {a.root} is taken for two pictures side by side, of {middle / 2:.2f} to 1 each"
+        yield f"{said}; pairs in two folders are learnt from A/ B/"
+    if alone:
+        many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
+        are = "is" if len(alone) == 1 else "are"
+        yield f"{many} no partner of the same name and {are} left out: {', '.join(map(str, alone[:3]))}"
 
 
 def _check_apart(a: ImageFolder, b: ImageFolder) -> None:

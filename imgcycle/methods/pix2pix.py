@@ -5,6 +5,9 @@ Objective, eq. 4, with a discriminator that sees the input beside the output:
 
     λ_GAN·(log D(a, b) + log(1 − D(a, G(a)))) + λ_L1·‖G(a) − b‖₁,  λ_L1 = 100
 
+and, ours and off, λ_VGG·‖φ(G(a)) − φ(b)‖₁ with φ = relu4_2 of VGG19 (methods/perceptual.py), λ_shift·(the shift term of
+G on a) and λ_grid·(the grid term of G): what a small net needs that is to give another program's results in clips.
+
 G's noise is dropout alone. It stays on at test time, and norms use each image's own statistics, as in a batch of one:
 `NetConfig.test_time_stochastic`, with a fixed seed.
 """
@@ -22,6 +25,9 @@ from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.equivariance import shift_loss
+from imgcycle.methods.grid import grid_loss
+from imgcycle.methods.perceptual import FeatureLoss
 
 
 class DiscriminatorPhase(Phase):
@@ -49,11 +55,12 @@ class GeneratorPhase(Phase):
 
     name = "generator"
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module]) -> None:
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], perceptual: FeatureLoss | None = None) -> None:
         super().__init__(config, nets, (config.direction,))
+        self.perceptual = perceptual
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B and l1_A2B (or B2A), as enabled."""
+        """Terms gan_A2B, l1_A2B, vgg_A2B, shift_A2B and grid_A2B (or B2A), as enabled."""
         config, losses = self.config, Losses()
         source, target = _pair(config, batch)
         fake = self.net(config.direction)(source).float()
@@ -62,6 +69,13 @@ class GeneratorPhase(Phase):
             losses[f"gan_{config.direction}"] = config.lambda_gan * gan_loss(config.gan, logits, True)
         if config.lambda_l1:
             losses[f"l1_{config.direction}"] = config.lambda_l1 * F.l1_loss(fake, target)
+        if self.perceptual is not None:
+            losses[f"vgg_{config.direction}"] = config.lambda_vgg * self.perceptual(fake, target)
+        generator = self.net(config.direction)
+        if config.lambda_shift:
+            losses[f"shift_{config.direction}"] = config.lambda_shift * shift_loss(generator, source, fake)
+        if config.lambda_grid:
+            losses[f"grid_{config.direction}"] = config.lambda_grid * grid_loss(generator, source)
         return losses
 
 
@@ -70,7 +84,7 @@ class Pix2Pix(Method):
 
     paired = True
     published_init = "normal"
-    settings = frozenset({"direction", "lambda_l1"})
+    settings = frozenset({"direction", "lambda_l1", "lambda_vgg", "lambda_shift", "lambda_grid"})
     defaults: ClassVar[Mapping[str, Any]] = {
         "net": {"kind": "unet", "width": 64, "depth": 8, "norm": "batch", "test_time_stochastic": True},
         "discriminator": {"norm": "batch"},
@@ -80,12 +94,13 @@ class Pix2Pix(Method):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
-        if not config.use_gan and not config.lambda_l1:
-            raise UsageError("neither a GAN nor an L1 loss is left", "there would be nothing to learn")
+        if not config.use_gan and not config.lambda_l1 and not config.lambda_vgg:
+            raise UsageError("neither a GAN nor an L1 nor a VGG loss is left", "there would be nothing to learn")
         self.directions = (config.direction,)
         self._nets: dict[str, nn.Module] = {config.direction: make_generator(config)}
         if config.use_gan:
             self._nets[_discriminator(config)] = make_discriminator(config, "normal", images=2)
+        self._perceptual = FeatureLoss() if config.lambda_vgg else None
 
     def nets(self) -> dict[str, nn.Module]:
         """The generator under its direction, and with a GAN the discriminator of its output domain."""
@@ -93,7 +108,7 @@ class Pix2Pix(Method):
 
     def phases(self) -> list[Phase]:
         """Discriminator first, then the generator, as in the reference."""
-        phases: list[Phase] = [GeneratorPhase(self.config, self._nets)]
+        phases: list[Phase] = [GeneratorPhase(self.config, self._nets, self._perceptual)]
         return [DiscriminatorPhase(self.config, self._nets), *phases] if self.config.use_gan else phases
 
 

@@ -13,6 +13,7 @@ from imgcycle.methods.bigan import BiGan
 from imgcycle.methods.cogan import Cogan
 from imgcycle.methods.cut import Cut, FastCut
 from imgcycle.methods.cyclegan import CycleGan
+from imgcycle.methods.gram import Gram
 from imgcycle.methods.pix2pix import Pix2Pix
 from imgcycle.methods.simgan import SimGan
 from imgcycle.methods.unit import Unit
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
     "simgan": SimGan,
     "bigan": BiGan,
     "cogan": Cogan,
+    "gram": Gram,
 }
 
 

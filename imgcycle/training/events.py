@@ -44,6 +44,45 @@ class Progress(StepEvent):
 
 
 @dataclass(frozen=True)
+class Stepped:
+    """Once a second at most: the step, the seconds since the run began or went on, and those left, once known."""
+
+    step: int
+    steps: int
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The first steps were timed; `epochs` are those that the run's steps make up, where it was begun by epochs."""
+
+    step: int
+    steps: int
+    epochs: int | None
+    seconds_a_step: float
+
+
+@dataclass(frozen=True)
+class StageBegan:
+    """Stage `number` of `stages` begins, with `length` steps."""
+
+    step: int
+    steps: int
+    name: str
+    number: int
+    stages: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """A stop was asked for: the step under way is finished and saved first."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Saved(StepEvent):
     """The state and the weights of `step` are on disk."""
 
@@ -105,5 +144,19 @@ class Finished(StepEvent):
     interrupted: bool
 
 
-Event = Started | Progress | Saved | Sampled | Validated | Diagnosed | RolledBack | Noted | Finished
+Event = (
+    Started
+    | Progress
+    | Stepped
+    | Timed
+    | StageBegan
+    | Stopping
+    | Saved
+    | Sampled
+    | Validated
+    | Diagnosed
+    | RolledBack
+    | Noted
+    | Finished
+)
 Listener = Callable[[Event], None]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that is set by the first SIGINT or SIGTERM; a second one raises KeyboardInterrupt.
+def stop_signals(heard: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    """An event that is set by the first SIGINT or SIGTERM, when `heard` is called; a second raises KeyboardInterrupt.
 
     Outside the main thread no handler can be installed: the event then stays unset.
     """
@@ -21,6 +22,8 @@ def stop_signals() -> Iterator[threading.Event]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
+        with contextlib.suppress(RuntimeError):  # the signal came in the middle of another line
+            heard()
 
     if threading.current_thread() is not threading.main_thread():
         yield asked

@@ -15,11 +15,13 @@ from imgcycle.device import resolve_device
 from imgcycle.errors import InputError
 from imgcycle.methods.base import Batch
 from imgcycle.training.distributed import World, explain, join_world, leave_world
-from imgcycle.training.events import Event, Finished, Listener, Progress
+from imgcycle.training.events import Event, Finished, Listener, Progress, Stopping
 from imgcycle.training.interrupts import stop_signals
 from imgcycle.training.listeners.page import RunPage
-from imgcycle.training.run import Run, RunContext
+from imgcycle.training.run import Run
 from imgcycle.training.storage.folder import RunFolder
+from imgcycle.training.storage.resuming import RunContext
+from imgcycle.training.timing.rhythm import Rhythm
 
 LOG_EVERY = 50
 PROBE_EVERY = 200
@@ -111,19 +113,20 @@ def _heard(page: RunPage, listener: Listener | None, progress: Callable[[float],
 
 
 def _loop(run: Run, world: World, device: torch.device) -> Finished:
-    config, total = run.config, run.schedule.total
+    config, total = run.config, run.total
     began = time.perf_counter()
     run.start()
-    with closing(run.prefetcher), stop_signals() as stop:
+    rhythm = Rhythm()
+    with closing(run), stop_signals(lambda: run.emit(Stopping(run.step))) as stop:
         while run.step < total:
+            if run.step >= run.stage.end:
+                run.next_stage()
             try:
                 image_a, image_b = run.prefetcher.get(run.step, run.session.generation)
             except InputError as error:
                 raise run.without_pictures(error) from error
             torch.manual_seed(step_seed(config.seed, run.step, world.rank, run.session.generation))
-            batch = Batch(image_a, image_b)
-            run.session.step(batch, run.schedule.factor(run.step), run.schedule.warmup_factor(run.step))
-            run.step += 1
+            run.train_on(Batch(image_a, image_b))
 
             step, ending = run.step, run.step == total
             stopping = (device.type == "cpu" or step % ASK_EVERY == 0) and world.any(stop.is_set(), device)
@@ -133,12 +136,7 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
             if (saving or logging or validating) and world.any(not run.session.is_healthy(), device):
                 run.roll_back()
                 continue
-            if logging:
-                run.report()
-            if step % PROBE_EVERY == 0:
-                run.probe()
-            if ending or step % config.sample_every == 0:
-                run.sample()
+            _look(run, rhythm, time.perf_counter() - began, logging=logging, ending=ending)
             if validating:
                 run.validate()
             if step % run.steps_per_epoch == 0:
@@ -151,3 +149,23 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
             if exhausted:
                 break
     return run.finish(time.perf_counter() - began, interrupted=False)
+
+
+def _look(run: Run, rhythm: Rhythm, seconds: float, *, logging: bool, ending: bool) -> None:
+    """Say how far the run is, probe and sample it: when its steps or the clock ask for that."""
+    step = run.step
+    if (seconds_a_step := rhythm.timed()) is not None:
+        run.tell_length(seconds_a_step)
+    if logging:
+        run.report()
+        rhythm.done("losses")
+    elif rhythm.due("losses"):
+        run.glance()
+    elif rhythm.due("count"):
+        run.count(seconds)
+    if step % PROBE_EVERY == 0 or rhythm.due("diagnosis"):
+        run.probe()
+        rhythm.done("diagnosis")
+    if ending or step % run.config.sample_every == 0 or rhythm.due("samples"):
+        run.sample()
+        rhythm.done("samples")

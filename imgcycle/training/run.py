@@ -3,103 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from imgcycle.config import TrainConfig
-from imgcycle.data.batches import PairedBatches, Prefetcher, UnpairedBatches
-from imgcycle.data.pairs import open_domains
-from imgcycle.device import default_memory, hardware_facts, precision_name, resolve_precision
+from imgcycle.data.batches import Batches, PairedBatches, Prefetcher, UnpairedBatches
+from imgcycle.data.pairs import open_domains, remarks_on_pairs
+from imgcycle.device import default_memory, precision_name, resolve_precision
 from imgcycle.errors import InputError, TrainingError, UsageError
-from imgcycle.methods.registry import method_class
+from imgcycle.methods.base import Batch
+from imgcycle.methods.registry import build_method, method_class
+from imgcycle.training import events
 from imgcycle.training.diagnosis import Diagnosis, probe
 from imgcycle.training.distributed import World
-from imgcycle.training.events import (
-    Diagnosed,
-    Finished,
-    Listener,
-    Noted,
-    Progress,
-    RolledBack,
-    Sampled,
-    Saved,
-    Started,
-    Validated,
-)
+from imgcycle.training.events import Finished, Listener
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.pictures import FixedImages, OwnPictures
-from imgcycle.training.schedule import Schedule
-from imgcycle.training.session import Session, fused_adam, memory_format
+from imgcycle.training.session import Session
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder, continued
 from imgcycle.training.storage.history import RunHistory, read_history
+from imgcycle.training.storage.resuming import (
+    DATA_FACTS,
+    RunContext,
+    differences,
+    facts_of_resume,
+    length_left,
+    resumed_context,
+    with_whole_paths,
+)
 from imgcycle.training.storage.saves import KEPT_STATES, UnsoundState, check_room
 from imgcycle.training.storage.start import start_from_weights
+from imgcycle.training.timing.length import measured_length
+from imgcycle.training.timing.schedule import Schedule
+from imgcycle.training.timing.stages import PlannedStage, hand_over, plan_stages, stage_at
 from imgcycle.training.validation import Validation, validations_in_vain
 
 MAX_ROLLBACKS = 4
 MOST_THREADS = 4096
-UNLIKE_A_SQUARE = 0.05
-"""Deviation of the halves of files from squares above which a note is given: pairs are published as squares."""
-DATA_FACTS = ("images_a", "images_b", "count_a", "count_b")
-"""Facts about the images, among the facts of a run."""
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """Settings of a run beside its config that do not change the resulting weights.
-
-    `workers` threads make batches; `command` and `licence` (of the training images) are written to the cards.
-    """
-
-    workers: int = 2
-    command: str = ""
-    licence: str = ""
-
-
-def resumed_context(context: RunContext, content: Mapping[str, Any], changed: bool) -> RunContext:
-    """Context of a resumed run: how it was begun, then what was changed; the licence as last given."""
-    begun = content.get("command")
-    command = context.command
-    if isinstance(begun, str) and begun:
-        command = f"{begun} && {context.command} --resume" if changed else begun
-    return replace(context, command=command, licence=context.licence or str(content.get("licence") or ""))
-
-
-def with_whole_paths(config: TrainConfig) -> TrainConfig:
-    """The config with absolute folders."""
-    named = {name: getattr(config, name) for name in ("a", "b", "val_a", "val_b", "sample_from")}
-    if config.strokes_of is not None and Path(config.strokes_of).expanduser().exists():
-        named["strokes_of"] = config.strokes_of
-    return config.replace(**{name: str(Path(path).expanduser().resolve()) for name, path in named.items() if path})
-
-
-def differences(
-    facts: Mapping[str, Any], now: Mapping[str, Any], config: TrainConfig, changed_data: bool
-) -> Iterator[str]:
-    """Yield, in words, the differences of this machine and the images from those that a run began with.
-
-    UsageError for other images unless `changed_data` allows them.
-    """
-    for name, value in now.items():
-        if name not in DATA_FACTS and facts.get(name) != value:
-            before = f"{name} was {facts.get(name)!r} when the run began and is {value!r} now"
-            yield f"{before}: it goes on, but not bit for bit"
-    for domain, folder in (("a", config.a), ("b", config.b)):
-        if facts.get(f"images_{domain}") in (None, now[f"images_{domain}"]):
-            continue
-        held, count = facts.get(f"count_{domain}"), now[f"count_{domain}"]
-        if held in (None, count):
-            said = f"the pictures in {folder} are not those that the run began with"
-        else:
-            said = f"{folder} holds {count} pictures, and held {held} when the run began"
-        if not changed_data:
-            raise UsageError(said, "put them back, or go on with these: --changed-data")
-        yield f"{said}: it goes on, but not as it would have"
 
 
 def _a_run_already(root: Path) -> UsageError:
@@ -119,15 +64,10 @@ class Run:
         self.a, self.b, alone = open_domains(
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
             leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm, prepare_a=self.first_net,
+            fewest_b=method_class(config.method).fewest_b,
         )  # fmt: skip
-        middle = sorted(self.a.proportions)[len(self.a) // 2]
-        if self.a.half is not None and abs(middle / 2 - 1) > UNLIKE_A_SQUARE:
-            said = f"each file of {config.a} is taken for two pictures side by side, of {middle / 2:.2f} to 1 each"
-            self.emit(Noted(f"{said}; pairs in two folders are learnt from A/ B/"))
-        if alone:
-            many = "1 picture has" if len(alone) == 1 else f"{len(alone)} pictures have"
-            are = "is" if len(alone) == 1 else "are"
-            self.emit(Noted(f"{many} no partner of the same name and {are} left out: {', '.join(map(str, alone[:3]))}"))
+        for remark in remarks_on_pairs(self.a, alone):
+            self.emit(events.Noted(remark))
         self.step = 0
         self.fresh = True
         self.rollbacks = 0
@@ -136,6 +76,8 @@ class Run:
         self.exhausted = False
         """True after as many validations without improvement as the config's patience."""
         self.figure = 0.0
+        self.rate = 0.0
+        self._prefetcher: Prefetcher | None = None
         self.means: Mapping[str, float] = {}
 
     @classmethod
@@ -166,39 +108,31 @@ class Run:
             if type(threads := facts.get("threads")) is int and 1 <= threads <= MOST_THREADS:
                 torch.set_num_threads(threads)
         run = cls(config, folder, device, world, emit)
+        if not resume and config.minutes is not None and config.steps is None:
+            run._fix_length(config.minutes)
         run._build(context)
-        facts_now = run._facts()
+        facts_now = facts_of_resume(run.device, run.dtype, world.size, run.a, run.b, run.first_net)
         run.started_from = start_from
         if not resume:
             if start_from is not None:
-                for note in start_from_weights(start_from, config, run.session.nets, run.session.averages):
-                    emit(Noted(note))
+                for note in start_from_weights(start_from, run.config, run.session.nets, run.session.averages):
+                    emit(events.Noted(note))
             run.begin(facts_now)
             return run
         for note in list(differences(facts, facts_now, config, changed_data)):
-            emit(Noted(note))
+            emit(events.Noted(note))
         run._take(new=False)
         run._load()
-        run._check_length()
+        if remark := length_left(folder.root, run.step, run.total):
+            emit(events.Noted(remark))
         if world.leads:
             check_room(folder.root, run._room() - folder.states.size())
-            content |= {"command": context.command, "licence": context.licence, "length": run.schedule.total}
+            content |= {"command": context.command, "licence": context.licence, "length": run.total}
             content["facts"] = {**facts, **{name: facts_now[name] for name in DATA_FACTS}}
             folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
             if run.exporter.stale(run.session.translators(), run.step):
                 run._export()
         return run
-
-    def _check_length(self) -> None:
-        """UsageError if fewer steps are asked for than are done; a note if nothing is left to do."""
-        total = self.schedule.total
-        if self.step > total:
-            raise UsageError(
-                f"{self.folder.root} has {self.step} steps behind it, more than the {total} asked for",
-                "ask for more with --steps, or begin anew in another -o",
-            )
-        if self.step == total:
-            self.emit(Noted(f"all {total} steps were done before; more are taken with a larger --steps"))
 
     def _room(self) -> int:
         """Most bytes of the run on disk: its states, one more while it is written, and twice its weights."""
@@ -215,9 +149,9 @@ class Run:
         path = self._write()
         if self.world.leads:
             said = {"command": self.exporter.command, "licence": self.exporter.licence}
-            about = {**said, "length": self.schedule.total}
+            about = {**said, "length": self.total}
             self.folder.create(self.config, facts, about)
-            self.emit(Saved(self.step, path))
+            self.emit(events.Saved(self.step, path))
         self.world.barrier()
 
     def _take(self, new: bool) -> None:
@@ -235,64 +169,104 @@ class Run:
 
     def _build(self, context: RunContext) -> None:
         config, world = self.config, self.world
-        batches = (PairedBatches if self.paired else UnpairedBatches)(
-            self.a, self.b, config.seed, config.batch, config.crop, config.flip, world.rank, world.size
-        )
-        self.steps_per_epoch = batches.steps_per_epoch
-        self.schedule = Schedule(config, self.steps_per_epoch)
-        self.session = Session(config, self.device, self.dtype, world)
+        self.context = context
+        self.steps_per_epoch = self._batches(config).steps_per_epoch
+        self.stages = plan_stages(config, self.steps_per_epoch)
+        self.total = self.stages[-1].end
         self.exporter = Exporter(
             self.folder, config, len(self.a), len(self.b), context.command, context.licence, self.first_net
         )
         validated = config.val_a is not None and world.leads
         self.validation = Validation.of(config, self.device, self.first_net) if validated else None
         self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
-        self.own = self._own_pictures() if config.sample_from is not None and world.leads else None
         self.diagnosis = Diagnosis()
-        self.prefetcher = Prefetcher(batches, self.device, context.workers, self.schedule.total)
+        # The nets of later stages are built once in advance: what cannot be is said now, not hours later.
+        for stage in self.stages[1:] if self.fresh else ():
+            build_method(stage.config)
+        self._open(self.stages[0])
+        self.own = self._own_pictures() if config.sample_from is not None and world.leads else None
+
+    def _batches(self, config: TrainConfig) -> Batches:
+        return (PairedBatches if self.paired else UnpairedBatches)(
+            self.a, self.b, config.seed, config.batch, config.crop, config.flip, self.world.rank, self.world.size
+        )
+
+    def _fix_length(self, minutes: float) -> None:
+        """Turn minutes into the steps that they are here."""
+        steps = measured_length(self.config, self._batches, self.device, self.dtype, self.world)
+        self.config = self.config.replace(steps=steps)
+        self.emit(events.Noted(f"{minutes:g} minutes are {steps:,} steps here, which are now the length of the run"))
+
+    def _open(self, stage: PlannedStage) -> None:
+        """Nets, optimizers, schedule and batches of a stage, as fresh as at its beginning."""
+        self.close()
+        self.stage = stage
+        self.schedule = Schedule(stage.config, self.steps_per_epoch)
+        self.session = Session(stage.config, self.device, self.dtype, self.world)
+        self.exporter.config = stage.config
+        self._prefetcher = Prefetcher(self._batches(stage.config), self.device, self.context.workers, stage.end)
         self._clock = (time.perf_counter(), 0.0, self.step)
 
     def _own_pictures(self) -> OwnPictures | None:
         if any(net.fixed_output_side is not None for net in self.session.method.generators().values()):
-            self.emit(Noted(f"{self.config.method} translates squares alone, and no pictures of --sample-from"))
+            self.emit(events.Noted(f"{self.config.method} translates squares alone, and no pictures of --sample-from"))
             return None
         return OwnPictures(Path(str(self.config.sample_from)), self.folder.samples / "own", self._unreadable)
 
-    def _facts(self) -> dict[str, Any]:
-        layout = "channels_last" if memory_format(self.device) == torch.channels_last else "contiguous"
-        return {
-            **asdict(hardware_facts(self.device, self.dtype)),
-            "memory_format": layout,
-            "optimizer": "adam, fused" if fused_adam(self.device) else "adam",
-            "world": self.world.size,
-            "images_a": self.a.digest(),
-            "images_b": self.b.digest(),
-            "count_a": len(self.a),
-            "count_b": len(self.b),
-            **({} if self.first_net is None else {"strokes_of": self.first_net.digest}),
-        }
+    def next_stage(self) -> None:
+        """Begin the stage that the next step belongs to, with what has been learnt."""
+        if self.session.counted:
+            self.report()
+        before, stage = self.session, stage_at(self.stages, self.step)
+        self._open(stage)
+        hand_over(before, self.session, stage.fresh_discriminators)
+        self.emit(
+            events.StageBegan(
+                self.step, self.total, stage.name, stage.index + 1, len(self.stages), stage.end - stage.start
+            )
+        )
+
+    def train_on(self, batch: Batch) -> None:
+        """The next step."""
+        within = self.step - self.stage.start
+        self.session.step(batch, self.schedule.factor(within), self.schedule.warmup_factor(within))
+        self.step += 1
+
+    def close(self) -> None:
+        """Stop what works ahead."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+
+    @property
+    def prefetcher(self) -> Prefetcher:
+        """The batches of the stage."""
+        assert self._prefetcher is not None
+        return self._prefetcher
 
     def _load(self) -> None:
         def take(state: dict[str, Any]) -> None:
+            stage = stage_at(self.stages, max(0, state["step"] - 1))
+            if stage is not self.stage:
+                self._open(stage)
             self.best = self.session.load_state(state, self.schedule)
             if not self.session.finite_weights():
                 raise UnsoundState("holds weights that are no numbers")
 
-        self.step, _ = self.folder.newest_state(take, lambda said: self.emit(Noted(said)))
+        self.step, _ = self.folder.newest_state(take, lambda said: self.emit(events.Noted(said)))
         self.fresh = False
         if self.world.leads and (dropped := self.folder.clean(self.step)):
             lines = "1 damaged line" if dropped == 1 else f"{dropped} damaged lines"
-            self.emit(Noted(f"{self.folder.metrics}: {lines} left out"))
+            self.emit(events.Noted(f"{self.folder.metrics}: {lines} left out"))
 
     def _unreadable(self, path: Path, reason: str) -> None:
-        self.emit(Noted(f"{path} is left out: {reason}"))
+        self.emit(events.Noted(f"{path} is left out: {reason}"))
 
     def start(self) -> None:
         """Announce the run and start its clock."""
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
         self.emit(
-            Started(
-                self.folder.root, self.step, self.schedule.total, self.steps_per_epoch, len(self.a), len(self.b),
+            events.Started(
+                self.folder.root, self.step, self.total, self.steps_per_epoch, len(self.a), len(self.b),
                 str(self.device), precision_name(self.dtype), torch.get_num_threads(), not self.fresh,
             )
         )  # fmt: skip
@@ -307,19 +281,50 @@ class Run:
         self.figure = sum(value for name, value in self.means.items() if not name.startswith("discriminator"))
         if not self.world.leads:
             return
-        lr = self.config.lr * self.schedule.factor(self.step - 1) * self.schedule.warmup_factor(self.step - 1)
-        self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": lr})
+        self.folder.log({"step": self.step, **{k: round(v, 6) for k, v in self.means.items()}, "lr": self._lr()})
         if cleared := self.session.take_cleared():
             times = "once" if cleared == 1 else f"{cleared} times"
-            self.emit(Noted(f"gradients beyond all measure were left out {times}: crops of one flat colour give such"))
+            self.emit(
+                events.Noted(f"gradients beyond all measure were left out {times}: crops of one flat colour give such")
+            )
         now, waited, step = time.perf_counter(), self.prefetcher.waited, self.step
         seconds = max(1e-9, now - self._clock[0])
         rate = (step - self._clock[2]) / seconds
         waiting = (waited - self._clock[1]) / seconds
         self._clock = (now, waited, step)
-        left = (self.schedule.total - step) / max(rate, 1e-9)
-        epoch = (step - 1) // self.steps_per_epoch + 1
-        self.emit(Progress(step, self.schedule.total, epoch, self.means, lr, rate, left, waiting))
+        self._announce(self.means, rate, waiting)
+
+    def glance(self) -> None:
+        """Announce the means of the losses so far, between two reports."""
+        if self.world.leads and self.session.counted:
+            now, waited = time.perf_counter(), self.prefetcher.waited
+            seconds = max(1e-9, now - self._clock[0])
+            rate, waiting = (self.step - self._clock[2]) / seconds, (waited - self._clock[1]) / seconds
+            self._announce(self.session.means(), rate, waiting)
+
+    def _announce(self, means: Mapping[str, float], rate: float, waiting: float) -> None:
+        left = (self.total - self.step) / max(rate, 1e-9)
+        epoch = (self.step - 1) // self.steps_per_epoch + 1
+        self.rate = rate
+        self.emit(events.Progress(self.step, self.total, epoch, means, self._lr(), rate, left, waiting))
+
+    def _lr(self) -> float:
+        """The generators' learning rate in the last step."""
+        within = self.step - 1 - self.stage.start
+        return self.stage.config.lr * self.schedule.factor(within) * self.schedule.warmup_factor(within)
+
+    def count(self, seconds: float) -> None:
+        """Announce the step, `seconds` after the run began or went on."""
+        self.emit(
+            events.Stepped(self.step, self.total, seconds, (self.total - self.step) / self.rate if self.rate else None)
+        )
+
+    def tell_length(self, seconds_a_step: float) -> None:
+        """Announce how long the run takes, from a few steps that were timed."""
+        self.rate = 1 / max(1e-9, seconds_a_step)
+        config = self.config
+        epochs = config.epochs + config.epochs_decay if config.steps is None else None
+        self.emit(events.Timed(self.step, self.total, epochs, seconds_a_step))
 
     def probe(self) -> None:
         """Check fixed images for common failures."""
@@ -330,11 +335,11 @@ class Run:
         fixed = self.fixed
         probes = {} if self.paired else {d: probe(fixed.sources[d], x, fixed.wanted(d)) for d, x in made.items()}
         self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
-        if self.step <= self.config.warmup:
+        if self.step - self.stage.start <= self.stage.config.warmup:
             return  # during warm-up generators hardly change, and discriminators are ahead of them by design
-        for finding, advice in self.diagnosis.look(probes, self.means, self.config.gan):
+        for finding, advice in self.diagnosis.look(probes, self.means, self.stage.config.gan):
             self.folder.log({"step": self.step, "finding": finding, "advice": advice})
-            self.emit(Diagnosed(self.step, finding, advice))
+            self.emit(events.Diagnosed(self.step, finding, advice))
 
     def sample(self) -> None:
         """Write the grid of fixed images."""
@@ -345,7 +350,7 @@ class Run:
                 self.fixed.grid(translators, self.dtype, path)
                 if self.own is not None:
                     self.own.write(next(iter(translators.values())), self.step, self.device, self.dtype)
-            self.emit(Sampled(self.step, path))
+            self.emit(events.Sampled(self.step, path))
 
     def validate(self) -> None:
         """Measure the validation images, and keep the weights of a direction at its best figure."""
@@ -361,12 +366,12 @@ class Run:
                     self.exporter.export_best(direction, translators[direction], self.step, figure)
         self.figure = sum(figures.values())
         history = self._history()
-        self.emit(Validated(self.step, figures, dict(self.best), history.references()))
+        self.emit(events.Validated(self.step, figures, dict(self.best), history.references()))
         if self.config.patience is not None and validations_in_vain(history.validations()) >= self.config.patience:
             self.exhausted = True
             why = f"nothing came nearer in {self.config.patience} validations"
             self.folder.log({"step": self.step, "ended": why})
-            self.emit(Noted(f"{why}: the run ends at step {self.step}; the nearest weights are in weights/best"))
+            self.emit(events.Noted(f"{why}: the run ends at step {self.step}; the nearest weights are in weights/best"))
 
     def _history(self) -> RunHistory:
         """Everything logged so far."""
@@ -378,14 +383,14 @@ class Run:
         """Pass the epoch's figure to the plateau schedule; all ranks take rank 0's, so that learning rates stay
         equal.
         """
-        if self.config.schedule == "plateau":
+        if self.stage.config.schedule == "plateau":
             self.schedule.epoch_ended(self.world.share(self.figure, self.device))
 
     def save(self) -> None:
         """Write the state and the weights of this step, and report it."""
         path = self._write()
         if self.world.leads:
-            self.emit(Saved(self.step, path))
+            self.emit(events.Saved(self.step, path))
         self.world.barrier()
 
     def _write(self) -> Path:
@@ -424,10 +429,10 @@ class Run:
         for each in self.session.phase_optimizers:
             each.stalled_steps.zero_()
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
-        self.emit(RolledBack(failed, self.step, "losses or weights were no longer finite"))
+        self.emit(events.RolledBack(failed, self.step, "losses or weights were no longer finite"))
 
     def finish(self, seconds: float, *, interrupted: bool) -> Finished:
         """Report that the run ended; returns the event."""
-        event = Finished(self.step, self.schedule.total, seconds, interrupted)
+        event = Finished(self.step, self.total, seconds, interrupted)
         self.emit(event)
         return event

@@ -16,7 +16,7 @@ from imgcycle.methods.registry import build_method
 from imgcycle.nets.layers import Generator
 from imgcycle.training.distributed import World
 from imgcycle.training.ema import Ema
-from imgcycle.training.schedule import Schedule
+from imgcycle.training.timing.schedule import Schedule
 
 MAX_GRADIENT_NORM = 1e6
 """Norm of all gradients of a phase above which they are zeroed: a run sees thousands at its start at most."""
@@ -129,10 +129,14 @@ class Session:
 
     def take_means(self) -> dict[str, float]:
         """Mean of each loss since the last call; synchronises with the device."""
-        sums = torch.stack(list(self.sums.values())).tolist() if self.sums else []
-        means = {name: value / max(1, self.counted) for name, value in zip(self.sums, sums, strict=True)}
+        means = self.means()
         self.sums, self.counted = {}, 0
         return means
+
+    def means(self) -> dict[str, float]:
+        """The same, without beginning anew."""
+        sums = torch.stack(list(self.sums.values())).tolist() if self.sums else []
+        return {name: value / max(1, self.counted) for name, value in zip(self.sums, sums, strict=True)}
 
     def is_healthy(self) -> bool:
         """True if all losses so far and all weights are finite, and every phase still learns; synchronises with the

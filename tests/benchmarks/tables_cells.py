@@ -27,8 +27,8 @@ from imgcycle.device import hardware_facts, resolve_precision
 from imgcycle.media.files import atomic_path, write_text
 from imgcycle.metrics.segmentation import Counts, LabelScores, label_scores
 from imgcycle.training.loop import train
-from imgcycle.training.run import RunContext
 from imgcycle.training.storage.folder import RunFolder
+from imgcycle.training.storage.resuming import RunContext
 from imgcycle.weights.native import digest
 from tests.benchmarks.tables_scores import score_labels, score_photos, segmenter
 from tests.benchmarks.world import Bytes, Scene, scene

@@ -134,6 +134,21 @@ def test_the_list_of_commands_says_what_they_say(capsys: pytest.CaptureFixture[s
         assert f"imgcycle {name}" in capsys.readouterr().out
 
 
+def test_the_help_of_train_is_short_and_whole_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(["train", "--help"]) == 0
+    short = capsys.readouterr().out
+    assert len(short.splitlines()) < 60
+    assert "--recipe" in short
+    assert "--lambda-nce" not in short
+    assert "imgcycle train --help-all" in short
+    assert run(["train", "--help-all"]) == 0
+    whole = capsys.readouterr().out
+    assert all(name in whole for name in ("--recipe", "--lambda-nce", "--discriminator-scales", "--minutes"))
+
+
 def test_brackets_in_help_are_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert run(["convert", "--help"]) == 0

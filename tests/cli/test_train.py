@@ -221,7 +221,7 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         ),
         (
             ["train", "{red}", "{blue}", "-o", "{run}", "--method", "unit", "--lambda-shift", "1"],
-            "unit has no --lambda-shift (--method cyclegan or cut or fastcut has)",
+            "unit has no --lambda-shift (--method cyclegan or cut or fastcut or pix2pix or gram has)",
         ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--lambda-shift", "-1"], "--lambda-shift is -1"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),

@@ -111,7 +111,7 @@ def test_it_is_weighed() -> None:
 
 
 def test_methods_without_it_and_weights_below_0_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"unit has no grid term.*cyclegan, cut, fastcut have"):
+    with pytest.raises(UsageError, match=r"unit has no grid term.*cyclegan, cut, fastcut, pix2pix, gram have"):
         tiny_config(method="unit", lambda_grid=1.0)
     with pytest.raises(UsageError, match="lambda-grid is -1"):
         tiny_config(lambda_grid=-1.0)

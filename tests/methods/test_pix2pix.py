@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch
+from imgcycle.methods.equivariance import shift_loss
+from imgcycle.methods.perceptual import FeatureLoss
 from imgcycle.methods.pix2pix import DiscriminatorPhase, GeneratorPhase, Pix2Pix
 from tests.methods.toys import Brightness, Scale, tiny_config
 
@@ -55,6 +57,21 @@ def test_one_step_by_hand_in_both_directions() -> None:
 @pytest.mark.parametrize(("changes", "terms"), [({"use_gan": False}, {"l1_A2B"}), ({"lambda_l1": 0.0}, {"gan_A2B"})])
 def test_either_term_alone(changes: dict[str, object], terms: set[str]) -> None:
     assert set(GeneratorPhase(tiny_config(method="pix2pix", **changes), nets())(Batch(A, B))) == terms
+
+
+def test_what_a_small_net_for_clips_is_given_besides() -> None:
+    config = tiny_config(method="pix2pix", use_gan=False, lambda_vgg=3.0, lambda_shift=2.0, lambda_grid=1.0)
+    batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1)
+    method = Pix2Pix(config.replace(net=NetConfig("compact", 4, 1, "affine")))
+    torch.manual_seed(0)
+    losses = method.phases()[0](batch)
+    assert losses.keys() == {"l1_A2B", "vgg_A2B", "shift_A2B", "grid_A2B"}
+    fake = method.nets()["A2B"](batch.a).detach()
+    assert values(losses)["vgg_A2B"] == pytest.approx(3 * float(FeatureLoss()(fake, batch.b)), rel=1e-4)
+    possible = set()
+    for _ in range(200):
+        possible.add(round(2 * float(shift_loss(method.nets()["A2B"], batch.a, fake).detach()), 4))
+    assert round(values(losses)["shift_A2B"], 4) in possible
 
 
 def test_nothing_to_learn_is_refused() -> None:

@@ -20,9 +20,10 @@ from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import TrainingError, UsageError
 from imgcycle.training import events
 from imgcycle.training.loop import train
-from imgcycle.training.run import Run, RunContext
+from imgcycle.training.run import Run
 from imgcycle.training.session import Session
 from imgcycle.training.storage.folder import RunFolder
+from imgcycle.training.storage.resuming import RunContext
 from imgcycle.weights.native import inspect_weights, load_generator
 from tests.training.toys import final_state, same, texture_world, toy_config
 

@@ -49,10 +49,19 @@ class TrainRun(JsonConfig):
     """Folder and initial weights of a run."""
 
     output: Path | None = option(None, "Run folder.", names=("-o", "--output"), metavar="RUN", shown="./<A>2<B>")
+    recipe: str | None = option(
+        None,
+        "Settings and stages for a purpose: painting, season, paper, pairs, one-painting, or a file of your own; "
+        "options given beside it win. list shows them.",
+        metavar="NAME|FILE.toml|list",
+        word=True,
+    )
     epochs: int | None = option(None, "Length in epochs, half of them decaying.", shown="200")
     resume: bool = option(False, "Continue the run in the run folder.")
     start_from: str | None = option(
-        None, "Begin with the weights of a style, a file or another run.", metavar="STYLE|FILE|RUN"
+        None,
+        "Begin with the weights of a style, a file or another run; none: random ones.",
+        metavar="STYLE|FILE|RUN|none",
     )
     changed_data: bool = option(False, "--resume although A or B holds other pictures than before.")
     check: bool = option(False, "Look at both folders, say what is there and what to do, and learn nothing.")
@@ -89,14 +98,24 @@ def train(
     del program  # heeded before a command begins
     given: dict[str, Any] = {**about, **nets}
     given |= {name: value for name, value in folder.__dict__.items() if value not in (None, False, "")}
-    from imgcycle.cli.commands.train_config import build_config, check_resume, read_settings, run_folder, shown_command
+    from imgcycle.cli.commands.train_config import (
+        build_config,
+        check_resume,
+        list_recipes,
+        new_run_settings,
+        run_folder,
+        shown_command,
+    )
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.train import train_listener
     from imgcycle.errors import Interrupted
     from imgcycle.training.loop import train as run_training
-    from imgcycle.training.run import RunContext
     from imgcycle.training.storage.folder import RunFolder
+    from imgcycle.training.storage.resuming import RunContext
 
+    if folder.recipe == "list":
+        list_recipes()
+        return
     check_resume(given)
     run = folder.output or run_folder(given.get("a"), given.get("b"), given.get("method"))
 
@@ -105,10 +124,12 @@ def train(
             return Interrupted(f"interrupted; {run} is as it was last saved", "go on with --resume")
         return Interrupted("interrupted before the run began; the same command begins it")
 
+    start_from = None
     if folder.resume:
         settings = build_config(given, RunFolder(run).read_config()[0].to_dict())
     else:
-        settings = build_config(given, read_settings(folder.config) if folder.config else None)
+        stored, start_from = new_run_settings(given)
+        settings = build_config(given, stored)
     if folder.check or folder.clean is not None:
         from imgcycle.cli.commands.train_check import check_before
 
@@ -121,8 +142,15 @@ def train(
     )
     with graceful_exit(interrupted), listening as listener:
         ended = run_training(
-            settings, run, resume=folder.resume, start_from=folder.start_from, changed_data=folder.changed_data,
+            settings, run, resume=folder.resume, start_from=start_from, changed_data=folder.changed_data,
             context=context, listener=listener,
         )  # fmt: skip
     if ended.interrupted:
         raise Interrupted(f"stopped at step {ended.step} of {ended.steps}, saved in {run}", "go on with --resume")
+
+
+train.usual = (  # type: ignore[attr-defined]
+    *("output", "recipe", "minutes", "steps", "method", "start_from", "resume", "size", "crop", "net", "discriminator"),
+    *("device", "quiet", "json_lines"),
+)
+"""Options that `--help` shows; `--help-all` shows the rest as well."""

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from imgcycle.config import Augment, DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.config.legacy import current_train_options, current_train_settings
+from imgcycle.config.recipes import recipe_names, training_recipe
 from imgcycle.errors import UsageError, from_system
 
 FOLDERS = ("a", "b", "val_a", "val_b", "sample_from")
@@ -26,7 +27,7 @@ DISCRIMINATORS = (
     "lambda_gan",
 )
 """Options about discriminators, which do not apply to a run without any."""
-_TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "diff_augment"})
+_TRANSLATED = frozenset({*FOLDERS, "net", "discriminator", "epochs", "recipe", "diff_augment"})
 """Options that differ from the field of TrainConfig of their name."""
 
 
@@ -54,12 +55,16 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
         merged["diff_augment"] = augmentations(given["diff_augment"])
     if "epochs" in given:
         merged |= {"epochs": given["epochs"] - given["epochs"] // 2, "epochs_decay": given["epochs"] // 2}
+        merged |= {"steps": None, "minutes": None}
+    elif "minutes" in given:
         merged["steps"] = None
-    if not merged.get("use_gan", True):
-        for option in (option for option in DISCRIMINATORS if option in given):
-            raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")
+    elif "steps" in given and not stored.get("steps"):
+        merged["minutes"] = None
     merged |= {name: str(Path(given[name]).resolve()) for name in FOLDERS if name in given}
     complete = completed(merged)
+    if not complete.get("use_gan", True):
+        for option in (option for option in DISCRIMINATORS if option in given):
+            raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")
     if not {"a", "b"} <= complete.keys():
         raise _two_folders_needed()
     stochastic = defaults.get("net", {}).get("test_time_stochastic", False)
@@ -72,8 +77,9 @@ def _check_options(given: Mapping[str, Any], method: str) -> None:
     """UsageError for contradictory options, and for those that do not apply to the method."""
     from imgcycle.methods.registry import owners
 
-    if {"steps", "epochs"} <= given.keys():
-        raise UsageError("--epochs beside --steps", "a run has one length: leave one of them out")
+    lengths = [_spelt(name) for name in ("epochs", "steps", "minutes") if name in given]
+    if len(lengths) > 1:
+        raise UsageError(" beside ".join(lengths), "a run has one length: leave all but one out")
     if given.get("direction") not in (None, "A2B") and method not in owners("direction"):
         raise UsageError(f"{method} has no --direction", "swap the folders: imgcycle train B/ A/")
     for option in given:
@@ -142,6 +148,8 @@ def domain_names(a: Path, b: Path) -> tuple[str, str]:
 def _name(folder: Path) -> str:
     """Name of a domain: its folder's, or its parent's for the likes of `photo/train`."""
     resolved = folder.resolve()
+    if resolved.is_file():
+        return resolved.stem
     return resolved.parent.name if resolved.name.lower() in ("train", "images", "a", "b") else resolved.name
 
 
@@ -155,11 +163,42 @@ def check_resume(given: Mapping[str, Any]) -> None:
         if given.get("changed_data"):
             raise UsageError("--changed-data without --resume", "a new run takes the pictures as they are")
         return
-    for option in ("config", "start_from", "paper"):
+    for option in ("config", "start_from", "paper", "recipe", "minutes"):
         if given.get(option):
             raise UsageError(f"{_spelt(option)} beside --resume", "a run goes on with what it began with")
     if "output" not in given and not ("a" in given and ("b" in given or given.get("method") == "pix2pix")):
         raise UsageError("--resume, and no run", "name its folder with -o")
+
+
+def new_run_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+    """What a new run is set before its options: by `--recipe` or `--config`; and the weights that it begins with.
+
+    A recipe's own weights are for its own net; with another net, or `--start-from none`, a run begins from random ones.
+    """
+    start = given.get("start_from")
+    asked_random = start == "none"
+    if "recipe" not in given:
+        stored = read_settings(given["config"]) if given.get("config") else None
+        return stored, None if asked_random else start
+    for option in ("config", "paper"):
+        if given.get(option):
+            raise UsageError(f"{_spelt(option)} beside --recipe", "a recipe is a file of settings: leave one out")
+    recipe = training_recipe(given["recipe"])
+    method = recipe.settings.get("method", TrainConfig.method)
+    if given.get("method", method) != method:
+        raise UsageError(f"--method {given['method']} beside a recipe for {method}", "leave --method out")
+    another_net = bool(given.keys() & {"net", "width"}) or bool(given.get("skip"))
+    if start is None and not another_net:
+        start = recipe.start_from
+    start = None if asked_random else start
+    return recipe.run_settings(start is None, given), start
+
+
+def list_recipes() -> None:
+    """Print the recipes that come along, what each is for, and where its file lies."""
+    for name in recipe_names():
+        recipe = training_recipe(name)
+        print(f"{name:14}{recipe.about}\n{'':14}{recipe.path}")  # noqa: T201 - asked for, so on stdout
 
 
 def read_settings(path: Path) -> dict[str, Any]:

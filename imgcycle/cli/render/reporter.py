@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +36,8 @@ class Bar:
     """None if unknown."""
     said: str = ""
     """Text beside the bar."""
-    left: str | None = field(default=None, kw_only=True)
-    """Remaining time, if the work itself estimates it."""
+    left: str | Callable[[], str] | None = field(default=None, kw_only=True)
+    """Remaining time, if the work itself estimates it; a callable is called whenever the bar is drawn."""
     visible: bool = field(default=True, kw_only=True)
     figures: Mapping[str, float] | None = field(default=None, kw_only=True)
     """Figures below all bars."""
@@ -119,8 +119,10 @@ class BarReporter(Reporter):
             """The work's own estimate if there is one: of a resumed clip the bar itself cannot know."""
 
             def render(self, task: Task) -> Text:
-                said: str | None = task.fields["left"]
-                return super().render(task) if said is None else Text(said, style="progress.remaining")
+                said: str | Callable[[], str] | None = task.fields["left"]
+                if said is None:
+                    return super().render(task)
+                return Text(said if isinstance(said, str) else said(), style="progress.remaining")
 
         class Bars(Progress):
             """Bars with figures below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from imgcycle.cli.render.console import duration
 from imgcycle.cli.render.reporter import Bar, Reporter, fields_of, reporting
 
 if TYPE_CHECKING:
-    from imgcycle.training.events import Event, Listener, Progress, Validated
+    from imgcycle.training.events import Event, Listener, Progress, Timed, Validated
+
+HOUR = 3600.0
 
 
 @contextmanager
@@ -43,24 +46,35 @@ class RunTeller:
     def __init__(self, reporter: Reporter, preview: bool = False) -> None:
         self.reporter, self.preview = reporter, preview
         self._run = ""
+        self._began = time.monotonic()
+
+    def _clock(self) -> str:
+        """The time since the run began or went on, as it is drawn."""
+        return duration(time.monotonic() - self._began)
 
     def __call__(self, event: Event) -> None:
         """Report one event."""
         from imgcycle.training import events as e
 
         out = self.reporter
-        out.data(fields_of(event))
+        if not isinstance(event, e.Stepped):
+            out.data(fields_of(event))
         match event:
             case e.Progress():
                 pace = f"{event.rate:.2f} steps/s · {duration(event.seconds_left)} left · data {event.waiting:.0%}"
                 said = f"{event.step}/{event.steps}  {event.step / event.steps:.0%}  {pace}"
-                out.bar(Bar(self._run, event.step, event.steps, said, left="", figures=event.losses))
+                out.bar(Bar(self._run, event.step, event.steps, said, left=self._clock, figures=event.losses))
                 out.line(in_words(event))
+            case e.Stepped():
+                left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
+                said = f"{event.step:,}/{event.steps:,}{left}"
+                out.bar(Bar(self._run, event.step, event.steps, said, left=self._clock))
+                out.line(in_words(event), often=True)
             case e.Saved():
                 out.line(in_words(event))
             case e.Started():
-                self._run = event.run.name
-                out.bar(Bar(self._run, event.step, event.steps, "first steps …", left=""))
+                self._run, self._began = event.run.name, time.monotonic()
+                out.bar(Bar(self._run, event.step, event.steps, "first steps …", left=self._clock))
                 out.say(in_words(event))
             case e.Sampled() if self.preview:
                 out.say(in_words(event))
@@ -76,7 +90,7 @@ def _validated(event: Validated, name: str) -> str:
     return f"{name} {event.kid[name]:.1f} ({', '.join(beside)})"
 
 
-def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
+def in_words(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a kind of event
     """Line on an event."""
     from imgcycle.training import events as e
 
@@ -93,6 +107,16 @@ def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
                 f"step {event.step}/{event.steps}  {event.rate:.2f}/s  {duration(event.seconds_left)} left  "
                 f"data {event.waiting:.0%}  {losses_in_words(event)}"
             )
+        case e.Stepped():
+            left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
+            return f"step {event.step}/{event.steps}  {duration(event.seconds)}{left}"
+        case e.Timed():
+            return length_in_words(event)
+        case e.StageBegan():
+            which = f"stage {event.number} of {event.stages}, {event.name}"
+            return f"{which}: {event.length:,} steps from step {event.step:,} on"
+        case e.Stopping():
+            return "stopping after this step, saving … (once more Ctrl-C ends at once, as of the last save)"
         case e.Saved():
             return f"saved step {event.step}"
         case e.Sampled():
@@ -109,6 +133,21 @@ def in_words(event: Event) -> str:  # noqa: PLR0911 - one return a kind of event
         case e.Finished():
             how = "stopped" if event.interrupted else "finished"
             return f"{how} at step {event.step} of {event.steps} after {duration(event.seconds)}"
+
+
+def length_in_words(event: Timed) -> str:
+    """How long a run will take, and where that is more than an hour what another length would be."""
+    left = (event.steps - event.step) * event.seconds_a_step
+    what = f"{event.steps:,} steps" if event.epochs is None else f"{event.epochs} epochs are {event.steps:,} steps"
+    said = f"{what}, about {long_duration(left)} here"
+    if left <= HOUR:
+        return said
+    return f"{said}; --minutes 60 would be {int(HOUR / event.seconds_a_step):,} steps"
+
+
+def long_duration(seconds: float) -> str:
+    """A rough time, in days where `duration` would have dozens of hours."""
+    return f"{seconds / 86400:.0f} days" if seconds >= 3 * 86400 else duration(seconds)
 
 
 def losses_in_words(event: Progress) -> str:

@@ -76,6 +76,7 @@ class Exporter:
         return {
             "direction": direction,
             "method": config.method,
+            **({} if config.recipe is None else {"recipe": config.recipe}),
             "data": {
                 domain: {"folder": _shown_folder(root), "images": self.counts[domain]}
                 for domain, root in (("A", config.a), ("B", config.b))

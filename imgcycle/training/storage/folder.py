@@ -215,14 +215,16 @@ def _renamed(line: bytes) -> bytes:
 
 def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
     """The config to resume with; UsageError names any difference that is not allowed."""
+    fixed = {"steps"} if stored.stages or stored.minutes is not None else set()
     changes = {
         name: (value, getattr(asked, name))
         for name, value in stored.__dict__.items()
-        if value != getattr(asked, name) and name not in CHANGEABLE
+        if value != getattr(asked, name) and (name not in CHANGEABLE or name in fixed)
     }
     if changes:
         listed = ", ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in _plain(changes))
-        raise UsageError(f"the run was begun with other settings: {listed}", "only steps and intervals may change")
+        may = "intervals" if fixed else "steps and intervals"
+        raise UsageError(f"the run was begun with other settings: {listed}", f"only {may} may change")
     return stored.replace(**{name: getattr(asked, name) for name in CHANGEABLE})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgcycle.errors import UsageError
-from imgcycle.training.schedule import Schedule
+from imgcycle.training.timing.schedule import Schedule
 from tests.methods.toys import tiny_config
 
 

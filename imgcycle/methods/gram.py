@@ -1,0 +1,125 @@
+"""Gram: a feed-forward net that learns the look of one picture from statistics of a classifier's planes.
+
+Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV 2016 (arXiv
+1603.08155), after Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016. There is
+no discriminator. Objective, eqs. 2, 3 and 4 and the total variation of section 3.2:
+
+    L = λ_content·‖φ_c(G(a)) − φ_c(a)‖² / n
+      + λ_style·Σ_j ‖Gram_j(G(a)) − Gram_j(b)‖²_F,  Gram_j(x) = φ_j(x)·φ_j(x)ᵀ / (C_j·H_j·W_j)
+      + λ_tv·TV(G(a))
+      + λ_shift·(the shift term of G on a: ours, off) + λ_grid·(the grid term of G: ours, off)
+
+φ_j are VGG19's relu1_2, relu2_2, relu3_3 and relu4_3 (theirs are VGG16's layers of these names), φ_c is relu3_3, each
+divided by the root mean square of its planes so that the layers count alike. b is a crop of the one picture, another
+one each step: in the mean over crops, the distance from their Gram matrices is that from their mean, plus a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcycle.config import TrainConfig
+from imgcycle.errors import UsageError
+from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.equivariance import shift_loss
+from imgcycle.methods.grid import grid_loss
+from imgcycle.metrics.features import FeatureNet
+
+LAYERS = {"12": 200.0, "22": 230.0, "33": 800.0, "43": 800.0}
+"""Layers whose Gram matrices are compared, and about the root mean square of their planes."""
+CONTENT_LAYER = "33"
+
+
+def gram_matrix(planes: Tensor) -> Tensor:
+    """(N, C, H, W) → (N, C, C), float32: products of all pairs of planes, summed over pixels, by C·H·W."""
+    rows = planes.float().flatten(2)
+    return rows @ rows.transpose(1, 2) / (rows.shape[1] * rows.shape[2])
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours, across and down, of float NCHW; float32."""
+    images = images.float()
+    across, down = images[..., 1:] - images[..., :-1], images[..., 1:, :] - images[..., :-1, :]
+    return across.abs().mean() + down.abs().mean()
+
+
+class GramDistance:
+    """Content and style terms between pictures; MissingExtra at once without the `metrics` extra's weights.
+
+    The net goes where the pictures are, and is no part of a run's state.
+    """
+
+    def __init__(self) -> None:
+        self.net = FeatureNet(torch.device("cpu"))
+
+    def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """How far `fake` is from the scene of `source` and from the look of `style`: two float32 scalars.
+
+        Float NCHW in [-1, 1], sides of 16 at least; gradients reach `fake` alone.
+        """
+        if self.net.device != fake.device:
+            self.net = FeatureNet(fake.device)
+        with torch.no_grad():
+            wanted = self._planes(source)[CONTENT_LAYER]
+            looks = {name: gram_matrix(planes) for name, planes in self._planes(style).items()}
+        found = self._planes(fake)
+        content = F.mse_loss(found[CONTENT_LAYER], wanted)
+        distances = [(gram_matrix(found[name]) - look).square().sum((1, 2)).mean() for name, look in looks.items()]
+        return content, torch.stack(distances).sum()
+
+    def _planes(self, images: Tensor) -> dict[str, Tensor]:
+        taps = self.net.taps(images, list(LAYERS))
+        return {name: planes.float() / size for (name, size), planes in zip(LAYERS.items(), taps, strict=True)}
+
+
+class GeneratorPhase(Phase):
+    """The one phase: the scene of the photograph, the look of the picture."""
+
+    name, trains = "generator", ("A2B",)
+
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: GramDistance) -> None:
+        super().__init__(config, nets)
+        self.distance = distance
+
+    def forward(self, batch: Batch) -> Losses:
+        """Terms content_A, style_B, and those that are switched on: tv_A2B, shift_A2B, grid_A2B."""
+        config, generator = self.config, self.net("A2B")
+        fake = generator(batch.a).float()
+        content, style = self.distance(fake, batch.a, batch.b)
+        losses = {"content_A": config.lambda_content * content, "style_B": config.lambda_style * style}
+        if config.lambda_tv:
+            losses["tv_A2B"] = config.lambda_tv * total_variation(fake)
+        if config.lambda_shift:
+            losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
+        if config.lambda_grid:
+            losses["grid_A2B"] = config.lambda_grid * grid_loss(generator, batch.a)
+        return losses
+
+
+class Gram(Method):
+    """The one-way method without a discriminator, A→B; one picture of B is enough."""
+
+    directions = ("A2B",)
+    fewest_b = 1
+    settings = frozenset({"lambda_content", "lambda_style", "lambda_tv", "lambda_shift", "lambda_grid"})
+    defaults: ClassVar[Mapping[str, Any]] = {"use_gan": False, "pool": 0, "lr": 1e-3, "grad_clip": 5.0}
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        if not config.lambda_content and not config.lambda_style:
+            raise UsageError("neither a content nor a style loss is left", "there would be nothing to learn")
+        self._nets: dict[str, nn.Module] = {"A2B": make_generator(config)}
+        self._distance = GramDistance()
+
+    def nets(self) -> dict[str, nn.Module]:
+        """A2B."""
+        return dict(self._nets)
+
+    def phases(self) -> list[Phase]:
+        """The generator's."""
+        return [GeneratorPhase(self.config, self._nets, self._distance)]

@@ -1,0 +1,1 @@
+"""When what happens in a run: learning rates, stages, its length, and what is shown by the clock."""
