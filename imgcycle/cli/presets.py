@@ -29,8 +29,11 @@ def with_recalled(command: Any, words: Sequence[str]) -> list[str]:
 
     A preset overrides a recipe, and typed options override both.
     """
+    from imgcycle.media.paths import check_name
+
     found: list[str] = []
     for name in _values(words, LIKE):
+        check_name(name, LIKE)
         found += _recipe_words(command, Path(name), words)
     for name in _values(words, USE):
         found += _preset_words(command, name)

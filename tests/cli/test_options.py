@@ -119,7 +119,7 @@ def test_there_is_no_option_of_text_that_is_neither_looked_over_nor_plain_words(
     assert {parameter.name for _, command in commands() for parameter in texts(command)} <= names | words
     assert words == {
         *("work_size", "size", "device", "memory", "fps", "start", "end", "preview", "preset"),
-        *("diff_augment", "licence", "mirror", "method", "use", "shard", "workers"),
+        *("diff_augment", "licence", "mirror", "method", "recipe", "use", "shard", "workers"),
     }
 
 
