@@ -74,12 +74,12 @@ def open_style(
     backend: Backend = "torch",
 ) -> Translator:
     """Like `load_translator`, for a style that was found already."""
-    if found.is_onnx:
-        return _open_onnx(found, _maker(device, precision, "onnx"), backend)
     ready = _maker(device, precision, backend)
     seen = digest(found.path) if found.digest and found.path.is_file() else ""
     if found.digest and seen != found.digest:
         raise WeightsError(f"{found.path} is not the file its index describes", repair_hint(found))
+    if found.is_onnx:
+        return _open_onnx(found, _maker(device, precision, "onnx"), backend)
     if found.is_foreign:
         return _open_foreign(found, ready)
     seen = seen or digest(found.path)
