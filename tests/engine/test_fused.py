@@ -37,7 +37,7 @@ def test_fused_is_what_it_stands_for(h: int, w: int, inputs: int, middle: int, b
         assert [type(s) for s in ready] == [FusedUpsampleConv, Activation, SubpixelConv]
         found = run_whole(ready, x)
     assert found.shape == wanted.shape == (batch, 3, 2 * h, 2 * w)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-4)  # sums of up to hundred terms, of values up to 50
 
 
 def test_with_many_outputs_phases_are_joined_at_once() -> None:
