@@ -151,7 +151,7 @@ class TrainConfig(JsonConfig):
     nce_width: int = option(256, "Width of the contrastive heads.", panel=LOSSES)
     flip_equivariance: bool = False
 
-    lr: float = option(2e-4, "Learning rate.", panel=DESCENT, also="unit 0.0001")
+    lr: float = option(2e-4, "Learning rate.", panel=DESCENT, also="unit 0.0001, gram 0.001")
     lr_discriminator: float | None = option(None, "The discriminators' own.", panel=DESCENT, shown="as --lr")
     beta1: float = 0.5
     beta2: float = 0.999
@@ -167,7 +167,7 @@ class TrainConfig(JsonConfig):
     recipe: str | None = None
     stages: tuple[Stage, ...] = ()
     ema: float = option(0.999, "Decay of the averaged weights, after a ramp; 0 is off.", panel=DESCENT)
-    grad_clip: float | None = option(None, "Largest norm of a gradient.", panel=DESCENT, shown="off")
+    grad_clip: float | None = option(None, "Largest norm of a gradient.", panel=DESCENT, shown="off", also="gram 5")
 
     val_a: str | None = option(None, "Validation images of A.", panel=RHYTHM, metavar="DIR")
     val_b: str | None = option(None, "Validation images of B.", panel=RHYTHM, metavar="DIR")
