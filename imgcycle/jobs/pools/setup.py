@@ -47,7 +47,7 @@ class WorkerPlan:
         return WorkOrder(
             style=found,
             digest=style.digest,
-            precision=self.precision,
+            precision="fp32" if found.is_onnx else self.precision,  # onnxruntime computes in nothing else here
             backend=backend,
             threads=self.threads,
             memory=memory,
