@@ -49,6 +49,10 @@ class Commands(typer.core.TyperGroup):
         if name not in COMMANDS:
             return name, entry, rest
         command = loaded(name, tuple(rest))
+        if command.bare:
+            from imgcycle.cli.options import completed
+
+            rest = completed(rest, command.bare)
         if any(word.partition("=")[0] in ("--use", "--like") for word in rest):
             from imgcycle.cli.presets import with_recalled
 
@@ -59,7 +63,7 @@ class Commands(typer.core.TyperGroup):
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     """Import a command and prepare it for Typer's parser; `typed` are the words that follow it.
 
-    Its `words` are the text parameters that are not file names.
+    Its `words` are the text parameters that are not file names, `bare` what options without a value mean.
     """
     from imgcycle.cli.options import WORDS
 
@@ -73,6 +77,7 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     command.name = name
     words = WORDS | getattr(found, "words", frozenset())
     command.words = words
+    command.bare = getattr(found, "bare", {})
     usual = getattr(found, "usual", None)
     if usual is not None and HELP_ALL not in typed:
         command.epilog = f"All options: imgcycle {name} {HELP_ALL}"
@@ -163,7 +168,7 @@ def run(words: list[str]) -> int:
         # --debug is read by main() as well, which shows messages of libraries.
         with contextlib.nullcontext() if "--debug" in words else silent_libraries():
             # Typer returns the code of an Exit, and None after a command that just ended.
-            code = app(_completed(words), prog_name="imgcycle", standalone_mode=False)
+            code = app(words, prog_name="imgcycle", standalone_mode=False)
     except SystemExit as end:
         # Typer's behaviour when the reader of its help has gone.
         return int(end.code) if isinstance(end.code, int) else 1
@@ -176,15 +181,6 @@ def run(words: list[str]) -> int:
 
             say(f"imgcycle: {line}")
     return code if isinstance(code, int) else 0
-
-
-def _completed(words: list[str]) -> list[str]:
-    """The command line with the value that a bare `--strip` omits."""
-    if "--strip" not in words:
-        return words
-    from imgcycle.cli.options import completed
-
-    return completed(words)
 
 
 def explained(error: BaseException) -> tuple[str, int]:

@@ -9,24 +9,27 @@ import os
 import types
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from imgcycle.config.fields import PANELS, REPORT, Setting, settings
+from imgcycle.config.fields import PANELS, REPORT, Setting, settings, spelling
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.pictures import ConvertOptions
 
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=REPORT)]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=REPORT)]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=REPORT)]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=REPORT)]
-_STRIPS = get_args(get_type_hints(ConvertOptions)["strip"])
-
-
 _NAME, _WIDEST = "NAME", 32
 """Metavar for one of many words, and the width from which it is used."""
 _Config = TypeVar("_Config", bound=JsonConfig)
+
+
+class BareOption(NamedTuple):
+    """An option that may be given without a value: what that means, and the words that are its value."""
+
+    meaning: str
+    words: Container[str]
 
 
 class Given(dict[str, Any], Generic[_Config]):
@@ -37,7 +40,7 @@ def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     """The command with each parameter that is a config replaced by that config's fields, nested configs included.
 
     Its function receives whole configs, by name; for a `Given[Config]` only the values that were given. `words` of the
-    result are the parameters that are not file names.
+    result are the parameters that are not file names, `bare` is what options mean that are given without a value.
     """
     hints = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
     loose = {name for name, hint in hints.items() if get_origin(hint) is Given}
@@ -53,6 +56,7 @@ def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     filled.__annotations__ = {each.name: each.annotation for each in parameters}
     filled.words = frozenset(_words(configs.values()))  # type: ignore[attr-defined]
+    filled.bare = dict(_bare(configs.values()))  # type: ignore[attr-defined]
     return filled
 
 
@@ -82,6 +86,16 @@ def _words(configs: Iterable[type]) -> Iterator[str]:
     for config in configs:
         yield from (name for name, setting in settings(config).items() if setting.word)
         yield from _words(part for _, part in _parts(config))
+
+
+def _bare(configs: Iterable[type]) -> Iterator[tuple[str, BareOption]]:
+    """Yield the name of each option whose value may be omitted, and what it then means."""
+    for config in configs:
+        hints = get_type_hints(config)
+        for name, setting in settings(config).items():
+            if setting.bare is not None:
+                yield spelling(name, setting), BareOption(setting.bare, frozenset(_words_of(hints[name])))
+        yield from _bare(part for _, part in _parts(config))
 
 
 def _parameters(config: type, loose: bool = False) -> Iterator[tuple[int, inspect.Parameter]]:
@@ -200,12 +214,12 @@ def check_paths(
                 check_name(as_typed.get(text, text), what.strip("[]."))
 
 
-def completed(words: Sequence[str]) -> list[str]:
-    """The command line with the value that a bare `--strip` omits: all."""
+def completed(words: Sequence[str], bare: Mapping[str, BareOption]) -> list[str]:
+    """A command's words with the values that options given without one stand for: `--strip` for `--strip=all`."""
     found = list(words)
     end = found.index("--") if "--" in found else len(found)
-    for n in range(end):
-        after = found[n + 1] if n + 1 < end else ""
-        if found[n] == "--strip" and after not in _STRIPS:
-            found[n] = "--strip=all"
+    for n, word in enumerate(found[:end]):
+        option = bare.get(word)
+        if option is not None and (n + 1 == end or found[n + 1] not in option.words):
+            found[n] = f"{word}={option.meaning}"
     return found

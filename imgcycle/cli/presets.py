@@ -114,8 +114,11 @@ def _recipe_words(command: Any, path: Path, typed: Sequence[str]) -> Iterator[st
         if _digest_here(str(recipe["style"])) not in (recipe["weights"], None):
             say(f"imgcycle: {shown(path)} was made with other weights of {recipe['style']} than are here now")
     for key, value in recipe["options"].items():
-        if _parameter(command, key) is not None:
-            yield from _option_words(command, key, value)
+        parameter = _parameter(command, key)
+        if parameter is not None:
+            # A clip says how it is compared, a picture only that it is.
+            switch = getattr(parameter, "is_flag", False) and isinstance(value, str)
+            yield from _option_words(command, key, True if switch else value)
 
 
 def _digest_here(style: str) -> str | None:
@@ -139,7 +142,10 @@ def _parameter(command: Any, key: str) -> Any:
 
 
 def _option_words(command: Any, key: str, value: Any) -> Iterable[str]:
-    """An option and its value as typed; empty for None, and for a switch that is off anyway."""
+    """An option and its value as typed; empty for None, and for a switch that is off anyway.
+
+    True is the value that an option has without one.
+    """
     parameter = _parameter(command, key)
     if value is None:
         return []
@@ -150,4 +156,6 @@ def _option_words(command: Any, key: str, value: Any) -> Iterable[str]:
         names: Mapping[bool, Sequence[str]] = {True: parameter.opts, False: parameter.secondary_opts}
         return list(names[value is not off])[:1]
     option = max(parameter.opts, key=len)
+    if isinstance(value, bool) and option in command.bare:
+        return [f"{option}={command.bare[option].meaning}"] if value else []
     return [f"{option}={','.join(map(str, value)) if isinstance(value, list) else value}"]

@@ -13,6 +13,7 @@ from imgcycle.config.json import JsonConfig
 from imgcycle.config.pictures import ConvertOptions, OnClash, PictureOptions
 from imgcycle.errors import UsageError
 
+Compare = Literal["none", "side", "wipe"]
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(\.\d+)?")
 
 
@@ -21,9 +22,10 @@ class VideoOptions(PictureOptions):
     """How a clip is converted, apart from its input and output.
 
     `start` and `end` are seconds as decimal text, which is lossless, or `hh:mm:ss.mmm`; `preview` seconds are written
-    beside the source. `crf` and `preset` None are the codec's defaults; `hardware` asks for a hardware encoder. Frames
-    of more than `max_height` lines are downscaled. `smooth` is the strength of temporal smoothing. `fps` is the rate of
-    an image sequence.
+    beside the source. `compare` shows the source in the result: at its left, or parted from it by a line that passes to
+    and fro. `crf` and `preset` None are the codec's defaults; `hardware` asks for a hardware encoder. Frames of more
+    than `max_height` lines are downscaled. `smooth` is the strength of temporal smoothing. `fps` is that of numbered
+    images.
     """
 
     start: str | None = option(None, "Where to begin: seconds, or hh:mm:ss.mmm.", panel=PART, metavar="TIME", word=True)
@@ -34,6 +36,13 @@ class VideoOptions(PictureOptions):
     fps: str = option("24", "Rate of an image sequence.", panel=PART, metavar="N", word=True)
     smooth: Literal["off", "light", "strong"] = option(
         "light", "How firmly frames are held to the one before.", panel=LOOK
+    )
+    compare: Compare = option(
+        "none",
+        "Before | after side by side, or in one picture with a line that wipes to and fro; alone it means side.",
+        panel=LOOK,
+        recorded="changed",
+        bare="side",
     )
     codec: Literal["h264", "hevc", "av1", "ffv1"] = option("h264", "What coding the frames get.", panel=CODING)
     crf: int | None = option(
@@ -63,6 +72,11 @@ class VideoOptions(PictureOptions):
         """The options that apply to single frames."""
         shared = dataclasses.fields(PictureOptions)
         return ConvertOptions(**{each.name: getattr(self, each.name) for each in shared})
+
+    @property
+    def comparison(self) -> Compare:
+        """How source and result are shown together; a preview shows both side by side unless it says how."""
+        return "side" if self.preview is not None and self.compare == "none" else self.compare
 
     @property
     def span(self) -> tuple[Fraction | None, Fraction | None]:

@@ -36,9 +36,10 @@ class Setting:
     """One field of a config as the command line shows it.
 
     `names` are the spellings (by default `--` and the field's name), `shown` stands for a default of None, `also` tells
-    of defaults under other circumstances. Values lie between `low` and `high`, both included. A text is taken for the
-    name of a file unless it is a `word`. An `argument` has a place of its own instead of a name, and where it is
-    `required` it cannot be left out. `recorded` says whether a result's recipe states it.
+    of defaults under other circumstances, `bare` is the value of an option given without one. Values lie between `low`
+    and `high`, both included. A text is taken for the name of a file unless it is a `word`. An `argument` has a place
+    of its own instead of a name, and where it is `required` it cannot be left out. `recorded` says whether a result's
+    recipe states it.
     """
 
     help: str
@@ -47,6 +48,7 @@ class Setting:
     metavar: str | None = None
     shown: str | None = None
     also: str | None = None
+    bare: str | None = None
     low: float | None = None
     high: float | None = None
     word: bool = False

@@ -79,7 +79,7 @@ class ConvertOptions(PictureOptions):
         None, "Of JPEG, WebP and AVIF.", panel=LOOK, low=1, high=100, shown="a JPEG source's, at least 92"
     )
     strip: Literal["none", "all", "gps"] = option(
-        "none", "Leave out metadata (gps: places); alone it means all.", panel=WHERE
+        "none", "Leave out metadata (gps: places); alone it means all.", panel=WHERE, bare="all"
     )
     raw: Literal["none", "preview", "develop"] = option(
         "none", "Take RAW files: their preview, or developed.", panel=WHICH

@@ -52,7 +52,7 @@ def expected_size(task: Task | ClipTask) -> int:
     source = Path(task.input)
     size = round(source.stat().st_size * _GROWTH)
     if isinstance(task, ClipTask):
-        return size
+        return size * (2 if task.options.comparison == "side" else 1)
     parts = 2 if task.options.compare else 1
     before, after = formats.by_suffix(source), formats.by_suffix(task.output)
     alike = before is not None and (before is after or (before.lossless and after is not None and after.lossless))

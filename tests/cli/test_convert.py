@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.cli.options import completed
+from imgcycle.cli.options import BareOption, completed
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import save_style
 
@@ -123,8 +123,9 @@ def test_both_spellings_and_bare_strip(folder: Path) -> None:
     tags = [opened(folder / "a" / f"{n}.png").getexif() for n in range(3)]
     assert [0x010F in t for t in tags] == [True, False, True]
     assert [0x8825 in t for t in tags] == [True, False, False]
-    assert completed(["--strip", "gps", "x", "--strip"]) == ["--strip", "gps", "x", "--strip=all"]
-    assert completed(["a", "--", "--strip"]) == ["a", "--", "--strip"]
+    bare = {"--strip": BareOption("all", {"none", "all", "gps"})}
+    assert completed(["--strip", "gps", "x", "--strip"], bare) == ["--strip", "gps", "x", "--strip=all"]
+    assert completed(["a", "--", "--strip"], bare) == ["a", "--", "--strip"]
 
 
 def test_a_dry_run_gives_reasons_and_touches_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

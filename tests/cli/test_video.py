@@ -323,6 +323,39 @@ def test_results_that_bear_no_recipe_are_no_inputs_either(folder: Path, capsys: 
     assert summary["done"] == 1
 
 
+def test_before_beside_after_is_another_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film(folder / "a.mp4", 4)
+    assert run(["video", *FAST, "--compare", "a.mp4", "--dry-run", "--json"]) == 0
+    (task,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (task["output"], task["options"]["compare"]) == ("a-tiny-compare.mp4", "side")
+    assert run(["video", *FAST, "a.mp4", "-q"]) == 0
+    for given, status, width in (
+        (["--compare"], "done", 128),
+        (["--compare", "side"], "skipped", 0),
+        (["--compare", "wipe"], "kept", 0),
+        (["--compare=wipe", "--update"], "done", 64),
+    ):
+        assert run(["video", "a.mp4", *FAST, *given, "--json"]) == (1 if status == "kept" else 0)
+        (row,), _ = rows(capsys.readouterr().out)
+        assert (Path(row["output"]).name, row["status"], row["width"]) == ("a-tiny-compare.mp4", status, width)
+    # The recipe of the clip without it is what it was before there was a choice.
+    for name, compare in (("a-tiny.mp4", None), ("a-tiny-compare.mp4", "wipe")):
+        assert run(["models", "info", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["options"].get("compare") == compare
+    # A picture made like it has both beside each other; a clip made like a picture without has not.
+    (folder / "p.png").write_bytes(encoded(scene(), "PNG"))
+    assert run(["convert", "p.png", *TO, "--like", "a-tiny-compare.mp4", "-q"]) == 0
+    with Image.open(folder / "p-tiny.png") as made:
+        assert made.size == (112, 40)
+    plan = ["video", "a.mp4", *FAST, "--dry-run", "--json", "--like"]
+    for picture, compare in (("p-tiny.png", "side"), ("q.png", "none")):
+        if picture == "q.png":
+            assert run(["convert", "p.png", *TO, "-o", "q.png", "-q"]) == 0
+        capsys.readouterr()
+        assert run([*plan, picture]) == 0
+        assert json.loads(capsys.readouterr().out)["options"]["compare"] == compare
+
+
 def test_a_percent_sign_in_a_clips_name_is_one(folder: Path) -> None:
     film(folder / "50%2d off.mp4", 3)
     assert run(["video", "50%2d off.mp4", *FAST]) == 0

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
+from imgcycle.config.clips import Compare
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.translator import Style, Translator
@@ -241,11 +242,16 @@ def test_a_task_is_planned_from_its_file(tmp_path: Path, translator: Translator)
     assert not found.by_rows
 
 
+KINDS: tuple[Compare, ...] = ("side", "wipe")
+
+
 def test_a_clip_has_as_many_frames_in_the_net_as_cores_and_memory_allow(translator: Translator) -> None:
     need = frame_cost(720, 1280, False, WHOLE, translator)
     assert need.worker > 3 * 720 * 1280
     deep = frame_cost(720, 1280, True, WHOLE, translator)
     assert deep.least - need.least > 12 * 3 * 720 * 1280
+    beside, wiped = (frame_cost(720, 1280, False, WHOLE, translator, kind).least - need.least for kind in KINDS)
+    assert (beside, wiped) == (10 * 3 * 720 * 1280, 3 * 720 * 1280)  # eight are queued, each twice as wide
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:

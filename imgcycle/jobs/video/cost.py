@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from imgcycle.config.clips import Compare
 from imgcycle.engine.strokes import bytes_in_hand
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.budget import MemoryBudget, fixed_bytes
@@ -51,11 +52,14 @@ class FrameCost:
         return max(1, min(wanted, 1 + (memory.total - self.least) // self.worker))
 
 
-def frame_cost(height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator) -> FrameCost:
-    """Memory for frames of this size: the net, and all frames in the pipeline."""
+def frame_cost(
+    height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator, compare: Compare = "none"
+) -> FrameCost:
+    """Memory for frames of this size: the net, and all frames in the pipeline, written with their sources or alone."""
     shape = options.work_shape(height, width)
     frame = 3 * width * height * (2 if deep else 1)
-    queued = 2 * frames_ahead(frame)
+    written = frame * (2 if compare == "side" else 1)
+    queued = frames_ahead(frame) * frame + frames_ahead(written) * written + (0 if compare == "none" else written)
     net = translator.plan(*shape, 2**62, mode="whole").whole_bytes
     # The change is upscaled by columns first: floats of the full width and the work size's height.
     columns = 0 if shape == (height, width) else 12 * width * shape[0]
@@ -63,5 +67,5 @@ def frame_cost(height: int, width: int, deep: bool, options: ResolvedOptions, tr
     fine = 0
     if translator.strokes is not None and options.strokes_share(height, width):
         fine = frame_plan(height, width, translator.strokes).peak_bytes + bytes_in_hand(width)
-    least = fixed_bytes(translator) + net + fine + (queued + _IN_HAND) * frame + _SEEN * small + columns
+    least = fixed_bytes(translator) + net + fine + queued + _IN_HAND * frame + _SEEN * small + columns
     return FrameCost(least, net + fine + frame + _FRESH * small)

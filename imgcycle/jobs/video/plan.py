@@ -83,7 +83,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     found = inputs.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
     ledger = cache(Ledger)
-    label = f"{style.name}-preview" if request.options.preview else style.name
+    label = style.name + ("-preview" if chosen.preview else "-compare" if chosen.compare != "none" else "")
     naming = Naming(
         request.output, label, lambda source: _suffix(source, request.options), request.name, ("clip", "still")
     )

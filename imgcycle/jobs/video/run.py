@@ -35,7 +35,8 @@ from imgcycle.jobs.video.masks import frame_masks, with_clip_mask
 from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
-from imgcycle.jobs.video.sinks import FrameSink, open_sink
+from imgcycle.jobs.video.sinks.choice import open_sink
+from imgcycle.jobs.video.sinks.sink import FrameSink
 from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
 from imgcycle.media.inputs import Source
 from imgcycle.media.paths import same_file, shown
@@ -166,7 +167,8 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
             continue
         net = translator.exact() if deep else translator
         options, _ = task.frames.of_height(height)
-        least = -(-(frame_cost(height, width, deep, options, net).least + held) // 2**20)
+        need = frame_cost(height, width, deep, options, net, task.options.comparison)
+        least = -(-(need.least + held) // 2**20)
         if least * 2**20 > memory.total:
             allowed = f"the {memory.total >> 20} MiB allowed"
             raise UsageError(
@@ -316,7 +318,8 @@ def _filmed(
     smoother.load(sink.state())
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size
     progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
-    workers = frame_cost(source.height, source.width, source.deep, options, net).workers(net, room)
+    need = frame_cost(source.height, source.width, source.deep, options, net, task.options.comparison)
+    workers = need.workers(net, room)
     watch = stats.watch if stats else None
     with frame_masks(task, options.mask, source, sink.last) as masks:
         film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)

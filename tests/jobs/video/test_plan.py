@@ -42,6 +42,7 @@ def test_the_container_is_kept_where_it_holds_the_codec(clips: Path, codec: str,
     assert outputs(ClipRequest(named, None, options=options)) == wanted
     assert outputs(ClipRequest(("[ab].*",), "out/", options=options)) == ["out/a.mp4", "out/b.MOV"]
     assert outputs(ClipRequest(("a.mp4",), None, options=VideoOptions(preview="3"))) == ["a-tiny-preview.mp4"]
+    assert outputs(ClipRequest(("a.mp4",), None, options=VideoOptions(compare="wipe"))) == ["a-tiny-compare.mp4"]
     assert outputs(ClipRequest(("a.mp4",), None, options=options, name="{style}-{stem}.mkv")) == ["tiny-a.mkv"]
 
 

@@ -235,7 +235,7 @@ def test_ended_while_it_was_put_together(tmp_path: Path, monkeypatch: pytest.Mon
 
     first = Counting()
     with monkeypatch.context() as patch:
-        patch.setattr("imgcycle.jobs.video.sinks.finish", ended)
+        patch.setattr("imgcycle.jobs.video.sinks.segmented.finish", ended)
         with pytest.raises(KeyboardInterrupt):
             imgcycle.convert_video(source, tmp_path / "b.mkv", first, QUICK)
     rest = Counting()

@@ -1,0 +1,72 @@
+"""What a sink of finished frames is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from imgcycle.engine.smoothing import State
+from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.video.decoder import TimedFrame
+
+
+class FrameSink(Protocol):
+    """Sink of frames, active inside its context, where it resumes an earlier attempt.
+
+    `notes` are lines for the user before any work, `size` is width and height of the result.
+    """
+
+    notes: tuple[str, ...]
+    size: tuple[int, int]
+
+    @property
+    def frames(self) -> int:
+        """Frames done, including those of an earlier attempt."""
+        ...
+
+    @property
+    def failed(self) -> int:
+        """Frames among them for which the previous result is repeated."""
+        ...
+
+    @property
+    def last(self) -> int | None:
+        """Number of the last frame done; None at the beginning."""
+        ...
+
+    @property
+    def problems(self) -> tuple[str, ...] | None:
+        """Problems of the source, after its last frame; None before."""
+        ...
+
+    def state(self) -> State:
+        """State of the smoother after the last frame."""
+        ...
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Context around the frames: files are closed at the end, or discarded after an error."""
+        ...
+
+    def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+        """Write a frame: its source and time, its result, and whether that is the previous frame's."""
+        ...
+
+    def close_segment(self, state: State) -> None:
+        """End a segment; `state` is the smoother's."""
+        ...
+
+    def complete(self, problems: Sequence[str]) -> None:
+        """All frames are done; `problems` are those of the source."""
+        ...
+
+    def finish(self) -> tuple[str, ...]:
+        """Make the result appear; return lines on what it does not hold, or on files beside it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
