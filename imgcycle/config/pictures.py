@@ -69,11 +69,20 @@ class PictureOptions(JsonConfig):
 class ConvertOptions(PictureOptions):
     """How an image is converted, apart from its input and output.
 
-    `compare` puts the input at the left of the result. `quality` is that of lossy formats. `strip` says which metadata
+    Inputs with a longer side than `max_side` are downscaled to it before all else. `compare` puts the input at the left
+    of the result. `quality` is that of lossy formats. `strip` says which metadata
     are removed (`all` or `gps`), `raw` which part of a RAW file is used: its embedded preview, or the developed sensor
     data. Images of more than `max_pixels` are refused.
     """
 
+    max_side: int | None = option(
+        None,
+        "Results of at most N pixels on their longer side (each half of --compare).",
+        panel=LOOK,
+        low=16,
+        shown="as large as the pictures",
+        recorded="changed",
+    )
     compare: bool = option(False, "Before | after in one picture.", panel=LOOK)
     quality: int | None = option(
         None, "Of JPEG, WebP and AVIF.", panel=LOOK, low=1, high=100, shown="a JPEG source's, at least 92"

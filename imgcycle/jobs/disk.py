@@ -56,12 +56,15 @@ def expected_size(task: Task | ClipTask) -> int:
     parts = 2 if task.options.compare else 1
     before, after = formats.by_suffix(source), formats.by_suffix(task.output)
     alike = before is not None and (before is after or (before.lossless and after is not None and after.lossless))
-    if after is None or not after.writable or (alike and (after.lossless or task.options.quality is None)):
+    usual = after is None or not after.writable or (alike and (after.lossless or task.options.quality is None))
+    if usual and task.options.max_side is None:
         return size * parts
     try:
-        facts = measure_file(source, task.options.max_pixels)
+        facts = measure_file(source, task.options.max_pixels, task.options.max_side)
     except InputError:  # which comes to nothing, or is a RAW file
         return size * parts
+    if usual or after is None:
+        return round(size * parts * facts.width * facts.height / max(1, facts.pixels))
     pixels = facts.width * facts.height * (facts.frames if after.animated else 1)
     return write.typical_size(pixels, after, task.options.quality, facts.deep) * parts
 

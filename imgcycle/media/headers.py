@@ -26,7 +26,7 @@ class Metadata:
 
     `chunks` are PNG's colour chunks, `texts` its text chunks, `iptc` the datasets of IPTC, `comments` those of JPEG and
     GIF. Empty bytes mean there is none. `orientation` is EXIF's, 1 (upright) to 8. `notes` has one line for each part
-    that could not be kept.
+    that could not be kept. `rescaled` is True where there are fewer pixels than those that the XMP packet tells of.
     """
 
     exif: bytes = b""
@@ -39,6 +39,7 @@ class Metadata:
     comments: tuple[bytes, ...] = ()
     orientation: int = 1
     notes: tuple[str, ...] = ()
+    rescaled: bool = False
 
 
 NO_METADATA = Metadata()
@@ -69,6 +70,24 @@ def upright_size(image: Image.Image, orientation: int) -> tuple[int, int]:
 def is_progressive(image: Image.Image) -> bool:
     """True for a progressive JPEG, whose decoder has to keep all coefficients until the end."""
     return image.format in ("JPEG", "MPO") and bool(image.info.get("progressive"))
+
+
+def raw_missing(image: Image.Image, size: int) -> float:
+    """Share of an uncompressed BMP or PNM, 0 to 1, beyond the end of a file of `size` bytes.
+
+    Computed from the header alone, so that no memory is allocated for pixels that are not there.
+    """
+    tiles: list[Any] = getattr(image, "tile", [])
+    if image.format not in ("BMP", "DIB", "PPM") or len(tiles) != 1 or tiles[0][0] != "raw":
+        return 0.0
+    width, height = image.size
+    how = tiles[0][3]
+    bits = {"1": 1, "I": 16}.get(image.mode, 8 * len(image.getbands()))
+    row = -(-width * bits // 8)
+    line = how[1] if isinstance(how, tuple) and how[1] else row
+    # The last row may lack its padding.
+    needed = line * (height - 1) + min(line, row)
+    return max(0, needed - max(0, size - int(tiles[0][2]))) / max(1, needed)
 
 
 def has_alpha(image: Image.Image) -> bool:

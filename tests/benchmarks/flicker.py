@@ -25,6 +25,7 @@ from imgcycle.engine import smoothing as temporal
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.smoothing import Floats, Smoothing, Strength, TemporalSmoother, motion_between
 from imgcycle.engine.translator import Translator
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.metrics.flicker import Flicker
@@ -98,7 +99,7 @@ def frames(path: Path, first: int, count: int, work_size: int) -> Iterator[Float
     with FrameReader(probe_video(path), first=first) as reader:
         for frame, _ in zip(reader, range(count), strict=False):
             shape = resample.work_shape(reader.height, reader.width, work_size)
-            yield resample.to_float01(resample.reduced(frame.frame, shape))
+            yield resample.to_float01(reduced(frame.frame, shape))
 
 
 def compare(translator: Translator, path: Path, first: int, count: int, sheet: Path | None) -> None:

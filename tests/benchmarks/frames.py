@@ -27,6 +27,7 @@ from imgcycle.engine.smoothing import TemporalSmoother, motion_between
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
 from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.encoder import FrameWriter, plan_coding
 from imgcycle.media.video.probing.probe import probe_video
@@ -72,7 +73,7 @@ def translated(translator: Translator, source: Path, count: int, budget: Budget)
     for frame in frames:
         with budget.of("reducing"):
             shape = resample.work_shape(frame.shape[0], frame.shape[1], translator.style.work_size)
-            small = resample.to_float01(resample.reduced(frame, shape))
+            small = resample.to_float01(reduced(frame, shape))
         with budget.of("optical flow"):
             motion = motion_between(before, small)
         before = small

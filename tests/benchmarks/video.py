@@ -27,6 +27,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.run import convert_video
 from imgcycle.jobs.workers import WorkerPool
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video
 from tests.benchmarks.memory import measured
@@ -59,7 +60,7 @@ def against_the_net(translator: Translator, source: Path, folder: Path) -> tuple
         for timed in reader:
             height, width = timed.frame.shape[:2]
             shape = resample.work_shape(height, width, work_size)
-            small.append(resample.to_float01(resample.reduced(timed.frame, shape)))
+            small.append(resample.to_float01(reduced(timed.frame, shape)))
     calm = TemporalSmoother(translator, "off")
     begun = time.perf_counter()
     for frame in small:

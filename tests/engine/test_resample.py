@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.resample import reduced, restored, to_float01, work_shape
+from imgcycle.engine.resample import restored, to_float01, work_shape
+from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 
 
@@ -90,28 +91,6 @@ def test_kept_colours_change_luma_alone() -> None:
     luma = np.array([0.299, 0.587, 0.114])
     assert np.allclose(mixed @ luma, result @ luma, atol=1e-5)
     assert np.allclose(np.ptp(mixed - small, axis=2), 0, atol=1e-5)
-
-
-@given(
-    st.integers(1, 90), st.integers(1, 90), st.integers(16, 80), st.lists(st.integers(1, 40), min_size=1), st.booleans()
-)
-@settings(deadline=None, max_examples=60)
-def test_a_reduction_by_rows_is_the_reduction(
-    height: int, width: int, work_size: int, portions: list[int], deep: bool
-) -> None:
-    dtype = np.uint16 if deep else np.uint8
-    noise = np.random.default_rng(height).integers(0, np.iinfo(dtype).max + 1, (height, width, 3))
-    photo: resample.Pixels = noise.astype(np.uint16) if deep else noise.astype(np.uint8)
-    shape = work_shape(height, width, work_size)
-    whole = resample.Reduction(height, width, shape, dtype)
-    top = 0
-    while top < height:
-        rows = photo[top : top + portions[top % len(portions)]]
-        whole.add(rows)
-        top += len(rows)
-    apart = np.abs(whole.pixels.astype(int) - reduced(photo, shape))
-    assert apart.max() <= 1
-    assert (apart > 0).mean() < 0.01
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (45, 65), (89, 129)])

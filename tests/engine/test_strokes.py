@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imgcycle.engine import resample
 from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, calmed, share_of
+from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 
 
@@ -66,7 +67,7 @@ class Kept:
 def stroked(
     photo: resample.Pixels, result: resample.Floats, net: object, bands: int, strength: float, share: float
 ) -> resample.Pixels:
-    small = resample.to_float01(resample.reduced(photo, result.shape[:2]))
+    small = resample.to_float01(reduced(photo, result.shape[:2]))
     kept = Kept(photo)
 
     def read(top: int, bottom: int) -> resample.Pixels:
@@ -91,8 +92,8 @@ def stroked(
 @pytest.mark.parametrize("bands", [7, 64, 200])
 def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
     photo: resample.Pixels = scene(150, 110).astype(dtype) * (257 if dtype is np.uint16 else 1)
-    result = np.clip(1 - resample.to_float01(resample.reduced(photo, (50, 37))), 0.2, 0.8)
-    small = resample.to_float01(resample.reduced(photo, (50, 37)))
+    result = np.clip(1 - resample.to_float01(reduced(photo, (50, 37))), 0.2, 0.8)
+    small = resample.to_float01(reduced(photo, (50, 37)))
     most = np.iinfo(dtype).max
 
     def net(x: resample.Floats) -> resample.Floats:
@@ -109,7 +110,7 @@ def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
 
 def test_a_net_that_only_shifts_colours_leaves_no_trace() -> None:
     photo = scene(90, 130)
-    small = resample.to_float01(resample.reduced(photo, (30, 43)))
+    small = resample.to_float01(reduced(photo, (30, 43)))
     plain = resample.restored(photo, small, 1 - small, 0.5, 1.0)
     found = stroked(photo, 1 - small, lambda x: x * 1.0 - 0.2, 33, 1.0, 1.0)
     assert np.abs(found.astype(int) - plain).max() <= 1

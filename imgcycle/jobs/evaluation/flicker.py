@@ -16,6 +16,7 @@ from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured
 from imgcycle.jobs.events import Note
 from imgcycle.media.image.pixels import Floats
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.clip import Clip
@@ -56,7 +57,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
                 short = shown(result if made is None else source)
                 break
             position += 1
-            frame, output = (resample.to_float01(resample.reduced(timed.frame, shape)) for timed in (seen, made))
+            frame, output = (resample.to_float01(reduced(timed.frame, shape)) for timed in (seen, made))
             motion = motion_between(before, frame)
             back, before = None if motion is None else motion.reversed(), frame
             found["source"].add(frame, back)

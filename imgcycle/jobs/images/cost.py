@@ -60,6 +60,8 @@ _BANDS = 12
 """Bands of rows alive in a writer and at input and output of the net."""
 _MASK = 32
 """Bytes a pixel for reading a mask, whose grey is summed in 64 bits."""
+_BLENDING = 12
+"""Bytes a pixel for downscaling colours by their opacity, one channel after the other, in floats."""
 _HOLES = 40
 """Bytes a pixel for filling transparent areas, in floats of the full size."""
 
@@ -70,6 +72,8 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
     Measured on images of 100 megapixels.
     """
     pixels = facts.width * facts.height
+    source = max(facts.pixels, pixels)
+    decoded = source // facts.draft**2
     wide = 2 if facts.deep else 1
     coefficients = _COEFFICIENTS if facts.progressive else 0
     channels = 4 if facts.alpha else 3
@@ -81,13 +85,18 @@ def image_cost(facts: ImageHeader, file_size: int, options: ResolvedOptions, tar
     made = 2 if options.compare else 1
     kept = channels * wide + (3 * wide if facts.alpha or options.compare or options.mask else 0)
     # Of an animation one frame at a time is decoded, beside the canvas and the frame written last.
-    kept += _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
+    moving = _CANVAS * wide + _OTHERS if facts.frames > 1 else 0
     encoder = (_ENCODER.get(target, _OTHERS) + 2 * _FILE.get(target, 2.5)) * wide
     encoder += _SEQUENCES.get(target, 0) if facts.frames > 1 else 0
+    reading = decoded * (channels * wide + decoder + turned) + source * coefficients
+    if source > pixels:
+        reading += pixels * channels * wide + (decoded * _BLENDING if facts.alpha else 0)
+    held = pixels * kept + source * moving
+    making = pixels * ((made - 1) * 2 * channels * wide + made * encoder)
     return ImageCost(
-        pixels * (channels * wide + decoder + coefficients + turned + (_HOLES if facts.alpha else 0)) + file_size,
-        pixels * kept + (file_size if facts.frames > 1 else 0),
-        round(pixels * (kept + (made - 1) * 2 * channels * wide + max(made * encoder, _mask_bytes(options)))),
+        round(reading + pixels * (_HOLES if facts.alpha else 0) + file_size),
+        held + (file_size if facts.frames > 1 else 0),
+        round(held + max(making, source * _mask_bytes(options))),
     )
 
 
@@ -110,7 +119,7 @@ def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
         or not row_reader.is_available()
     ):
         return None
-    reader = row_reader.open_rows(Path(task.input), task.options.max_pixels)
+    reader = row_reader.open_rows(Path(task.input), task.options.max_pixels, None, task.options.max_side)
     if reader is None:
         return None
     options = task.options
@@ -118,7 +127,7 @@ def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
     share = options.strokes_share(facts.height, facts.width)
     followed = options.strength != 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
     followed = followed or options.mask is not None
-    masks = facts.width * facts.height * _mask_bytes(options)
+    masks = max(facts.pixels, facts.width * facts.height) * _mask_bytes(options)
     passes = 2 if followed and not reader.spooled else 1
     return ImageCost(bands + reader.memory, bands + passes * reader.memory + masks, bands + reader.memory + masks)
 
@@ -156,7 +165,8 @@ def plan_bytes(data: bytes, task: Task, translator: Translator, memory: MemoryBu
     """
     if _is_raw(task):
         return ImagePlan(_RAW * len(data))
-    return _planned(measure(data, task.options.max_pixels), len(data), task, translator, memory, lambda: None)
+    facts = measure(data, task.options.max_pixels, task.options.max_side)
+    return _planned(facts, len(data), task, translator, memory, lambda: None)
 
 
 def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> ImagePlan:
@@ -170,7 +180,7 @@ def plan_file(task: Task, translator: Translator, memory: MemoryBudget) -> Image
         size = path.stat().st_size
     if _is_raw(task):
         return ImagePlan(_RAW * size)
-    facts = measure_file(path, task.options.max_pixels)
+    facts = measure_file(path, task.options.max_pixels, task.options.max_side)
     return _planned(facts, size, task, translator, memory, lambda: row_cost(facts, task))
 
 

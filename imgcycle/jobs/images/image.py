@@ -32,6 +32,7 @@ from imgcycle.media.formats import Format
 from imgcycle.media.image.masks import mask_for
 from imgcycle.media.image.pixels import Floats, Pixels, side_by_side, without_holes
 from imgcycle.media.image.read import Still
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.paths import kind_of
 
@@ -120,8 +121,8 @@ def decoded(data: bytes, name: str, options: ResolvedOptions) -> Still | Animati
     if kind_of(Path(name)) == "raw" and options.raw != "none":
         from imgcycle.media.codecs.raw import read_raw
 
-        return read_raw(data, options.raw, options.max_pixels)
-    return read_picture(data, options.max_pixels)
+        return read_raw(data, options.raw, options.max_pixels).limited(options.max_side)
+    return read_picture(data, options.max_pixels, options.max_side)
 
 
 def prepared(picture: Still | Animation, data: bytes, options: ResolvedOptions) -> Prepared:
@@ -138,7 +139,7 @@ def _frame(still: Still, options: ResolvedOptions) -> Frame:
     shape = options.work_shape(pixels.shape[0], pixels.shape[1])
     if shape == pixels.shape[:2]:
         return Frame(still, pixels, None)
-    return Frame(still, pixels, resample.to_float01(resample.reduced(pixels, shape)))
+    return Frame(still, pixels, resample.to_float01(reduced(pixels, shape)))
 
 
 def translate_frame(

@@ -34,10 +34,12 @@ def translate(
     strokes: float | None = None,
     strength: float = 1.0,
     keep_colour: bool = False,
+    max_side: int | None = None,
     memory: MemoryBudget | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Picture:
-    """Give a picture in memory the look of a style; what comes out is of the kind and size that went in.
+    """Give a picture in memory the look of a style; what comes out is of the kind and size that went in, or of
+    `max_side`.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def translate(
         0 gives the picture back, 1 the style.
     keep_colour
         Take over the change of lightness alone.
+    max_side
+        Pixels that the longer side of the result has at most; larger pictures are downscaled first.
     memory
         What the process may take; by default a quarter of the installed memory, as a guide.
     progress
@@ -85,7 +89,12 @@ def translate(
     >>> painted = translate(Image.open("a.jpg"), monet, strength=0.8)
     """
     options = ConvertOptions(
-        work_size=work_size, detail=detail, strokes=strokes, strength=strength, keep_colour=keep_colour
+        work_size=work_size,
+        detail=detail,
+        strokes=strokes,
+        strength=strength,
+        keep_colour=keep_colour,
+        max_side=max_side,
     )
     translator = translator_for(style)
     check_strokes([translator.style], options)
@@ -93,7 +102,7 @@ def translate(
     room = memory or MemoryBudget.default()
 
     def whole(still: Still, share: Callable[[float], None] | None) -> Still:
-        made = converted(still, resolved, translator, room, listener=share)
+        made = converted(still.limited(max_side), resolved, translator, room, listener=share)
         if share is not None:
             share(1.0)  # a small image is done in one step without progress
         return made
@@ -123,6 +132,8 @@ def _image(image: Image.Image, change: Change, progress: Listener) -> Image.Imag
         pixels = np.dstack([pixels, eight_bit(made.alpha)])
     result = Image.fromarray(np.ascontiguousarray(pixels))
     result.info = {key: value for key, value in image.info.items() if key not in ("transparency", "icc_profile")}
+    if (density := result.info.get("dpi")) and result.width < image.width:
+        result.info["dpi"] = tuple(each * result.width / image.width for each in density)
     if icc := still.metadata.icc:
         # A grey profile does not apply to coloured pixels, but for its curve.
         result.info["icc_profile"] = icc if fits_rgb(icc) else refitted(icc, grey=False)
@@ -159,7 +170,8 @@ def _tensor(x: torch.Tensor, change: Change, progress: Listener) -> torch.Tensor
         pixels = row.numpy().copy() if x.dtype == torch.uint8 else _levels(row.float().numpy(), -1.0, 1.0)
         made = change(Still(pixels), _part(progress, index, len(rows))).pixels
         results.append(torch.from_numpy(made if x.dtype == torch.uint8 else made / np.float32(_MOST) * 2 - 1))
-    return torch.stack(results).permute(0, 3, 1, 2).reshape(x.shape).to(x.device, x.dtype)
+    planes = torch.stack(results).permute(0, 3, 1, 2)
+    return planes.reshape(*x.shape[:-2], *planes.shape[2:]).to(x.device, x.dtype)
 
 
 def _levels(values: npt.NDArray[Any], least: float, most: float) -> Pixels:

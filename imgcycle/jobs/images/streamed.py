@@ -27,6 +27,7 @@ from imgcycle.jobs.strokes import in_turn, stroke_rows
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.masks import ALPHA, mask_of_file
 from imgcycle.media.image.pixels import Floats, Pixels
+from imgcycle.media.image.reduction import Reduction
 from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import ScanlineWriter
 from imgcycle.media.image.write import losses
@@ -44,7 +45,7 @@ class StreamedImage:
         self._recipe: dict[str, Any] = {}
         source = Path(task.input)
         self.source = facts_of(source)
-        reader = open_rows(source, task.options.max_pixels, folder)
+        reader = open_rows(source, task.options.max_pixels, folder, task.options.max_side)
         if reader is None:
             raise InputError("not the file any more that it was")
         self._reader = reader
@@ -147,10 +148,8 @@ class StreamedImage:
         self._reader.begin()
 
     def _reduced(self, shape: tuple[int, int]) -> Floats:
-        whole = resample.Reduction(self._reader.height, self._reader.width, shape, self._reader.outline.pixels.dtype)
-        for _, rows in self._bands():
-            whole.add(rows)
-        return resample.to_float01(whole.pixels)
+        whole = Reduction(self._reader.height, self._reader.width, shape, self._reader.outline.pixels.dtype)
+        return resample.to_float01(np.concatenate([whole.add(rows) for _, rows in self._bands()]))
 
     def _restored(self) -> Iterator[tuple[int, Pixels]]:
         """Yield bands of the result."""

@@ -24,6 +24,7 @@ from imgcycle.jobs.strokes import stroked_frame
 from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.masks import Mask
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.motion.flow import Motion
 
@@ -121,7 +122,7 @@ class FramePipeline:
         for timed in frames:
             pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
             shape = self.options.work_shape(pixels.shape[0], pixels.shape[1])
-            small = resample.to_float01(resample.reduced(pixels, shape))
+            small = resample.to_float01(reduced(pixels, shape))
             motion = motion_between(before, small) if self.smoother.smoothing or self.watcher else None
             before = small
             yield InputFrame(timed, pixels, small, motion, mask=self.masks(timed))

@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from imgcycle.engine import resample
 from imgcycle.errors import InputError
 from imgcycle.jobs.images.cost import image_cost
 from imgcycle.jobs.images.image import load_bytes
@@ -21,6 +20,7 @@ from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.formats import PNG, by_suffix
 from imgcycle.media.image.pixels import eight_bit
 from imgcycle.media.image.read import measure_file
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader, TimedFrame, scaled_size, within_height
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.clock import jumps_note
@@ -252,8 +252,8 @@ class AnimationSource(FrameSource):
             pixels, alpha = eight_bit(pixels), None if alpha is None else eight_bit(alpha)
         if pixels.shape[:2] != (self.height, self.width):
             shape = (self.height, self.width)
-            pixels = resample.reduced(pixels, shape)
-            alpha = None if alpha is None else resample.reduced(alpha, shape)
+            pixels = reduced(pixels, shape)
+            alpha = None if alpha is None else reduced(alpha, shape)
         return frame._replace(frame=pixels, alpha=alpha)
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:

@@ -18,6 +18,7 @@ from imgcycle.media.formats import Format
 from imgcycle.media.headers import has_alpha
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
+from imgcycle.media.image.reduction import limited_shape, reduced_planes
 from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 Composed = Iterator[tuple[Pixels, Pixels | None]]
@@ -30,7 +31,7 @@ class Animation:
     `size` is width and height, upright; `delays` are in seconds as the file states them; `plays` is the number of
     plays, 0 for ever. `alpha` is True if a frame may have transparent pixels, `deep` if pixels are uint16. `like` is a
     still of one pixel with all properties that the frames share. `cover` is the default image of an APNG where it is
-    not one of the frames.
+    not one of the frames. `max_side` downscales larger frames.
     """
 
     size: tuple[int, int]
@@ -42,6 +43,7 @@ class Animation:
     compose: Callable[[], Composed]
     cover: Still | None = None
     turn: int = 1
+    max_side: int | None = None
 
     @property
     def format(self) -> Format:
@@ -73,29 +75,34 @@ class Animation:
                     pixels, alpha = next(composed)
             except InputError as error:
                 raise error.at(f"frame {number} of {count}") from error
-            yield oriented(replace(self.like, pixels=pixels, alpha=alpha), self.turn)
+            upright = oriented(replace(self.like, pixels=pixels, alpha=alpha), self.turn)
+            shape = limited_shape(upright.pixels.shape[0], upright.pixels.shape[1], self.max_side)
+            pixels, alpha = reduced_planes(upright.pixels, upright.alpha, shape)
+            yield replace(upright, pixels=pixels, alpha=alpha)
 
 
-def read_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Still | Animation:
+def read_picture(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> Still | Animation:
     """Read a still, or an animation if the file holds one (files of several pictures, such as MPO, count as stills).
 
-    `max_pixels` bounds each frame. InputError as for `read_still`, and for an animation that is truncated.
+    `max_pixels` bounds each frame, and larger ones are downscaled to `max_side`. InputError as for `read_still`, and
+    for an animation that is truncated.
     """
-    first = read_still(data, max_pixels)
+    first = read_still(data, max_pixels, max_side)
     with in_one_line(data):
         moving = _READERS.get(first.format)
-        return (moving(data, first, max_pixels) if moving else None) or first
+        found = moving(data, first, max_pixels) if moving else None
+        return first if found is None else replace(found, max_side=max_side)
 
 
 def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     gif = parse_gif(data)
-    count, size = len(gif.frames), first.size
+    count, size = len(gif.frames), open_image(data, max_pixels).size
     if gif.cut:
         raise InputError(f"the file ends in the middle of frame {count + 1}")
     if count < 2:
         return None
     return Animation(
-        size,
+        first.size,
         gif.delays,
         gif.plays,
         may_be_clear(gif, *size),

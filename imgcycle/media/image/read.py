@@ -13,6 +13,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -47,11 +48,14 @@ from imgcycle.media.headers import (
     is_progressive,
     jpeg_coding,
     metadata_of,
+    raw_missing,
     upright_size,
 )
 from imgcycle.media.image import colour
 from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
 from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.reduction import draft_of, limited_shape, reduced_planes
+from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 MAX_PIXELS = 300_000_000
@@ -74,7 +78,9 @@ class ImageHeader:
     """Properties known from the header.
 
     Upright width and height, number of frames, 16 bits a channel, transparency, whether the pixels have to be rotated,
-    progressive JPEG, format name, and bytes a pixel of a TIFF whose samples take more than usual.
+    progressive JPEG, format name, and bytes a pixel of a TIFF whose samples take more than usual. `pixels` are those in
+    the file, which are more than width × height if a longest side was asked for, `draft` the divisor of both sides at
+    which they are decoded.
     """
 
     width: int
@@ -86,6 +92,8 @@ class ImageHeader:
     progressive: bool = False
     format: str = ""
     stored: int = 0
+    pixels: int = 0
+    draft: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +123,28 @@ class Still:
         """A copy with other pixels of the same shape and dtype."""
         return replace(self, pixels=pixels)
 
+    def limited(self, max_side: int | None, size: tuple[int, int] | None = None) -> Still:
+        """The still downscaled to no more than `max_side` pixels a side, with its metadata; `size` (width, height) is
+        the file's where the pixels are decoded from it at a part of that.
+        """
+        width, height = size or self.size
+        shape = limited_shape(height, width, max_side)
+        if shape == (height, width):
+            return self
+        pixels, alpha = reduced_planes(self.pixels, self.alpha, shape)
+        metadata = rescaled_metadata(self.metadata, Fraction(max(shape), max(height, width)))
+        return replace(self, pixels=pixels, alpha=alpha, metadata=metadata)
 
-def read_still(data: bytes, max_pixels: int = MAX_PIXELS) -> Still:
-    """Decode one image (of an animation, the first frame); InputError says in one line what is wrong."""
+
+def read_still(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> Still:
+    """Decode one image (of an animation, the first frame); InputError says in one line what is wrong.
+
+    One with a longer side than `max_side` is downscaled to it.
+    """
     with in_one_line(data):
-        return _decoded(open_image(data, max_pixels), data)
+        image = open_image(data, max_pixels)
+        still = _decoded(image, data, draft_of(image, max_side))
+        return still.limited(max_side, upright_size(image, still.metadata.orientation))
 
 
 def still_of(image: Image.Image) -> Still:
@@ -135,10 +160,10 @@ def still_of(image: Image.Image) -> Still:
     return still if image.mode in ("CMYK", "LAB") else replace(still, metadata=Metadata(icc=icc))
 
 
-def measure_file(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+def measure_file(path: Path, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> ImageHeader:
     """Header properties of a file, like `measure`; InputError also if it cannot be opened."""
     with mapped(path) as data:
-        return measure(data, max_pixels)
+        return measure(data, max_pixels, max_side)
 
 
 @contextlib.contextmanager
@@ -173,7 +198,7 @@ def _seen(data: Data, max_pixels: int) -> Image.Image:
         raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
     if width < 1 or height < 1:
         raise InputError("a picture without pixels")
-    if (lost := _raw_missing(image, len(data))) > 0:
+    if (lost := raw_missing(image, len(data))) > 0:
         raise jpeg.cut_off(lost)
     if image.mode == "F":
         raise InputError("floating-point pixels, which imgcycle does not read", EXPORT)
@@ -198,24 +223,6 @@ def _opened(data: Data, file: IO[bytes], max_pixels: int) -> Image.Image:
         raise _too_many(int(count[1]), max_pixels) from error
 
 
-def _raw_missing(image: Image.Image, size: int) -> float:
-    """Share of an uncompressed BMP or PNM, 0 to 1, beyond the end of a file of `size` bytes.
-
-    Computed from the header alone, so that no memory is allocated for pixels that are not there.
-    """
-    tiles: list[Any] = getattr(image, "tile", [])
-    if image.format not in ("BMP", "DIB", "PPM") or len(tiles) != 1 or tiles[0][0] != "raw":
-        return 0.0
-    width, height = image.size
-    how = tiles[0][3]
-    bits = {"1": 1, "I": 16}.get(image.mode, 8 * len(image.getbands()))
-    row = -(-width * bits // 8)
-    line = how[1] if isinstance(how, tuple) and how[1] else row
-    # The last row may lack its padding.
-    needed = line * (height - 1) + min(line, row)
-    return max(0, needed - max(0, size - int(tiles[0][2]))) / max(1, needed)
-
-
 def _too_many(count: int, most: int, size: str = "") -> InputError:
     return InputError(f"{size}{_count(count)}, more than the {_count(most)} allowed", f"--max-pixels {count} allows it")
 
@@ -224,8 +231,8 @@ def _count(pixels: int) -> str:
     return f"{pixels / 1e6:.0f} megapixels" if pixels >= 10**6 else f"{pixels} pixels"
 
 
-def measure(data: Data, max_pixels: int = MAX_PIXELS) -> ImageHeader:
-    """Properties of an image from its header; InputError if it has none."""
+def measure(data: Data, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> ImageHeader:
+    """Properties of an image from its header, as `read_still` gives it; InputError if it has none."""
     with in_one_line(data):
         image = open_image(data, max_pixels)
         name = str(image.format)
@@ -233,7 +240,9 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         turn = metadata_of(image, data, False).orientation
         width, height = upright_size(image, turn)
         about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
-        return ImageHeader(width, height, frames, *about, samples.stored_bytes(image))
+        read = (samples.stored_bytes(image), width * height, draft_of(image, max_side))
+        height, width = limited_shape(height, width, max_side)
+        return ImageHeader(width, height, frames, *about, *read)
 
 
 @contextlib.contextmanager
@@ -260,7 +269,7 @@ def in_one_line(data: Data) -> Iterator[None]:
         raise InputError(_plain(error)) from error
 
 
-def _decoded(image: Image.Image, data: bytes) -> Still:
+def _decoded(image: Image.Image, data: bytes, draft: int = 1) -> Still:
     format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
     coding = jpeg_coding(image) if format_ is formats.JPEG else None
     pixels = data
@@ -270,7 +279,7 @@ def _decoded(image: Image.Image, data: bytes) -> Still:
         image = open_image(whole, image.width * image.height)
         image.info |= said
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(pixels):
-        still = _fast_jpeg(image, pixels)
+        still = _fast_jpeg(image, pixels, draft)
     elif holds_deep(image, data):
         still = _deep(image, data)
     elif format_ is formats.TIFF:
@@ -340,10 +349,19 @@ def _deep(image: Image.Image, data: bytes) -> Still:
         return Still(*read_deep(image, bare))
 
 
-def _fast_jpeg(image: Image.Image, data: bytes) -> Still | None:
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_DRAFTS = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+"""OpenCV's flags for decoding at a part of the size; colours are asked for apart."""
+
+
+def _fast_jpeg(image: Image.Image, data: bytes, draft: int) -> Still | None:
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _DRAFTS[draft]
     found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if found is None or found.shape[:2] != (image.height, image.width):
+    if found is None or found.shape[:2] != (image.height // draft, image.width // draft):
         return None
     return Still(cast(Pixels, found), grey=image.mode == "L")
 

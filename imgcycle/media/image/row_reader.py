@@ -3,7 +3,7 @@
 JPEG, 8- and 16-bit PNG, 8- and 16-bit TIFF in strips or tiles give exactly the pixels of `read_still`. Rare variants
 and images with transparency are left to `read_still`. An image that has to be rotated is written upright, uncompressed,
 to a temporary file, since its rows are another one's columns; so is a progressive JPEG, whose decoder keeps all
-coefficients until the end.
+coefficients until the end, and an image that is downscaled to a longest side.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -31,12 +32,16 @@ from imgcycle.media.codecs.tiff_reader import first, layout_of
 from imgcycle.media.files import Data, opened
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
+from imgcycle.media.image.reduction import Reduction, draft_of, limited_shape
 from imgcycle.media.image.row_writer import Outline
+from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.spill import SpillFile
 
 _BAND = 256
 """Rows rotated at a time."""
+_REDUCING = 8
+"""Bytes a sample of a band that is downscaled: as read, joined to the band before, and in floats."""
 _PASSED, _PASSED_TIFF, _LOOSE = 2100, 700, 4
 """Rows that libvips keeps after passing them: 544 of JPEG and PNG, times about four for fragmentation; as measured."""
 _PLAIN_CODINGS = (1, 5, 8, 32773, 32946)
@@ -53,11 +58,13 @@ def is_available() -> bool:
     return True
 
 
-def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None) -> RowReader | None:
+def open_rows(
+    source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path | None = None, max_side: int | None = None
+) -> RowReader | None:
     """A reader of one image, or None for images that only `read_still` reads (or refuses with a message).
 
-    Only the header is read yet. A spooled image takes as much space in `folder` (by default the system's for temporary
-    files) as its pixels. MissingExtra without pyvips.
+    Only the header is read yet. One with a longer side than `max_side` is downscaled. A spooled image takes as much
+    space in `folder` (by default the system's for temporary files) as its pixels. MissingExtra without pyvips.
     """
     _vips()
     try:
@@ -65,7 +72,7 @@ def open_rows(source: Path | bytes, max_pixels: int = MAX_PIXELS, folder: Path |
             image = open_image(data, max_pixels)
             with _file_of(source) as file:
                 taken = _is_taken(image, file)
-            return RowReader(source, image, data, folder) if taken else None
+            return RowReader(source, image, data, folder, max_side) if taken else None
     except Exception:  # errors are reported by the ordinary reader
         return None
 
@@ -74,19 +81,25 @@ class RowReader:
     """Rows of one image, upright, in order from the top; asking for earlier rows starts again.
 
     `outline` holds everything but the pixels, `turn` is the EXIF orientation (1: upright), `memory` the approximate
-    bytes that one pass over the file takes. Images that are rotated or costly to decode twice are `spooled` to disk
-    once, at the first request for rows. A context manager; made by `open_rows`.
+    bytes that one pass over the file takes. Images that are rotated, downscaled or costly to decode twice are `spooled`
+    to disk once, at the first request for rows. A context manager; made by `open_rows`.
     """
 
-    def __init__(self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None) -> None:
+    def __init__(
+        self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None, max_side: int | None = None
+    ) -> None:
         format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
         deep = is_deep(image, data)
         grey = layout_of(image).grey if format_ is formats.TIFF else image.mode != "RGB"
         metadata = headers.metadata_of(image, data, grey)
         coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
         self.turn = metadata.orientation
-        self.spooled = self.turn != 1 or headers.is_progressive(image)
-        width, height = headers.upright_size(image, self.turn)
+        large = headers.upright_size(image, self.turn)
+        height, width = limited_shape(large[1], large[0], max_side)
+        self._reduced = (width, height) != large
+        self.spooled = self.turn != 1 or headers.is_progressive(image) or self._reduced
+        if self._reduced:
+            metadata = rescaled_metadata(metadata, Fraction(max(width, height), max(large)))
         single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
         about = (grey, format_, metadata, coding, format_.lossless, width, height)
         self.outline = Outline(single, None, *about, notes=notes_of(image, data))
@@ -94,7 +107,13 @@ class RowReader:
         self._folder, self._checked = folder, False
         self._stored = headers.stored_size(image)
         self._closed = closed_jpeg(data) if format_ is formats.JPEG else None
-        self._ahead, self._behind = (self._decoder(self._closed or source) for _ in range(2))
+        draft = draft_of(image, max_side)
+        self._drawn = self._stored[0] // draft, self._stored[1] // draft
+        if self._reduced:
+            self.memory += _BAND * self._drawn[0] * 3 * _REDUCING
+        self._ahead, self._behind = (
+            _Decoder(self._closed or source, self._drawn, self.outline.pixels.dtype, draft) for _ in range(2)
+        )
         self._upright: _Upright | None = None
 
     @property
@@ -128,9 +147,6 @@ class RowReader:
             self._upright.close()
             self._upright = None
 
-    def _decoder(self, source: Path | bytes) -> _Decoder:
-        return _Decoder(source, self._stored, self.outline.pixels.dtype)
-
     def _rows(self, decoder: _Decoder, top: int, bottom: int) -> Pixels:
         if self._closed is not None and not self._checked:
             jpeg.check_whole(self._closed, self._stored[0], self._bands)
@@ -143,7 +159,7 @@ class RowReader:
 
     def _bands(self, data: bytes) -> Iterator[Pixels]:
         """Yield bands of all rows of another stream, as stored."""
-        decoder, height = self._decoder(data), self._stored[1]
+        decoder, height = _Decoder(data, self._stored, self.outline.pixels.dtype), self._stored[1]
         for top in range(0, height, _BAND):
             yield decoder.rows(top, min(top + _BAND, height))
 
@@ -151,15 +167,27 @@ class RowReader:
         """Decode once and write the upright pixels to a temporary file."""
         upright = _Upright(self.height, self.width, self.outline.pixels.dtype, self._folder)
         try:
-            height = self._stored[1]
-            for top in range(0, height, _BAND):
-                band = self._ahead.rows(top, min(top + _BAND, height))
+            height = self.height if self.turn < 5 else self.width
+            top = 0
+            for band in self._stored_bands():
                 upright.put(_place(self.turn, top, len(band), height), self.turn, band)
+                top += len(band)
         except BaseException:
             upright.close()
             raise
         self.begin()
         return upright
+
+    def _stored_bands(self) -> Iterator[Pixels]:
+        """Yield all rows as stored, downscaled if asked for."""
+        width, height = self._drawn
+        shape = (self.height, self.width) if self.turn < 5 else (self.width, self.height)
+        smaller = Reduction(height, width, shape, self.outline.pixels.dtype) if self._reduced else None
+        for top in range(0, height, _BAND):
+            rows = self._ahead.rows(top, min(top + _BAND, height))
+            rows = rows if smaller is None else smaller.add(rows)
+            if len(rows):
+                yield rows
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +199,9 @@ class RowReader:
 class _Decoder:
     """Rows as stored, in order; earlier ones start another pass of libvips over the file."""
 
-    def __init__(self, source: Path | bytes, size: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, source: Path | bytes, size: tuple[int, int], dtype: np.dtype[Any], draft: int = 1) -> None:
         self._source, self._size, self._dtype = source, size, dtype
+        self._asked = {} if draft == 1 else {"shrink": draft}
         self._region: Any = None
         self._next = 0
 
@@ -208,7 +237,7 @@ class _Decoder:
                 source = pyvips.Source.new_from_descriptor(handle)
             finally:
                 os.close(handle)
-        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error", **self._asked)
         wanted = "ushort" if self._dtype == np.uint16 else "uchar"
         if (image.width, image.height) != self._size or image.format != wanted or image.bands not in (1, 3):
             raise InputError("its header says one thing and its pixels another")

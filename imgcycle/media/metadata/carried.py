@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from imgcycle.media import formats
@@ -37,7 +38,7 @@ def updated_metadata(
     datasets = iptc.updated_iptc(kept.iptc, keep_gps, notes)
     texts = kept.texts if keep_gps else tuple(text for text in kept.texts if not _text_tells(*text))
     comments = kept.comments if keep_gps else tuple(c for c in kept.comments if not tells_place(c))
-    packet = _packet(kept.xmp, recipe, keep_gps, target, notes)
+    packet = _packet(kept, recipe, keep_gps, target, notes)
     if block and (target not in _WITH_EXIF or (target is formats.JPEG and len(block) > _SEGMENT - 6)):
         notes.append(f"EXIF was left out: {_no_place(target, block)}")
         block = b""
@@ -66,11 +67,20 @@ def updated_metadata(
     )
 
 
-def _packet(packet: bytes, recipe: dict[str, Any] | None, keep_gps: bool, target: Format, notes: list[str]) -> bytes:
+def rescaled_metadata(kept: Metadata, factor: Fraction) -> Metadata:
+    """Metadata of an image downscaled by `factor`: it is as large on paper and on the sensor as before, so there are
+    fewer pixels to a unit of length.
+    """
+    dpi = kept.dpi if kept.dpi == exif.UNKNOWN else max(1, round(kept.dpi * factor)) if kept.dpi else 0
+    return replace(kept, exif=exif.rescaled_exif(kept.exif, factor), dpi=dpi, rescaled=True)
+
+
+def _packet(kept: Metadata, recipe: dict[str, Any] | None, keep_gps: bool, target: Format, notes: list[str]) -> bytes:
+    packet = kept.xmp
     if target is formats.JPEG and len(packet) > _JPEG_XMP // 2 and len(xmp.updated_xmp(packet, None)) > _JPEG_XMP:
         notes.append("XMP was left out: longer than a JPEG segment")
         packet = b""
-    return xmp.updated_xmp(packet, recipe, keep_gps=keep_gps, notes=notes)
+    return xmp.updated_xmp(packet, recipe, keep_gps=keep_gps, notes=notes, rescaled=kept.rescaled)
 
 
 def _no_place(target: Format, block: bytes = b"") -> str:

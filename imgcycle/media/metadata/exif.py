@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 
 from imgcycle.media.metadata.directories import (
     EXIF_IFD,
@@ -26,6 +27,12 @@ from imgcycle.media.metadata.places import tells_place
 ORIENTATION = 0x0112
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 _THUMB_START, _THUMB_LENGTH = 0x0201, 0x0202
+_PRINTED = (0x011A, 0x011B)
+_DENSITIES, _POSITIONS = (*_PRINTED, 0xA20E, 0xA20F), (0x9214, 0xA214)
+"""Pixels a unit of length, on paper and on the sensor; the subject's area and place, in pixels."""
+UNKNOWN = 72
+"""Dots per inch that EXIF has state where nothing is known."""
+_FINE = 10_000
 _SHORT, _LONG, _RATIONAL, _SIGNED_RATIONAL = 3, 4, 5, 10
 _MAKER_NOTE, _PRIVATE_DATA = 0x927C, 0xC634
 _CARRIERS = frozenset({GPS_IFD, 700, 33723, 34377, 33550, 33922, 34264, 34735, 34736, 34737, 42112})
@@ -58,18 +65,44 @@ def exif_orientation(exif: bytes) -> int | None:
 
 
 def density(exif: bytes) -> int:
-    """Resolution in dots per inch; 72, EXIF's default, if the block states none."""
+    """Resolution in dots per inch; `UNKNOWN` if the block states none."""
     try:
         block = Block(unwrapped(exif))
         entry = first_entry(block.directory(block.first()), 0x011A)
         unit = _number(exif, 0x0128)
         if unit is None or entry is None or entry.kind not in (_RATIONAL, _SIGNED_RATIONAL):
-            return 72
+            return UNKNOWN
         above, below = struct.unpack_from(block.order + ("II" if entry.kind == _RATIONAL else "ii"), block.value(entry))
         found = round(above / below * (2.54 if unit == 3 else 1))
     except (DamagedBlock, struct.error, ZeroDivisionError):
-        return 72
+        return UNKNOWN
     return found if 1 < found < 65536 else 0
+
+
+def rescaled_exif(exif: bytes, factor: Fraction) -> bytes:
+    """The block for an image downscaled by `factor`: densities and positions in pixels scaled, everything else as it
+    was. A density of 72, which stands for an unknown one, stays. A damaged block is returned unchanged.
+    """
+    try:
+        block = Block(unwrapped(exif))
+        directories, _ = block.tree()
+    except DamagedBlock:
+        return exif
+    for directory in directories:
+        for entry in directory.entries if not directory.chained else ():
+            if not entry.sound:
+                continue
+            if entry.tag in _DENSITIES and entry.kind == _RATIONAL and entry.count == 1:
+                above, below = struct.unpack_from(block.order + "II", block.data, entry.start)
+                if below and (entry.tag not in _PRINTED or above != UNKNOWN * below):
+                    scaled = (Fraction(above, below) * factor).limit_denominator(_FINE)
+                    if scaled.numerator >= 2**32:
+                        scaled = Fraction(int(scaled))
+                    struct.pack_into(block.order + "II", block.data, entry.start, *scaled.as_integer_ratio())
+            if entry.tag in _POSITIONS and entry.kind == _SHORT:
+                numbers = [round(number * factor) for number in block.numbers(entry)]
+                struct.pack_into(f"{block.order}{entry.count}H", block.data, entry.start, *numbers)
+    return bytes(block.data)
 
 
 def _number(exif: bytes, tag: int) -> int | None:

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -16,6 +17,7 @@ RECIPE = "urn:imgcycle:recipe:1#"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
 _TIFF = "http://ns.adobe.com/tiff/1.0/"
+_EXIF = "http://ns.adobe.com/exif/1.0/"
 _BEGIN = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _END = b'\n<?xpacket end="w"?>'
 _UNTRUE_SPACES = (
@@ -33,11 +35,20 @@ _UNTRUE_NAMES = (
     f"{{{_TIFF}}}Orientation",
     f"{{{_TIFF}}}ImageWidth",
     f"{{{_TIFF}}}ImageLength",
-    "{http://ns.adobe.com/exif/1.0/}PixelXDimension",
-    "{http://ns.adobe.com/exif/1.0/}PixelYDimension",
+    f"{{{_EXIF}}}PixelXDimension",
+    f"{{{_EXIF}}}PixelYDimension",
     "{http://ns.adobe.com/xap/1.0/}Thumbnails",
     "{http://ns.adobe.com/xmp/note/}HasExtendedXMP",
 )
+_UNTRUE_RESCALED = tuple(
+    f"{{{space}}}{name}"
+    for space, names in (
+        (_TIFF, ("XResolution", "YResolution", "ResolutionUnit")),
+        (_EXIF, ("FocalPlaneXResolution", "FocalPlaneYResolution", "SubjectArea", "SubjectLocation")),
+    )
+    for name in names
+)
+"""Counts of pixels, which are no longer true of a smaller image; EXIF's own are scaled."""
 _DEEPEST, _MOST_ELEMENTS = 100, 200_000
 """Depth and number of elements: far more than any program writes, and fewer than would exhaust memory or the stack."""
 _NAMES = {
@@ -48,7 +59,7 @@ _NAMES = {
     "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
     "dc": "http://purl.org/dc/elements/1.1/",
     "tiff": _TIFF,
-    "exif": "http://ns.adobe.com/exif/1.0/",
+    "exif": _EXIF,
     "aux": "http://ns.adobe.com/exif/1.0/aux/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
@@ -64,10 +75,12 @@ def updated_xmp(
     keep: bool = True,
     keep_gps: bool = True,
     notes: list[str] | None = None,
+    rescaled: bool = False,
 ) -> bytes:
     """The packet without properties that are no longer true and with `recipe`; empty bytes if nothing is left.
 
-    `keep` False starts from an empty packet, `keep_gps` False removes locations, at any depth. A packet that is not
+    `keep` False starts from an empty packet, `keep_gps` False removes locations, at any depth, `rescaled`
+    True densities and positions in pixels. A packet that is not
     XML, declares entities, or still holds a location after that is dropped, with a line in `notes`.
     """
     said = [] if notes is None else notes
@@ -88,7 +101,7 @@ def updated_xmp(
         root = ElementTree.Element(f"{{{_META}}}xmpmeta")
         tree = ElementTree.SubElement(root, f"{{{_RDF}}}RDF")
     for description in list(tree):
-        _clean(description)
+        _clean(description, _UNTRUE_RESCALED if rescaled else ())
         about = f"{{{_RDF}}}about"
         if not len(description) and not (set(description.attrib) - {about}):
             tree.remove(description)
@@ -229,11 +242,11 @@ def _braced(name: str) -> str:
     return "{" + name if "}" in name else name
 
 
-def _clean(element: ElementTree.Element) -> None:
+def _clean(element: ElementTree.Element, further: Sequence[str]) -> None:
     for name in list(element.attrib):
-        if _untrue(name):
+        if _untrue(name) or name in further:
             del element.attrib[name]
-    element[:] = [child for child in element if not _untrue(child.tag)]
+    element[:] = [child for child in element if not _untrue(child.tag) and child.tag not in further]
 
 
 def _untrue(name: str) -> bool:
