@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,13 @@ from imgcycle.errors import InputError, TrainingError, UsageError
 from imgcycle.methods.base import Batch
 from imgcycle.methods.registry import build_method, method_class
 from imgcycle.training import events
-from imgcycle.training.diagnosis import Diagnosis, probe
 from imgcycle.training.distributed import World
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.first_net import FirstNet
-from imgcycle.training.pictures import FixedImages, OwnPictures
+from imgcycle.training.inspection import Inspection
 from imgcycle.training.session import Session
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder, continued
-from imgcycle.training.storage.history import RunHistory, read_history
 from imgcycle.training.storage.resuming import (
     DATA_FACTS,
     RunContext,
@@ -41,7 +38,7 @@ from imgcycle.training.storage.start import start_from_weights
 from imgcycle.training.timing.length import measured_length
 from imgcycle.training.timing.schedule import Schedule
 from imgcycle.training.timing.stages import PlannedStage, hand_over, plan_stages, stage_at
-from imgcycle.training.validation import Validation, validations_in_vain
+from imgcycle.training.validation import Validation
 
 MAX_ROLLBACKS = 4
 MOST_THREADS = 4096
@@ -71,10 +68,7 @@ class Run:
         self.step = 0
         self.fresh = True
         self.rollbacks = 0
-        self.best: dict[str, float] = {}
         self.started_from: str | Path | None = None
-        self.exhausted = False
-        """True after as many validations without improvement as the config's patience."""
         self.figure = 0.0
         self.rate = 0.0
         self._prefetcher: Prefetcher | None = None
@@ -177,14 +171,16 @@ class Run:
             self.folder, config, len(self.a), len(self.b), context.command, context.licence, self.first_net
         )
         validated = config.val_a is not None and world.leads
-        self.validation = Validation.of(config, self.device, self.first_net) if validated else None
-        self.fixed = FixedImages(self.a, self.b, config.crop, self.device, self.paired)
-        self.diagnosis = Diagnosis()
+        validation = Validation.of(config, self.device, self.first_net) if validated else None
+        self.inspection = Inspection(
+            config, self.a, self.b, self.folder, self.device, self.dtype, self.paired, validation, self.emit
+        )
         # The nets of later stages are built once in advance: what cannot be is said now, not hours later.
         for stage in self.stages[1:] if self.fresh else ():
             build_method(stage.config)
         self._open(self.stages[0])
-        self.own = self._own_pictures() if config.sample_from is not None and world.leads else None
+        if world.leads:
+            self.inspection.open_own_pictures(self.session.method.generators(), self._unreadable)
 
     def _batches(self, config: TrainConfig) -> Batches:
         return (PairedBatches if self.paired else UnpairedBatches)(
@@ -206,12 +202,6 @@ class Run:
         self.exporter.config = stage.config
         self._prefetcher = Prefetcher(self._batches(stage.config), self.device, self.context.workers, stage.end)
         self._clock = (time.perf_counter(), 0.0, self.step)
-
-    def _own_pictures(self) -> OwnPictures | None:
-        if any(net.fixed_output_side is not None for net in self.session.method.generators().values()):
-            self.emit(events.Noted(f"{self.config.method} translates squares alone, and no pictures of --sample-from"))
-            return None
-        return OwnPictures(Path(str(self.config.sample_from)), self.folder.samples / "own", self._unreadable)
 
     def next_stage(self) -> None:
         """Begin the stage that the next step belongs to, with what has been learnt."""
@@ -248,7 +238,7 @@ class Run:
             stage = stage_at(self.stages, max(0, state["step"] - 1))
             if stage is not self.stage:
                 self._open(stage)
-            self.best = self.session.load_state(state, self.schedule)
+            self.inspection.best = self.session.load_state(state, self.schedule)
             if not self.session.finite_weights():
                 raise UnsoundState("holds weights that are no numbers")
 
@@ -270,10 +260,9 @@ class Run:
                 str(self.device), precision_name(self.dtype), torch.get_num_threads(), not self.fresh,
             )
         )  # fmt: skip
-        if self.validation is not None and not self._history().references():
-            begun = self.started_from is not None and self.step == 0
-            references = self.validation.references(self.session.translators(), self.dtype, begun)
-            self.folder.log({"step": self.step, "kid_references": references})
+        if self.world.leads:
+            translators = self.session.translators()
+            self.inspection.measure_references(translators, self.step, self.started_from is not None)
 
     def report(self) -> None:
         """Log and report the means of the losses since the last report."""
@@ -328,56 +317,22 @@ class Run:
 
     def probe(self) -> None:
         """Check fixed images for common failures."""
-        if not self.world.leads:
-            return
-        made = self.fixed.translate(self.session.method.generators(), self.dtype)
-        # Probes work without pairs; where there are pairs, the ground truth is known.
-        fixed = self.fixed
-        probes = {} if self.paired else {d: probe(fixed.sources[d], x, fixed.wanted(d)) for d, x in made.items()}
-        self.folder.log({"step": self.step, "probe": {d: asdict(p) for d, p in probes.items()}})
-        if self.step - self.stage.start <= self.stage.config.warmup:
-            return  # during warm-up generators hardly change, and discriminators are ahead of them by design
-        for finding, advice in self.diagnosis.look(probes, self.means, self.stage.config.gan):
-            self.folder.log({"step": self.step, "finding": finding, "advice": advice})
-            self.emit(events.Diagnosed(self.step, finding, advice))
+        if self.world.leads:
+            # During warm-up generators hardly change, and discriminators are ahead of them by design.
+            warming = self.step - self.stage.start <= self.stage.config.warmup
+            losses = None if warming else self.means
+            self.inspection.probe(self.session.method.generators(), self.step, losses, self.stage.config.gan)
 
     def sample(self) -> None:
         """Write the grid of fixed images."""
         if self.world.leads:
-            path = self.folder.samples / f"step-{self.step}.png"
-            translators = self.session.translators()
-            with self.folder.writing():
-                self.fixed.grid(translators, self.dtype, path)
-                if self.own is not None:
-                    self.own.write(next(iter(translators.values())), self.step, self.device, self.dtype)
-            self.emit(events.Sampled(self.step, path))
+            self.inspection.sample(self.session.translators(), self.step)
 
     def validate(self) -> None:
         """Measure the validation images, and keep the weights of a direction at its best figure."""
-        if self.validation is None:
-            return
-        translators = self.session.translators()
-        figures = self.validation.measure(translators, self.dtype)
-        self.folder.log({"step": self.step, "kid": figures})
-        for direction, figure in figures.items():
-            if figure < self.best.get(direction, float("inf")):
-                self.best[direction] = figure
-                with self.folder.writing():
-                    self.exporter.export_best(direction, translators[direction], self.step, figure)
-        self.figure = sum(figures.values())
-        history = self._history()
-        self.emit(events.Validated(self.step, figures, dict(self.best), history.references()))
-        if self.config.patience is not None and validations_in_vain(history.validations()) >= self.config.patience:
-            self.exhausted = True
-            why = f"nothing came nearer in {self.config.patience} validations"
-            self.folder.log({"step": self.step, "ended": why})
-            self.emit(events.Noted(f"{why}: the run ends at step {self.step}; the nearest weights are in weights/best"))
-
-    def _history(self) -> RunHistory:
-        """Everything logged so far."""
-        history = read_history(self.folder.root)
-        assert history is not None
-        return history
+        if self.world.leads:
+            figures = self.inspection.validate(self.session.translators(), self.step, self.exporter)
+            self.figure = sum(figures.values())
 
     def end_epoch(self) -> None:
         """Pass the epoch's figure to the plateau schedule; all ranks take rank 0's, so that learning rates stay
@@ -394,7 +349,7 @@ class Run:
         self.world.barrier()
 
     def _write(self) -> Path:
-        state = self.session.state(self.step, self.schedule, self.best)
+        state = self.session.state(self.step, self.schedule, self.inspection.best)
         if not self.world.leads:
             return self.folder.states.folder
         path = self.folder.save_state(self.step, state)
@@ -403,7 +358,7 @@ class Run:
 
     def _export(self) -> None:
         with self.folder.writing():
-            self.exporter.export(self.session.translators(), self.session.nets, self.step, self.best)
+            self.exporter.export(self.session.translators(), self.session.nets, self.step, self.inspection.best)
 
     def without_pictures(self, error: InputError) -> TrainingError:
         """The error for training images that have become unreadable (a disk was removed), after saving the current
@@ -430,6 +385,11 @@ class Run:
             each.stalled_steps.zero_()
         self._clock = (time.perf_counter(), self.prefetcher.waited, self.step)
         self.emit(events.RolledBack(failed, self.step, "losses or weights were no longer finite"))
+
+    @property
+    def exhausted(self) -> bool:
+        """True after as many validations without improvement as the config's patience."""
+        return self.inspection.exhausted
 
     def finish(self, seconds: float, *, interrupted: bool) -> Finished:
         """Report that the run ended; returns the event."""
