@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 import torch
+
+from tests.weights.published import Server, body, checkpoint, serving
 
 # Bytes must not depend on how busy the machine is.
 torch.set_num_threads(1)
@@ -25,3 +27,12 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"skipped where nothing may be: {reason}"
     return report
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A publisher of one checkpoint, `/tiny.pth`."""
+    monkeypatch.setenv("no_proxy", "*")
+    with serving() as made:
+        made.answers["/tiny.pth"] = body(checkpoint(0))
+        yield made

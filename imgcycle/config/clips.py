@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Literal
 
 from imgcycle.config.fields import CODING, LOOK, PART, WHERE, argument, option, spelling
-from imgcycle.config.json import JsonConfig
-from imgcycle.config.pictures import ConvertOptions, OnClash, PictureOptions
+from imgcycle.config.pictures import ConvertOptions, PictureOptions
+from imgcycle.config.request import BatchRequest
 from imgcycle.errors import UsageError
 
 Compare = Literal["none", "side", "wipe"]
@@ -88,8 +88,8 @@ class VideoOptions(PictureOptions):
 
 
 @dataclass(frozen=True)
-class ClipRequest(JsonConfig):
-    """Inputs and outputs of a video conversion, like `ConvertRequest` for images."""
+class ClipRequest(BatchRequest):
+    """Inputs and outputs of a video conversion as the user gave them; how clips are converted is in `options`."""
 
     inputs: tuple[str, ...] = argument(
         (), "Clips, folders, globs; an image sequence as frames/%05d.png.", metavar="CLIP...", required=True
@@ -103,18 +103,6 @@ class ClipRequest(JsonConfig):
         shown="clip-STYLE beside the clip",
     )
     _: KW_ONLY
-    name: str | None = option(None, "Names of outputs, of {dir}{stem}{style}{ext}.", panel=WHERE, metavar="TEMPLATE")
-    on_clash: OnClash = "rename"
-    update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
-    overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
-    recursive: bool = option(True, "Walk subfolders.", panel=PART, names=("--recursive/--no-recursive", "-r/ "))
-    shard: str | None = option(
-        None,
-        "Only the K-th of N parts: for N processes or machines that write to one output folder.",
-        panel=PART,
-        metavar="K/N",
-        word=True,
-    )
     options: VideoOptions = field(default_factory=VideoOptions)
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from imgcycle.config.fields import LOOK, WHERE, WHICH, argument, option
 from imgcycle.config.json import JsonConfig
+from imgcycle.config.request import BatchRequest
 
 WorkSize = int | Literal["auto", "full"]
-OnClash = Literal["rename", "refuse"]
 FormatName = Literal["same", "png", "jpg", "webp", "tiff", "avif"]
 
 
@@ -99,11 +99,10 @@ class ConvertOptions(PictureOptions):
 
 
 @dataclass(frozen=True)
-class ConvertRequest(JsonConfig):
-    """Inputs and outputs as the user gave them; how images are converted is in `options`.
+class ConvertRequest(BatchRequest):
+    """Inputs and outputs of an image conversion as the user gave them; how images are converted is in `options`.
 
-    `update` replaces our own results made with other settings, `overwrite` replaces anything that is not an input.
-    `sample` takes that many inputs spread evenly, `limit` the first ones, and `shard` a part of these.
+    `sample` takes that many inputs spread evenly, and `limit` the first ones.
     """
 
     inputs: tuple[str, ...] = argument((), "Pictures, folders, globs; - for one on stdin.", metavar="INPUT...")
@@ -116,19 +115,7 @@ class ConvertRequest(JsonConfig):
         shown="photos-STYLE beside photos/",
     )
     _: KW_ONLY
-    name: str | None = option(None, "Names of outputs, of {dir}{stem}{style}{ext}.", panel=WHERE, metavar="TEMPLATE")
     format: FormatName = option("same", "Format of the results.", panel=WHERE, names=("-f", "--format"))
-    on_clash: OnClash = option("rename", "When two results would have one name.", panel=WHERE)
-    update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
-    overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
-    recursive: bool = option(True, "Walk subfolders.", panel=WHICH, names=("--recursive/--no-recursive", "-r/ "))
     sample: int | None = option(None, "Only N inputs, spread over all.", panel=WHICH, low=1)
     limit: int | None = option(None, "Only the first N inputs.", panel=WHICH, low=0)
-    shard: str | None = option(
-        None,
-        "Only the K-th of N parts: for N processes or machines that write to one output folder.",
-        panel=WHICH,
-        metavar="K/N",
-        word=True,
-    )
     options: ConvertOptions = field(default_factory=ConvertOptions)

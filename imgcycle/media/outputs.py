@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from imgcycle.config.pictures import OnClash
+from imgcycle.config.request import OnClash
 from imgcycle.errors import UsageError
 from imgcycle.media.foreign import foreign_by_suffix
 from imgcycle.media.formats import FORMATS, Format, by_suffix

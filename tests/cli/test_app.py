@@ -16,15 +16,11 @@ HEAVY = ("torch", "cv2", "numpy", "PIL")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    save_style(tmp_path / "tiny.safetensors", work_size=32)
-    (tmp_path / "photos").mkdir()
+def folder(folder: Path) -> Path:
+    (folder / "photos").mkdir()
     for n in range(3):
-        (tmp_path / "photos" / f"{n}.jpg").write_bytes(encoded(scene(seed=n)))
-    return tmp_path
+        (folder / "photos" / f"{n}.jpg").write_bytes(encoded(scene(seed=n)))
+    return folder
 
 
 def test_help_imports_nothing_heavy() -> None:

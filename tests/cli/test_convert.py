@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.cli.options import BareOption, completed
+from tests.cli.terminals import on_terminal
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import save_style
 
@@ -173,22 +173,8 @@ def test_awkward_names_on_the_command_line(folder: Path) -> None:
 
 
 def test_a_bar_on_a_terminal_and_lines_elsewhere(folder: Path) -> None:
-    import pty
-
-    command = [sys.executable, "-m", "imgcycle", "convert", "photos", *TO, "-v"]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "100"})
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(ours, 4096)
-        except OSError:
-            break
-    out, _ = process.communicate()
-    assert process.returncode == 0
-    assert out == b""
-    text = shown.decode()
+    code, out, text = on_terminal(["convert", "photos", *TO, "-v"])
+    assert (code, out) == (0, b"")
     assert "4 converted in" in text
     assert "photos/3.png" in text
 

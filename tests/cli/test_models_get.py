@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,9 @@ from imgcycle.weights.download import MIRROR
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
 from imgcycle.weights.index import read_pins
 from tests.media.pictures import encoded, scene
-from tests.weights.published import Server, body, checkpoint, serving, write_index
+from tests.weights.published import Server, checkpoint, write_index
 
 GOOD = checkpoint(0)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "*")
-    with serving() as made:
-        made.answers["/tiny.pth"] = body(GOOD)
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from imgcycle.cli.app import COMMANDS, loaded, run
 from tests.media.pictures import encoded, scene
-from tests.styles import save_style
 
 
 def commands() -> Iterator[tuple[list[str], Any]]:
@@ -81,16 +80,12 @@ BAD = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    save_style(tmp_path / "tiny.safetensors", work_size=32)
-    (tmp_path / "in").mkdir()
+def folder(folder: Path) -> Path:
+    (folder / "in").mkdir()
     for n in range(2):
-        (tmp_path / "in" / f"{n}.png").write_bytes(encoded(scene(seed=n), "PNG"))
-    (tmp_path / "loop").symlink_to("loop")
-    return tmp_path
+        (folder / "in" / f"{n}.png").write_bytes(encoded(scene(seed=n), "PNG"))
+    (folder / "loop").symlink_to("loop")
+    return folder
 
 
 @pytest.fixture

@@ -21,23 +21,18 @@ from imgcycle.cli.interrupts import graceful_exit
 from imgcycle.cli.silence import no_remarks, silent_libraries
 from imgcycle.errors import Interrupted
 from tests.media.pictures import encoded, scene
-from tests.styles import save_style
 
 TO = ["--to", "tiny.safetensors"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    save_style(tmp_path / "tiny.safetensors", work_size=32)
-    (tmp_path / "in").mkdir()
+def folder(folder: Path) -> Path:
+    (folder / "in").mkdir()
     for n in range(2):
-        (tmp_path / "in" / f"{n}.png").write_bytes(encoded(scene(seed=n), "PNG"))
-    shutil.copytree(tmp_path / "in", tmp_path / "twin")
-    (tmp_path / "palette").write_text("0 0 0 a\n255 255 255 b\n")
-    return tmp_path
+        (folder / "in" / f"{n}.png").write_bytes(encoded(scene(seed=n), "PNG"))
+    shutil.copytree(folder / "in", folder / "twin")
+    (folder / "palette").write_text("0 0 0 a\n255 255 255 b\n")
+    return folder
 
 
 class Broken(io.TextIOWrapper):

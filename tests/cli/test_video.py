@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,13 @@ from imgcycle.cli.render.reporter import BarReporter
 from imgcycle.jobs.events import Estimate, FrameProgress, Planned, Progressed, RowFinished
 from imgcycle.jobs.tasks import ClipRow
 from imgcycle.media.video.probing.probe import probe_video
+from tests.cli.terminals import on_terminal
 from tests.jobs.films import film, frames_of, same_times, times
 from tests.media.pictures import encoded, scene
 from tests.media.video.clips import make, packets, subtitles, words
-from tests.styles import save_style
 
 TO = ["--style", "tiny.safetensors"]
 FAST = [*TO, "--preset", "ultrafast"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    save_style(tmp_path / "tiny.safetensors", work_size=32)
-    return tmp_path
 
 
 def rows(said: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -376,23 +365,10 @@ def test_animations_say_what_they_do_not_heed(folder: Path, capsys: pytest.Captu
 
 
 def test_a_bar_on_a_terminal(folder: Path) -> None:
-    import pty
-
     film(folder / "a.mp4", 24)
     film(folder / "b.mp4", 8)
-    command = [sys.executable, "-m", "imgcycle", "video", "a.mp4", "b.mp4", *FAST]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "100"})
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(ours, 4096)
-        except OSError:
-            break
-    out, _ = process.communicate()
-    assert (process.returncode, out) == (0, b"")
-    text = shown.decode()
+    code, out, text = on_terminal(["video", "a.mp4", "b.mp4", *FAST])
+    assert (code, out) == (0, b"")
     assert "0/2  0%" in text
     assert "2 converted in" in text
 
@@ -448,3 +424,11 @@ def test_a_promise_about_memory_counts_one_frame_of_an_animation(
     assert least(60, 200) == least(10, 200)
     # More pixels, each at least once as it was read and once as it was made.
     assert least(2, 800) - least(2, 200) >= 2 * 3 * (800**2 - 200**2) // 2**20
+
+
+def test_two_results_of_one_name_are_refused_if_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film(folder / "a.mp4", 4)
+    film(folder / "b.mp4", 4)
+    assert run(["video", "a.mp4", "b.mp4", *FAST, "--name", "same{ext}", "--on-clash", "refuse"]) == 2
+    assert "same.mp4" in capsys.readouterr().err
+    assert not (folder / "same.mp4").exists()

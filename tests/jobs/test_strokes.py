@@ -150,7 +150,7 @@ def made(
     heard: list[Event] = []
     out = clip.with_name("out.mkv")
     request = ClipRequest((str(clip),), str(out), options=replace(options, codec="ffv1"), overwrite=True)
-    heard += convert_clips(plan_clips(request, translator.style), translator, heard.append, room=room)
+    heard += convert_clips(plan_clips(request, translator.style), translator, heard.append, limits=room)
     return heard, out
 
 

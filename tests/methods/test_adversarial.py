@@ -11,13 +11,9 @@ from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, gradient_penalty, make_discriminator
 from imgcycle.methods.base import make_generator
-from tests.methods.toys import Brightness, tiny_config
+from tests.methods.toys import Brightness, softplus, tiny_config
 
 LOGITS = torch.tensor([[0.5, -1.0]])
-
-
-def softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
 
 
 @pytest.mark.parametrize(

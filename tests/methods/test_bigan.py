@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,7 +10,7 @@ from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch
 from imgcycle.methods.bigan import DISCRIMINATOR, BiGan, DiscriminatorPhase, GeneratorPhase
 from imgcycle.methods.pool import ImagePool
-from tests.methods.toys import Scale, tiny_config
+from tests.methods.toys import Scale, softplus, tiny_config, values
 
 A, B = (torch.full((1, 3, 2, 2), level, dtype=torch.float64) for level in (0.4, -0.6))
 
@@ -35,14 +33,6 @@ def nets() -> dict[str, nn.Module]:
 
 def pools(size: int = 0) -> dict[str, ImagePool]:
     return {way: ImagePool(size) for way in ("A2B", "B2A")}
-
-
-def softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
-
-
-def values(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}
 
 
 def test_one_step_by_hand() -> None:

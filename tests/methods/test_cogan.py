@@ -14,7 +14,7 @@ from imgcycle.methods import cogan
 from imgcycle.methods.base import Batch
 from imgcycle.methods.cogan import LOOKING_STEPS, Cogan, DiscriminatorPhase, GeneratorPhase, codes_like
 from imgcycle.nets.cogan import LATENT, CoganGenerator
-from tests.methods.toys import Brightness, tiny_config
+from tests.methods.toys import Brightness, softplus, tiny_config, values
 
 A, B = (torch.full((2, 3, 2, 2), level, dtype=torch.float64) for level in (0.4, -0.6))
 
@@ -44,14 +44,6 @@ def cogan_config(**changes: object) -> TrainConfig:
         "gan": "vanilla",
     }
     return tiny_config(**{"method": "cogan", "batch": 2, **base, **changes})
-
-
-def values(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}
-
-
-def softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch
 from imgcycle.methods.cyclegan import CycleGan, DiscriminatorPhase, GeneratorPhase
 from imgcycle.methods.pool import ImagePool
-from tests.methods.toys import Brightness, Scale, tiny_config
+from tests.methods.toys import Brightness, Scale, tiny_config, values
 
 A, B = torch.full((1, 3, 2, 2), 0.4), torch.full((1, 3, 2, 2), -0.6)
 
@@ -21,10 +21,6 @@ def nets() -> dict[str, torch.nn.Module]:
         "discriminator_A": Brightness(2.0),
         "discriminator_B": Brightness(1.0),
     }
-
-
-def values(losses: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}
 
 
 def test_one_step_of_the_generators_by_hand() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +12,7 @@ from imgcycle.methods.base import Batch
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.perceptual import FeatureLoss
 from imgcycle.methods.pix2pix import DiscriminatorPhase, GeneratorPhase, Pix2Pix
-from tests.methods.toys import Brightness, Scale, tiny_config
+from tests.methods.toys import Brightness, Scale, softplus, tiny_config, values
 
 A, B = torch.full((1, 3, 2, 2), 0.4), torch.full((1, 3, 2, 2), -0.6)
 
@@ -27,16 +25,8 @@ class Contrast(nn.Module):
         return (made - 2 * source).mean((1, 2, 3), keepdim=True)
 
 
-def softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
-
-
 def nets(direction: str = "A2B") -> dict[str, nn.Module]:
     return {direction: Scale(0.5), f"discriminator_{direction[-1]}": Contrast()}
-
-
-def values(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}
 
 
 def test_one_step_by_hand_in_both_directions() -> None:

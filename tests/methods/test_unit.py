@@ -14,7 +14,7 @@ from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.methods import unit
 from imgcycle.methods.base import Batch
 from imgcycle.methods.unit import DiscriminatorPhase, GeneratorPhase, Unit, kl_to_standard
-from tests.methods.toys import Brightness, tiny_config
+from tests.methods.toys import Brightness, softplus, tiny_config, values
 
 A, B = torch.full((1, 3, 2, 2), 0.4), torch.full((1, 3, 2, 2), -0.6)
 WEIGHTS = {"lambda_gan": 10.0, "lambda_reconstruction": 100.0, "lambda_cycle": 100.0, "lambda_kl": 0.1}
@@ -55,14 +55,6 @@ def unit_config(variant: str = "2017", **changes: object) -> TrainConfig:
         "gan": "vanilla",
     }
     return tiny_config(**{"method": "unit", "variant": variant, **base, **WEIGHTS, **changes})
-
-
-def values(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}
-
-
-def softplus(x: float) -> float:
-    return math.log1p(math.exp(x))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +31,16 @@ class Brightness(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.gain * x.mean((1, 2, 3), keepdim=True)
+
+
+def values(losses: dict[str, Tensor]) -> dict[str, float]:
+    """Losses as plain numbers."""
+    return {name: float(value.detach()) for name, value in losses.items()}
+
+
+def softplus(x: float) -> float:
+    """ln(1 + e^x)."""
+    return math.log1p(math.exp(x))
 
 
 def tiny_config(**changes: object) -> TrainConfig:

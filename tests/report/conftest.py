@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+
+from tests.report.browsing import logged
 
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -36,3 +39,15 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
         opened = webdriver.Chrome(options, Service(driver))
     yield opened
     opened.quit()
+
+
+@pytest.fixture
+def browser(chrome: webdriver.Chrome, page: Path) -> webdriver.Chrome:
+    """The browser as a desktop with the test module's page opened anew."""
+    for log in ("performance", "browser"):
+        logged(chrome, log)
+    chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    chrome.get(page.as_uri())
+    return chrome

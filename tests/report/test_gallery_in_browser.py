@@ -45,16 +45,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture
-def browser(chrome: webdriver.Chrome, page: Path) -> webdriver.Chrome:
-    for log in ("performance", "browser"):
-        logged(chrome, log)
-    chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-    chrome.get(page.as_uri())
-    return chrome
-
-
 def sliders(browser: webdriver.Chrome) -> list[WebElement]:
     return browser.find_elements(By.CSS_SELECTOR, "input[type=range]")
 

@@ -27,17 +27,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def browser(chrome: webdriver.Chrome, page: Path) -> webdriver.Chrome:
-    for log in ("performance", "browser"):
-        logged(chrome, log)
-    chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    chrome.get(page.as_uri())
-    return chrome
-
-
 def shown(browser: webdriver.Chrome) -> list[int]:
     """The level of what is seen at the right of each picture, where its result is."""
     found = []

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,10 @@ from imgcycle.weights.user_styles import add_style, remove_style
 from tests.styles import save_style
 from tests.weights.importers import plain
 from tests.weights.importers.plain import lively
-from tests.weights.published import Server, body, checkpoint, serving, status, write_index
+from tests.weights.published import Server, body, checkpoint, status, write_index
 
 GOOD, OTHER = checkpoint(0), checkpoint(1)
 TIGHT = Limits(most=10_000_000, idle=60.0, whole=600.0)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "*")
-    with serving() as made:
-        made.answers["/tiny.pth"] = body(GOOD)
-        yield made
 
 
 @pytest.fixture

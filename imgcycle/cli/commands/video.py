@@ -105,7 +105,7 @@ def video(
                 fail_fast=todo.fail_fast,
                 stats=run.stats,
                 overwrite=request.overwrite,
-                room=VideoLimits(allowed, run.at_once),
+                limits=VideoLimits(allowed, run.at_once),
                 pool=pool,
                 order=order,
             )

@@ -1,4 +1,4 @@
-"""Conversion of images: one (`convert_image`), one task of a plan (`run_task`), all of them (`convert_styles`)."""
+"""Conversion of images: one (`convert_image`), all of a plan (`convert_styles`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imgcycle.concurrency import ByteBudget
 from imgcycle.config import ConvertOptions
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, UsageError
@@ -23,7 +22,7 @@ from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import resolve, result_recipe, with_mask
-from imgcycle.jobs.tasks import Row, Task, TaskResult
+from imgcycle.jobs.tasks import Row, Task
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation
@@ -132,26 +131,6 @@ def convert_bytes(
         if on_note is not None:
             on_note(note)
     return made
-
-
-def run_task(task: Task, translator: Translator, memory: MemoryBudget | None = None) -> TaskResult:
-    """Carry out one task; any error is in the result's row.
-
-    There are no other effects: the caller appends the record to the ledger.
-    """
-    room = ByteBudget(0)
-    memory = memory or MemoryBudget.default()
-    begun = pipeline.begin(task, translator, memory, room)
-    if isinstance(begun.value, TaskResult):
-        return begun.value
-    started = time.perf_counter()
-    try:
-        begun.value.translate(translator, memory)
-    except Exception as error:  # one file's failure, of whatever kind, is that file's
-        begun.value.close()
-        return pipeline.failed(task, error)
-    seconds = begun.seconds + time.perf_counter() - started
-    return pipeline.end(task, replace(begun, seconds=seconds), translator.style, room)
 
 
 @dataclass(frozen=True)

@@ -123,14 +123,13 @@ class Worker:
                 finished(place, self._clip(place, task, heard))
 
     def _clip(self, place: int, task: ClipTask, heard: Heard) -> TaskResult:
-        from imgcycle.jobs.video.run import run_clip_task
+        from imgcycle.jobs.video.run import ClipExecution, run_clip_task
 
         assert self._order is not None
         assert self._translator is not None
         order = self._order
-        return run_clip_task(
-            task, self._translator, lambda event: heard(place, event), resume=order.resume, room=order.limits
-        )
+        execution = ClipExecution(order.resume, order.limits)
+        return run_clip_task(task, self._translator, lambda event: heard(place, event), execution)
 
 
 def _opened(order: WorkOrder, device: str) -> Translator:

@@ -1,4 +1,4 @@
-"""Conversion of clips: one (`convert_clip`), all of a plan (`convert_clips`)."""
+"""Conversion of clips: one (`convert_video`), one task of a plan (`run_clip_task`), all of them (`convert_clips`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,18 @@ from imgcycle.media.paths import same_file, shown
 SEGMENT = Fraction(5)
 """Seconds of a clip in one segment, the unit of resuming."""
 Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class ClipExecution:
+    """How a clip's task is carried out, which changes nothing of its result.
+
+    With `resume` an earlier attempt is continued. `limits` bound the frames in work at once; `stats` measures flicker.
+    """
+
+    resume: bool = True
+    limits: VideoLimits = DEFAULT_LIMITS
+    stats: Stats | None = None
 
 
 def convert_video(
@@ -102,7 +115,7 @@ def convert_video(
     if missing:
         raise InputError(missing)
     task = clip_task(source, target, target.parent, asked, frames)
-    return convert_clip(task, translator, heard(listener, progress))
+    return committed(task, make_clip(task, translator, heard(listener, progress)))
 
 
 def convert_clips(
@@ -114,7 +127,7 @@ def convert_clips(
     fail_fast: bool = False,
     stats: Path | None = None,
     overwrite: bool = False,
-    room: VideoLimits = DEFAULT_LIMITS,
+    limits: VideoLimits = DEFAULT_LIMITS,
     pool: TaskPool | None = None,
     order: WorkOrder | None = None,
 ) -> Iterator[Event]:
@@ -126,8 +139,8 @@ def convert_clips(
     not be replaced: an input, a result, and without `overwrite` any that holds no figures.
     """
     begun = time.perf_counter()
-    if room.memory is not None and room.memory.promised:
-        _check_memory(plan.to_convert, translator, room.memory)
+    if limits.memory is not None and limits.memory.promised:
+        _check_memory(plan.to_convert, translator, limits.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
     counts = BatchProgress(plan.tasks, begun, fail_fast, in_order=pool is None)
@@ -141,7 +154,7 @@ def convert_clips(
         to_make = () if stats is None else (n for n, task in enumerate(plan.tasks) if task.verdict == "convert")
         watched = {place: Stats(translator) for place in to_make}
         if pool is None:
-            outcomes = _in_turn(plan, translator, listener, counts, watched, resume, room)
+            outcomes = _in_turn(plan, translator, listener, counts, watched, resume, limits)
         else:
             assert order is not None
             outcomes = Driver(plan.tasks, pool, order, _heard_of_all(listener, counts)).run()
@@ -184,13 +197,13 @@ def _in_turn(
     counts: BatchProgress,
     watched: Mapping[int, Stats],
     resume: bool,
-    room: VideoLimits,
+    limits: VideoLimits,
 ) -> Iterator[Outcome]:
     """Yield the result of each task, one after another."""
     of_all = _heard_of_all(listener, counts)
     for place, task in enumerate(plan.tasks):
         hear = partial(of_all, place) if counts.total > 1 else listener
-        result = run_clip_task(task, translator, hear, resume=resume, stats=watched.get(place), room=room)
+        result = run_clip_task(task, translator, hear, ClipExecution(resume, limits, watched.get(place)))
         yield Outcome(place, result)
 
 
@@ -208,13 +221,7 @@ def _heard_of_all(listener: Listener, counts: BatchProgress) -> Callable[[int, f
 
 
 def run_clip_task(
-    task: ClipTask,
-    translator: Translator,
-    listener: Listener,
-    *,
-    resume: bool = True,
-    stats: Stats | None = None,
-    room: VideoLimits = DEFAULT_LIMITS,
+    task: ClipTask, translator: Translator, listener: Listener, execution: ClipExecution = ClipExecution()
 ) -> TaskResult:
     """Carry out one task; any error is in the result's row.
 
@@ -225,7 +232,7 @@ def run_clip_task(
         return TaskResult(ClipRow(left.input, left.output, left.status, error=left.error))
     begun = time.perf_counter()
     try:
-        return make_clip(task, translator, listener, resume=resume, stats=stats, room=room)
+        return make_clip(task, translator, listener, execution)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         line = pipeline.failure(task.input, task.output, error).error
         seconds = round(time.perf_counter() - begun, 3)
@@ -242,29 +249,10 @@ def committed(task: ClipTask, result: TaskResult) -> ClipRow:
     return result.row
 
 
-def convert_clip(
-    task: ClipTask,
-    translator: Translator,
-    listener: Listener,
-    *,
-    resume: bool = True,
-    stats: Stats | None = None,
-    room: VideoLimits = DEFAULT_LIMITS,
-) -> ClipRow:
-    """Convert one clip as its task says: `make_clip`, recorded in the ledger."""
-    return committed(task, make_clip(task, translator, listener, resume=resume, stats=stats, room=room))
-
-
 def make_clip(
-    task: ClipTask,
-    translator: Translator,
-    listener: Listener,
-    *,
-    resume: bool = True,
-    stats: Stats | None = None,
-    room: VideoLimits = DEFAULT_LIMITS,
+    task: ClipTask, translator: Translator, listener: Listener, execution: ClipExecution = ClipExecution()
 ) -> TaskResult:
-    """Make one clip's result as its task says, continuing an earlier attempt if `resume` is set.
+    """Make one clip's result as its task says, or finish an earlier attempt.
 
     One frame per core is in the net, as far as memory allows. InputError, OutputError, UsageError in one line. A row
     with status `failed` stands for a result that exists, with repeated frames, or fewer than expected.
@@ -275,11 +263,11 @@ def make_clip(
     # bands.
     net = translator.exact() if source.deep else translator
     recipe = clip_recipe_for(task.options, task.frames, net.style) | {"precision": precision_name(net.dtype)}
-    sink = open_sink(task, source, net, recipe, SEGMENT, resume)
+    sink = open_sink(task, source, net, recipe, SEGMENT, execution.resume)
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
     with sink:
-        failures = _filmed(task, source, sink, net, listener, stats, room) if sink.problems is None else []
+        failures = _filmed(task, source, sink, net, listener, execution) if sink.problems is None else []
         listener(FrameProgress(task.input, sink.frames, source.frames, stage="putting together"))
         notes = sink.finish()
         problems = [*(sink.problems or ()), *filter(None, [stand_ins(sink.failed, failures)])]
@@ -303,8 +291,7 @@ def _filmed(
     sink: FrameSink,
     net: Translator,
     listener: Listener,
-    stats: Stats | None,
-    room: VideoLimits,
+    execution: ClipExecution,
 ) -> list[str]:
     """Process the remaining frames from source to sink; return messages on frames that the net failed on."""
     name = shown(task.input)
@@ -319,8 +306,8 @@ def _filmed(
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size
     progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
     need = frame_cost(source.height, source.width, source.deep, options, net, task.options.comparison)
-    workers = need.workers(net, room)
-    watch = stats.watch if stats else None
+    workers = need.workers(net, execution.limits)
+    watch = execution.stats.watch if execution.stats else None
     with frame_masks(task, options.mask, source, sink.last) as masks:
         film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
         progress.net_seconds = lambda: film.net_seconds

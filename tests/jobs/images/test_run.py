@@ -14,9 +14,11 @@ import imgcycle
 from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.errors import InputError, OutputError, UsageError
+from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, RowFinished
+from imgcycle.jobs.images.pipeline import rows
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image, run_task
+from imgcycle.jobs.images.run import convert_all, convert_image
 from imgcycle.jobs.tasks import Row, Summary, Task
 from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, exif_block, scene
@@ -158,11 +160,12 @@ def test_tasks_and_rows_are_plain_data(tmp_path: Path, translator: Translator) -
     source.write_bytes(encoded(scene(), "PNG"))
     (task,) = plan(ConvertRequest((str(source),)), translator.style).tasks
     assert Task.from_dict(task.to_dict()) == task
-    row = run_task(task, translator).row
+    (result,) = rows([task], translator, 1, MemoryBudget.default(), lambda *_: None)
+    row = result.row
     assert row.status == "done"
     assert Row.from_dict(row.to_dict()) == row
-    rows, _ = run(ConvertRequest((str(source),), overwrite=True), translator)
-    assert read_still(Path(rows[0].output).read_bytes()).size == (56, 40)
+    again, _ = run(ConvertRequest((str(source),), overwrite=True), translator)
+    assert read_still(Path(again[0].output).read_bytes()).size == (56, 40)
 
 
 def test_an_unwritable_output_is_said(tmp_path: Path, translator: Translator) -> None:

@@ -21,8 +21,9 @@ from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Progressed, RowFinished
 from imgcycle.jobs.images import cost
 from imgcycle.jobs.images.cost import ImageCost, TooSmall, plan_file
+from imgcycle.jobs.images.pipeline import rows
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image, run_task
+from imgcycle.jobs.images.run import convert_all, convert_image
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
@@ -202,7 +203,9 @@ def test_a_promise_counts_on_rows(tmp_path: Path, honest: Translator, monkeypatc
 
 def stopped(source: Path, out: Path, net: Translator, options: ConvertOptions) -> str:
     """What the row of a failure says, with nothing left of it."""
-    row = run_task(task_of(source, out / source.name, options, net.style), net, TIGHT).row
+    task = task_of(source, out / source.name, options, net.style)
+    (result,) = rows([task], net, 1, TIGHT, lambda *_: None)
+    row = result.row
     assert row.status == "failed"
     assert everything_in(out) == []
     assert row.error is not None

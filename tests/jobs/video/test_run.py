@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
 from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
 from imgcycle.jobs.video.plan import clip_recipe, clip_task, plan_clips
-from imgcycle.jobs.video.run import convert_clip, convert_clips
+from imgcycle.jobs.video.run import ClipExecution, committed, convert_clips, make_clip
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.timecode import timecode_of
 from tests.jobs.films import checksums, film, frames_of, same_times, times, tiny_translator
@@ -180,6 +180,15 @@ def begun(tmp_path: Path, options: VideoOptions, output: str = "b.mp4") -> tuple
     return folder, done
 
 
+def converted(
+    task: ClipTask,
+    translator: Translator,
+    listener: Callable[[Event], None],
+    resume: bool = True,
+) -> ClipRow:
+    return committed(task, make_clip(task, translator, listener, ClipExecution(resume)))
+
+
 @pytest.mark.usefixtures("short")
 def test_interrupted_work_goes_on_where_it_was(tmp_path: Path, translator: Translator) -> None:
     source = film(tmp_path / "a.mp4", sound=True)
@@ -191,10 +200,10 @@ def test_interrupted_work_goes_on_where_it_was(tmp_path: Path, translator: Trans
     task = task_of(source, tmp_path / "b.mp4", QUICK)
     again = Counting(stops_at=1)
     with pytest.raises(KeyboardInterrupt):
-        convert_clip(task, again, events.append)
+        converted(task, again, events.append)
     assert {path.name: path.stat().st_ino for path in folder.glob("0*.mp4")} == kept
     rest = Counting()
-    row = convert_clip(task, rest, events.append)
+    row = converted(task, rest, events.append)
     assert (row.status, row.frames, rest.calls) == ("done", 12, 12 - done)
     assert f"{source}: {done} of 12 frames are done from an earlier try, and it goes on from there" in [
         event.text for event in events if isinstance(event, Note)
@@ -216,7 +225,7 @@ def test_what_changed_is_begun_afresh(tmp_path: Path) -> None:
                 file.write(b"\0\0\0\x08free")
         task = task_of(source, tmp_path / f"{change}.mp4", options)
         rest = Counting()
-        convert_clip(task, rest, lambda _: None, resume=change != "no resume")
+        converted(task, rest, lambda _: None, change != "no resume")
         assert rest.calls == (12 - done if change == "nothing" else 12), change
 
 
@@ -267,7 +276,7 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     # Before a segment was finished they are known as ours, too.
     early = str(tmp_path / "early" / "%02d.png")
     with pytest.raises(KeyboardInterrupt):
-        convert_clip(replace(task, output=early, root=str(tmp_path / "early")), Counting(stops_at=3), lambda _: None)
+        converted(replace(task, output=early, root=str(tmp_path / "early")), Counting(stops_at=3), lambda _: None)
     assert 0 < len(list((tmp_path / "early").glob("*.png"))) < 4
     (made,), _, _ = carried_out(replace(request, output=early), Counting())
     assert (made.status, made.frames) == ("done", 12)
@@ -278,10 +287,10 @@ def test_pictures_go_on_too(tmp_path: Path, translator: Translator) -> None:
     # A picture that vanished meanwhile is made again.
     half = task_of(tmp_path / "a.mp4", tmp_path / "out" / "%02d.png", VideoOptions(strength=0.5))
     with pytest.raises(KeyboardInterrupt):
-        convert_clip(half, Counting(stops_at=10), lambda _: None)
+        converted(half, Counting(stops_at=10), lambda _: None)
     (tmp_path / "out" / "02.png").unlink()
     rest = Counting()
-    convert_clip(half, rest, lambda _: None)
+    converted(half, rest, lambda _: None)
     assert rest.calls == 12
 
 
