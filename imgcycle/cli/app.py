@@ -50,9 +50,9 @@ class Commands(typer.core.TyperGroup):
             return name, entry, rest
         command = loaded(name, tuple(rest))
         if command.bare:
-            from imgcycle.cli.options import completed
+            from imgcycle.cli.options import with_bare_options
 
-            rest = completed(rest, command.bare)
+            rest = with_bare_options(rest, command.bare)
         if any(word.partition("=")[0] in ("--use", "--like") for word in rest):
             from imgcycle.cli.presets import with_recalled
 

@@ -214,7 +214,7 @@ def check_paths(
                 check_name(as_typed.get(text, text), what.strip("[]."))
 
 
-def completed(words: Sequence[str], bare: Mapping[str, BareOption]) -> list[str]:
+def with_bare_options(words: Sequence[str], bare: Mapping[str, BareOption]) -> list[str]:
     """A command's words with the values that options given without one stand for: `--strip` for `--strip=all`."""
     found = list(words)
     end = found.index("--") if "--" in found else len(found)

@@ -25,7 +25,7 @@ from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
 from imgcycle.nets.layers import Generator, initialise
-from imgcycle.nets.stages import run
+from imgcycle.nets.stages import run_stages
 
 
 class PatchHeads(nn.Module):
@@ -87,7 +87,7 @@ class GeneratorPhase(Phase):
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
         source = torch.cat([batch.a, batch.b]) if config.nce_identity else batch.a
-        translated, keys = run(generator.chain(), source, taps)
+        translated, keys = run_stages(generator.chain(), source, taps)
         queries = generator.encode(translated, taps)
         if config.flip_equivariance and batch.mirrored:
             keys = [k.flip(-1) for k in keys]

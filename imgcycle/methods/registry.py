@@ -57,7 +57,7 @@ def defaults_of(name: str, variant: str | None = None) -> Mapping[str, Any]:
     return {**method.defaults, **method.variants[variant]}
 
 
-def completed(given: Mapping[str, Any]) -> dict[str, Any]:
+def with_method_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a TrainConfig as given, completed by the method, its variant and the crop.
 
     `size` and `crop` imply each other, in the paper's proportion 286 to 256. A part (`net`, `discriminator`) that names

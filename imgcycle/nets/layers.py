@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcycle.config import NormKind, WeightInit
-from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, PadMode, Stage, run
+from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, PadMode, Stage, run_stages
 
 
 class Generator(nn.Module):
@@ -54,11 +54,11 @@ class Generator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate `x`."""
-        return run(self.chain(), x)[0]
+        return run_stages(self.chain(), x)[0]
 
     def encode(self, x: Tensor, taps: Sequence[int]) -> list[Tensor]:
         """Planes at `taps`, computed no further than the last of them."""
-        return run(self.chain()[: max(taps) + 1], x, taps)[1]
+        return run_stages(self.chain()[: max(taps) + 1], x, taps)[1]
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:

@@ -128,7 +128,7 @@ class Head:
 Stage = Conv | ConvTranspose | Upsample | Blur | Norm | Activation | Save | Add | Head
 
 
-def run(chain: Sequence[Stage], x: Tensor, taps: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
+def run_stages(chain: Sequence[Stage], x: Tensor, taps: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
     """Run a chain over `x` (NCHW); returns the last planes, and the planes after each stage in `taps`.
 
     A tap of -1 is the input itself.

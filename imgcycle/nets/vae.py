@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from imgcycle.config import NetConfig
 from imgcycle.nets.layers import Generator, LayerNorm, conv, initialise, norm_module, normed
 from imgcycle.nets.resnet import ResidualBlock
-from imgcycle.nets.stages import Conv, Head, PadMode, Stage, Upsample, run
+from imgcycle.nets.stages import Conv, Head, PadMode, Stage, Upsample, run_stages
 
 
 class LatentGenerator(Generator):
@@ -39,11 +39,11 @@ class LatentGenerator(Generator):
 
     def to_latent(self, x: Tensor) -> Tensor:
         """Mean of the latent of images: (N, C, H, W) → (N, 4 × width, H/4, W/4)."""
-        return run(self.encoding(), x)[0]
+        return run_stages(self.encoding(), x)[0]
 
     def from_latent(self, z: Tensor) -> Tensor:
         """Images in [-1, 1] from latents."""
-        return run(self.decoding(), z)[0]
+        return run_stages(self.decoding(), z)[0]
 
     def share(self, other: LatentGenerator, blocks: int) -> None:
         """Use the `blocks` residual blocks of `other` on either side of the latent from now on."""

@@ -121,7 +121,7 @@ def _fetch(name: str, url: str, path: Path, listen: Listener, limits: Limits) ->
         if total is not None and total > limits.most:
             raise _NotGiven(f"has {total} bytes, more than the {limits.most} allowed")
         seen, done = hashlib.sha256(), 0
-        with writing(path.parent):
+        with writing_download(path.parent):
             if total is not None and shutil.disk_usage(path.parent).free < _SPARE * total:
                 raise DownloadError(f"{path.parent} has no room for {name}, which is {total >> 20} MB", "make room")
             # Unbuffered, so that a full disk is noticed here and not once more on closing.
@@ -219,7 +219,7 @@ def _blocks(response: HTTPResponse, idle: float) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing_download(folder: Path) -> Iterator[None]:
     """Turn OSErrors of the disk, which are not the server's, into DownloadError."""
     try:
         yield
@@ -233,7 +233,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def _write(file: IO[bytes], path: Path, block: bytes) -> None:
     left = memoryview(block)
-    with writing(path.parent):
+    with writing_download(path.parent):
         while left:
             left = left[file.write(left) :]
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
-from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing
+from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing_download
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
 from imgcycle.weights.importers import Imported, import_checkpoint
@@ -43,7 +43,7 @@ def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, l
     kept = _here(name, home)
     if kept is None:
         remote = remote_styles().get(name) or _nowhere(name)
-        with writing(home), locked(home / STATE_FOLDER / f"{name}.lock", lambda: listen(Waiting(name))):
+        with writing_download(home), locked(home / STATE_FOLDER / f"{name}.lock", lambda: listen(Waiting(name))):
             kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
     listen(kept)
     return kept

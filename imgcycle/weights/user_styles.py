@@ -51,7 +51,7 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     written. The weights are in place before the index names them.
     """
     name = unicodedata.normalize("NFC", name)
-    check_name(name)
+    check_style_name(name)
     found = find_style(source, direction)
     # Read before anything is written: an unsuitable file leaves no trace.
     notes, write = _read(found, direction)
@@ -59,7 +59,7 @@ def add_style(source: str, name: str, direction: Direction = "A2B") -> tuple[Ind
     path = home / f"{name}{NATIVE}"
     # Of two processes that add the same name at once, the second finds it taken.
     with reported(OutputError, f"{home} cannot be changed"), locked(home / STATE_FOLDER / _LOCK):
-        check_name(name)
+        check_style_name(name)
         if path.exists():
             raise UsageError(f"{path} is in the way, and no index names it", "move it away, or choose another name")
         with _only_with_an_entry(path):
@@ -118,7 +118,7 @@ def remove_style(name: str) -> Path:
     return entry.path
 
 
-def check_name(name: str) -> None:
+def check_style_name(name: str) -> None:
     """UsageError unless a new style may have this name: a plain word, not taken, not a path."""
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > _LONGEST or name.endswith("."):
         raise UsageError(f"{name!r} cannot be a style's name", "letters, digits, . _ and -, beginning with no sign")

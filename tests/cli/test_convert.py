@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
-from imgcycle.cli.options import BareOption, completed
+from imgcycle.cli.options import BareOption, with_bare_options
 from tests.cli.terminals import on_terminal
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import save_style
@@ -124,8 +124,8 @@ def test_both_spellings_and_bare_strip(folder: Path) -> None:
     assert [0x010F in t for t in tags] == [True, False, True]
     assert [0x8825 in t for t in tags] == [True, False, False]
     bare = {"--strip": BareOption("all", {"none", "all", "gps"})}
-    assert completed(["--strip", "gps", "x", "--strip"], bare) == ["--strip", "gps", "x", "--strip=all"]
-    assert completed(["a", "--", "--strip"], bare) == ["a", "--", "--strip"]
+    assert with_bare_options(["--strip", "gps", "x", "--strip"], bare) == ["--strip", "gps", "x", "--strip=all"]
+    assert with_bare_options(["a", "--", "--strip"], bare) == ["a", "--", "--strip"]
 
 
 def test_a_dry_run_gives_reasons_and_touches_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,7 +170,7 @@ EVENTS: list[Event] = [
 
 
 def test_every_event_has_words() -> None:
-    assert [models_view.in_words(event) for event in EVENTS] == [
+    assert [models_view.fetch_line(event) for event in EVENTS] == [
         "x: another imgcycle is fetching it, waiting",
         "x: fetching https://a/x.pth",
         "https://a/x.pth answers 404 Not Found; trying http://a/x.pth instead, which anyone on the way could alter",

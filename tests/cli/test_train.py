@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.cli.commands.train_config import build_config, read_settings, run_folder, shown_command
-from imgcycle.cli.render.train import in_words, train_listener
+from imgcycle.cli.render.train import train_listener, training_line
 from imgcycle.config import DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.training import events
@@ -327,9 +327,9 @@ def test_pairs_in_one_folder_from_the_command_line(tmp_path: Path, monkeypatch: 
 
 
 def test_events_in_words() -> None:
-    finished = in_words(events.Finished(50, 60, 7501.0, True))
+    finished = training_line(events.Finished(50, 60, 7501.0, True))
     assert finished == "stopped at step 50 of 60 after 2 h 5 min"
-    diagnosed = in_words(events.Diagnosed(5, "A2B is inverting colours", "start again"))
+    diagnosed = training_line(events.Diagnosed(5, "A2B is inverting colours", "start again"))
     assert diagnosed == "look: A2B is inverting colours. Start again."
 
 

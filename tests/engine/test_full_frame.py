@@ -8,7 +8,7 @@ import torch
 from imgcycle.config import NetConfig
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.translator import Translator
-from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, Stage, run
+from imgcycle.nets.stages import Activation, Add, Conv, Norm, Save, Stage, run_stages
 from tests.engine.strips.test_run import NETS, chain_of, picture, ready
 from tests.engine.tensors import TensorSink, TensorSource
 from tests.styles import tiny_net
@@ -42,7 +42,7 @@ def test_what_is_saved_is_not_overwritten() -> None:
     x = picture(16, 12)
     before = x.clone()
     with torch.no_grad():
-        assert torch.allclose(run_whole(chain, x), run(chain, x)[0], atol=1e-5)
+        assert torch.allclose(run_whole(chain, x), run_stages(chain, x)[0], atol=1e-5)
     assert torch.equal(x, before)
 
 

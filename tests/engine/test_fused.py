@@ -14,7 +14,7 @@ from imgcycle.engine.fused import FusedUpsampleConv, SubpixelConv, fused
 from imgcycle.engine.strips.rows import computed, shape_after
 from imgcycle.engine.translator import Translator
 from imgcycle.nets.build import build_generator
-from imgcycle.nets.stages import INPUT, Activation, Conv, Head, Stage, Upsample, run
+from imgcycle.nets.stages import INPUT, Activation, Conv, Head, Stage, Upsample, run_stages
 from tests.engine.tensors import TensorSink, TensorSource
 
 
@@ -32,7 +32,7 @@ def test_fused_is_what_it_stands_for(h: int, w: int, inputs: int, middle: int, b
     stages = chain(inputs, middle, 3, bias=bias)
     x = torch.randn(batch, inputs, h, w).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        wanted, _ = run(stages, x)
+        wanted, _ = run_stages(stages, x)
         ready = fused(stages)
         assert [type(s) for s in ready] == [FusedUpsampleConv, Activation, SubpixelConv]
         found = run_whole(ready, x)
@@ -47,7 +47,7 @@ def test_with_many_outputs_phases_are_joined_at_once() -> None:
     assert [type(s) for s in ready] == [FusedUpsampleConv, Activation, Conv]
     x = torch.randn(1, 3, 6, 7)
     with torch.inference_mode():
-        torch.testing.assert_close(run_whole(ready, x), run(stages, x)[0], rtol=1e-5, atol=2e-5)
+        torch.testing.assert_close(run_whole(ready, x), run_stages(stages, x)[0], rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["nearest", "kernel", "zero", "alone"])

@@ -11,7 +11,7 @@ from imgcycle.errors import UsageError
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
-from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, multiply_adds, run
+from imgcycle.nets.stages import Blur, Conv, ConvTranspose, Norm, Upsample, multiply_adds, run_stages
 from tests.nets.parameters import parameter_count, parameters_of
 
 SMALL = {
@@ -68,7 +68,7 @@ def test_every_parameter_stands_in_the_chain_exactly_once(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in SMALL if n != "unet"])
 def test_the_forward_pass_is_a_run_over_the_chain(name: str) -> None:
     net, x = small(name), torch.rand(2, 3, 32, 24) * 2 - 1
-    assert torch.equal(net(x), run(net.chain(), x)[0])
+    assert torch.equal(net(x), run_stages(net.chain(), x)[0])
 
 
 @pytest.mark.parametrize("name", list(SMALL))
@@ -157,7 +157,7 @@ def test_encoding_stops_at_the_last_tap_and_equals_the_full_pass(name: str) -> N
     net, x = small(name), torch.rand(1, 3, 32, 32)
     taps = net.feature_taps()
     assert len(taps) == 5
-    for early, late in zip(net.encode(x, taps), run(net.chain(), x, taps)[1], strict=True):
+    for early, late in zip(net.encode(x, taps), run_stages(net.chain(), x, taps)[1], strict=True):
         assert torch.equal(early, late)
     assert torch.equal(net.encode(x, taps)[0], x)
 

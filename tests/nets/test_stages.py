@@ -16,7 +16,7 @@ from imgcycle.nets.stages import (
     Stage,
     blur,
     multiply_adds,
-    run,
+    run_stages,
     step,
     upsample,
 )
@@ -52,7 +52,7 @@ def test_saves_and_adds_use_slots_and_the_input_is_one() -> None:
     weight = torch.full((1, 1, 1, 1), -2.0)
     chain: list[Stage] = [Save("kept"), Conv(weight, None), Activation(0.1), Add("kept"), Add("input")]
     expected = F.leaky_relu(-2 * x, 0.1) + 2 * x
-    assert torch.allclose(run(chain, x)[0], expected)
+    assert torch.allclose(run_stages(chain, x)[0], expected)
 
 
 def test_one_sided_padding_and_groups_are_torch_s_own() -> None:
@@ -77,4 +77,4 @@ def test_padding_stays_narrow_under_autocast(mode: str) -> None:
     x = torch.randn(1, 2, 6, 6).bfloat16()
     weight = torch.randn(2, 2, 3, 3)
     with torch.autocast("cpu", torch.bfloat16):
-        assert run([Conv(weight, None, pad=1, mode=mode)], x)[0].dtype == torch.bfloat16  # type: ignore[arg-type]
+        assert run_stages([Conv(weight, None, pad=1, mode=mode)], x)[0].dtype == torch.bfloat16  # type: ignore[arg-type]

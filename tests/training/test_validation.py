@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from imgcycle.cli.render.train import in_words
+from imgcycle.cli.render.train import training_line
 from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.nets.layers import Generator
 from imgcycle.training import events
@@ -98,7 +98,7 @@ def test_every_figure_stands_beside_what_it_is_measured_against(
     unconverted = first[0].references["unconverted"]
     assert unconverted["A2B"] == pytest.approx(unconverted["B2A"], rel=0.2)
     assert unconverted["A2B"] > 0
-    said = in_words(first[-1])
+    said = training_line(first[-1])
     assert f"A2B {first[-1].kid['A2B']:.1f} (best {first[-1].best['A2B']:.1f}, unconverted" in said
     heard: list[events.Event] = []
     folders = {"val_a": str(tmp_path / "red"), "val_b": str(tmp_path / "blue")}

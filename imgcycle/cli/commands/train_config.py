@@ -36,7 +36,7 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
 
     `given` holds only options on the command line; `stored` a run's or a `--config` file's settings.
     """
-    from imgcycle.methods.registry import completed, defaults_of, method_class
+    from imgcycle.methods.registry import defaults_of, method_class, with_method_defaults
 
     stored = stored or {}
     method = given.get("method") or stored.get("method", TrainConfig.method)
@@ -61,7 +61,7 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     elif "steps" in given and not stored.get("steps"):
         merged["minutes"] = None
     merged |= {name: str(Path(given[name]).resolve()) for name in FOLDERS if name in given}
-    complete = completed(merged)
+    complete = with_method_defaults(merged)
     if not complete.get("use_gan", True):
         for option in (option for option in DISCRIMINATORS if option in given):
             raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")

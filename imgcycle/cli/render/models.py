@@ -34,18 +34,18 @@ def _tell(out: Reporter, event: Event) -> None:
     else:
         out.aside(values, often=isinstance(event, Received))
     if isinstance(event, Received):
-        out.line(in_words(event), often=True)
+        out.line(fetch_line(event), often=True)
         whole = "" if event.total is None else f"/{event.total / 1e6:.1f}"
         out.bar(Bar(event.name, event.done, event.total, f"{event.done / 1e6:.1f}{whole} MB"))
     elif isinstance(event, Asking):
         out.no_bar(event.name)
-        out.line(in_words(event))
+        out.line(fetch_line(event))
         out.bar(Bar(event.name, 0, None))
     else:
-        out.say(in_words(event))
+        out.say(fetch_line(event))
 
 
-def in_words(event: Event) -> str:
+def fetch_line(event: Event) -> str:
     """Line on an event; empty if a bar shows it."""
     from imgcycle.weights import events as e
 

@@ -64,23 +64,23 @@ class RunTeller:
                 pace = f"{event.rate:.2f} steps/s · {duration(event.seconds_left)} left · data {event.waiting:.0%}"
                 said = f"{event.step}/{event.steps}  {event.step / event.steps:.0%}  {pace}"
                 out.bar(Bar(self._run, event.step, event.steps, said, left=self._clock, figures=event.losses))
-                out.line(in_words(event))
+                out.line(training_line(event))
             case e.Stepped():
                 left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
                 said = f"{event.step:,}/{event.steps:,}{left}"
                 out.bar(Bar(self._run, event.step, event.steps, said, left=self._clock))
-                out.line(in_words(event), often=True)
+                out.line(training_line(event), often=True)
             case e.Saved():
-                out.line(in_words(event))
+                out.line(training_line(event))
             case e.Started():
                 self._run, self._began = event.run.name, time.monotonic()
                 out.bar(Bar(self._run, event.step, event.steps, "first steps …", left=self._clock))
-                out.say(in_words(event))
+                out.say(training_line(event))
             case e.Sampled() if self.preview:
-                out.say(in_words(event))
+                out.say(training_line(event))
                 out.picture(event.path)
             case _:
-                out.say(in_words(event), "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else "")
+                out.say(training_line(event), "yellow" if isinstance(event, e.Diagnosed | e.RolledBack) else "")
 
 
 def _validated(event: Validated, name: str) -> str:
@@ -90,7 +90,7 @@ def _validated(event: Validated, name: str) -> str:
     return f"{name} {event.kid[name]:.1f} ({', '.join(beside)})"
 
 
-def in_words(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a kind of event
+def training_line(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a kind of event
     """Line on an event."""
     from imgcycle.training import events as e
 

@@ -200,7 +200,7 @@ def settled_for(
     return settled(plan, height, width, frame.pixels.dtype == np.uint16, frame.bytes, options, translator, memory)
 
 
-def finish(
+def encode_result(
     prepared: Prepared, result: Result, options: ResolvedOptions, recipe: dict[str, Any], target: Format
 ) -> bytes:
     """Upscale the result and encode it, with the recipe in the metadata."""
@@ -277,7 +277,7 @@ class LoadedImage:
         """Finish the result, with its source's times; return its SHA-256."""
         assert self._result is not None
         target = target_format(self.task.output, self._prepared.format)
-        data = finish(self._prepared, self._result, self.task.options, self._recipe, target)
+        data = encode_result(self._prepared, self._result, self.task.options, self._recipe, target)
         path = Path(self.task.output)
         with reported(OutputError, "cannot be written"), atomic_write(path, times=times_of(self.source)) as file:
             file.write(data)

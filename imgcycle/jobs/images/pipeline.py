@@ -119,7 +119,7 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
         if task.verdict != "convert":
             return Begun(TaskResult(left_alone(task)), 0.0)
         started = time.perf_counter()
-        return Begun(read(task, plan), time.perf_counter() - started, plan.size)
+        return Begun(open_picture(task, plan), time.perf_counter() - started, plan.size)
     except Exception as error:
         # The next task waits for this ticket, used or not.
         if entered:
@@ -129,7 +129,7 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
         return Begun(failed(task, error), 0.0)
 
 
-def read(task: Task, plan: ImagePlan) -> Picture:
+def open_picture(task: Task, plan: ImagePlan) -> Picture:
     """A task's image, read and downscaled, as planned."""
     folder = spill_folder(Path(task.output).parent)
     if plan.by_rows:
@@ -180,7 +180,7 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
         return begun.value
     started = time.perf_counter()
     try:
-        written = write(task, begun.value, style)
+        written = write_picture(task, begun.value, style)
     except Exception as error:
         return failed(task, error)
     finally:
@@ -190,7 +190,7 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
     return replace(written, row=row)
 
 
-def write(task: Task, picture: Picture, style: Style) -> TaskResult:
+def write_picture(task: Task, picture: Picture, style: Style) -> TaskResult:
     """Encode and write one result atomically, with its source's times; OutputError if that fails."""
     path = Path(task.output)
     with reported(OutputError, "cannot be written"):

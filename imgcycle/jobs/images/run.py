@@ -88,10 +88,10 @@ def convert_image(
     task = Task(str(source), str(target), str(target.parent), resolved)
     started = time.perf_counter()
     memory = memory or MemoryBudget.default()
-    read = pipeline.read(task, plan_file(task, translator, memory))
+    read = pipeline.open_picture(task, plan_file(task, translator, memory))
     try:
         read.translate(translator, memory, progress)
-        written = pipeline.write(task, read, translator.style)
+        written = pipeline.write_picture(task, read, translator.style)
     finally:
         read.close()
     if progress is not None:
@@ -125,7 +125,7 @@ def convert_bytes(
         plan = image.settled_for(ready.frame, plan, resolved, translator, memory)
         result = image.translate_frame(ready.frame, resolved, translator, plan)
         recipe = result_recipe(resolved, translator, plan.deep, ready.digest)
-        made = image.finish(ready, result, resolved, recipe, target)
+        made = image.encode_result(ready, result, resolved, recipe, target)
         notes = ready.notes(target, resolved.strip)
     for note in notes:
         if on_note is not None:

@@ -29,7 +29,7 @@ class Segment:
     end: Fraction
 
 
-def finish(
+def mux_segments(
     segments: Sequence[Segment],
     clip: Clip,
     plan: StreamPlan,

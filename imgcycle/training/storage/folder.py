@@ -22,7 +22,7 @@ from imgcycle.config.legacy import current_names
 from imgcycle.errors import ImgcycleError, TrainingError, UsageError, reason_of, reported
 from imgcycle.media.files import remove_leftovers, write_text
 from imgcycle.media.locks import taken
-from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_state, writing
+from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_state, writing_run
 
 CHANGEABLE = (
     *("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "patience"),
@@ -72,8 +72,8 @@ class RunFolder:
     def writing(self) -> contextlib.AbstractContextManager[None]:
         """Context for everything that writes into the folder: OutputError, one line, if it cannot be written."""
         if self.saved is None or not self.exists():
-            return writing(self.root, "nothing was begun", "start again, here or with another -o")
-        return writing(self.root, f"the run is kept as of step {self.saved}", "go on with --resume")
+            return writing_run(self.root, "nothing was begun", "start again, here or with another -o")
+        return writing_run(self.root, f"the run is kept as of step {self.saved}", "go on with --resume")
 
     def prepare(self) -> None:
         """Create the folders of a new run, without leftovers of one that was killed at its start."""

@@ -145,7 +145,7 @@ def _write(state: dict[str, Any], file: IO[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def writing(root: Path, kept: str, hint: str) -> Iterator[None]:
+def writing_run(root: Path, kept: str, hint: str) -> Iterator[None]:
     """DiskFull or OutputError if a file of a run cannot be written: where, why, what is kept and what to do."""
     try:
         yield

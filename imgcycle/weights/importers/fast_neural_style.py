@@ -9,7 +9,7 @@ used.
 from __future__ import annotations
 
 from imgcycle.weights.importers.layout import Asked, Converted, State, TensorLayout, fits, layers_of, ordered
-from imgcycle.weights.importers.resnets import assemble, from_levels, to_signed
+from imgcycle.weights.importers.resnets import assemble, from_levels, with_signed_output
 
 _BLOCKS = [f"res{n}" for n in range(1, 65)]
 _PARTS = ("conv1", "in1", "conv2", "in2", "conv3", "in3", *_BLOCKS, "deconv1", "in4", "deconv2", "in5", "deconv3")
@@ -22,7 +22,7 @@ def _matches(state: State) -> bool:
 
 def _convert(state: State, _: Asked) -> Converted:
     layers = layers_of(ordered(state, _PARTS))
-    return to_signed(from_levels(assemble(layers, "reflected", "reflected", ends=9, head="clamp")))
+    return with_signed_output(from_levels(assemble(layers, "reflected", "reflected", ends=9, head="clamp")))
 
 
 FAST_NEURAL_STYLE = TensorLayout("fast-neural-style of PyTorch's examples", _matches, _convert)

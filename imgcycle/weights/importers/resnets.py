@@ -67,7 +67,7 @@ def from_levels(made: Converted) -> Converted:
     """The same net for values in [-1, 1] where it was made for levels 0 to 255: its first convolution takes 127.5 · (x
     + 1).
 
-    Exact, as the first padding copies values. Its output is left to the head, and to `to_signed`.
+    Exact, as the first padding copies values. Its output is left to the head, and to `with_signed_output`.
     """
     weight = made.tensors["head.weight"].double()
     offset = _HALF * weight.sum((1, 2, 3))
@@ -79,7 +79,7 @@ def from_levels(made: Converted) -> Converted:
     return _changed(made, changed)
 
 
-def to_signed(made: Converted) -> Converted:
+def with_signed_output(made: Converted) -> Converted:
     """The same net with output in [-1, 1] where its last convolution gave levels from 0 to 255."""
     weight, bias = made.tensors["tail.weight"].double(), made.tensors["tail.bias"].double()
     return _changed(made, {"tail.weight": weight / _HALF, "tail.bias": bias / _HALF - 1})

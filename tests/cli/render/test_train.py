@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imgcycle.cli.render.reporter import Bar, Reporter
-from imgcycle.cli.render.train import RunTeller, in_words
+from imgcycle.cli.render.train import RunTeller, training_line
 from imgcycle.training import events
 
 
@@ -50,7 +50,7 @@ class Witness(Reporter):
     ],
 )
 def test_in_words(event: events.Event, said: str) -> None:
-    assert in_words(event) == said
+    assert training_line(event) == said
 
 
 def test_a_count_moves_the_bar_and_is_a_plain_line_now_and_then_but_no_data() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
 from imgcycle.engine.strips.statistics import NormStatistics, affine_of
-from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, run, step
+from imgcycle.nets.stages import Activation, Conv, ConvTranspose, Norm, run_stages, step
 from tests.engine.frozen import folded, frozen, measured
 from tests.styles import tiny_net
 
@@ -115,9 +115,9 @@ def test_frozen_moments_make_a_net_without_norms(config: NetConfig) -> None:
         moments = measured(chain, x)
         still = frozen(chain, moments)
         assert not any(isinstance(stage, Norm) for stage in still)
-        assert torch.allclose(run(still, x)[0], run(chain, x)[0], atol=1e-4)
+        assert torch.allclose(run_stages(still, x)[0], run_stages(chain, x)[0], atol=1e-4)
         # Frozen means frozen: a darker frame comes out darker, not normalised back.
-        assert (run(still, x * 0.5)[0] - run(chain, x * 0.5)[0]).abs().max() > 1e-4
+        assert (run_stages(still, x * 0.5)[0] - run_stages(chain, x * 0.5)[0]).abs().max() > 1e-4
 
 
 def test_what_cannot_be_frozen_says_so() -> None:

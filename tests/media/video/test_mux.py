@@ -12,7 +12,7 @@ from imgcycle.errors import OutputError
 from imgcycle.media.video.containers import Container
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.encoder import FrameWriter, VideoCodec, plan_coding
-from imgcycle.media.video.mux import Segment, finish
+from imgcycle.media.video.mux import Segment, mux_segments
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.timecode import timecode_of
@@ -42,7 +42,7 @@ def through(
                     writer.write(frame.frame, frame.time, frame.duration)
             segments.append(Segment(path, writer.start, writer.end))
     plan = plan_streams(clip, container)
-    finish(segments, clip, plan, output, start=start, end=end, metadata={"comment": "by imgcycle"})
+    mux_segments(segments, clip, plan, output, start=start, end=end, metadata={"comment": "by imgcycle"})
     for segment in segments:
         segment.path.unlink()
     return clip, probe_video(output)
@@ -127,10 +127,10 @@ def test_nothing_is_left_when_it_fails(steady: Path, tmp_path: Path) -> None:
     segment = Segment(broken, Fraction(0), Fraction(1))
     plan = plan_streams(clip, "mp4")
     with pytest.raises(OutputError, match="cannot be put together") as caught:
-        finish([segment], clip, plan, tmp_path / "out.mp4")
+        mux_segments([segment], clip, plan, tmp_path / "out.mp4")
     assert "\n" not in str(caught.value)
     with pytest.raises(OutputError, match="no segment"):
-        finish([], clip, plan, tmp_path / "out.mp4")
+        mux_segments([], clip, plan, tmp_path / "out.mp4")
     assert [entry.name for entry in tmp_path.iterdir()] == ["broken.mp4"]
 
 

@@ -22,7 +22,7 @@ from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.media.video.encoder import FrameWriter, plan_coding
-from imgcycle.media.video.mux import finish
+from imgcycle.media.video.mux import mux_segments
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.sequences import SequenceWriter, picture_numbers
 from imgcycle.media.video.streams import container_for, plan_streams
@@ -166,7 +166,7 @@ class ClipSink(_SegmentedSink):
         else:
             plan = self.plan
         metadata = metadata_for(self._recipe, self.container, dict(clip.metadata))
-        finish(segments, clip, plan, Path(self.task.output), start=start, end=end, metadata=metadata)
+        mux_segments(segments, clip, plan, Path(self.task.output), start=start, end=end, metadata=metadata)
         return ()
 
 
