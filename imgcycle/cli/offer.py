@@ -21,7 +21,7 @@ def offer(style: str, direction: str, *, ask: bool) -> None:
         if find_style(style, "B2A" if direction == "B2A" else "A2B").entry is not None:
             say_damage()
     except StyleNotHere:
-        if not ask or not _somebody_there() or not _wanted(remote_styles()[style]):
+        if not ask or not _is_interactive() or not _wanted(remote_styles()[style]):
             raise
     else:
         return
@@ -43,7 +43,7 @@ def say_damage() -> None:
         say(f"imgcycle: {line}; the other styles work")
 
 
-def _somebody_there() -> bool:
+def _is_interactive() -> bool:
     """True if a question would be seen and could be answered."""
     from imgcycle.cli.render.console import on_terminal
 

@@ -19,7 +19,7 @@ from imgcycle.errors import InputError, UsageError, reason_of, reported
 from imgcycle.media.files import read_file
 from imgcycle.media.image import colour
 from imgcycle.media.image.pixels import Pixels as StillPixels
-from imgcycle.media.image.pixels import eight_bit, laid_on_white
+from imgcycle.media.image.pixels import eight_bit, over_white
 from imgcycle.media.image.read import Still, measure_file, read_still
 from imgcycle.media.inputs import walk
 from imgcycle.media.paths import kind_of
@@ -262,6 +262,6 @@ def _plain(still: Still) -> StillPixels:
     plain = np.empty(still.pixels.shape, np.uint8)
     for top in range(0, len(plain), _BAND):
         rows = slice(top, top + _BAND)
-        band = laid_on_white(still.pixels[rows], None if still.alpha is None else still.alpha[rows])
+        band = over_white(still.pixels[rows], None if still.alpha is None else still.alpha[rows])
         plain[rows] = eight_bit(colour.in_srgb(band, still.metadata.icc))
     return plain

@@ -26,7 +26,7 @@ def evenly_spaced(items: Sequence[T], count: int | None) -> list[T]:
     return [items[round(n * last / max(1, count - 1))] for n in range(count)]
 
 
-def dice(seed: int, *purpose: str | int) -> np.random.Generator:
+def random_generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """A NumPy generator that depends on the seed and the purpose alone."""
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in purpose]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *words])))
@@ -37,7 +37,7 @@ def step_seed(seed: int, step: int, rank: int, generation: int) -> int:
 
     `generation` counts rollbacks: without it a rolled-back run would reach the same NaN again.
     """
-    return int(dice(seed, "step", step, rank, generation).integers(2**63))
+    return int(random_generator(seed, "step", step, rank, generation).integers(2**63))
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Placement:
 
 def placement(seed: int, domain: str, epoch: int, index: int) -> Placement:
     """Random placement of one sample."""
-    top, left, flip = dice(seed, "placement", domain, epoch, index).random(3)
+    top, left, flip = random_generator(seed, "placement", domain, epoch, index).random(3)
     return Placement(float(top), float(left), bool(flip < 0.5))
 
 
@@ -74,7 +74,7 @@ class UnpairedOrder:
     def pair(self, epoch: int, item: int, generation: int = 0) -> tuple[int, int]:
         """Indices into A and B of an item; items past the epoch's end wrap around."""
         item %= self.epoch_length
-        b = int(dice(self.seed, "partner", epoch, item, generation).integers(self.count_b))
+        b = int(random_generator(self.seed, "partner", epoch, item, generation).integers(self.count_b))
         return self.walked(epoch, item) % self.count_a, b
 
     def walked(self, epoch: int, item: int) -> int:
@@ -83,7 +83,9 @@ class UnpairedOrder:
 
     def _order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         if _LATEST.get("key") != (self, epoch):
-            _LATEST.update(key=(self, epoch), order=dice(self.seed, "order", epoch).permutation(self.epoch_length))
+            _LATEST.update(
+                key=(self, epoch), order=random_generator(self.seed, "order", epoch).permutation(self.epoch_length)
+            )
         return _LATEST["order"]  # type: ignore[return-value]
 
 

@@ -159,7 +159,7 @@ class TemporalSmoother:
         trust = _trust(before, frame, motion, smoothing.tolerance)[..., None]
         change = fresh - frame
         mixed = fresh + smoothing.weight * trust * (motion.warped(shown) - change)
-        calm: Floats = np.clip(mixed + np.sqrt(trust) * _lost(mixed, fresh), 0, 1)
+        calm: Floats = np.clip(mixed + np.sqrt(trust) * _missing_detail(mixed, fresh), 0, 1)
         return calm
 
 
@@ -186,7 +186,7 @@ def _trust(before: Floats, frame: Floats, motion: Motion, tolerance: float) -> F
     return trust
 
 
-def _lost(mixed: Floats, fresh: Floats) -> Floats:
+def _missing_detail(mixed: Floats, fresh: Floats) -> Floats:
     """Fine detail to add to an average so that it is as strong as in a fresh result nearby."""
     fine, wanted = (image - cv2.GaussianBlur(image, (0, 0), _FINE) for image in (mixed, fresh))
     there, aim = (cv2.blur(np.einsum("hwc,hwc->hw", f, f), (_AROUND, _AROUND)) for f in (fine, wanted))

@@ -55,7 +55,7 @@ def share_of(height: int, width: int, shape: tuple[int, int], strokes: float) ->
     return strokes * min(1.0, max(0.0, scale - 1))
 
 
-def calmed(small: Floats, result: Floats, calm: float) -> Floats:
+def with_blurred_change(small: Floats, result: Floats, calm: float) -> Floats:
     """The first net's result (h, w, 3) with its change to `small` blurred by `calm` pixels."""
     if not calm:
         return result
@@ -67,7 +67,7 @@ class StrokeRows:
 
     `read` returns rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
     `write` receives finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
-    image's own colour space, `result` already softened (`calmed`).
+    image's own colour space, `result` already softened (`with_blurred_change`).
     """
 
     def __init__(

@@ -113,8 +113,8 @@ class CoganGenerator(Generator):
 
     def _starts(self, images: Tensor) -> Tensor:
         """Best candidates of each image, (N × STARTS, 100)."""
-        dice = torch.Generator().manual_seed(_SEED)  # on the CPU: the same on every device
-        tried = (2 * torch.rand(CANDIDATES, LATENT, generator=dice) - 1).to(images.device)
+        rng = torch.Generator().manual_seed(_SEED)  # on the CPU: the same on every device
+        tried = (2 * torch.rand(CANDIDATES, LATENT, generator=rng) - 1).to(images.device)
         drawn = torch.cat([self._source(codes) for codes in torch.split(tried, _AT_ONCE)])
         distances = torch.stack([(drawn - image).square().mean((1, 2, 3)) for image in images])
         return tried[distances.topk(STARTS, largest=False).indices].flatten(0, 1)

@@ -41,10 +41,10 @@ class Level(nn.Module):
         )
         self.up_norm = None if outermost else norm_module(config.norm, outer)
 
-    def forward(self, x: Tensor, dice: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """(N, outer, H, W) → (N, outer, H, W) for the outermost, else the skip and the result, concatenated.
 
-        `dice` is given if a stochastic net translates.
+        `rng` is given if a stochastic net translates.
         """
         # The reference's in-place LeakyReLU changes the skip as well: the activated planes are passed on.
         x = x if self.outermost else F.leaky_relu(x, 0.2)
@@ -52,14 +52,14 @@ class Level(nn.Module):
         if self.down_norm is not None:
             hidden = self._normalised(self.down_norm, hidden)
         if self.deeper is not None:
-            hidden = self.deeper(hidden, dice)
+            hidden = self.deeper(hidden, rng)
         hidden = self.up(F.relu(hidden))
         if self.outermost:
             return torch.tanh(widened(hidden))
         assert self.up_norm is not None
         hidden = self._normalised(self.up_norm, hidden)
-        if self.drop and dice is not None:
-            kept = torch.rand(1, *hidden.shape[1:], generator=dice) >= DROPOUT
+        if self.drop and rng is not None:
+            kept = torch.rand(1, *hidden.shape[1:], generator=rng) >= DROPOUT
             hidden = hidden * (kept / (1 - DROPOUT)).to(hidden)
         elif self.drop:
             hidden = F.dropout(hidden, DROPOUT, self.training)
@@ -96,5 +96,5 @@ class UnetGenerator(Generator):
     def forward(self, x: Tensor) -> Tensor:
         """Translate `x` whole."""
         # On the CPU wherever the net is, so that every device drops the same values.
-        dice = torch.Generator().manual_seed(_SEED) if self.test_time_stochastic and not self.training else None
-        return cast(Tensor, self.outer(x, dice))
+        rng = torch.Generator().manual_seed(_SEED) if self.test_time_stochastic and not self.training else None
+        return cast(Tensor, self.outer(x, rng))

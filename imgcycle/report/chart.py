@@ -44,7 +44,7 @@ def chart(curve: Curve, last: int) -> str:
     steps, values = _thinned(*zip(*pairs, strict=True))
     low, high = _bounds(values, [value for _, value in curve.references])
     plot = _Plot(max(last, steps[-1], 1), low, high)
-    calm = _calm(values) if curve.noisy and len(values) >= _NOISY else values
+    calm = _smoothed(values) if curve.noisy and len(values) >= _NOISY else values
     name, now = escape(curve.name), figure(calm[-1])
     spoken = f"{name}: {figure(calm[0])} at step {steps[0]:,}, {now} at step {steps[-1]:,}"
     parts = [_grid(plot), *_references(plot, curve.references)]
@@ -95,7 +95,7 @@ def _thinned(steps: Sequence[int], values: Sequence[float]) -> tuple[list[int], 
     return [steps[min(i + size, len(steps)) - 1] for i in starts], means
 
 
-def _calm(values: Sequence[float]) -> list[float]:
+def _smoothed(values: Sequence[float]) -> list[float]:
     """An exponential mean that begins as the plain mean of the first values."""
     found: list[float] = []
     for n, value in enumerate(values):

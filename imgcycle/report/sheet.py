@@ -37,11 +37,11 @@ class Sheet:
         made = dict(zip((style for style, _ in comparison.after), pictures[1:], strict=True))
         for box, style in zip(boxes, self.page.styles, strict=True):
             if style in made:
-                self._hang(box, made[style])
+                self._draw_image(box, made[style])
             # With many pairs the heading states the style of all right halves once.
             label = "" if style in made and len(boxes) == 1 and not alone else style
             self._labels.append((box, label if style in made else f"{style}: none", box.width))
-        self._hang(before, pictures[0])
+        self._draw_image(before, pictures[0])
         wide = boxes[0].left + boxes[0].width - before.left if len(boxes) == 1 and not alone else before.width
         self._labels.append((before, "before" if alone else comparison.title, wide))
 
@@ -50,7 +50,7 @@ class Sheet:
         layout = self.layout
         room = layout.width - 2 * MARGIN
         small = Ink(FAINT, 15)
-        said = _foot(self.page, missing, more)
+        said = _footer(self.page, missing, more)
         face = face_for("".join(said), small.size)
         foot = [line for text in said for line in wrapped(text, face, room)]
         below = _paper(MARGIN + _LINE * len(foot), layout.width)
@@ -67,7 +67,7 @@ class Sheet:
             draw_text(draw, (MARGIN, layout.height + _LINE * n), line, small, room, face)
         return np.asarray(image)
 
-    def _hang(self, box: LayoutBox, pixels: Levels) -> None:
+    def _draw_image(self, box: LayoutBox, pixels: Levels) -> None:
         """Draw an image centred in its box, as large as it fits; small ones are enlarged to match the other of the
         pair.
         """
@@ -89,7 +89,7 @@ def _paper(height: int, width: int) -> Levels:
     return paper
 
 
-def _foot(page: ReportPage, missing: Sequence[Missing], more: int) -> list[str]:
+def _footer(page: ReportPage, missing: Sequence[Missing], more: int) -> list[str]:
     lines = [credit.line for credit in page.credits]
     if more:
         lines.append(f"{more} more have no room here; these are spread over the whole.")

@@ -11,7 +11,7 @@ from torch import nn
 from imgcycle.config import TrainConfig
 from imgcycle.data.folders import Pixels
 from imgcycle.engine import resample
-from imgcycle.engine.strokes import calmed
+from imgcycle.engine.strokes import with_blurred_change
 from imgcycle.engine.translator import WORK_SIZE, Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.media.image.reduction import reduced
@@ -48,7 +48,7 @@ class FirstNet:
         shape = resample.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
         small = resample.to_float01(reduced(pixels, shape))
         result = resample.from_tensor(self._translator(resample.to_tensor(small)))
-        result = calmed(small, result, self.calm)
+        result = with_blurred_change(small, result, self.calm)
         return np.asarray(resample.restored(pixels, small, result, self.detail, 1.0), np.uint8)
 
     def card(self) -> dict[str, Any]:

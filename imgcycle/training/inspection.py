@@ -18,7 +18,7 @@ from imgcycle.training.pictures import FixedImages, OwnPictures
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.history import RunHistory, read_history
-from imgcycle.training.validation import Validation, validations_in_vain
+from imgcycle.training.validation import Validation, validations_without_gain
 
 
 class Inspection:
@@ -102,7 +102,7 @@ class Inspection:
                     exporter.export_best(direction, translators[direction], step, figure)
         history = self._history()
         self.emit(events.Validated(step, figures, dict(self.best), history.references()))
-        if self.config.patience is not None and validations_in_vain(history.validations()) >= self.config.patience:
+        if self.config.patience is not None and validations_without_gain(history.validations()) >= self.config.patience:
             self.exhausted = True
             why = f"nothing came nearer in {self.config.patience} validations"
             self.folder.log({"step": step, "ended": why})

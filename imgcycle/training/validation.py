@@ -72,7 +72,7 @@ class Validation:
         net.train(training)
 
 
-def validations_in_vain(figures: Iterable[Mapping[str, float]]) -> int:
+def validations_without_gain(figures: Iterable[Mapping[str, float]]) -> int:
     """Number of latest validations without improvement in any direction."""
     best: dict[str, float] = {}
     vain = 0

@@ -40,7 +40,7 @@ def kind_of_weights(path: Path) -> Kind:
         return "pickle"
     if _is_onnx(head):
         return "onnx"
-    words = _stranger(head, path)
+    words = _unreadable_kind(head, path)
     if words is None:  # a pickle of protocol 0, or nothing: its reader will report what is wrong
         return "safetensors" if path.suffix.lower() == ".safetensors" else "pickle"
     sort = "safetensors" if path.suffix.lower() == ".safetensors" else "PyTorch"
@@ -60,7 +60,7 @@ def is_weights(path: Path) -> bool:
 def unreadable_kind(path: Path) -> UnreadableKind | None:
     """Kind of a file that is not PyTorch's, as far as its first bytes tell."""
     try:
-        return _stranger(_head(path), path)
+        return _unreadable_kind(_head(path), path)
     except WeightsError:
         return None
 
@@ -138,8 +138,8 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"II*\0", "a TIFF picture", _INPUT),
     (0, b"MM\0*", "a TIFF picture", _INPUT),
     (8, b"WEBP", "a WebP picture", _INPUT),
-    (4, b"ftyp", "a film, or a HEIC or AVIF picture", _INPUT),
-    (0, b"\x1aE\xdf\xa3", "a film (Matroska or WebM)", _INPUT),
+    (4, b"ftyp", "a video, or a HEIC or AVIF picture", _INPUT),
+    (0, b"\x1aE\xdf\xa3", "a video (Matroska or WebM)", _INPUT),
     (0, b"%PDF", "a PDF document", _TENSORS),
     (0, b"\x89HDF\r\n", "an HDF5 file, as Keras writes", _TENSORFLOW),
     (0, b"GGUF", "a GGUF file, weights of a language model", _TENSORS),
@@ -161,7 +161,7 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 """Offset, signature, kind of file, and advice."""
 
 
-def _stranger(head: bytes, path: Path) -> UnreadableKind | None:
+def _unreadable_kind(head: bytes, path: Path) -> UnreadableKind | None:
     name = path.name
     checkpoint = ".ckpt" in name and (".data-" in name or path.suffix in (".index", ".meta"))
     others = (

@@ -148,7 +148,7 @@ def _opened(url: str, limits: Limits) -> HTTPResponse:
     from imgcycle._version import __version__
 
     headers = {"User-Agent": f"imgcycle/{__version__}", "Accept-Encoding": "identity"}
-    director = _director()
+    director = _http_opener()
     at = url
     for _ in range(limits.hops + 1):
         try:
@@ -165,7 +165,7 @@ def _opened(url: str, limits: Limits) -> HTTPResponse:
     raise _NotGiven(f"redirects more than {limits.hops} times")
 
 
-def _director() -> request.OpenerDirector:
+def _http_opener() -> request.OpenerDirector:
     """An opener for http and https, through the environment's proxies, and nothing else: no files, no FTP, and no
     redirects of its own.
     """

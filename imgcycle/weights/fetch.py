@@ -42,9 +42,9 @@ def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, l
     # Checked before locking: the folder may be shared and read-only.
     kept = _here(name, home)
     if kept is None:
-        remote = remote_styles().get(name) or _nowhere(name)
+        remote = remote_styles().get(name) or _raise_unknown(name)
         with writing_download(home), locked(home / STATE_FOLDER / f"{name}.lock", lambda: listen(Waiting(name))):
-            kept = _here(name, home) or _bring(remote, bases, home, listen, limits, started)
+            kept = _here(name, home) or _fetch_from(remote, bases, home, listen, limits, started)
     listen(kept)
     return kept
 
@@ -54,7 +54,7 @@ def check_names(names: Sequence[str]) -> None:
     home = homes()[0]
     for name in names:
         if name not in remote_styles() and _here(name, home) is None:
-            _nowhere(name)
+            _raise_unknown(name)
 
 
 def check_origin(found: FoundStyle) -> None:
@@ -76,7 +76,7 @@ def _here(name: str, home: Path) -> Kept | None:
     return Kept(name, found.path, pin.sha256, pin.url, fresh=False)
 
 
-def _nowhere(name: str) -> NoReturn:
+def _raise_unknown(name: str) -> NoReturn:
     """UnknownStyle for a name that nobody publishes, listing known names."""
     if name in known_styles():
         raise UnknownStyle(f"{name} is not as it should be at {known_styles()[name].path}, and is published nowhere")
@@ -84,7 +84,7 @@ def _nowhere(name: str) -> NoReturn:
     raise UnknownStyle(f"{name} is a file or folder, and no style that is published")
 
 
-def _bring(
+def _fetch_from(
     remote: RemoteEntry, bases: list[str], home: Path, listen: Listener, limits: Limits | None, started: float
 ) -> Kept:
     _check_way(remote.name, home)

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import DiscriminatorConfig, TrainConfig
-from imgcycle.data.sampling import dice
+from imgcycle.data.sampling import random_generator
 from imgcycle.methods.adversarial import gan_loss, make_discriminator
 from imgcycle.methods.base import Batch, Losses, Method, Phase
 from imgcycle.methods.unit import DiscriminatorPhase, Unit, noisy
@@ -100,7 +100,7 @@ def handwriting() -> tuple[Digits, Digits]:
 
 def fonts(seed: int) -> Digits:
     """Digits of changing weight, size, slant and place, in changing colours."""
-    rng = dice(seed, "fonts")
+    rng = random_generator(seed, "fonts")
     labels = rng.integers(10, size=FONTS)
     images = np.stack([coloured(glyph(int(digit), rng), rng) for digit in labels])
     return Digits(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).long())
@@ -252,7 +252,7 @@ class AdaptingUnit(Unit):
 
 def batches(source: Digits, target: Digits, steps: int, seed: int) -> Iterator[Batch]:
     for step in range(steps):
-        rng = dice(seed, "digits", step)
+        rng = random_generator(seed, "digits", step)
         a, labels = source.draw(rng)
         yield LabelledBatch(a, target.draw(rng)[0], labels=labels)
 

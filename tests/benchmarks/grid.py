@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.data.sampling import dice
+from imgcycle.data.sampling import random_generator
 from imgcycle.engine.resample import from_tensor, to_tensor
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 
 def square(index: int) -> Floats:
     """A smooth field of colours with a little noise, (256, 256, 3) in [0, 1]."""
-    rng = dice(0, "grid", index)
+    rng = random_generator(0, "grid", index)
     corners = rng.uniform(0.15, 0.85, (3, 3, 3)).astype(np.float32)
     smooth = cv2.resize(corners, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     noisy: Floats = np.clip(smooth + rng.normal(0, NOISE, smooth.shape), 0, 1).astype(np.float32)

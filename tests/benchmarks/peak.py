@@ -20,7 +20,7 @@ from imgcycle.engine.padding import padded_size
 from imgcycle.engine.translator import Style, Translator
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.cost import ImagePlan
-from imgcycle.jobs.images.image import decoded, prepared, settled_for, translate_frame
+from imgcycle.jobs.images.image import decoded, plan_for_frame, prepared, translate_frame
 from imgcycle.jobs.recipe import resolve
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.stages import multiply_adds
@@ -45,7 +45,7 @@ def net_rate(translator: Translator, data: bytes, side: int) -> float:
     """Operations a second of a net over one picture, as convert runs it."""
     options = resolve(ConvertOptions(work_size="full"), translator.style)
     frame = prepared(decoded(data, "a.jpg", options), data, options).frame
-    plan = settled_for(frame, ImagePlan(0), options, translator, MemoryBudget.default())
+    plan = plan_for_frame(frame, ImagePlan(0), options, translator, MemoryBudget.default())
     stages = translator.net.stages()
     assert stages is not None
     work = 2 * multiply_adds(stages, *padded_size(side, side, translator.stride, translator.min_size))

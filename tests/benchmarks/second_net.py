@@ -22,7 +22,7 @@ from torch.nn import functional
 from imgcycle import load_translator
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import ImageFolder
-from imgcycle.data.sampling import dice, evenly_spaced
+from imgcycle.data.sampling import evenly_spaced, random_generator
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.metrics.baselines import blend, colour_transfer
 from imgcycle.metrics.kid import WeightedRows, interval, kernel_distances
@@ -63,7 +63,7 @@ def main() -> None:
     net, translator = SecondNet(), load_translator(given.style, precision="fp32")
     folders = [ImageFolder(folder, SIDE) for folder in (given.inputs, given.targets)]
     inputs, targets = ([f.centre(n, SIDE) for n in evenly_spaced(range(len(f)), LOOKED)] for f in folders)
-    partners = [targets[n] for n in dice(0, "partners").integers(len(targets), size=len(inputs))]
+    partners = [targets[n] for n in random_generator(0, "partners").integers(len(targets), size=len(inputs))]
     rows: dict[str, list[Tensor]] = {
         "unconverted": [tensor(x) for x in inputs],
         "colour transfer": [tensor(colour_transfer(x, y)) for x, y in zip(inputs, partners, strict=True)],

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcycle.data.batches import stack, to_signed
-from imgcycle.data.sampling import dice
+from imgcycle.data.sampling import random_generator
 from imgcycle.media.files import atomic_write
 from imgcycle.metrics.segmentation import Counts, confusion
 from tests.benchmarks.world import CLASSES, Bytes, Scene, palette, scene
@@ -66,7 +66,7 @@ def trained_segmenter(world: int, scenes: Iterable[int] = SCENES, steps: int = S
     descent = torch.optim.Adam(net.parameters(), RATE)
     falling = torch.optim.lr_scheduler.OneCycleLR(descent, RATE, total_steps=steps)
     for step in range(steps):
-        rng = dice(world, "segmenter", step)
+        rng = random_generator(world, "segmenter", step)
         chosen = torch.from_numpy(rng.integers(len(shown), size=BATCH))
         x, y = to_signed(photos[chosen]), classes[chosen].long()
         if rng.random() < 0.5:

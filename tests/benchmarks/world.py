@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.data.sampling import dice
+from imgcycle.data.sampling import random_generator
 from imgcycle.metrics.segmentation import Palette
 
 Bytes = npt.NDArray[np.uint8]
@@ -72,7 +72,7 @@ class Scene:
 
 def scene(seed: int, index: int) -> Scene:
     """The scene of a number."""
-    return Street(dice(seed, "street", index)).scene()
+    return Street(random_generator(seed, "street", index)).scene()
 
 
 class Street:

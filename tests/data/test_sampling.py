@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcycle.data.sampling import Placement, UnpairedOrder, dice, placement, step_seed
+from imgcycle.data.sampling import Placement, UnpairedOrder, placement, random_generator, step_seed
 
 
 def test_the_same_purpose_gives_the_same_numbers_and_others_do_not() -> None:
-    first = dice(7, "order", 3).random(4)
-    assert np.array_equal(first, dice(7, "order", 3).random(4))
-    for other in (dice(8, "order", 3), dice(7, "order", 4), dice(7, "partner", 3)):
+    first = random_generator(7, "order", 3).random(4)
+    assert np.array_equal(first, random_generator(7, "order", 3).random(4))
+    for other in (random_generator(8, "order", 3), random_generator(7, "order", 4), random_generator(7, "partner", 3)):
         assert not np.array_equal(first, other.random(4))
 
 

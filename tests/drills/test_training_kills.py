@@ -16,7 +16,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     options = [*SMALL, "--steps", "400", "--save-every", "5"]
     straight = TrainingProcess(*world, "-o", tmp_path / "straight", *options)
     assert straight.end(timeout=600) == 0, straight.lines
-    dice = random.Random(0)
+    rng = random.Random(0)
     first = TrainingProcess(*world, "-o", tmp_path / "run", *options)
     first.wait_for("saved step 0")
     first.end(signal.SIGKILL)
@@ -24,7 +24,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     while kills < 20:
         training = TrainingProcess("-o", tmp_path / "run", "--resume")
         training.wait_for(str(tmp_path / "run"))
-        time.sleep(dice.uniform(0, 0.4))
+        time.sleep(rng.uniform(0, 0.4))
         if training.end(signal.SIGKILL) == 0:
             break
         kills += 1

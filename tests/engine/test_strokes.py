@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, calmed, share_of
+from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, share_of, with_blurred_change
 from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 
@@ -128,8 +128,8 @@ def test_calm_blurs_the_change_alone() -> None:
     small = np.random.default_rng(1).random((40, 60, 3)).astype(np.float32)
     change = np.zeros_like(small)
     change[20, 30] = 1
-    assert calmed(small, small + change, 0.0) is not None
-    found = calmed(small, small + change, 2.0) - small
+    assert with_blurred_change(small, small + change, 0.0) is not None
+    found = with_blurred_change(small, small + change, 2.0) - small
     assert 0 < found[20, 30].max() < 0.1
     assert found.sum() == pytest.approx(3, abs=1e-3)
-    assert np.array_equal(calmed(small, small, 3.0), small)
+    assert np.array_equal(with_blurred_change(small, small, 3.0), small)

@@ -46,13 +46,13 @@ def test_its_dropout_is_half_of_the_values_doubled_and_always_the_same(monkeypat
     dropped: list[torch.Tensor] = []
 
     def by_hand(hidden: torch.Tensor, p: float, training: bool) -> torch.Tensor:
-        kept = torch.rand(1, *hidden.shape[1:], generator=dice) >= 0.5
+        kept = torch.rand(1, *hidden.shape[1:], generator=rng) >= 0.5
         dropped.append(kept)
         return torch.where(kept, 2 * hidden, torch.zeros(()))
 
     monkeypatch.setattr(F, "dropout", by_hand)
     for n in range(2):
-        dice = torch.Generator().manual_seed(unet._SEED)
+        rng = torch.Generator().manual_seed(unet._SEED)
         assert torch.allclose(net.train()(x[n : n + 1]), first[n : n + 1], atol=1e-5)
     assert 0.4 < float(torch.cat([k.flatten() for k in dropped]).float().mean()) < 0.6
 

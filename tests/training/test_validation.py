@@ -16,7 +16,7 @@ from imgcycle.nets.layers import Generator
 from imgcycle.training import events
 from imgcycle.training.loop import train
 from imgcycle.training.storage.history import read_history
-from imgcycle.training.validation import Validation, validations_in_vain
+from imgcycle.training.validation import Validation, validations_without_gain
 from imgcycle.weights.native import inspect_weights
 from tests.training.toys import final_state, toy_config
 
@@ -143,8 +143,8 @@ def test_patience_needs_something_to_wait_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("figures", "vain"), [([], 0), ([3], 0), ([3, 4], 1), ([3, 2, 2, 5], 2), ([3, 4, 1, 4], 1)])
 def test_validations_in_vain_are_those_since_the_nearest(figures: list[float], vain: int) -> None:
-    assert validations_in_vain([{"A2B": figure} for figure in figures]) == vain
+    assert validations_without_gain([{"A2B": figure} for figure in figures]) == vain
 
 
 def test_one_direction_coming_nearer_is_not_in_vain() -> None:
-    assert validations_in_vain([{"A2B": 3, "B2A": 3}, {"A2B": 4, "B2A": 2}, {"A2B": 4, "B2A": 2}]) == 1
+    assert validations_without_gain([{"A2B": 3, "B2A": 3}, {"A2B": 4, "B2A": 2}, {"A2B": 4, "B2A": 2}]) == 1

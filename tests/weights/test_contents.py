@@ -52,7 +52,7 @@ STRANGERS: dict[str, tuple[bytes, str]] = {
     "jpeg": (b"\xff\xd8\xff\xe0" + b"\0" * 20, "is a JPEG picture"),
     "png": (b"\x89PNG\r\n\x1a\n" + b"\0" * 20, "is a PNG picture"),
     "bmp": (b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0", "is a BMP picture"),
-    "film": (b"\0\0\0\x20ftypisom", "is a film"),
+    "film": (b"\0\0\0\x20ftypisom", "is a video"),
     "page": (b"\n <!DOCTYPE html><html>404</html>", "is a web page"),
     "page in utf-16": ("<html><body>no</body></html>".encode("utf-16"), "is a web page"),
     "refusal": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "is a server's refusal"),

@@ -127,7 +127,7 @@ def training_line(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a
         case e.Diagnosed():
             return f"look: {event.finding}. {event.advice[0].upper()}{event.advice[1:]}."
         case e.RolledBack():
-            return f"{event.reason} at step {event.step}: back to step {event.to}, half the learning rate, other dice"
+            return f"{event.reason} at step {event.step}: back to step {event.to}, half the rate, other random numbers"
         case e.Noted():
             return f"note: {event.text}"
         case e.Finished():

@@ -18,7 +18,7 @@ from torch import Tensor
 from imgcycle.config import EvaluateRequest
 from imgcycle.data.batches import stack, to_signed
 from imgcycle.data.folders import Pixels, read_scaled
-from imgcycle.data.sampling import dice, evenly_spaced
+from imgcycle.data.sampling import evenly_spaced, random_generator
 from imgcycle.device import resolve_device
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.samples import READING, LoadedSample, find_samples, look_at, pictures, read_ahead, square
@@ -82,7 +82,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[EvaluationEvent]:
         yield Measured(done, total)
     _enough(len(readable), request.reference)
 
-    drawn = dice(request.seed, "double exposure").integers(len(readable), size=len(samples))
+    drawn = random_generator(request.seed, "double exposure").integers(len(readable), size=len(samples))
     partners = dict(zip(samples, (readable[n] for n in drawn), strict=True))
     for subject, look in read_ahead(lambda s: look_at(s, partners[s], request.side), samples, request.jobs):
         done += len(names)
@@ -166,7 +166,7 @@ class Seen:
             strength = {UNCONVERTED: 0.0, OUTPUTS: 1.0, **WAY}.get(name) if UNCONVERTED in names else None
             yield SetRow(name, self.count(name), strength, distances, _kept(self._kept[name]))
         if self.count(REFERENCE) >= 4:
-            order = dice(seed, "halves").permutation(self.count(REFERENCE))
+            order = random_generator(seed, "halves").permutation(self.count(REFERENCE))
             halves = {net.name: scales[net.name].halves(order) for net in self.nets}
             yield SetRow(HALVES, len(order) // 2, None, halves, None)
 

@@ -192,7 +192,7 @@ def _pixel_rows(frame: Frame, options: ResolvedOptions) -> PixelRows:
     return PixelRows(frame.pixels, frame.output(options), options.strength)
 
 
-def settled_for(
+def plan_for_frame(
     frame: Frame, plan: ImagePlan, options: ResolvedOptions, translator: Translator, memory: MemoryBudget
 ) -> ImagePlan:
     """The plan adapted to the decoded image."""
@@ -219,7 +219,7 @@ def converted(
 ) -> Still:
     """All steps from a still to its result at full size; `listener` and `folder` as for `translate_frame`."""
     frame = _frame(still, options)
-    plan = settled_for(frame, plan or ImagePlan(0), options, translator, memory)
+    plan = plan_for_frame(frame, plan or ImagePlan(0), options, translator, memory)
     return _restored(frame, translate_frame(frame, options, translator, plan, listener, folder), options)
 
 
@@ -269,7 +269,7 @@ class LoadedImage:
     ) -> None:
         """Run the net as planned; `listener` is called with the share that is done."""
         frame, options = self._prepared.frame, self.task.options
-        self.plan = settled_for(frame, self.plan, options, translator, memory)
+        self.plan = plan_for_frame(frame, self.plan, options, translator, memory)
         self._recipe = result_recipe(options, translator, self.plan.deep, self.digest)
         self._result = translate_frame(frame, options, translator, self.plan, listener, self._folder)
 

@@ -236,7 +236,7 @@ def _pages(report: ReportPage, pages: Pages) -> Iterator[Event]:
         yield Note(f"making {' and '.join(map(shown, wanted))} of {len(comparisons)} pictures")
     with at_work({path.parent for path in wanted}, {path.parent for path in wanted}):
         for page in _made(report, pages):
-            _note_down(Path(page.path))
+            _record_as_ours(Path(page.path))
             yield page
             if page.size > _HEAVY:
                 yield Note(f"{shown(page.path)} is heavy for a browser: --sample 100 makes a lighter one")
@@ -244,7 +244,7 @@ def _pages(report: ReportPage, pages: Pages) -> Iterator[Event]:
 
 def _made(of: ReportPage, pages: Pages) -> Iterator[PageWritten]:
     """Read every image once, at reduced size, for both pages."""
-    board = _Board(of) if pages.sheet is not None else None
+    board = _SheetPage(of) if pages.sheet is not None else None
     missing = list(of.missing)
     count = 0
     with contextlib.ExitStack() as stack:
@@ -280,7 +280,7 @@ def _writing(what: str, path: Path) -> AbstractContextManager[None]:
     return reported(OutputError, f"{shown(path)}: a {what} cannot be written")
 
 
-class _Board:
+class _SheetPage:
     """A sheet, and the comparisons that fit it."""
 
     def __init__(self, of: ReportPage) -> None:
@@ -329,7 +329,7 @@ def _sheet_format(path: Path) -> Format:
     return found
 
 
-def _note_down(path: Path) -> None:
+def _record_as_ours(path: Path) -> None:
     """Record that a page is ours, so that the next run may replace it."""
     written = Fingerprint.of(path.stat(), file_digest(path))
     Ledger(path.parent).append(Record.of(path.parent, path, written, "", Fingerprint(), {}))

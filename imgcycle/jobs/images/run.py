@@ -122,7 +122,7 @@ def convert_bytes(
         made, notes = converted_animation(found, data, translator, resolved, target, memory, plan)
     else:
         ready = image.prepared(found, data, resolved)
-        plan = image.settled_for(ready.frame, plan, resolved, translator, memory)
+        plan = image.plan_for_frame(ready.frame, plan, resolved, translator, memory)
         result = image.translate_frame(ready.frame, resolved, translator, plan)
         recipe = result_recipe(resolved, translator, plan.deep, ready.digest)
         made = image.encode_result(ready, result, resolved, recipe, target)

@@ -91,9 +91,9 @@ class StreamedImage:
         net.translate_rows(ends, ends, plan.net, hears[0], self._folder)
         self._result = small.out
         if plan.strokes is not None:
-            self._lay_strokes(net, plan.strokes, hears[1])
+            self._add_strokes(net, plan.strokes, hears[1])
 
-    def _lay_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
+    def _add_strokes(self, translator: Translator, plan: StripPlan, listener: Listener | None) -> None:
         """Write the result with the strokes of the style's second net."""
         assert translator.strokes is not None
         assert self._small is not None

@@ -174,14 +174,14 @@ class Driver:
             for name in self._members:
                 self._pool.open(name, self._order)
         while self._left:
-            self._hand_out()
+            self._assign_chunks()
             for name, message in self._pool.wait(_WAIT):
                 yield from self._heard(name, self._members[name], message)
         for name, member in self._members.items():
             if member.chunks:  # what another worker was faster with
                 self._pool.end(name)
 
-    def _hand_out(self) -> None:
+    def _assign_chunks(self) -> None:
         for name, member in self._members.items():
             while member.ready and (chunk := self._next(member)):
                 if not member.chunks:

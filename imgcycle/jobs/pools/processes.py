@@ -139,10 +139,10 @@ def _serve(pipe: Connection, make: Callable[[str], Worker], device: str) -> None
     worker = make(device)
     with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
-            _obey(worker, pipe.recv(), say)
+            _handle(worker, pipe.recv(), say)
 
 
-def _obey(worker: Worker, message: Any, say: Any) -> None:
+def _handle(worker: Worker, message: Any, say: Any) -> None:
     if isinstance(message, WorkOrder):
         try:
             say(WorkerReady(worker.open(message)))

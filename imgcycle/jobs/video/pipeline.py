@@ -112,7 +112,7 @@ class FramePipeline:
             closing(net),
         ):
             for frame, fresh in net(map(self._placed, seen)):
-                result = self._settled(frame, fresh)
+                result = self._blended(frame, fresh)
                 memory = self.smoother.state() if self.ends(frame.timed.number) else None
                 if not behind.put(OutputFrame(frame, result, memory)):
                     break
@@ -140,7 +140,7 @@ class FramePipeline:
             self.net_seconds += (time.perf_counter() - begun) / self.workers
         return result
 
-    def _settled(self, seen: InputFrame, fresh: Floats | Exception) -> Floats | None:
+    def _blended(self, seen: InputFrame, fresh: Floats | Exception) -> Floats | None:
         """Result of the next frame, in order; None if it failed, which must not end the clip."""
         try:
             if isinstance(fresh, Exception):
@@ -200,7 +200,7 @@ class FramePipeline:
         return out
 
 
-def stand_ins(count: int, said: Sequence[str]) -> str:
+def repeated_frames(count: int, said: Sequence[str]) -> str:
     """Message on frames for which the previous result is repeated; "" without any."""
     if not count:
         return ""

@@ -33,7 +33,7 @@ from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.flicker_stats import Stats
 from imgcycle.jobs.video.masks import frame_masks, with_clip_mask
-from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
+from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
 from imgcycle.jobs.video.sinks.choice import open_sink
@@ -267,10 +267,10 @@ def make_clip(
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
     with sink:
-        failures = _filmed(task, source, sink, net, listener, execution) if sink.problems is None else []
+        failures = _process_frames(task, source, sink, net, listener, execution) if sink.problems is None else []
         listener(FrameProgress(task.input, sink.frames, source.frames, stage="putting together"))
         notes = sink.finish()
-        problems = [*(sink.problems or ()), *filter(None, [stand_ins(sink.failed, failures)])]
+        problems = [*(sink.problems or ()), *filter(None, [repeated_frames(sink.failed, failures)])]
         record = _recorded(task, recipe, source.digest)
     row = ClipRow(
         task.input,
@@ -285,7 +285,7 @@ def make_clip(
     return TaskResult(row, record)
 
 
-def _filmed(
+def _process_frames(
     task: ClipTask,
     source: FrameSource,
     sink: FrameSink,
@@ -309,14 +309,14 @@ def _filmed(
     workers = need.workers(net, execution.limits)
     watch = execution.stats.watch if execution.stats else None
     with frame_masks(task, options.mask, source, sink.last) as masks:
-        film = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
-        progress.net_seconds = lambda: film.net_seconds
+        stages = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
+        progress.net_seconds = lambda: stages.net_seconds
         with sink.recording(), source.open(sink.last) as frames:
-            film.run(frames, source.stop)
+            stages.run(frames, source.stop)
     if not sink.frames:
         raise InputError("no frame could be decoded")
     sink.complete(source.problems)
-    return film.failures
+    return stages.failures
 
 
 def _recorded(task: ClipTask, recipe: dict[str, Any], digest: str) -> Record:

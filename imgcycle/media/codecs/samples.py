@@ -58,11 +58,11 @@ def stored_bytes(image: Image.Image) -> int:
     if not read_by_samples(image):
         return 0
     layout = layout_of(image)
-    taken = layout.channels * _holding(layout.bits)
+    taken = layout.channels * _sample_bytes(layout.bits)
     return taken if taken > _USUAL else 0
 
 
-def _holding(bits: int) -> int:
+def _sample_bytes(bits: int) -> int:
     """Bytes of the smallest integer type for so many bits."""
     return max(1, 1 << max(0, (bits - 1).bit_length() - 3))
 
@@ -136,7 +136,7 @@ class _Segments:
 def _assembled(segments: _Segments, layout: SampleLayout, data: bytes) -> npt.NDArray[Any]:
     """Samples (H, W, channels) as stored, unsigned, in the smallest type that holds them."""
     each = 1 if layout.planar else layout.channels
-    kind = np.dtype(f"u{_holding(layout.bits)}")
+    kind = np.dtype(f"u{_sample_bytes(layout.bits)}")
     out = np.zeros((segments.rows, segments.columns, layout.channels), kind)
     line = -(-segments.width * each * layout.bits // 8)
     if segments.predictor not in (1, 2):

@@ -69,7 +69,7 @@ def open_tiff(file: IO[bytes]) -> TiffFile:
     except (SyntaxError, EOFError, KeyError, ValueError, TypeError, IndexError, OverflowError, OSError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"not an image that imgcycle can read: a TIFF file, damaged ({text})") from error
-    if stranger := _stranger(image):
+    if stranger := _unsupported(image):
         raise InputError(f"a TIFF of {stranger}, which imgcycle does not read", "save it with 8 or 16 bits a channel")
     return image
 
@@ -189,7 +189,7 @@ def _implied(image: Image.Image) -> int:
     return 6 if first(image, 259, 1) == 6 else 0
 
 
-def _stranger(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
+def _unsupported(image: TiffFile) -> str:  # noqa: PLR0911 - one return a kind
     """Reason why a page cannot be read as a picture; empty if it can."""
     photometric, channels, bits = first(image, 262, _implied(image)), _channels(image), numbers(image, 258, (1,))
     compression = first(image, 259, 1)

@@ -31,7 +31,7 @@ def is_grey(pixels: Pixels) -> bool:
     return bool(np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
 
 
-def laid_on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
+def over_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
     """Pixels composed over white, for formats without transparency."""
     if alpha is None:
         return pixels

@@ -154,7 +154,7 @@ class RowReader:
         if not self.spooled:
             return decoder.rows(top, bottom)
         if self._upright is None:
-            self._upright = self._lay_down()
+            self._upright = self._decode_upright()
         return self._upright.rows(top, bottom)
 
     def _bands(self, data: bytes) -> Iterator[Pixels]:
@@ -163,7 +163,7 @@ class RowReader:
         for top in range(0, height, _BAND):
             yield decoder.rows(top, min(top + _BAND, height))
 
-    def _lay_down(self) -> _Upright:
+    def _decode_upright(self) -> _Upright:
         """Decode once and write the upright pixels to a temporary file."""
         upright = _Upright(self.height, self.width, self.outline.pixels.dtype, self._folder)
         try:

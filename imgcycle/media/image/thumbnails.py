@@ -17,7 +17,7 @@ from PIL import Image
 from imgcycle.media import containers, headers
 from imgcycle.media.codecs.raw import read_raw
 from imgcycle.media.image import colour, row_reader
-from imgcycle.media.image.pixels import Pixels, eight_bit, laid_on_white
+from imgcycle.media.image.pixels import Pixels, eight_bit, over_white
 from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, mapped, open_image, oriented, read_still
 from imgcycle.media.paths import kind_of
 
@@ -95,7 +95,7 @@ def _first(width: int, parts: int) -> int:
 def _averaged(still: Still, longest: int, parts: int, size: tuple[int, int] | None = None) -> Still:
     def rows(top: int, bottom: int) -> Pixels:
         alpha = still.alpha
-        return laid_on_white(still.pixels[top:bottom], None if alpha is None else alpha[top:bottom])
+        return over_white(still.pixels[top:bottom], None if alpha is None else alpha[top:bottom])
 
     small = _in_bands(*still.size, size or _wanted(*still.size, longest, parts), parts, rows)
     return Still(small, grey=still.grey, metadata=still.metadata)

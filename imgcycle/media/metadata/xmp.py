@@ -244,12 +244,12 @@ def _braced(name: str) -> str:
 
 def _clean(element: ElementTree.Element, further: Sequence[str]) -> None:
     for name in list(element.attrib):
-        if _untrue(name) or name in further:
+        if _is_outdated(name) or name in further:
             del element.attrib[name]
-    element[:] = [child for child in element if not _untrue(child.tag) and child.tag not in further]
+    element[:] = [child for child in element if not _is_outdated(child.tag) and child.tag not in further]
 
 
-def _untrue(name: str) -> bool:
+def _is_outdated(name: str) -> bool:
     space = name[1:].partition("}")[0] if name.startswith("{") else ""
     return space in _UNTRUE_SPACES or space == RECIPE or name in _UNTRUE_NAMES
 

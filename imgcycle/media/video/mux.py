@@ -72,11 +72,11 @@ def _arguments(
 ) -> list[str]:
     zero = start or Fraction(0)
     # With -copyts only these options shift times: ffmpeg's notion of a file's start depends on the streams in use.
-    arguments = ["-copyts", "-itsoffset", _micro(segments[0].start - zero)]
+    arguments = ["-copyts", "-itsoffset", _microseconds(segments[0].start - zero)]
     arguments += ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", named(listed)]
     # Where the clock jumps, seeking is impossible: packets before the cut are dropped one by one.
-    seek = ("-noaccurate_seek", "-ss", _micro(zero)) if zero > 0 and not clip.jumps else ()
-    arguments += source(clip.path.absolute(), *clip.clock, "-itsoffset", _micro(-clip.origin - zero), *seek)
+    seek = ("-noaccurate_seek", "-ss", _microseconds(zero)) if zero > 0 and not clip.jumps else ()
+    arguments += source(clip.path.absolute(), *clip.clock, "-itsoffset", _microseconds(-clip.origin - zero), *seek)
     cut = start is not None or end is not None
     covers = [fate for fate in plan.kept if fate.stream.cover and plan.container == "mkv"]
     kept = tuple(fate for fate in plan.kept if fate not in covers)
@@ -86,7 +86,7 @@ def _arguments(
     arguments += _timecode(clip, kept, segments[0].start)
     if length is not None and not clip.jumps:
         # -t refers to the times before they are corrected, so where the clock jumps only the filters end a stream.
-        arguments += ["-t", _micro(length)]
+        arguments += ["-t", _microseconds(length)]
     present = sum(fate.stream.kind == "attachment" for fate in kept)
     for n, fate in enumerate(covers, present):
         arguments += _cover(clip, fate.stream, n, folder)
@@ -167,5 +167,5 @@ def _rounded(seconds: Fraction) -> int:
     return round(seconds * _MICRO)
 
 
-def _micro(seconds: Fraction) -> str:
+def _microseconds(seconds: Fraction) -> str:
     return f"{_rounded(seconds)}us"

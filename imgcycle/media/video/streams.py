@@ -116,7 +116,7 @@ def plan_streams(clip: Clip, container: Container, *, audio: bool = True) -> Str
             fates.append(StreamFate(stream, "drop", reason="left out, as asked"))
         else:
             fates.append(_fate(stream, container, clip))
-    return _rehearsed(clip, StreamPlan(container, tuple(fates)))
+    return _accepted_by_ffmpeg(clip, StreamPlan(container, tuple(fates)))
 
 
 def _fate(stream: Stream, container: Container, clip: Clip) -> StreamFate:
@@ -209,7 +209,7 @@ def _flags(stream: Stream) -> str:
     return "+".join(flag for flag in _FLAGS if flag in said) or "0"
 
 
-def _rehearsed(clip: Clip, plan: StreamPlan) -> StreamPlan:
+def _accepted_by_ffmpeg(clip: Clip, plan: StreamPlan) -> StreamPlan:
     """The plan without streams that this ffmpeg refuses, with its message as the reason."""
     others = tuple(fate for fate in plan.kept if fate.way != "convert")
     if not others or not _refusal(clip, plan.container, others):

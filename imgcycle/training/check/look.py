@@ -56,7 +56,7 @@ def check_folders(config: TrainConfig, net: FeatureNet | None = None, progress: 
                 progress(done, total)
     remarks = [Remark(path, _domain(path, b.root), "unreadable", why) for path, why in left_out]
     remarks += [remark for n, one in enumerate(seen) for remark in one.too_small("AB"[n])]
-    everything = _Everything(seen)
+    everything = _AllImages(seen)
     remarks += everything.repeated(across=not paired)
     told_apart = None
     if net is not None and min(len(one.paths) for one in seen) >= LEAST:
@@ -123,7 +123,7 @@ class _Seen:
         return FolderFacts(self.folder.root, tuple(self.paths), size, sides, self.grey / max(1, len(self.paths)))
 
 
-class _Everything:
+class _AllImages:
     """The images of all folders in one list."""
 
     def __init__(self, seen: Sequence[_Seen]) -> None:

@@ -67,7 +67,7 @@ class Exporter:
     def _save(self, path: Path, net: Generator, card: dict[str, Any]) -> None:
         config = self.config.net.to_dict()
         if self.first_net is None:
-            save_weights(path, net, config, card | _manner(net))
+            save_weights(path, net, config, card | _card_settings(net))
         else:
             save_weights(path, card=card | self.first_net.card(), **self.first_net.with_strokes(net, config))
 
@@ -91,7 +91,7 @@ class Exporter:
         }
 
 
-def _manner(net: Generator) -> dict[str, Any]:
+def _card_settings(net: Generator) -> dict[str, Any]:
     """Settings for a net with a single output size: that work size, and no detail from where its drawing differs."""
     return {} if net.fixed_output_side is None else {"work_size": net.fixed_output_side, "detail": 0.0}
 

@@ -116,7 +116,7 @@ def _check_bytes(path: Path) -> None:
         raise UnsoundState("is damaged")
 
 
-class _Witness:
+class _ErrorRecorder:
     """A file that remembers the exception that ended its writing, where torch raises one about its own archive."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -135,7 +135,7 @@ class _Witness:
 
 
 def _write(state: dict[str, Any], file: IO[bytes]) -> None:
-    witness = _Witness(file)
+    witness = _ErrorRecorder(file)
     try:
         torch.save(state, cast(IO[bytes], witness))
     except RuntimeError:

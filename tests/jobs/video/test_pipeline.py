@@ -13,7 +13,7 @@ from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, InputError
 from imgcycle.jobs.recipe import ResolvedOptions
-from imgcycle.jobs.video.pipeline import FramePipeline, stand_ins
+from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.decoder import TimedFrame
 from tests.jobs.films import tiny_translator
@@ -109,13 +109,13 @@ def test_a_frame_that_fails_has_the_one_before_in_its_place() -> None:
     alone.run(film(10))
     assert np.array_equal(sink.frames[7][1], plain.frames[7][1])
     assert work.failures == ["frame 6: out of memory", "frame 7: out of memory"]
-    assert stand_ins(2, work.failures) == (
+    assert repeated_frames(2, work.failures) == (
         "2 frames could not be translated, the result before stands in: frame 6: out of memory"
     )
     first = Kept()
     filming(first, Stumbling(range(1))).run(film(3))
     assert np.array_equal(first.frames[0][1], scene())
-    assert stand_ins(0, []) == ""
+    assert repeated_frames(0, []) == ""
 
 
 def test_a_segment_that_ends_with_a_failed_frame_goes_on_as_if_it_had_not_ended() -> None:

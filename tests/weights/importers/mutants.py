@@ -96,8 +96,8 @@ def bases(folder: Path) -> dict[str, bytes]:
 def mutants(seed: int, count: int, sound: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """So many damaged files, each with a name that says how it was made; the same for the same seed."""
     for n in range(count):
-        dice = random.Random(f"{seed}:{n}")
-        name = dice.choice(list(sound))
+        rng = random.Random(f"{seed}:{n}")
+        name = rng.choice(list(sound))
         content = sound[name]
         ways: list[Callable[[bytes, random.Random], bytes]] = [bytes_changed]
         if name in ("ours", "theirs"):
@@ -106,27 +106,27 @@ def mutants(seed: int, count: int, sound: dict[str, bytes]) -> Iterator[tuple[st
             ways += [pickle_changed, pickle_changed, archive_changed]
         else:
             ways += [first_pickles_changed] * 2
-        way = dice.choice(ways)
-        yield f"seed {seed}, mutant {n}: {name}, {way.__name__}", way(content, dice)
+        way = rng.choice(ways)
+        yield f"seed {seed}, mutant {n}: {name}, {way.__name__}", way(content, rng)
 
 
-def bytes_changed(content: bytes, dice: random.Random) -> bytes:
+def bytes_changed(content: bytes, rng: random.Random) -> bytes:
     """Bytes flipped, cut out, doubled or put in, anywhere."""
     changed = bytearray(content)
-    for _ in range(dice.choice((1, 1, 2, 5, 20))):
-        at, size = dice.randrange(len(changed) + 1), dice.choice((1, 1, 4, 50))
-        match dice.randrange(6):
+    for _ in range(rng.choice((1, 1, 2, 5, 20))):
+        at, size = rng.randrange(len(changed) + 1), rng.choice((1, 1, 4, 50))
+        match rng.randrange(6):
             case 0 if changed:
-                changed[at % len(changed)] ^= 1 << dice.randrange(8)
+                changed[at % len(changed)] ^= 1 << rng.randrange(8)
             case 1:
-                changed[at : at + size] = dice.randbytes(size)
+                changed[at : at + size] = rng.randbytes(size)
             case 2:
                 del changed[at : at + size]
             case 3:
                 changed[at:at] = changed[at : at + size]
             case 4:
-                changed[at:at] = dice.choice(SNIPPETS)
-            case _ if dice.random() < 0.2:
+                changed[at:at] = rng.choice(SNIPPETS)
+            case _ if rng.random() < 0.2:
                 del changed[at:]
     return bytes(changed)
 
@@ -136,52 +136,53 @@ def _instructions(pickle: bytes) -> list[bytes]:
     return [pickle[a:b] for a, b in zip(starts, [*starts[1:], len(pickle)], strict=True)]
 
 
-def instructions_changed(pickle: bytes, dice: random.Random) -> bytes:
+def instructions_changed(pickle: bytes, rng: random.Random) -> bytes:
     """A pickle with instructions left out, doubled, exchanged, or put in."""
     row = _instructions(pickle)
-    for _ in range(dice.choice((1, 1, 2, 4, 10))):
-        at, other = dice.randrange(len(row)), dice.randrange(len(row))
-        match dice.randrange(7):
+    for _ in range(rng.choice((1, 1, 2, 4, 10))):
+        at, other = rng.randrange(len(row)), rng.randrange(len(row))
+        match rng.randrange(7):
             case 0:
-                row[at : at + dice.choice((1, 1, 5))] = []
+                row[at : at + rng.choice((1, 1, 5))] = []
                 row = row or [b"."]
             case 1:
                 row.insert(other, row[at])
             case 2:
                 row[at], row[other] = row[other], row[at]
             case 3:
-                row.insert(at, dice.choice(SNIPPETS))
+                row.insert(at, rng.choice(SNIPPETS))
             case 4:
                 row.insert(
-                    at, dice.choice(pickletools.opcodes).code.encode("latin-1") + dice.randbytes(dice.randrange(6))
+                    at,
+                    rng.choice(pickletools.opcodes).code.encode("latin-1") + rng.randbytes(rng.randrange(6)),
                 )
             case 5:
-                row[at] = row[at][:1] + dice.randbytes(max(len(row[at]) - 1, 0))
+                row[at] = row[at][:1] + rng.randbytes(max(len(row[at]) - 1, 0))
             case _:
-                row[at] = dice.choice(
+                row[at] = rng.choice(
                     (b"K\x00", b"J\xff\xff\xff\xff", b"\x8a\x08" + b"\xff" * 7 + b"\x7f", b"N", b"]", b")")
                 )
     return b"".join(row)
 
 
-def pickle_changed(content: bytes, dice: random.Random) -> bytes:
+def pickle_changed(content: bytes, rng: random.Random) -> bytes:
     """An archive, sound in itself, around a changed pickle."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
         for info in old.infolist():
             record = old.read(info)
-            new.writestr(info.filename, instructions_changed(record, dice) if "data.pkl" in info.filename else record)
+            new.writestr(info.filename, instructions_changed(record, rng) if "data.pkl" in info.filename else record)
     return file.getvalue()
 
 
-def archive_changed(content: bytes, dice: random.Random) -> bytes:
+def archive_changed(content: bytes, rng: random.Random) -> bytes:
     """Numbers of an archive's headers changed, or its records."""
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         marks = [at for at in range(len(content)) if content[at : at + 2] == b"PK"]
         changed = bytearray(content)
-        for _ in range(dice.choice((1, 2, 5))):
-            at = dice.choice(marks) + dice.randrange(4, 56)
-            value = dice.choice((b"\0", b"\1", b"\xff", b"\xff\xff\xff\xff", b"\0\0\0\0", dice.randbytes(2)))
+        for _ in range(rng.choice((1, 2, 5))):
+            at = rng.choice(marks) + rng.randrange(4, 56)
+            value = rng.choice((b"\0", b"\1", b"\xff", b"\xff\xff\xff\xff", b"\0\0\0\0", rng.randbytes(2)))
             if at + len(value) <= len(changed):
                 changed[at : at + len(value)] = value
         return bytes(changed)
@@ -189,23 +190,23 @@ def archive_changed(content: bytes, dice: random.Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
         for info in old.infolist():
             name, record = info.filename, old.read(info)
-            match dice.randrange(12):
+            match rng.randrange(12):
                 case 0:
                     continue
                 case 1:
-                    record = record[: dice.randrange(len(record) + 1)]
+                    record = record[: rng.randrange(len(record) + 1)]
                 case 2:
-                    name = dice.choice(("x", "../x", "archive/data.pkl", name.upper(), "archive/constants.pkl", "a\0b"))
+                    name = rng.choice(("x", "../x", "archive/data.pkl", name.upper(), "archive/constants.pkl", "a\0b"))
                 case 3:
-                    new.writestr(name, record, dice.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+                    new.writestr(name, record, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
                 case 4:
-                    record = dice.randbytes(len(record))
+                    record = rng.randbytes(len(record))
             with contextlib.suppress(UserWarning):
                 new.writestr(name, record)
     return file.getvalue()
 
 
-def first_pickles_changed(content: bytes, dice: random.Random) -> bytes:
+def first_pickles_changed(content: bytes, rng: random.Random) -> bytes:
     """A file of the old kind with one of its five pickles changed."""
     source, parts = io.BytesIO(content), []
     for _ in range(5):
@@ -213,36 +214,36 @@ def first_pickles_changed(content: bytes, dice: random.Random) -> bytes:
         for _ in pickletools.genops(source):
             pass
         parts.append(content[start : source.tell()])
-    at = dice.choice((0, 1, 2, 3, 3, 3, 3, 4))
-    parts[at] = instructions_changed(parts[at], dice)
+    at = rng.choice((0, 1, 2, 3, 3, 3, 3, 4))
+    parts[at] = instructions_changed(parts[at], rng)
     return b"".join(parts) + content[source.tell() :]
 
 
-def header_changed(content: bytes, dice: random.Random) -> bytes:
+def header_changed(content: bytes, rng: random.Random) -> bytes:
     """A safetensors file whose header says something else."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
-    for _ in range(dice.choice((1, 1, 2, 4))):
-        name = dice.choice(list(header) or ["a"])
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        name = rng.choice(list(header) or ["a"])
         inner = header.get(name)
-        value = copy.deepcopy(dice.choice(WORDS))
-        if isinstance(inner, dict) and inner and dice.random() < 0.8:
-            key = dice.choice(list(inner))
+        value = copy.deepcopy(rng.choice(WORDS))
+        if isinstance(inner, dict) and inner and rng.random() < 0.8:
+            key = rng.choice(list(inner))
             old = inner[key]
-            if key == "config" and dice.random() < 0.8:
+            if key == "config" and rng.random() < 0.8:
                 config = json.loads(old) if isinstance(old, str) and old.startswith("{") and old.endswith("}") else {}
-                config[dice.choice([*config, "x"])] = value
+                config[rng.choice([*config, "x"])] = value
                 value = json.dumps(config)
-            elif isinstance(old, list) and old and dice.random() < 0.7:
+            elif isinstance(old, list) and old and rng.random() < 0.7:
                 value = [*old]
-                value[dice.randrange(len(old))] = copy.deepcopy(dice.choice(WORDS))
+                value[rng.randrange(len(old))] = copy.deepcopy(rng.choice(WORDS))
             inner[key] = value
-        elif dice.random() < 0.5:
+        elif rng.random() < 0.5:
             header[name] = value
         else:
             header.pop(name, None)
     new = json.dumps(header).encode()
-    length = len(new) if dice.random() < 0.9 else dice.choice((0, 1, 2**20, 2**40, 2**63))
+    length = len(new) if rng.random() < 0.9 else rng.choice((0, 1, 2**20, 2**40, 2**63))
     return length.to_bytes(8, "little") + new + content[8 + size :]
 
 

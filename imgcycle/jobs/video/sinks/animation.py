@@ -93,9 +93,9 @@ class AnimationSink:
             return None
         result = _Last()
         options, _ = self.task.frames.of_height(self.source.height)
-        film = FramePipeline(TemporalSmoother(self.net, "off"), options, result, lambda _: False, lambda _: None)
+        stages = FramePipeline(TemporalSmoother(self.net, "off"), options, result, lambda _: False, lambda _: None)
         frame = TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)
-        film.run([frame])
+        stages.run([frame])
         return self._still(frame, result.pixels)
 
 

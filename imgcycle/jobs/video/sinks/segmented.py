@@ -79,7 +79,7 @@ class _SegmentedSink(ABC):
         try:
             yield
         except BaseException:
-            self._give_up()
+            self._discard_segment()
             raise
         if self._frames:
             # Fewer frames than expected: those that came are kept.
@@ -89,7 +89,7 @@ class _SegmentedSink(ABC):
     def close_segment(self, state: State) -> None:
         """End a segment."""
 
-    def _give_up(self) -> None:
+    def _discard_segment(self) -> None:
         """Discard the open segment after an error."""
         self._frames = self._failed = 0
 
@@ -148,8 +148,8 @@ class ClipSink(_SegmentedSink):
         self._writer = None
         self._note(state)
 
-    def _give_up(self) -> None:
-        super()._give_up()
+    def _discard_segment(self) -> None:
+        super()._discard_segment()
         if self._writer is not None:
             self._writer.abort()
             self._writer = None

@@ -93,15 +93,15 @@ def jumps_note(jumps: Sequence[Fraction]) -> str:
     return f"the clock jumps {times}, first at {first}: recordings were joined, and follow each other at once"
 
 
-def running_clock(path: Path, container: str, streams: Sequence[Stream], film: Stream) -> Clock:
+def running_clock(path: Path, container: str, streams: Sequence[Stream], video: Stream) -> Clock:
     """Read all packet times, find the parts and how to shift them; an empty `Clock` without jumps."""
     timed = [stream for stream in streams if stream.kind != "attachment" and not stream.cover]
     tracks = _tracks(path, timed) or _tracks(path, [s for s in timed if s.kind in ("video", "audio")])
-    seen = next((track for track in tracks if track.stream.index == film.index), None)
+    seen = next((track for track in tracks if track.stream.index == video.index), None)
     if seen is None:
         return Clock()
     sounds = [track for track in tracks if track.stream.kind == "audio"]
-    begins = _joints(seen, sounds, container.startswith(_LOOSE))
+    begins = _part_starts(seen, sounds, container.startswith(_LOOSE))
     if len(begins) == 1:
         return Clock()
     parts = [_part(seen, at, to) for at, to in zip(begins, [*begins[1:], len(seen.dts)], strict=True)]
@@ -142,18 +142,20 @@ def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
     return found
 
 
-def _joints(film: _Track, sounds: Sequence[_Track], loose: bool) -> list[int]:
+def _part_starts(video: _Track, sounds: Sequence[_Track], loose: bool) -> list[int]:
     """Rows at which parts begin; the first is 0."""
-    steps = np.diff(film.dts)
-    far = max(int(_LEAP / film.base), 20 * film.step)
+    steps = np.diff(video.dts)
+    far = max(int(_LEAP / video.base), 20 * video.step)
     begins = [0]
     for n in np.flatnonzero((steps < 0) | (steps > far)):
-        if steps[n] < 0 or (loose and not _goes_on(sounds, film.seconds(film.dts[n]), film.seconds(film.dts[n + 1]))):
+        if steps[n] < 0 or (
+            loose and not _has_sound_between(sounds, video.seconds(video.dts[n]), video.seconds(video.dts[n + 1]))
+        ):
             begins.append(int(n) + 1)
     return begins
 
 
-def _goes_on(sounds: Sequence[_Track], last: Fraction, first: Fraction) -> bool:
+def _has_sound_between(sounds: Sequence[_Track], last: Fraction, first: Fraction) -> bool:
     """True if there is sound in a gap between two frames: then the frame is just long, and nothing was joined."""
     for track in sounds:
         low, high = (int(seconds / track.base) for seconds in (last + 2 * _SLACK, first - 2 * _SLACK))

@@ -119,13 +119,13 @@ def _chosen(path: Path, streams: tuple[Stream, ...]) -> Stream:
     """The stream to convert: the default video stream, else the first; never cover art if there is video."""
     films = [stream for stream in streams if stream.kind == "video" and not stream.cover and stream.codec != "none"]
     if not films:
-        raise _filmless(path, streams)
+        raise _no_video_error(path, streams)
     # Layers that only refine another stream, and still images in place of video, are not meant.
     whole = [stream for stream in films if not re.search(r"\((dependent|still image)\)", stream.details)] or films
     return next((stream for stream in whole if stream.default), whole[0])
 
 
-def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
+def _no_video_error(path: Path, streams: tuple[Stream, ...]) -> InputError:
     """The error for a clip without video, after asking ffmpeg in another way."""
     if not streams:
         return InputError("a clip without streams: nothing was recorded in it")
@@ -134,7 +134,7 @@ def _filmless(path: Path, streams: tuple[Stream, ...]) -> InputError:
         return InputError(f"{strange} is coded in a way that ffmpeg does not know")
     films = ("-map", "0:V", "-c", "copy", "-fs", "1", "-f", "ffmetadata", "pipe:1")
     if run_ffmpeg([*source(path), *films]).status == 0:
-        return InputError("ffmpeg finds a film in it, which its report does not name as one", NEWER)
+        return InputError("ffmpeg finds a video in it, which its report does not name as one", NEWER)
     what = "only cover art" if "video" in kinds else "no picture, only " + " and ".join(sorted(kinds))
     return InputError(f"{what}: there is nothing to convert")
 

@@ -11,7 +11,7 @@ import pytest
 
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.clip import Stream
-from imgcycle.media.video.probing.clock import _found, _joints, _Part, _Track, may_jump
+from imgcycle.media.video.probing.clock import _found, _Part, _part_starts, _Track, may_jump
 from imgcycle.media.video.probing.probe import probe_video
 from tests.media.video.clips import make
 from tests.media.video.test_mux import through
@@ -117,14 +117,14 @@ def track(times: list[int], kind: str = "video") -> _Track:
 
 def test_where_parts_begin() -> None:
     steady = list(range(0, 4000, 40))
-    assert _joints(track(steady), [], True) == [0]
-    assert _joints(track([*steady, *steady]), [], False) == [0, 100]
+    assert _part_starts(track(steady), [], True) == [0]
+    assert _part_starts(track([*steady, *steady]), [], False) == [0, 100]
     ahead = track([*steady, *(60_000 + t for t in steady)])
-    assert _joints(ahead, [], True) == [0, 100]
-    assert _joints(ahead, [], False) == [0]
-    assert _joints(ahead, [track(list(range(0, 64_000, 24)), "audio")], True) == [0]
+    assert _part_starts(ahead, [], True) == [0, 100]
+    assert _part_starts(ahead, [], False) == [0]
+    assert _part_starts(ahead, [track(list(range(0, 64_000, 24)), "audio")], True) == [0]
     # A picture every twelve seconds is a slow film.
-    assert _joints(track(list(range(0, 120_000, 12_000))), [], True) == [0]
+    assert _part_starts(track(list(range(0, 120_000, 12_000))), [], True) == [0]
 
 
 def test_a_rare_stream_finds_its_part() -> None:
