@@ -260,7 +260,7 @@ class TrainConfig(JsonConfig):
 
     @classmethod
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        complete = super()._typed(_methods().completed(values))
+        complete = super()._typed(_methods().with_method_defaults(values))
         if not {"a", "b"} <= complete.keys():
             raise UsageError("two folders of images are needed", "a for the first look, b for the second")
         return complete
