@@ -97,7 +97,9 @@ class ThreadOptions(JsonConfig):
 class MachineOptions(DeviceOptions):
     """Device, precision, backend and memory limit."""
 
-    precision: Precision = option("auto", "Compute type; auto goes by the hardware.", panel=MACHINE)
+    precision: Precision = option(
+        "auto", "Compute type; auto goes by the hardware, and is fp32 in a cluster.", panel=MACHINE
+    )
     backend: Backend = option(
         "torch",
         "What computes: OpenVINO is for CPUs without bf16 (extra: openvino), it and onnxruntime (extra: onnx) in fp32.",
@@ -115,7 +117,7 @@ class MachineOptions(DeviceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions(JsonConfig):
-    """Number of worker processes, and their devices."""
+    """Number of workers, and whether they are processes here or in a cluster."""
 
     workers: int | Literal["auto"] | None = option(
         None,
@@ -124,6 +126,14 @@ class WorkerOptions(JsonConfig):
         panel=MACHINE,
         metavar="N|auto",
         low=1,
+        word=True,
+    )
+    cluster: str | None = option(
+        None,
+        "Workers on the machines of a Ray cluster, which see the same folders (extra: ray): as many as --workers says,"
+        " or one a GPU, else one a core.",
+        panel=MACHINE,
+        metavar="auto|HOST:PORT|ray://HOST:PORT",
         word=True,
     )
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Self
@@ -212,8 +212,9 @@ def _own_file(root: Path, name: str) -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
-    """Announce to other processes that this one writes below `roots`; if alone, remove leftovers of killed ones.
+def at_work(roots: set[Path], folders: set[Path]) -> Iterator[Callable[[], None]]:
+    """Announce to other processes that this one writes below `roots`; if alone, remove leftovers of killed ones. What
+    is yielded does so once more, for when workers of one's own were killed and nothing is being written.
 
     Any number of processes may work on one root: every file appears atomically, and the ledger is locked line by line.
     Only leftovers in `folders` are removed, and only while no other process could be writing them. OutputError if
@@ -224,10 +225,14 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[None]:
         for root in sorted(roots):
             with reported(OutputError, f"{shown(root)} cannot be written to", "choose another -o"):
                 held.append(stack.enter_context(_own_file(root, LOCK)))
-        alone = [taken(file) for file in held]
-        if all(alone):
-            for folder in folders:
-                remove_leftovers(folder)
-        for file in held:
-            taken(file, shared=True)
-        yield
+
+        def sweep() -> None:
+            alone = [taken(file) for file in held]
+            if all(alone):
+                for folder in folders:
+                    remove_leftovers(folder)
+            for file in held:
+                taken(file, shared=True)
+
+        sweep()
+        yield sweep

@@ -101,7 +101,7 @@ def convert(
     else:
         offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
 
-    workers = plan_workers(machine.device, shared.workers, machine.precision, machine.backend, memory)
+    workers = plan_workers(machine, shared, memory, todo.dry_run)
     if streams and workers is not None:
         raise typer.BadParameter("one picture is no work for several processes", param_hint="--workers")
 

@@ -75,7 +75,7 @@ def video(
     allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)
     summary = Summary()
     offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
-    workers = plan_workers(machine.device, shared.workers, machine.precision, machine.backend, allowed)
+    workers = plan_workers(machine, shared, allowed, todo.dry_run)
     if workers is not None and run.stats is not None:
         raise typer.BadParameter("figures of flicker are taken in one process", param_hint="--stats")
     with graceful_exit():

@@ -33,6 +33,7 @@ EXTRAS = {
     "openvino": "openvino",
     "huge": "pyvips",
     "tensorboard": "tensorboard",
+    "ray": "ray",
 }
 """The module by which an extra's package is known to be there."""
 _PACKAGES = ("torch", "numpy", "pillow", "opencv-python", "safetensors", "imageio-ffmpeg")

@@ -191,7 +191,7 @@ def convert_styles(
 
     first = 0
     for work in style_jobs:
-        yield from _carried_out(work, first, counts, jobs, memory, heard, pool)
+        yield from _carried_out(work, first, counts, jobs, memory, heard, listener, pool)
         first += len(work.plan.tasks)
         if counts.over:
             break
@@ -227,6 +227,7 @@ def _carried_out(
     jobs: int,
     memory: MemoryBudget,
     heard: Callable[[int, float], None],
+    listener: Callable[[Event], None] | None,
     pool: TaskPool | None,
 ) -> Iterator[Event]:
     """One plan, whose tasks have their places in the whole from `first` on."""
@@ -238,11 +239,13 @@ def _carried_out(
     roots = {Path(t.root) for t in wanted}
     ledgers = {str(root): Ledger(root) for root in roots}
 
-    def hear(place: int, share: object) -> None:
-        if isinstance(share, float):
-            heard(first + place, share)
+    def hear(place: int, told: float | Event) -> None:
+        if isinstance(told, float):
+            heard(first + place, told)
+        elif listener is not None:
+            listener(told)
 
-    with at_work(roots, {Path(t.output).parent for t in wanted}):
+    with at_work(roots, {Path(t.output).parent for t in wanted}) as sweep:
         if pool is None:
             made = pipeline.rows(tasks, work.open(), jobs, memory, hear)
             outcomes: Iterator[Outcome] = map(Outcome, range(len(tasks)), made)
@@ -258,3 +261,5 @@ def _carried_out(
                 yield WorkerRates(outcome.rates)
             if counts.over:
                 return
+        if pool is not None:
+            sweep()

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Protocol
 
 from imgcycle.errors import ImgcycleError, UsageError
-from imgcycle.jobs.events import Event
+from imgcycle.jobs.events import Event, Note
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.pools.worker import AnyTask, Chunk, WorkerFacts, WorkOrder
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, TaskResult
@@ -42,9 +42,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class WorkerReady:
-    """A worker has made its translator and may be given work."""
+    """A worker has made its translator and may be given work; `machine` names the one it is on, of several."""
 
     facts: WorkerFacts
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,14 @@ class WorkerLost:
     reason: str
 
 
-Message = WorkerReady | WorkerRefused | TaskFinished | ChunkFinished | TaskHeard | WorkerLost
+@dataclass(frozen=True)
+class PoolNote:
+    """One line for the user on the workers as a whole."""
+
+    text: str
+
+
+Message = WorkerReady | WorkerRefused | TaskFinished | ChunkFinished | TaskHeard | WorkerLost | PoolNote
 
 
 class TaskPool(Protocol):
@@ -116,8 +124,9 @@ class TaskPool(Protocol):
 
 @dataclass
 class _Member:
-    """State of a worker as known to the driver."""
+    """State of a worker as known to the driver; its name says where it is, once that is known."""
 
+    name: str
     ready: bool = False
     chunks: deque[list[int]] = field(default_factory=deque)
     alone: bool = False
@@ -156,10 +165,10 @@ class Driver:
         self._seconds: deque[float] = deque(maxlen=50)
         """Seconds of the last tasks, in a worker's time."""
         self._chunk_seconds: deque[float] = deque(maxlen=50)
-        self._members = {name: _Member() for name in pool.workers}
+        self._members = {name: _Member(name) for name in pool.workers}
 
     def _rates(self) -> dict[str, float]:
-        return {name: member.rate(self._clock()) for name, member in self._members.items() if member.done}
+        return {member.name: member.rate(self._clock()) for member in self._members.values() if member.done}
 
     def run(self) -> Iterator[Outcome]:
         """Yield the tasks' results as they finish.
@@ -229,8 +238,9 @@ class Driver:
     def _heard(self, name: str, member: _Member, message: Message) -> Iterator[Outcome]:
         match message:
             case WorkerReady():
+                member.name = f"{name}@{message.machine}" if message.machine else name
                 if difference := self._order.facts().difference(message.facts):
-                    raise UsageError(f"worker {name} computes otherwise: {difference}", "make them alike")
+                    raise UsageError(f"worker {member.name} computes otherwise: {difference}", "make them alike")
                 member.ready, member.since = True, self._clock()
             case WorkerRefused():
                 raise UsageError(f"worker {name}: {message.message}")
@@ -245,7 +255,7 @@ class Driver:
                     if message.place in chunk:
                         chunk.remove(message.place)
                         break
-                yield from self._over(message.place, message.result, name)
+                yield from self._over(message.place, message.result, member.name)
             case ChunkFinished():
                 now = self._clock()
                 self._chunk_seconds.append(now - member.begun)
@@ -253,6 +263,9 @@ class Driver:
                 member.begun, member.alone = now, False
             case WorkerLost():
                 yield from self._lost(name, member, message.reason)
+            case PoolNote():
+                if self._listener is not None:
+                    self._listener(min(self._left), Note(message.text))
 
     def _over(self, place: int, result: TaskResult, name: str) -> Iterator[Outcome]:
         if place in self._left:
@@ -261,18 +274,18 @@ class Driver:
 
     def _lost(self, name: str, member: _Member, reason: str) -> Iterator[Outcome]:
         held = [[place for place in chunk if place in self._left] for chunk in member.chunks]
-        self._members[name] = _Member()
+        self._members[name] = _Member(name)
         if not any(held):
             self._idle_deaths += 1
             if self._idle_deaths > TRIES * len(self._members):
-                raise ImgcycleError(f"workers die before they are given anything: {name} {reason}")
+                raise ImgcycleError(f"workers die before they are given anything: {member.name} {reason}")
         for place in held[0] if held else ():
             self._tries[place] += 1
             if self._tries[place] < TRIES:
                 self._suspects.append(place)
                 continue
-            line = f"the process died {TRIES} times on it ({name} {reason})"
-            yield from self._over(place, TaskResult(_failed(self._tasks[place], line)), name)
+            line = f"the process died {TRIES} times on it ({member.name} {reason})"
+            yield from self._over(place, TaskResult(_failed(self._tasks[place], line)), member.name)
         for chunk in held[1:]:
             self._waiting.extendleft(reversed(chunk))
         if self._left:

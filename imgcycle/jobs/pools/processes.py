@@ -139,15 +139,16 @@ def _serve(pipe: Connection, make: Callable[[str], Worker], device: str) -> None
     worker = make(device)
     with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
-            _handle(worker, pipe.recv(), say)
+            handle_message(worker, pipe.recv(), say)
 
 
-def _handle(worker: Worker, message: Any, say: Any) -> None:
+def handle_message(worker: Worker, message: Any, say: Callable[[Message], None], machine: str = "") -> None:
+    """Carry out an order or a chunk; `say` hears what comes of it, on which `machine`."""
     if isinstance(message, WorkOrder):
         try:
-            say(WorkerReady(worker.open(message)))
+            say(WorkerReady(worker.open(message), machine))
         except ImgcycleError as error:
-            say(WorkerRefused(str(error)))
+            say(WorkerRefused(f"{machine}: {error}" if machine else str(error)))
         return
     worker.run(
         message,

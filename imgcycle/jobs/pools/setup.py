@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from imgcycle.config.program import Backend
+from imgcycle.config.program import Backend, MachineOptions, WorkerOptions
 from imgcycle.device import BASE_BYTES, installed_memory, precision_name, resolve_device, resolve_precision
 from imgcycle.engine.translator import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.pools.processes import ProcessPool
+from imgcycle.jobs.pools.ray import RayPool, WorkerRoom, connect, node_rooms
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.weights.find import FoundStyle
 
@@ -22,15 +23,23 @@ WorkerCount = int | Literal["auto"] | None
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """A device for each worker; the precision and the threads that all of them compute with."""
+    """A device for each worker; the precision and the threads that all of them compute with.
+
+    `room` is that of each in a cluster; without it they are processes of this machine.
+    """
 
     devices: tuple[str, ...]
     precision: str
     threads: int
+    room: WorkerRoom | None = None
+    promised: int = 0
+    """Bytes of memory that a cluster is to keep for each."""
 
-    def pool(self) -> ProcessPool:
-        """The processes, of which none is started yet; a context, which ends them."""
-        return ProcessPool(self.devices)
+    def pool(self) -> ProcessPool | RayPool:
+        """The workers, of which none is started yet; a context, which ends them."""
+        if self.room is None:
+            return ProcessPool(self.devices)
+        return RayPool(self.room, self.devices[0], self.promised)
 
     def order(
         self,
@@ -43,7 +52,9 @@ class WorkerPlan:
         """Work order of a style. A promised `memory` is that of each process, otherwise they share it."""
         memory = memory or MemoryBudget.default()
         if not memory.promised:
-            memory = MemoryBudget(max(memory.total // len(self.devices), BASE_BYTES + _PICTURES))
+            share = memory.total // len(self.devices) if self.room is None else self.room.memory // 2
+            memory = MemoryBudget(max(share, BASE_BYTES + _PICTURES))
+        afar = self.room is not None
         return WorkOrder(
             style=found,
             digest=style.digest,
@@ -52,23 +63,25 @@ class WorkerPlan:
             threads=self.threads,
             memory=memory,
             jobs=jobs,
+            weights=found.path.read_bytes() if afar else None,
+            folder=os.getcwd() if afar else None,  # noqa: PTH109 - as the names of files were typed
         )
 
 
 def plan_workers(
-    device: str,
-    workers: WorkerCount,
-    precision: str = "auto",
-    backend: Backend = "torch",
-    memory: MemoryBudget | None = None,
+    machine: MachineOptions, shared: WorkerOptions, memory: MemoryBudget | None = None, dry_run: bool = False
 ) -> WorkerPlan | None:
-    """The workers that `--workers` and a list of devices ask for; None where this process is to do the work itself.
+    """The workers that `--workers`, a list of devices or `--cluster` ask for; None where this process is to do the work
+    itself. A dry run leaves the cluster alone.
 
     `auto` is one a GPU; on the CPU one a core, as far as memory goes. UsageError for devices that are not there, or are
     of several kinds: results would depend on which of them had made them.
     """
     import torch
 
+    device, workers = machine.device, shared.workers
+    if shared.cluster is not None:
+        return None if dry_run else _in_cluster(shared.cluster, machine, workers, memory)
     names = [name.strip() for name in device.split(",") if name.strip()] or ["auto"]
     if workers is None and len(names) == 1:
         return None
@@ -83,8 +96,21 @@ def plan_workers(
     if count == "auto":
         count = _fitting(memory)
     devices = tuple(str(places[n % len(places)]) for n in range(count))
-    dtype = torch.float32 if backend != "torch" else resolve_precision(precision, places[0])
+    dtype = torch.float32 if machine.backend != "torch" else resolve_precision(machine.precision, places[0])
     return WorkerPlan(devices, precision_name(dtype), max(1, torch.get_num_threads() // count))
+
+
+def _in_cluster(address: str, machine: MachineOptions, workers: WorkerCount, memory: MemoryBudget | None) -> WorkerPlan:
+    """The workers of a cluster. They compute in fp32 unless another type is asked for: its machines may differ."""
+    if machine.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {machine.device} with --cluster", "auto, cpu or cuda: the cluster says which one")
+    connect(address)
+    nodes = node_rooms()
+    on_gpus = machine.device == "cuda" or (machine.device == "auto" and any(node.gpus for node in nodes))
+    room = WorkerRoom.within(nodes, workers if isinstance(workers, int) else None, on_gpus)
+    promised = memory.total if memory is not None and memory.promised else 0
+    precision = "fp32" if machine.precision == "auto" or machine.backend != "torch" else machine.precision
+    return WorkerPlan(("cuda" if on_gpus else "cpu",) * room.count, precision, room.cpus, room, promised)
 
 
 def _fitting(memory: MemoryBudget | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,12 +14,14 @@ from imgcycle.config import JsonConfig
 from imgcycle.config.program import Backend
 from imgcycle.device import precision_name
 from imgcycle.engine.translator import Translator
+from imgcycle.errors import UsageError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
 from imgcycle.jobs.translators import open_style
 from imgcycle.jobs.video.cost import VideoLimits
+from imgcycle.media.paths import shown
 from imgcycle.weights.find import FoundStyle
 
 AnyTask = Task | ClipTask
@@ -69,7 +72,8 @@ class WorkOrder:
 
     `style` is what the driver found, `digest` the SHA-256 of its file; `weights` are that file's bytes if workers may
     have another disk. `precision` is resolved: fp32, bf16 or fp16. A worker computes on `threads` threads, uses up to
-    `memory`, and reads and writes on `jobs` threads each. `limits` and `resume` apply to clips.
+    `memory`, and reads and writes on `jobs` threads each. `limits` and `resume` apply to clips. Names of files are
+    relative to `folder`, where workers may have begun in another.
     """
 
     style: FoundStyle
@@ -82,6 +86,7 @@ class WorkOrder:
     limits: VideoLimits = field(default_factory=VideoLimits)
     resume: bool = True
     weights: bytes | None = None
+    folder: str | None = None
 
     def facts(self) -> WorkerFacts:
         """Facts of a worker that computes as ordered, with the driver's versions."""
@@ -103,6 +108,9 @@ class Worker:
         import cv2
         import torch
 
+        if order.folder is not None:
+            with reported(UsageError, f"{shown(order.folder)} is not here", "all machines see the same folders"):
+                os.chdir(order.folder)
         torch.set_num_threads(order.threads)
         cv2.setNumThreads(order.threads)
         self._order, self._translator = order, _opened(order, self.device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -148,9 +147,7 @@ def convert_clips(
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
     roots = {Path(t.root) for t in plan.to_convert}
-    with ExitStack() as stack:
-        if roots:
-            stack.enter_context(at_work(roots, {Path(t.output).parent for t in plan.to_convert}))
+    with at_work(roots, {Path(t.output).parent for t in plan.to_convert}) as sweep:
         to_make = () if stats is None else (n for n, task in enumerate(plan.tasks) if task.verdict == "convert")
         watched = {place: Stats(translator) for place in to_make}
         if pool is None:
@@ -166,6 +163,9 @@ def convert_clips(
             yield from counts.add(row, outcome.result.disk_full, place)
             if counts.over:
                 break
+        else:
+            if pool is not None:
+                sweep()
     if stats is not None:
         Stats.write(stats, measured)
     yield from counts.remarks()

@@ -17,6 +17,7 @@ from imgcycle.jobs.pools.processes import ProcessPool
 from imgcycle.jobs.pools.setup import WorkerPlan
 from imgcycle.jobs.pools.worker import Chunk, Finished, Heard, Worker
 from imgcycle.jobs.translators import open_style
+from imgcycle.media.files import PARTIAL
 from imgcycle.weights.find import find_style
 from tests.jobs.test_shard import tree
 from tests.styles import save_style
@@ -28,6 +29,7 @@ class MortalWorker(Worker):
     def run(self, chunk: Chunk, finished: Finished, heard: Heard) -> None:
         for entry in chunk:
             if Path(entry[1].input).name == "5.jpg":
+                Path(entry[1].output).with_name(f"{PARTIAL}{os.getpid()}.partial").write_bytes(b"half")
                 os.kill(os.getpid(), signal.SIGKILL)
             super().run([entry], finished, heard)
 
