@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,66 +21,63 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
     """Add a style to the index of a folder, replacing one of that name, and its pin if there is none yet."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
-        named = named_in(home, "style")  # first, since it reports what is wrong with an unreadable index
-        text = index.read_text("utf-8") if index.exists() else "schema = 1\n"
-        if entry.name in named:
-            text = _dropped(index, text, entry.name)
-        if pin is not None and entry.name not in named_in(home, "pin"):
-            text = _with(text, "pin", entry.name, dataclasses.asdict(pin))
+        pinned = named_in(home, "pin")  # first, since it reports what is wrong with an unreadable index
+        text = _without(_read(index), entry.name) if index.exists() else "schema = 1\n"
+        if pin is not None and entry.name not in pinned:
+            text = _with(index, text, "pin", entry.name, dataclasses.asdict(pin))
         values = dataclasses.asdict(entry) | {"file": entry.path.name}
         order = ("file", *(key for key in values if key not in ("file", "name", "path")))
-        write_text(index, _with(text, "style", entry.name, {key: values[key] for key in order}))
+        write_text(index, _with(index, text, "style", entry.name, {key: values[key] for key in order}))
 
 
 def drop_entry(home: Path, name: str) -> None:
-    """Remove a style from the index of a folder, but not its pin; WeightsError if it has to be edited by hand."""
+    """Remove a style from the index of a folder, but not its pin."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
-        write_text(index, _dropped(index, index.read_text("utf-8"), name))
+        write_text(index, _without(_read(index), name))
 
 
-def _with(text: str, kind: str, name: str, values: dict[str, Any]) -> str:
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value not in (None, "", {})]
-    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
-    return "\n".join([text.rstrip("\n"), "", f"[{kind}.{key}]", *lines, ""])
-
-
-def _dropped(index: Path, text: str, name: str) -> str:
-    import tomllib
-
-    rest = _without(text, name)
-    try:
-        left = name in tomllib.loads(rest).get("style", {})
-    except tomllib.TOMLDecodeError:  # a multi-line value with a line that looks like the head of a table
-        left = True
-    if left:
-        raise WeightsError(f"{index} names {name} in a way of its own", "edit it by hand")
-    return rest
+def _read(index: Path) -> str:
+    with index.open(encoding="utf-8", newline="") as file:  # its line ends are kept
+        return file.read()
 
 
 def _without(text: str, name: str) -> str:
-    """The text of an index without the tables of a style."""
-    kept, inside = [], False
-    header = re.compile(rf"""\s*\[\s*style\s*\.\s*(["']?){re.escape(name)}\1\s*[.\]]""")
-    # At newlines alone: a card may hold other Unicode line breaks, which TOML does not treat as such.
-    for line in text.split("\n"):
-        if line.lstrip().startswith("["):
-            inside = header.match(line) is not None
-        if not inside:
-            kept.append(line)
-    return "\n".join(kept).rstrip("\n") + "\n"
+    """The text of an index without the tables of a style, whatever form they are written in."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    styles = document.get("style", {})
+    if name not in styles:
+        return text
+    del styles[name]
+    return tomlkit.dumps(document)
 
 
-def _toml(value: Any) -> str:
-    """A JSON value as TOML, on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, dict):
-        pairs = [f"{_toml(str(key))} = {_toml(inner)}" for key, inner in value.items() if inner is not None]
-        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+def _with(index: Path, text: str, kind: str, name: str, values: Mapping[str, Any]) -> str:
+    """The text of an index with a table at its end; WeightsError if the index can take none there."""
+    import tomllib
+
+    import tomlkit
+
+    # At the end, and not through the document: tomlkit may insert a table above keys that belong to the one before.
+    table = {key: _plain(value) for key, value in values.items() if value not in (None, "", {})}
+    made = f"{text.rstrip()}\n\n{tomlkit.dumps({kind: {name: table}})}"
+    try:
+        tomllib.loads(made)
+    except tomllib.TOMLDecodeError:  # all styles in one inline table, which nothing can be added to
+        raise WeightsError(f"{index} names its styles in a way of its own", "edit it by hand") from None
+    return made
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value for one line of TOML, without what that does not know: null, and half of a surrogate pair."""
+    import tomlkit
+
+    if isinstance(value, Mapping):
+        inner = tomlkit.inline_table()
+        inner.update({key: _plain(each) for key, each in value.items() if each is not None})
+        return inner
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(inner) for inner in value if inner is not None)}]"
-    text = str(value).encode("utf-8", "replace").decode()
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return [_plain(each) for each in value if each is not None]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
