@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import current_thread
 
@@ -39,11 +40,14 @@ class NoWork(Worker):
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> RayHere:
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayHere]:
     found = RayHere([{"CPU": 2, "memory": 8e9}, {"CPU": 3, "memory": 6e9, "GPU": 0}])
     monkeypatch.setitem(sys.modules, "ray", found)
     monkeypatch.setitem(sys.modules, "ray.exceptions", found.exceptions)
-    return found
+    yield found
+    for each in found.actors:  # whose processes would be gone
+        each.actor.stop()
+        assert not each.actor._thread.is_alive()
 
 
 ROOM = WorkerRoom(2, 1, 0.0, 2**30)
@@ -113,7 +117,7 @@ def test_when_there_is_no_room_that_is_said_once(here: RayHere, monkeypatch: pyt
     class Late(NoWork):
         def open(self, order: WorkOrder) -> WorkerFacts:
             while not heard:
-                pass
+                time.sleep(0.01)
             return super().open(order)
 
     def hear(_: int, event: float | Event) -> None:
