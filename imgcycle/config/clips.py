@@ -92,11 +92,14 @@ class ClipRequest(BatchRequest):
     """Inputs and outputs of a video conversion as the user gave them; how clips are converted is in `options`."""
 
     inputs: tuple[str, ...] = argument(
-        (), "Clips, folders, globs; an image sequence as frames/%05d.png.", metavar="CLIP...", required=True
+        (),
+        "Clips, folders, globs; an image sequence as frames/%05d.png; - for y4m on stdin.",
+        metavar="CLIP...",
+        required=True,
     )
     output: str | None = option(
         None,
-        "A clip, a folder, or a sequence as out/%05d.png.",
+        "A clip, a folder, a sequence as out/%05d.png, or - for y4m on stdout.",
         panel=WHERE,
         names=("-o", "--output"),
         metavar="PATH",

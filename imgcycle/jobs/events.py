@@ -60,7 +60,9 @@ class Progressed:
 
 @dataclass(frozen=True)
 class FrameProgress:
-    """Progress of a clip: frames done and total, current frames a second, seconds left (None: not known yet)."""
+    """Progress of a clip: frames done and total (0: a stream, of which nobody knows), current frames a second, seconds
+    left (None: not known yet).
+    """
 
     input: str
     frame: int
@@ -122,7 +124,7 @@ def share_done(event: Event) -> float | None:
         case Progressed():
             return event.whole
         case FrameProgress():
-            return min(1.0, event.frame / max(1, event.frames))
+            return min(1.0, event.frame / event.frames) if event.frames else None
         case Ended():
             return 1.0
     return None

@@ -12,8 +12,8 @@ from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
 Status = Literal["done", "skipped", "kept", "failed"]
 Verdict = Literal["convert", "skip", "keep", "fail"]
 """`skip` and `keep` leave an existing output; `fail` is an input that could not be read."""
-MediumKind = Literal["clip", "sequence", "animation"]
-"""Containers of frames: a video file, numbered images, or an animated image."""
+MediumKind = Literal["clip", "sequence", "animation", "stream"]
+"""Containers of frames: a video file, numbered images, an animated image, or y4m in a pipe."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def video(
 ) -> None:
     """Convert clips: every frame at its own time, with all sound, subtitles and chapters."""
     del program  # heeded before a command begins
+    from imgcycle.cli.commands.video_stream import check_frame_streams, convert_streams, names_stream
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.offer import offer
     from imgcycle.cli.render.convert import listening
@@ -74,7 +75,16 @@ def video(
 
     allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)
     summary = Summary()
-    offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run))
+    stream = names_stream(request)
+    if stream:
+        check_frame_streams(
+            request,
+            json_lines=report.json_lines,
+            dry_run=todo.dry_run,
+            several=(shared.workers or shared.cluster) is not None or "," in machine.device,
+            stats=run.stats is not None,
+        )
+    offer(choice.style, choice.direction, ask=not (report.quiet or report.json_lines or todo.dry_run or stream))
     workers = plan_workers(machine, shared, allowed, todo.dry_run)
     if workers is not None and run.stats is not None:
         raise typer.BadParameter("figures of flicker are taken in one process", param_hint="--stats")
@@ -83,6 +93,10 @@ def video(
         computing = (machine.device, machine.precision, machine.backend)
         # With workers it is here for planning alone.
         translator = open_style(found, *(computing if workers is None else ("cpu", "fp32", "torch")))
+        if stream:
+            with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
+                code = convert_streams(request, translator, listener, VideoLimits(allowed, run.at_once))
+            raise typer.Exit(code)
         planned = plan_clips(request, translator.style)
         if todo.dry_run:
             _show_plan(planned, report.json_lines)

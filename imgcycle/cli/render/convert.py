@@ -94,7 +94,7 @@ class ConversionTeller:
         values = {
             "input": event.input,
             "frame": event.frame,
-            "frames": event.frames,
+            "frames": event.frames or None,
             "fps": round(event.per_second, 2),
             "seconds_left": None if seconds is None else round(seconds, 1),
             "stage": event.stage,
@@ -107,9 +107,10 @@ class ConversionTeller:
             self._bar()
         said, left = event.stage, ""
         if event.stage == "converting":
-            said = f"frame {event.frame}/{event.frames}" + (f"  {event.per_second:.1f} fps" if event.per_second else "")
+            of = f"/{event.frames}" if event.frames else ""
+            said = f"frame {event.frame}{of}" + (f"  {event.per_second:.1f} fps" if event.per_second else "")
             left = "" if seconds is None else f"{duration(seconds)} left"
-        out.bar(Bar(name, event.frame, event.frames, said, left=left))
+        out.bar(Bar(name, event.frame, event.frames or None, said, left=left))
 
     def _bar(self, share: float = 0.0) -> None:
         # Never backwards: the net is ahead of what is written.
@@ -143,7 +144,7 @@ def showed_line(event: e.PageWritten) -> str:
 
 def filmed_line(event: e.FrameProgress) -> str:
     """Line on a clip's progress."""
-    parts = [f"frame {event.frame} of {event.frames}"]
+    parts = [f"frame {event.frame}" + (f" of {event.frames}" if event.frames else "")]
     if event.stage != "converting":
         return f"{parts[0]}, {event.stage}"
     if event.per_second:

@@ -71,7 +71,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     check_style(style)
     check_strokes([style], request.options)
     if request.output == "-":
-        raise UsageError("a clip is no stream", "name a file with -o")
+        raise UsageError("a stream is not planned", "convert_frames converts one, and so does imgcycle video")
     chosen = request.options
     plan_coding(64, 64, chosen.codec, crf=chosen.crf, preset=chosen.preset, hardware=chosen.hardware)
     if request.output and is_pattern(request.output):

@@ -60,7 +60,7 @@ class VideoProgress:
         self._said = now
         begun, before = self._seen[0]
         rate = (written - before) / (now - begun) if now > begun else 0.0
-        left = (self.frames - self.done - written) / rate if rate else None
+        left = (self.frames - self.done - written) / rate if rate and self.frames else None
         self.listener(FrameProgress(self.name, self.done + written, self.frames, rate, left))
 
     def _estimate(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,9 +38,10 @@ from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
 from imgcycle.jobs.video.sinks.choice import open_sink
 from imgcycle.jobs.video.sinks.sink import FrameSink
-from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
+from imgcycle.jobs.video.sources import FrameFacts, FrameSource, measure_frames, open_source
 from imgcycle.media.inputs import Source
 from imgcycle.media.paths import same_file, shown
+from imgcycle.media.video.y4m_pipes import Pipes
 
 SEGMENT = Fraction(5)
 """Seconds of a clip in one segment, the unit of resuming."""
@@ -50,12 +52,14 @@ Listener = Callable[[Event], None]
 class ClipExecution:
     """How a clip's task is carried out, which changes nothing of its result.
 
-    With `resume` an earlier attempt is continued. `limits` bound the frames in work at once; `stats` measures flicker.
+    With `resume` an earlier attempt is continued. `limits` bound the frames in work at once; `stats` measures flicker;
+    `pipes` are those of streams, which no ledger records.
     """
 
     resume: bool = True
     limits: VideoLimits = DEFAULT_LIMITS
     stats: Stats | None = None
+    pipes: Pipes | None = None
 
 
 def convert_video(
@@ -174,20 +178,23 @@ def convert_clips(
 
 def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: MemoryBudget) -> None:
     for task in tasks:
-        try:
-            width, height, deep, held = measure_frames(task)
-        except InputError:  # its row will say so
-            continue
-        net = translator.exact() if deep else translator
-        options, _ = task.frames.of_height(height)
-        need = frame_cost(height, width, deep, options, net, task.options.comparison)
-        least = -(-(need.least + held) // 2**20)
-        if least * 2**20 > memory.total:
-            allowed = f"the {memory.total >> 20} MiB allowed"
-            raise UsageError(
-                f"{shown(task.input)}: frames of {width} × {height} need more than {allowed}",
-                f"--memory {least}M, a smaller --work-size or --max-height",
-            )
+        with contextlib.suppress(InputError):  # its row will say so
+            must_fit(task, measure_frames(task), translator, memory)
+
+
+def must_fit(task: ClipTask, facts: FrameFacts, translator: Translator, memory: MemoryBudget) -> None:
+    """UsageError for frames that need more memory than is allowed."""
+    width, height, deep, held = facts
+    net = translator.exact() if deep else translator
+    options, _ = task.frames.of_height(height)
+    need = frame_cost(height, width, deep, options, net, task.options.comparison)
+    least = -(-(need.least + held) // 2**20)
+    if least * 2**20 > memory.total:
+        allowed = f"the {memory.total >> 20} MiB allowed"
+        raise UsageError(
+            f"{shown(task.input)}: frames of {width} × {height} need more than {allowed}",
+            f"--memory {least}M, a smaller --work-size or --max-height",
+        )
 
 
 def _in_turn(
@@ -258,12 +265,14 @@ def make_clip(
     with status `failed` stands for a result that exists, with repeated frames, or fewer than expected.
     """
     begun = time.perf_counter()
-    source = open_source(task)
+    source, memory = open_source(task, execution.pipes), execution.limits.memory
+    if task.input_kind == "stream" and memory is not None and memory.promised:
+        must_fit(task, FrameFacts(source.width, source.height, source.deep), translator, memory)
     # Frames of more than 8 bits often hold smooth skies, which a 16-bit float's 256 levels near ±1 would turn into
     # bands.
     net = translator.exact() if source.deep else translator
     recipe = clip_recipe_for(task.options, task.frames, net.style) | {"precision": precision_name(net.dtype)}
-    sink = open_sink(task, source, net, recipe, SEGMENT, execution.resume)
+    sink = open_sink(task, source, net, recipe, SEGMENT, execution.resume, execution.pipes)
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
     with sink:
@@ -271,7 +280,8 @@ def make_clip(
         listener(FrameProgress(task.input, sink.frames, source.frames, stage="putting together"))
         notes = sink.finish()
         problems = [*(sink.problems or ()), *filter(None, [repeated_frames(sink.failed, failures)])]
-        record = _recorded(task, recipe, source.digest)
+        filed = "stream" not in (task.input_kind, task.output_kind)
+        record = _recorded(task, recipe, source.digest) if filed else None
     row = ClipRow(
         task.input,
         task.output,

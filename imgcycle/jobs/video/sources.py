@@ -1,4 +1,4 @@
-"""Sources of frames: a clip, an animation, or numbered images."""
+"""Sources of frames: a clip, an animation, numbered images, or a stream."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ from imgcycle.media.video.probing.clock import jumps_note
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.sequences import ImageSequence as Pictures
 from imgcycle.media.video.sequences import find_sequence, read_sequence
+from imgcycle.media.video.y4m import Y4mFormat
+from imgcycle.media.video.y4m_pipes import Pipes, Y4mReader
 
 _STILL = "a picture that does not move"
 _STILL_HINT = "imgcycle convert takes it"
+_INTERLACED = "interlaced: both fields are converted as one picture"
 _DEEP_CODECS = ("hevc", "av1", "ffv1")
 
 
@@ -38,7 +41,8 @@ class FrameSource(Protocol):
 
     `span` are the frames' numbers, `frames` how many there are, `digest` identifies the input (of a file its SHA-256),
     `notes` are lines for the user before any work, `problems` errors found while reading. `stop` ends reading from any
-    thread. `clip` and `animation` are set if there is one.
+    thread. `clip`, `animation` and `stream` are set if there is one. Of a stream `frames` is 0, since nobody knows, and
+    `span` ends with the last frame only when that was read.
     """
 
     start: Fraction | None
@@ -55,6 +59,7 @@ class FrameSource(Protocol):
     problems: tuple[str, ...] = ()
     clip: Clip | None = None
     animation: Animation | None = None
+    stream: Y4mFormat | None = None
 
     def stop(self) -> None:
         """End reading, from whatever thread."""
@@ -83,6 +88,8 @@ class OutputMedium:
     @classmethod
     def of(cls, task: ClipTask) -> OutputMedium:
         """Image format of a sequence, else the codec; for an animation its writer reports losses."""
+        if task.output_kind == "stream":
+            return cls("y4m", 16)
         if task.output_kind == "clip":
             return cls(task.options.codec, 10 if task.options.codec in _DEEP_CODECS else 8)
         format = by_suffix(task.output)
@@ -93,11 +100,15 @@ class OutputMedium:
         return cls(format.name, 16 if format.deep else 8, True, format.alpha)
 
 
-def open_source(task: ClipTask) -> FrameSource:
-    """The frames of a task; InputError if there are none."""
+def open_source(task: ClipTask, pipes: Pipes | None = None) -> FrameSource:
+    """The frames of a task, a stream's from its pipe; InputError if there are none."""
     (start, end), medium = task.options.span, OutputMedium.of(task)
     height = None if task.output_kind == "animation" else task.options.max_height
     path = Path(task.input)
+    if task.input_kind == "stream":
+        assert pipes is not None
+        assert pipes.reads is not None
+        return StreamSource(Y4mReader(pipes.reads), start, end, height, medium)
     if task.input_kind == "sequence":
         return SequenceSource(find_sequence(path, Fraction(task.options.fps)), start, end, medium)
     if task.input_kind == "animation":
@@ -262,6 +273,47 @@ class AnimationSource(FrameSource):
         return lambda n: n >= last or (starts[n + 1] - origin) // seconds > (starts[n] - origin) // seconds
 
 
+class StreamSource(FrameSource):
+    """Frames of a y4m stream, read once; `stop` does not wait for the next one."""
+
+    digest = ""
+
+    def __init__(
+        self, reader: Y4mReader, start: Fraction | None, end: Fraction | None, height: int | None, medium: OutputMedium
+    ) -> None:
+        self._reader, self.stream = reader, reader.format
+        form = reader.format
+        self.start, self.end = start, end
+        self.span, self.frames = reader.span(start, end), 0
+        self.width, self.height = within_height(form.width, form.height, height)
+        self.deep = form.depth > 8 and medium.bits > 8
+        self.sar, self.rate = form.sar, form.rate
+        self.notes = _depth_notes(form.depth, medium)
+        if form.order in "tb":
+            self.notes += (_INTERLACED,)
+
+    @contextmanager
+    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+        assert after is None
+        yield self._timed()
+        if self._reader.problem:
+            self.problems = (self._reader.problem,)
+
+    def _timed(self) -> Iterator[TimedFrame]:
+        first, number = self.span.start, self.span.start - 1
+        for number, frame in self._reader.read(self.span, self.width, self.height, deep=self.deep):
+            yield TimedFrame(number / self.rate, frame, 1 / self.rate, number)
+        self.span = range(first, number + 1)
+
+    def stop(self) -> None:
+        """End reading."""
+        self._reader.stop()
+
+    def ends(self, seconds: Fraction) -> Callable[[int], bool]:
+        first, each = self.span.start, self.rate * seconds
+        return lambda n: (n + 1 - first) // each > (n - first) // each
+
+
 def _place(span: range, after: int | None) -> int:
     """Number of frames of a span to skip in order to continue after one of them."""
     return 0 if after is None else min(len(span), after + 1 - span.start)
@@ -271,9 +323,8 @@ def _clip_notes(clip: Clip, medium: OutputMedium) -> tuple[str, ...]:
     notes = [note] if (note := jumps_note(clip.jumps)) else []
     if clip.is_hdr:
         notes.append(f"HDR ({clip.colour.transfer}) becomes SDR (bt709), tone-mapped")
-    elif clip.depth > 8 and medium.bits == 8:
-        better = "" if medium.pictures else " (--codec hevc keeps 10)"
-        notes.append(f"{clip.depth} bits a channel become 8, which is what {medium.name} keeps{better}")
+    else:
+        notes += _depth_notes(clip.depth, medium)
     if clip.carries:
         notes.append(f"left out, as frames are coded anew: {', '.join(clip.carries)}")
     if clip.own_colours:
@@ -281,8 +332,16 @@ def _clip_notes(clip: Clip, medium: OutputMedium) -> tuple[str, ...]:
     if clip.has_alpha:
         notes.append("transparency, where there is any, is left out: clips are written without")
     if clip.interlaced:
-        notes.append("interlaced: both fields are converted as one picture")
+        notes.append(_INTERLACED)
     return tuple(notes)
+
+
+def _depth_notes(depth: int, medium: OutputMedium) -> tuple[str, ...]:
+    """A line on bits that are not written."""
+    if depth <= 8 or medium.bits > 8:
+        return ()
+    better = "" if medium.pictures else " (--codec hevc keeps 10)"
+    return (f"{depth} bits a channel become 8, which is what {medium.name} keeps{better}",)
 
 
 def _sequence_notes(pictures: Pictures, medium: OutputMedium) -> tuple[str, ...]:

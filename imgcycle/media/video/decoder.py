@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -215,7 +215,7 @@ class FrameReader:
         """Yield frames from the pipe with their timestamps (ticks)."""
         while True:
             frame = self._blank()
-            if not _filled(run.stdout, frame.reshape(-1).view(np.uint8).data):
+            if not run.fill(frame.reshape(-1).view(np.uint8).data):
                 return
             if (ticks := self._times.get()) is None:
                 return
@@ -250,17 +250,6 @@ class FrameReader:
             self._decoded.close()
         if self._run is not None:
             self._run.close()
-
-
-def _filled(pipe: IO[bytes], room: memoryview) -> bool:
-    """Fill a buffer from a pipe; False if the pipe ends early."""
-    at = 0
-    while at < len(room):
-        got = pipe.readinto(room[at:])  # type: ignore[attr-defined]
-        if not got:
-            return False
-        at += got
-    return True
 
 
 def _count(frames: int) -> str:

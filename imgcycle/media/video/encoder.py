@@ -278,10 +278,10 @@ class FrameWriter:
         """Thread: write queued frames to ffmpeg until the end, or until ffmpeg stops."""
         coding = self.coding
         try:
-            _send(run, timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
+            run.send(timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
             for block, frame in frames:
-                _send(run, block)
-                _send(run, frame.reshape(-1).view(np.uint8).data)
+                run.send(block)
+                run.send(frame.reshape(-1).view(np.uint8).data)
         except (OSError, ValueError):
             pass  # the encoder is gone; its log says why
         finally:
@@ -310,9 +310,3 @@ class FrameWriter:
 
 class _Aborted(Exception):
     """Raised to discard a segment."""
-
-
-def _send(run: Running, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[run.stdin.write(view) :]

@@ -159,6 +159,22 @@ class Running:
         assert self._process.stdout is not None
         return self._process.stdout
 
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of some bytes to ffmpeg; OSError or ValueError once it is gone."""
+        view = memoryview(data)
+        while view:
+            view = view[self.stdin.write(view) :]
+
+    def fill(self, room: memoryview) -> bool:
+        """Fill a buffer with what ffmpeg writes; False if that ends early."""
+        at = 0
+        while at < len(room):
+            got = self.stdout.readinto(room[at:])  # type: ignore[attr-defined]
+            if not got:
+                return False
+            at += got
+        return True
+
     def wait(self) -> int:
         """Wait until the process has ended and its log is read; return the exit status."""
         status = self._process.wait()

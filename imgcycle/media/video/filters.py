@@ -6,7 +6,10 @@ and exact at 10, where swscale is 4 to 8 off.
 
 from __future__ import annotations
 
-from imgcycle.media.video.probing.clip import Clip
+from typing import Protocol
+
+from imgcycle.media.video.probing.clip import Colour
+from imgcycle.media.video.probing.pixel_formats import Chroma
 
 _MATRICES = {
     "bt709": "bt709",
@@ -33,8 +36,36 @@ _KNEE = 0.3
 """Share of white below which tone mapping leaves light unchanged."""
 
 
-def to_rgb(clip: Clip, width: int, height: int, *, deep: bool) -> str:
-    """Filter chain from decoded, upright frames of a clip to packed RGB of a size, 8 or 16 bits.
+_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+"""What makes swscale exact."""
+
+
+class CodedFrames(Protocol):
+    """Size and colours of frames as they are stored."""
+
+    @property
+    def width(self) -> int:
+        """Pixels of a line."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Lines."""
+        ...
+
+    @property
+    def chroma(self) -> Chroma:
+        """Chroma subsampling."""
+        ...
+
+    @property
+    def colour(self) -> Colour:
+        """Matrix, range, primaries and transfer."""
+        ...
+
+
+def to_rgb(clip: CodedFrames, width: int, height: int, *, deep: bool) -> str:
+    """Filter chain from decoded, upright frames to packed RGB of a size, 8 or 16 bits.
 
     SDR gamma is kept; PQ and HLG are mapped to bt709, wide primaries converted to bt709's.
     """
@@ -63,23 +94,34 @@ def to_bt709(pixel_format: str, width: int, height: int) -> str:
     """Filter chain from packed RGB to tagged, limited-range bt709 in a pixel format."""
     tags = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
     if "420" in pixel_format and (width % 2 or height % 2):
-        flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-        return f"scale=out_color_matrix=bt709:out_range=tv:flags={flags},format={pixel_format},{tags}"
+        return f"scale=out_color_matrix=bt709:out_range=tv:flags={_FLAGS},format={pixel_format},{tags}"
     return (
         "zscale=min=gbr:rin=full:pin=bt709:tin=bt709:m=bt709:r=limited:p=bt709:t=bt709:filter=bicubic,"
         f"format={pixel_format},{tags}"
     )
 
 
-def _whole_chroma(clip: Clip) -> bool:
+def to_untagged(frames: CodedFrames, pixel_format: str, siting: str) -> str:
+    """Filter chain from packed RGB to a pixel format with the range and matrix of `frames`, and without tags.
+
+    `siting` says where chroma samples lie, in zscale's words.
+    """
+    matrix, full = frames.colour.matrix, frames.colour.range == "pc"
+    if not _whole_chroma(frames):
+        scaled = f"out_color_matrix={matrix}:out_range={frames.colour.range}:out_chroma_loc={siting}"
+        return f"scale={scaled}:flags={_FLAGS},format={pixel_format}"
+    levels = "full" if full else "limited"
+    return f"zscale=min=gbr:rin=full:m={matrix}:r={levels}:c={siting}:filter=bicubic,format={pixel_format}"
+
+
+def _whole_chroma(clip: CodedFrames) -> bool:
     """True if zimg accepts the size: it does not support partial chroma samples."""
     wide = clip.chroma in ("420", "422", "other")
     return not (wide and clip.width % 2) and not (clip.chroma in ("420", "other") and clip.height % 2)
 
 
-def _by_swscale(clip: Clip, width: int, height: int, packed: str) -> str:
-    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-    source = f"in_range={clip.colour.range}:out_range=pc:flags={flags}"
+def _by_swscale(clip: CodedFrames, width: int, height: int, packed: str) -> str:
+    source = f"in_range={clip.colour.range}:out_range=pc:flags={_FLAGS}"
     if clip.colour.matrix in ("bt709", "smpte170m", "bt470bg", "smpte240m", "fcc", "bt2020nc"):
         source += f":in_color_matrix={clip.colour.matrix.replace('nc', '')}"
     return f"scale=w={width}:h={height}:{source},format={packed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from imgcycle.errors import OutputError, reported
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.pipeline import FramePipeline
 from imgcycle.jobs.video.sinks.before_after import BeforeAfter
+from imgcycle.jobs.video.sinks.sink import DirectSink
 from imgcycle.jobs.video.sources import FrameSource
 from imgcycle.media import formats
 from imgcycle.media.animation.writer import AnimationWriter
@@ -26,7 +26,7 @@ from imgcycle.media.image.read import Still
 from imgcycle.media.video.decoder import TimedFrame
 
 
-class AnimationSink:
+class AnimationSink(DirectSink):
     """One animated image, of which one frame at a time is in memory; an earlier attempt is not resumed.
 
     InputError for the default image of an APNG that cannot be translated; OutputError as in `AnimationWriter`.
@@ -34,18 +34,10 @@ class AnimationSink:
 
     def __init__(self, task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any]) -> None:
         assert source.animation is not None
+        super().__init__(BeforeAfter.of(task, source))
         self.task, self.source, self.net = task, source, net
-        self.view = BeforeAfter.of(task, source)
-        self.size = self.view.size
-        self.notes: tuple[str, ...] = ()
-        self.frames = self.failed = 0
-        self.last: int | None = None
-        self.problems: tuple[str, ...] | None = None
         self._animation, self._recipe = source.animation, recipe
         self._stack = ExitStack()
-
-    def state(self) -> State:
-        return {}
 
     def __enter__(self) -> Self:
         target = formats.by_suffix(self.task.output)
@@ -68,12 +60,6 @@ class AnimationSink:
             self._writer.add(self._still(frame, pixels), self._animation.delays[frame.number])
         self.frames += 1
         self.failed += stands_in
-
-    def close_segment(self, state: State) -> None:
-        del state
-
-    def complete(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
 
     def finish(self) -> tuple[str, ...]:
         """Write the end of the file, and let it appear."""

@@ -11,16 +11,27 @@ from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.sinks.animation import AnimationSink
 from imgcycle.jobs.video.sinks.segmented import ClipSink, SequenceSink
 from imgcycle.jobs.video.sinks.sink import FrameSink
+from imgcycle.jobs.video.sinks.stream import StreamSink
 from imgcycle.jobs.video.sources import FrameSource
+from imgcycle.media.video.y4m_pipes import Pipes
 
 
 def open_sink(
-    task: ClipTask, source: FrameSource, net: Translator, recipe: dict[str, Any], segment: Fraction, resume: bool
+    task: ClipTask,
+    source: FrameSource,
+    net: Translator,
+    recipe: dict[str, Any],
+    segment: Fraction,
+    resume: bool,
+    pipes: Pipes | None = None,
 ) -> FrameSink:
     """Sink of a task; `recipe` and `net`'s precision decide whether earlier segments can be used.
 
     UsageError or OutputError if the result cannot be written that way.
     """
+    if task.output_kind == "stream":
+        assert pipes is not None
+        return StreamSink(task, source, pipes)
     if task.output_kind == "animation":
         return AnimationSink(task, source, net, recipe | {"input": source.digest})
     making = {

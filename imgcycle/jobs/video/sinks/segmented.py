@@ -115,13 +115,14 @@ class ClipSink(_SegmentedSink):
 
     def __init__(self, task: ClipTask, source: FrameSource, making: dict[str, Any], resume: bool = True) -> None:
         options, clip = task.options, source.clip
+        stored = clip or source.stream
         self.coding = plan_coding(
             *BeforeAfter.of(task, source).size,
             options.codec,
             crf=options.crf,
             preset=options.preset,
             deep=source.deep,
-            chroma="444" if clip is not None and clip.chroma == "444" else None,
+            chroma="444" if stored is not None and stored.chroma == "444" else None,
             sar=source.sar,
             rate=source.rate,
             hardware=options.hardware,

@@ -1,4 +1,4 @@
-"""What a sink of finished frames is."""
+"""What a sink of finished frames is, and what those share that are written in one go."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from imgcycle.engine.smoothing import State
+from imgcycle.jobs.video.sinks.before_after import BeforeAfter
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.decoder import TimedFrame
 
@@ -70,3 +71,23 @@ class FrameSink(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None: ...
+
+
+class DirectSink:
+    """Base of sinks that are written in one go: an earlier attempt is not resumed."""
+
+    def __init__(self, view: BeforeAfter) -> None:
+        self.view, self.size = view, view.size
+        self.notes: tuple[str, ...] = ()
+        self.frames = self.failed = 0
+        self.last: int | None = None
+        self.problems: tuple[str, ...] | None = None
+
+    def state(self) -> State:
+        return {}
+
+    def close_segment(self, state: State) -> None:
+        del state
+
+    def complete(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)

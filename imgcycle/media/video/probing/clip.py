@@ -18,6 +18,7 @@ StreamKind = Literal["video", "audio", "subtitle", "attachment", "data"]
 Ticks = npt.NDArray[np.int64]
 NO_TIME = -(1 << 63)
 """ffmpeg's value for an unknown time (AV_NOPTS_VALUE)."""
+_HD_LINES = 720
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Colour:
     def is_hdr(self) -> bool:
         """True if the transfer function is PQ or HLG, which needs tone mapping to SDR."""
         return self.transfer in ("smpte2084", "arib-std-b67")
+
+
+def usual_matrix(lines: int) -> str:
+    """The matrix of untagged video: players go by its lines."""
+    return "bt709" if lines >= _HD_LINES else "smpte170m"
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,13 @@ import numpy as np
 
 from imgcycle.errors import InputError
 from imgcycle.media.video.ffmpeg import ProcessResult, run_ffmpeg, source
-from imgcycle.media.video.probing.clip import NO_TIME, Clip, Colour, Stream, Ticks
+from imgcycle.media.video.probing.clip import NO_TIME, Clip, Colour, Stream, Ticks, usual_matrix
 from imgcycle.media.video.probing.clock import Clock, may_jump, running_clock
 from imgcycle.media.video.probing.framecrc import DISCARD, KEY, read_packets, seconds_a_tick, tick
 from imgcycle.media.video.probing.pixel_formats import carries_alpha, chroma_of, depth_of, is_full_range, is_rgb
 from imgcycle.media.video.probing.report import NEWER, read_header
 from imgcycle.media.video.probing.side_data import carried, has_own_colours
 
-_HD_LINES = 720
 _LOOKED_AT = 24
 """Frames decoded to detect side data: captions need not start with the first."""
 _SEEKABLE = ("mov", "matroska", "mpegts")
@@ -198,7 +197,7 @@ def _colour(pixel_format: str, height: int, said: tuple[str, ...]) -> Colour:
     if is_rgb(pixel_format):
         matrix = "gbr"
     elif matrix in ("unknown", "reserved", "gbr"):
-        matrix = "bt709" if height >= _HD_LINES else "smpte170m"
+        matrix = usual_matrix(height)
     full = spread == "pc" or is_full_range(pixel_format)
     return Colour(matrix, "pc" if full else "tv", primaries, transfer)
 
