@@ -15,7 +15,7 @@ import typer
 import typer.core
 import typer.main
 
-from imgcycle.cli.silence import close_streams, no_remarks, open_streams, silent_libraries
+from imgcycle.cli.standard_streams import close_streams, no_remarks, open_streams, silent_libraries
 from imgcycle.config.legacy import current_train_options
 from imgcycle.errors import ImgcycleError
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from imgcycle.config.clips import ClipRequest as ClipRequest
     from imgcycle.config.clips import VideoOptions as VideoOptions
     from imgcycle.config.evaluation import EvaluateRequest as EvaluateRequest
+    from imgcycle.config.images import ConvertOptions as ConvertOptions
+    from imgcycle.config.images import ConvertRequest as ConvertRequest
+    from imgcycle.config.images import PictureOptions as PictureOptions
     from imgcycle.config.json import JsonConfig as JsonConfig
     from imgcycle.config.nets import NET_NAMES as NET_NAMES
     from imgcycle.config.nets import DiscriminatorConfig as DiscriminatorConfig
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from imgcycle.config.nets import NetConfig as NetConfig
     from imgcycle.config.nets import NormKind as NormKind
     from imgcycle.config.nets import UpKind as UpKind
-    from imgcycle.config.pictures import ConvertOptions as ConvertOptions
-    from imgcycle.config.pictures import ConvertRequest as ConvertRequest
-    from imgcycle.config.pictures import PictureOptions as PictureOptions
     from imgcycle.config.program import MachineOptions as MachineOptions
     from imgcycle.config.program import Precision as Precision
     from imgcycle.config.stages import Augment as Augment
@@ -51,7 +51,7 @@ _HOMES = {
         "NormKind",
         "UpKind",
     ),
-    "pictures": ("ConvertOptions", "ConvertRequest", "PictureOptions"),
+    "images": ("ConvertOptions", "ConvertRequest", "PictureOptions"),
     "program": ("MachineOptions", "Precision"),
     "stages": ("Augment", "Stage"),
     "training": ("GanMode", "TrainConfig", "WeightInit"),

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from imgcycle.config.fields import CODING, LOOK, PART, WHERE, argument, option, spelling
-from imgcycle.config.pictures import ConvertOptions, PictureOptions
+from imgcycle.config.images import ConvertOptions, PictureOptions
 from imgcycle.config.request import BatchRequest
 from imgcycle.errors import UsageError
 

@@ -52,7 +52,7 @@ def _with_method_defaults(cls: type[_Config]) -> type[_Config]:
 @_with_method_defaults
 @dataclass(frozen=True)
 class TrainConfig(JsonConfig):
-    """One training run, complete: data, method, nets, losses, optimisation, rhythm of saving.
+    """One training run, complete: data, method, nets, losses, optimisation, and when it is saved.
 
     What is not given is as the method has it, else as written here; of `size` and `crop`, one brings the other along.
     Lengths are `steps` when given, else what `minutes` are on the machine that begins the run, which is stored as

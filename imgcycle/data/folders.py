@@ -17,7 +17,7 @@ from imgcycle.data.sampling import Placement
 from imgcycle.data.scans import ScanScales
 from imgcycle.errors import InputError, UsageError, reason_of, reported
 from imgcycle.media.files import read_file
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Pixels as StillPixels
 from imgcycle.media.image.pixels import eight_bit, over_white
 from imgcycle.media.image.read import Still, measure_file, read_still
@@ -263,5 +263,5 @@ def _plain(still: Still) -> StillPixels:
     for top in range(0, len(plain), _BAND):
         rows = slice(top, top + _BAND)
         band = over_white(still.pixels[rows], None if still.alpha is None else still.alpha[rows])
-        plain[rows] = eight_bit(colour.in_srgb(band, still.metadata.icc))
+        plain[rows] = eight_bit(colour_management.in_srgb(band, still.metadata.icc))
     return plain

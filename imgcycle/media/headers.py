@@ -9,7 +9,7 @@ from PIL import Image
 
 from imgcycle.media.codecs.tiff_reader import layout_of
 from imgcycle.media.files import Data
-from imgcycle.media.image import colour, profiles
+from imgcycle.media.image import colour_management, icc_profiles
 from imgcycle.media.metadata import exif, xmp
 from imgcycle.media.metadata.directories import unwrapped
 from imgcycle.media.metadata.survey import Survey, survey_metadata
@@ -101,17 +101,18 @@ def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
     """All metadata that are kept; `grey` is True if the pixels have a single channel."""
     found = _said(image, data)
     icc = found.icc
-    if image.mode == "CMYK" or (icc and not (colour.fits_rgb(icc) or (grey and colour.fits_grey(icc)))):
+    fits = colour_management.fits_rgb(icc) or (grey and colour_management.fits_grey(icc)) if icc else True
+    if image.mode == "CMYK" or not fits:
         icc = b""  # the pixels were converted from that space
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     if image.format == "PNG":
         chunks = tuple(found.colour)
         if icc:
             chunks = tuple(chunk for chunk in chunks if chunk[0] == b"cICP")
-        stated = profiles.profile_of_chunks(dict(chunks), grey)
+        stated = icc_profiles.profile_of_chunks(dict(chunks), grey)
         icc = icc if stated is None else stated
     elif image.format in ("AVIF", "HEIF") and not icc:
-        icc = profiles.profile_of_box(bytes(data[:_HEAD]), grey) or b""
+        icc = icc_profiles.profile_of_box(bytes(data[:_HEAD]), grey) or b""
     return Metadata(
         exif=found.exif,
         icc=icc,

@@ -12,9 +12,9 @@ from pathlib import Path, PurePath
 
 from imgcycle.errors import UsageError
 from imgcycle.media.files import PARTIAL, opened
-from imgcycle.media.foreign import foreign_by_suffix
 from imgcycle.media.formats import looks_like_image
 from imgcycle.media.paths import check_name, kind_of, located, shown
+from imgcycle.media.unsupported import foreign_by_suffix
 
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})

@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 
 from imgcycle.config.request import OnClash
 from imgcycle.errors import UsageError
-from imgcycle.media.foreign import foreign_by_suffix
 from imgcycle.media.formats import FORMATS, Format, by_suffix
 from imgcycle.media.inputs import Source
 from imgcycle.media.paths import STATE_FOLDER, identity, in_state_folder, key, kind_of, located, shown
+from imgcycle.media.unsupported import foreign_by_suffix
 
 WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
 """Suffixes of the formats that can be written."""

@@ -14,7 +14,7 @@ from imgcycle.nets.layers import Generator
 from imgcycle.training import events
 from imgcycle.training.diagnosis import Diagnosis, probe
 from imgcycle.training.events import Listener
-from imgcycle.training.pictures import FixedImages, OwnPictures
+from imgcycle.training.samples import FixedImages, OwnPictures
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.history import RunHistory, read_history

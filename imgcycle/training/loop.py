@@ -21,7 +21,7 @@ from imgcycle.training.listeners.page import RunPage
 from imgcycle.training.run import Run
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.resuming import RunContext
-from imgcycle.training.timing.rhythm import Rhythm
+from imgcycle.training.timing.display_clock import DisplayClock
 
 LOG_EVERY = 50
 PROBE_EVERY = 200
@@ -116,7 +116,7 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
     config, total = run.config, run.total
     began = time.perf_counter()
     run.start()
-    rhythm = Rhythm()
+    clock = DisplayClock()
     with closing(run), stop_signals(lambda: run.emit(Stopping(run.step))) as stop:
         while run.step < total:
             if run.step >= run.stage.end:
@@ -136,7 +136,7 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
             if (saving or logging or validating) and world.any(not run.session.is_healthy(), device):
                 run.roll_back()
                 continue
-            _look(run, rhythm, time.perf_counter() - began, logging=logging, ending=ending)
+            _look(run, clock, time.perf_counter() - began, logging=logging, ending=ending)
             if validating:
                 run.validate()
             if step % run.steps_per_epoch == 0:
@@ -151,21 +151,21 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
     return run.finish(time.perf_counter() - began, interrupted=False)
 
 
-def _look(run: Run, rhythm: Rhythm, seconds: float, *, logging: bool, ending: bool) -> None:
+def _look(run: Run, clock: DisplayClock, seconds: float, *, logging: bool, ending: bool) -> None:
     """Say how far the run is, probe and sample it: when its steps or the clock ask for that."""
     step = run.step
-    if (seconds_a_step := rhythm.timed()) is not None:
+    if (seconds_a_step := clock.timed()) is not None:
         run.tell_length(seconds_a_step)
     if logging:
         run.report()
-        rhythm.done("losses")
-    elif rhythm.due("losses"):
+        clock.done("losses")
+    elif clock.due("losses"):
         run.glance()
-    elif rhythm.due("count"):
+    elif clock.due("count"):
         run.count(seconds)
-    if step % PROBE_EVERY == 0 or rhythm.due("diagnosis"):
+    if step % PROBE_EVERY == 0 or clock.due("diagnosis"):
         run.probe()
-        rhythm.done("diagnosis")
-    if ending or step % run.config.sample_every == 0 or rhythm.due("samples"):
+        clock.done("diagnosis")
+    if ending or step % run.config.sample_every == 0 or clock.due("samples"):
         run.sample()
-        rhythm.done("samples")
+        clock.done("samples")

@@ -24,9 +24,9 @@ from imgcycle.config import VideoOptions
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
+from imgcycle.jobs.pools.threads import WorkerPool
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.run import convert_video
-from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video

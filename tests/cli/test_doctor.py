@@ -9,7 +9,7 @@ import pytest
 
 from imgcycle.cli.app import run
 from imgcycle.errors import InputError
-from imgcycle.jobs.evaluation import machine
+from imgcycle.jobs import doctor
 from imgcycle.weights.find import FoundStyle
 from tests.styles import save_style
 
@@ -20,7 +20,7 @@ def style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundStyle:
     monkeypatch.chdir(tmp_path)
     save_style(tmp_path / "tiny.safetensors", work_size=32)
     found = FoundStyle("tiny", tmp_path / "tiny.safetensors")
-    monkeypatch.setattr(machine, "known_styles", lambda: {"tiny": found})
+    monkeypatch.setattr(doctor, "known_styles", lambda: {"tiny": found})
     return found
 
 
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_said_and_the_exit_code_is_1(
     def none() -> str:
         raise InputError("clips need ffmpeg, and there is none", "pip install imageio-ffmpeg")
 
-    monkeypatch.setattr(machine, "ffmpeg", none)
+    monkeypatch.setattr(doctor, "ffmpeg", none)
     style.path.write_bytes(b"no weights")
     assert run(["doctor", "--quiet"]) == 1
     said = capsys.readouterr().out.splitlines()

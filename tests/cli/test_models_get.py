@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from imgcycle.cli import offer
+from imgcycle.cli import prompt
 from imgcycle.cli.app import app, run
 from imgcycle.cli.render import models as models_view
 from imgcycle.weights.download import MIRROR
@@ -118,7 +118,7 @@ def test_where_nobody_can_be_asked_the_command_is_named(
     words: list[str], capsys: pytest.CaptureFixture[str], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for more, somebody in ([], False), (["--json"], True), (["-q"], True), (["--dry-run"], True):
-        monkeypatch.setattr(offer, "_is_interactive", lambda there=somebody: there)
+        monkeypatch.setattr(prompt, "_is_interactive", lambda there=somebody: there)
         assert run([*words, "tiny", *more]) == 2
         said = capsys.readouterr()
         assert said.err == "imgcycle: tiny is not on this machine yet (imgcycle models get tiny)\n"
@@ -128,7 +128,7 @@ def test_where_nobody_can_be_asked_the_command_is_named(
 
 @pytest.mark.parametrize(("answer", "fetched"), [("\n", True), ("Yes\n", True), ("n\n", False), ("", False)])
 def test_a_person_is_asked(answer: str, fetched: bool, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offer, "_is_interactive", lambda: True)
+    monkeypatch.setattr(prompt, "_is_interactive", lambda: True)
     result = CliRunner().invoke(app, ["convert", "a.jpg", "--to", "tiny"], input=answer)
     assert "tiny (noise → dice) is published, but not on this machine yet." in result.stderr
     assert "Learnt from noise. Licence: CC0-1.0." in result.stderr

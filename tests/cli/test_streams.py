@@ -18,7 +18,7 @@ import pytest
 
 from imgcycle.cli.app import run
 from imgcycle.cli.interrupts import graceful_exit
-from imgcycle.cli.silence import no_remarks, silent_libraries
+from imgcycle.cli.standard_streams import no_remarks, silent_libraries
 from imgcycle.errors import Interrupted
 from tests.media.pictures import encoded, scene
 

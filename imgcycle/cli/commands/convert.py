@@ -13,8 +13,8 @@ import typer
 from imgcycle.cli.commands.convert_stream import STREAM, check_streams, convert_stream, read_stdin
 from imgcycle.cli.options import from_fields
 from imgcycle.config.fields import PAGES, REPORT, WHICH, option
+from imgcycle.config.images import ConvertRequest
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.pictures import ConvertRequest
 from imgcycle.config.program import (
     MachineOptions,
     RecallOptions,
@@ -76,7 +76,7 @@ def convert(
     """Convert pictures: every one, at its own size, into a tree like the one it came from."""
     del program  # heeded before a command begins
     from imgcycle.cli.interrupts import graceful_exit
-    from imgcycle.cli.offer import offer, say_damage
+    from imgcycle.cli.prompt import offer, say_damage
     from imgcycle.cli.render.console import say
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.images.pages import Pages, credit_for, with_pages

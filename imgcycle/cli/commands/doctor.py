@@ -18,7 +18,7 @@ def doctor(machine: MachineOptions, report: ReportOptions) -> None:
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import emit, emit_json
     from imgcycle.errors import Interrupted
-    from imgcycle.jobs.evaluation.machine import examine
+    from imgcycle.jobs.doctor import examine
     from imgcycle.media.paths import shown
 
     problems = 0

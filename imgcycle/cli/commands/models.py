@@ -36,7 +36,7 @@ def _default(context: typer.Context) -> None:
 @models.command("list")
 def list_styles(json_lines: JsonOption = False) -> None:
     """All styles known by name: those that are here, then those that `get` fetches."""
-    from imgcycle.cli.offer import say_damage
+    from imgcycle.cli.prompt import say_damage
     from imgcycle.cli.render.console import emit, emit_json, say
     from imgcycle.weights.find import index_paths, known_styles, remote_styles
 

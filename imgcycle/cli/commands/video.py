@@ -62,7 +62,7 @@ def video(
     del program  # heeded before a command begins
     from imgcycle.cli.commands.video_stream import check_frame_streams, convert_streams, names_stream
     from imgcycle.cli.interrupts import graceful_exit
-    from imgcycle.cli.offer import offer
+    from imgcycle.cli.prompt import offer
     from imgcycle.cli.render.convert import listening
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Ended

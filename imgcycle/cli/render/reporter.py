@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcycle.cli.render.console import SCHEMA, emit_json, on_terminal, printable, say
-from imgcycle.cli.render.pictures import escaped_picture, protocol_of
+from imgcycle.cli.render.terminal_images import escaped_picture, protocol_of
 from imgcycle.errors import InputError
 
 if TYPE_CHECKING:

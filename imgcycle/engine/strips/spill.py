@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from imgcycle.media.spill import SpillFile
+from imgcycle.media.temporary_file import SpillFile
 
 
 class Planes(Protocol):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgcycle.engine import resample
 from imgcycle.jobs.recipe import ResolvedOptions
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Floats, Pixels
 
 
@@ -50,7 +50,7 @@ class ColourManagedRows:
 
     def __init__(self, rows: Rows, icc: bytes, options: ResolvedOptions) -> None:
         self.rows, self.height, self.width = rows, rows.height, rows.width
-        self.space = colour.transform(icc)
+        self.space = colour_management.transform(icc)
         self.keep_colour = options.keep_colour
 
     def read_rows(self, top: int, bottom: int) -> Tensor:

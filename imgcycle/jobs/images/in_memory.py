@@ -17,7 +17,7 @@ from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.image import converted
 from imgcycle.jobs.recipe import check_strokes, resolve
 from imgcycle.jobs.translators import translator_for
-from imgcycle.media.image.colour import fits_rgb, refitted
+from imgcycle.media.image.colour_management import fits_rgb, refitted
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.image.read import Still, still_of
 

@@ -18,11 +18,11 @@ from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Task, Verdict
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.files import opened, read_file
-from imgcycle.media.foreign import EXPORT, foreign_by_suffix
 from imgcycle.media.formats import Format
 from imgcycle.media.inputs import Source
 from imgcycle.media.metadata import xmp
 from imgcycle.media.outputs import Assignment, Naming
+from imgcycle.media.unsupported import EXPORT, foreign_by_suffix
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
 

@@ -19,9 +19,9 @@ from imgcycle.concurrency import Consumer, Prefetched
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
 from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.pools.threads import WorkerPool
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.strokes import stroked_frame
-from imgcycle.jobs.workers import WorkerPool
 from imgcycle.media.image.masks import Mask
 from imgcycle.media.image.pixels import Floats, Pixels, without_holes
 from imgcycle.media.image.reduction import reduced

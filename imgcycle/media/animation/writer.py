@@ -17,7 +17,7 @@ from imgcycle.media.animation.frames import Animation
 from imgcycle.media.animation.gif import GifWriter
 from imgcycle.media.animation.webp import WebpWriter
 from imgcycle.media.formats import Format
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.read import Still
 from imgcycle.media.image.write import LEAST_QUALITY, avif_options, losses, result_metadata, written_in_srgb
 
@@ -65,7 +65,7 @@ class AnimationWriter:
             if self._coder is None:
                 self._coder = self._opened(still)
             if self._leaving:
-                still = still.with_pixels(colour.in_srgb(still.pixels, self._leaving))
+                still = still.with_pixels(colour_management.in_srgb(still.pixels, self._leaving))
             self._coder.add(still, delay)
         except (OSError, ValueError, cv2.error) as error:
             if isinstance(error, OSError) and error.strerror:

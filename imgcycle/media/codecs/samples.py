@@ -18,7 +18,7 @@ from PIL import Image, TiffImagePlugin
 
 from imgcycle.errors import InputError
 from imgcycle.media.codecs.tiff_reader import SampleLayout, first, layout_of, numbers, read_by_samples
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Pixels
 
 _DEFLATED = (8, 32946)
@@ -43,7 +43,7 @@ def read_samples(image: Image.Image, data: bytes) -> tuple[Pixels, Pixels | None
     if layout.colours == 4:
         inks = Image.fromarray(np.ascontiguousarray(planes[..., :4]), mode="CMYK")
         inks.info = image.info
-        return cast(Pixels, np.asarray(colour.cmyk_to_srgb(inks))), alpha, False
+        return cast(Pixels, np.asarray(colour_management.cmyk_to_srgb(inks))), alpha, False
     if layout.photometric == 3:
         pixels = _looked_up(image, layout, planes[..., 0])
     else:

@@ -38,7 +38,6 @@ from imgcycle.media import containers, formats
 from imgcycle.media.codecs import heif, jpeg, mpo, samples, tiff_reader
 from imgcycle.media.codecs.tiff_reader import MARKS, open_tiff
 from imgcycle.media.files import Data, opened
-from imgcycle.media.foreign import EXPORT, foreign_by_content
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
     NO_METADATA,
@@ -51,12 +50,13 @@ from imgcycle.media.headers import (
     raw_missing,
     upright_size,
 )
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.reduction import draft_of, limited_shape, reduced_planes
 from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.survey import pixels_of, survey_metadata
+from imgcycle.media.unsupported import EXPORT, foreign_by_content
 
 MAX_PIXELS = 300_000_000
 """Default limit on pixels: a small file can claim to be enormous."""
@@ -374,9 +374,9 @@ def _by_pillow(image: Image.Image) -> Still:
         wide = np.clip(values, 0, 65535).astype(np.uint16)
         return Still(np.repeat(wide[..., None], 3, 2), grey=True)
     if mode == "CMYK":
-        return Still(np.asarray(colour.cmyk_to_srgb(image)))
+        return Still(np.asarray(colour_management.cmyk_to_srgb(image)))
     if mode == "LAB":
-        image, mode = colour.lab_to_srgb(image), "RGB"
+        image, mode = colour_management.lab_to_srgb(image), "RGB"
     if mode == "La":
         image = image.convert("LA")  # the only conversion that Pillow has from there
     grey = mode in ("1", "L", "LA", "La")

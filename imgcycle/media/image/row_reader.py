@@ -36,7 +36,7 @@ from imgcycle.media.image.reduction import Reduction, draft_of, limited_shape
 from imgcycle.media.image.row_writer import Outline
 from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.png import SIGNATURE
-from imgcycle.media.spill import SpillFile
+from imgcycle.media.temporary_file import SpillFile
 
 _BAND = 256
 """Rows rotated at a time."""

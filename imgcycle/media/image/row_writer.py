@@ -27,7 +27,7 @@ from imgcycle.media.codecs.tiff_writer import TiffRows
 from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.image.read import Still
 from imgcycle.media.image.write import check_size, coding_of, result_metadata, written_in_srgb
@@ -138,7 +138,7 @@ class ScanlineWriter:
     def _code(self) -> None:
         rows, self._held_rows = self._held[: self._held_rows], 0
         try:
-            self._coder.write(colour.in_srgb(cast(Pixels, rows), self._leaving))
+            self._coder.write(colour_management.in_srgb(cast(Pixels, rows), self._leaving))
         except OSError as error:
             raise self._failed(error) from error
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from imgcycle.media import containers, headers
 from imgcycle.media.codecs.raw import read_raw
-from imgcycle.media.image import colour, row_reader
+from imgcycle.media.image import colour_management, row_reader
 from imgcycle.media.image.pixels import Pixels, eight_bit, over_white
 from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, mapped, open_image, oriented, read_still
 from imgcycle.media.paths import kind_of
@@ -77,7 +77,7 @@ def _coarse_jpeg(image: Image.Image, data: mmap.mmap, longest: int, parts: int) 
     # In stored orientation, before rotation.
     image.draft(cast(Any, None), least if turn < 5 else least[::-1])
     grey = image.mode == "L"
-    small = colour.cmyk_to_srgb(image) if image.mode == "CMYK" else image.convert("RGB")
+    small = colour_management.cmyk_to_srgb(image) if image.mode == "CMYK" else image.convert("RGB")
     upright = oriented(Still(np.asarray(small), grey=grey, metadata=metadata), turn)
     # The decoder rounds its size, and two images of one size must give thumbnails of one size.
     return _averaged(upright, longest, parts, size)
@@ -116,7 +116,7 @@ def _in_bands(width: int, height: int, size: tuple[int, int], parts: int, rows: 
 
 def _seen(still: Still) -> Levels:
     """Pixels in sRGB."""
-    return cast(Levels, colour.in_srgb(still.pixels, still.metadata.icc))
+    return cast(Levels, colour_management.in_srgb(still.pixels, still.metadata.icc))
 
 
 def webp_bytes(pixels: Levels, quality: int = 82) -> bytes:

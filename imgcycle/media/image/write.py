@@ -16,7 +16,7 @@ from imgcycle.media import containers, formats
 from imgcycle.media.codecs.tiff_writer import tiff_bytes
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import JpegCoding, Metadata
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.palettes import paletted
 from imgcycle.media.image.pixels import Pixels, eight_bit, is_grey, over_white
 from imgcycle.media.image.read import Still
@@ -62,7 +62,7 @@ def encode_still(
     check_size(*still.size, target)
     metadata = result_metadata(still, recipe, strip, target)
     if written_in_srgb(still, target, metadata.icc):
-        still = still.with_pixels(colour.in_srgb(still.pixels, metadata.icc))
+        still = still.with_pixels(colour_management.in_srgb(still.pixels, metadata.icc))
         metadata = replace(metadata, icc=b"")
     try:
         if target is formats.JPEG:
@@ -122,7 +122,7 @@ def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
     """True if pixels are converted to sRGB because the format has no ICC profile or too few bits for the curve."""
     if target in (formats.BMP, formats.GIF):
         return True
-    return still.pixels.dtype == np.uint16 and not target.deep and colour.is_linear(icc)
+    return still.pixels.dtype == np.uint16 and not target.deep and colour_management.is_linear(icc)
 
 
 def result_metadata(still: Still, recipe: dict[str, Any] | None, strip: str, target: Format) -> Metadata:
@@ -130,7 +130,8 @@ def result_metadata(still: Still, recipe: dict[str, Any] | None, strip: str, tar
     kept = updated_metadata(still.metadata, still.size, recipe, strip, target)
     grey = _stays_grey(still)
     # A grey profile does not apply to coloured pixels, but for its curve; and the other way round.
-    return replace(kept, icc=colour.refitted(kept.icc, grey) if colour.fits_rgb(kept.icc) == grey else kept.icc)
+    misfit = colour_management.fits_rgb(kept.icc) == grey
+    return replace(kept, icc=colour_management.refitted(kept.icc, grey) if misfit else kept.icc)
 
 
 def _stays_grey(still: Still) -> bool:

@@ -25,7 +25,7 @@ from imgcycle.report.chart import Curve
 from imgcycle.report.page import PagePicture
 from imgcycle.report.run_page import Finding, RunView, TimedPicture, run_page
 from imgcycle.training.events import Diagnosed, Event, Finished, Progress, RolledBack, Sampled, Started, Validated
-from imgcycle.training.pictures import FIXED
+from imgcycle.training.samples import FIXED
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.history import RunHistory, read_history
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from imgcycle.errors import WeightsError, reported
 from imgcycle.weights.contents import AGAIN, in_short, kind_of_weights, safetensors_header
 from imgcycle.weights.importers.layout import State
-from imgcycle.weights.importers.machine import Damaged, ForeignObject
+from imgcycle.weights.importers.pickle_machine import Damaged, ForeignObject
 from imgcycle.weights.importers.pickles import check_pickle
 from imgcycle.weights.importers.tensors import StorageBlock, View
 

@@ -1,7 +1,7 @@
 """Content of a PyTorch file, found without unpickling it and before memory is allocated.
 
 PyTorch writes a zip archive of stored records (`…/data.pkl`, `…/data/0`, …) since 1.6, before that four pickles and the
-bytes of all storages one after another. The pickles are interpreted symbolically (`machine.py`): a file that tries to
+bytes of all storages one after another. The pickles are interpreted by `pickle_machine`: a file that tries to
 run a command, claims terabytes, or expands one value to a huge shape is refused, and what only foreign code could build
 stays a name. The values of tensors are then read from the file directly, without PyTorch's own reader. TorchScript and
 the tar files of 2016 are not read.
@@ -25,7 +25,7 @@ from torch import Tensor
 from imgcycle.errors import WeightsError, from_system
 from imgcycle.media.files import opened
 from imgcycle.weights.contents import AGAIN, unreadable_kind
-from imgcycle.weights.importers.machine import Damaged, Machine
+from imgcycle.weights.importers.pickle_machine import Damaged, Machine
 from imgcycle.weights.importers.tensors import SIZES, Names, StorageBlock, View, brief
 
 _ENTRY = b"PK\x03\x04"

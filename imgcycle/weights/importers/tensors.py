@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from imgcycle.media.paths import shown
-from imgcycle.weights.importers.machine import MOST_THINGS, Damaged, ForeignObject, Name, key_of
+from imgcycle.weights.importers.pickle_machine import MOST_THINGS, Damaged, ForeignObject, Name, key_of
 
 _STORAGES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",

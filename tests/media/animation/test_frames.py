@@ -16,7 +16,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.formats import Format
-from imgcycle.media.image import colour
+from imgcycle.media.image import colour_management
 from imgcycle.media.image.read import Still
 from tests.media.animation import made
 from tests.media.animation.made import Array, Part, Seen, apng, gif, gif_blocks, loop_block, seen, webp
@@ -442,7 +442,7 @@ def test_gif_holds_no_profile_and_gets_the_colours_of_srgb() -> None:
     assert like.metadata.icc
     found, _ = written(data, formats.GIF)
     for still, picture in zip(moving(found).frames(), pictures, strict=True):
-        wanted = colour.in_srgb(picture, like.metadata.icc).astype(int)
+        wanted = colour_management.in_srgb(picture, like.metadata.icc).astype(int)
         near = np.abs(wanted.mean((0, 1)) - still.pixels.mean((0, 1)))
         assert near.max() < 2 < np.abs(wanted.mean((0, 1)) - picture.mean((0, 1))).max()
     kept, _ = written(data, formats.WEBP)

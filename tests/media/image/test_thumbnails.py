@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.errors import InputError
-from imgcycle.media.image import colour, thumbnails
+from imgcycle.media.image import colour_management, thumbnails
 from imgcycle.media.image.read import Still
 from imgcycle.media.image.thumbnails import fitting, read_thumbnail
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
@@ -72,7 +72,7 @@ def test_upright_in_srgb_and_on_white(tmp_path: Path) -> None:
     assert found.shape == (90, 60, 3)
     assert np.abs(found.astype(int) - np.rot90(smooth(60, 90), -1)).max() <= 4
     wide = saved(tmp_path / "w.png", encoded(scene(), "PNG", icc_profile=wide_profile()))
-    space = colour.transform(wide_profile())
+    space = colour_management.transform(wide_profile())
     assert space is not None
     expected = np.rint(np.clip(space.to_srgb(scene().astype(np.float32) / np.float32(255)), 0, 1) * 255)
     assert np.array_equal(read_thumbnail(wide, 1000), expected)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import OutputError
-from imgcycle.media.spill import SpillFile
+from imgcycle.media.temporary_file import SpillFile
 
 
 def spilled(folder: Path, needed: int = 0) -> SpillFile:
@@ -47,7 +47,7 @@ def test_the_file_has_no_name_and_goes_with_an_exception(tmp_path: Path) -> None
 
 def test_a_kill_leaves_nothing(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from imgcycle.media.spill import SpillFile\n"
+        "import os, sys; from pathlib import Path; from imgcycle.media.temporary_file import SpillFile\n"
         "file = SpillFile(Path(sys.argv[1]), 65536, 'planes', '')\n"
         "file.write(0, memoryview(bytes(65536))); os.kill(os.getpid(), 9)"
     )

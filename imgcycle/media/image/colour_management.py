@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.profiles import (
+from imgcycle.media.image.icc_profiles import (
     BT709,
     SRGB,
     MatrixProfile,
@@ -20,6 +19,7 @@ from imgcycle.media.image.profiles import (
     srgb_curve,
     srgb_values,
 )
+from imgcycle.media.image.pixels import Pixels
 
 if TYPE_CHECKING:
     from PIL import Image

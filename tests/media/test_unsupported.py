@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from imgcycle.errors import InputError
-from imgcycle.media.foreign import foreign_by_content, foreign_by_suffix
 from imgcycle.media.image.read import measure_file, read_still
+from imgcycle.media.unsupported import foreign_by_content, foreign_by_suffix
 from tests.media.pictures import encoded, scene
 
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from imgcycle.jobs.workers import WorkerPool
+from imgcycle.jobs.pools.threads import WorkerPool
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from imgcycle.errors import WeightsError
-from imgcycle.weights.importers import import_checkpoint, machine
+from imgcycle.weights.importers import import_checkpoint, pickle_machine
 from imgcycle.weights.importers.checkpoint import read_checkpoint
-from imgcycle.weights.importers.machine import Damaged, ForeignObject, Machine
+from imgcycle.weights.importers.pickle_machine import Damaged, ForeignObject, Machine
 from imgcycle.weights.importers.tensors import Names
 
 BOMB = 50_000
@@ -143,8 +143,8 @@ def test_no_pickle_costs_more_than_its_length(name: str) -> None:
 
 
 def test_work_and_things_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MOST_STEPS", 1000)
-    monkeypatch.setattr(machine, "MOST_THINGS", 500)
+    monkeypatch.setattr(pickle_machine, "MOST_STEPS", 1000)
+    monkeypatch.setattr(pickle_machine, "MOST_THINGS", 500)
     run(b"\x80\x02" + b"N" * 990 + b".")
     with pytest.raises(Damaged, match="more than 1,000 instructions"):
         run(b"\x80\x02" + b"N" * 1001 + b".")

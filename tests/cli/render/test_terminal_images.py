@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgcycle.cli.render.pictures import LONGEST, escaped_picture, half_blocks, protocol_of
 from imgcycle.cli.render.reporter import BarReporter
+from imgcycle.cli.render.terminal_images import LONGEST, escaped_picture, half_blocks, protocol_of
 from imgcycle.cli.render.train import RunTeller
 from imgcycle.training import events
 from tests.media.pictures import encoded, scene

@@ -13,7 +13,7 @@ TIMED_STEPS = 3
 """Steps after which a run's length is estimated; the first of all, which finds kernels and fills caches, is no such."""
 
 
-class Rhythm:
+class DisplayClock:
     """Says when something is due, by `clock` in seconds; the counting begins when it is made."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

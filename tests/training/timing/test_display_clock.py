@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgcycle.training.timing.rhythm import FIRST_SAMPLES, SECONDS, Rhythm
+from imgcycle.training.timing.display_clock import FIRST_SAMPLES, SECONDS, DisplayClock
 
 
 class Clock:
@@ -16,34 +16,34 @@ class Clock:
 
 def test_each_kind_is_due_after_its_seconds_and_then_anew() -> None:
     clock = Clock()
-    rhythm = Rhythm(clock)
-    assert not any(map(rhythm.due, SECONDS))
+    shown = DisplayClock(clock)
+    assert not any(map(shown.due, SECONDS))
     clock.now += SECONDS["count"]
-    assert rhythm.due("count")
-    assert not rhythm.due("count")
+    assert shown.due("count")
+    assert not shown.due("count")
     clock.now += SECONDS["losses"] - 1
-    rhythm.done("losses")
+    shown.done("losses")
     clock.now += 2
-    assert not rhythm.due("losses"), "shown for another reason"
+    assert not shown.due("losses"), "shown for another reason"
 
 
 def test_the_first_samples_come_within_a_minute_and_later_ones_seldom() -> None:
     clock = Clock()
-    rhythm = Rhythm(clock)
+    shown = DisplayClock(clock)
     clock.now += FIRST_SAMPLES
     assert FIRST_SAMPLES < 60
-    assert rhythm.due("samples")
+    assert shown.due("samples")
     clock.now += SECONDS["samples"] - 1
-    assert not rhythm.due("samples")
+    assert not shown.due("samples")
     clock.now += 1
-    assert rhythm.due("samples")
+    assert shown.due("samples")
 
 
 def test_three_steps_are_timed_after_the_first_and_told_once() -> None:
     clock = Clock()
-    rhythm = Rhythm(clock)
+    shown = DisplayClock(clock)
     told = []
     for seconds in (9.0, 1.0, 2.0, 3.0, 50.0, 50.0):
         clock.now += seconds
-        told.append(rhythm.timed())
+        told.append(shown.timed())
     assert told == [None, None, None, 2.0, None, None]

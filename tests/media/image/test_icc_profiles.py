@@ -16,8 +16,15 @@ from imgcycle.config import ConvertOptions
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media import formats
 from imgcycle.media.containers import png_chunk
-from imgcycle.media.image import colour
-from imgcycle.media.image.profiles import BT709, matrix_profile, profile_of_codes, read_matrix, srgb_curve, srgb_values
+from imgcycle.media.image import colour_management
+from imgcycle.media.image.icc_profiles import (
+    BT709,
+    matrix_profile,
+    profile_of_codes,
+    read_matrix,
+    srgb_curve,
+    srgb_values,
+)
 from imgcycle.media.image.read import read_still
 from tests.media import profiles as made
 from tests.media.pictures import encoded, scene, srgb_profile
@@ -70,7 +77,7 @@ WAYS = {
 def test_linear_light_looks_like_the_same_picture_in_srgb(way: str) -> None:
     data = png(np.rint(LINEAR * 65535).astype(np.uint16), *WAYS[way])
     still = read_still(data)
-    space = colour.transform(still.metadata.icc)
+    space = colour_management.transform(still.metadata.icc)
     assert space is not None
     seen = space.to_srgb(still.pixels.astype(np.float32) / np.float32(65535))
     assert np.abs(seen * 255 - scene()).max() < 0.6
@@ -80,7 +87,7 @@ def test_linear_light_looks_like_the_same_picture_in_srgb(way: str) -> None:
     wanted = read_still(convert_bytes(png(scene().astype(np.uint16) * 257), Faded(), options)).pixels / 257
     for target in (formats.PNG, formats.TIFF, formats.JPEG, formats.WEBP, formats.BMP):
         result = read_still(convert_bytes(data, Faded(), options, target))
-        shown = colour.in_srgb(result.pixels, result.metadata.icc)
+        shown = colour_management.in_srgb(result.pixels, result.metadata.icc)
         apart = np.abs(shown / (257 if shown.dtype == np.uint16 else 1) - wanted)
         assert apart.mean() < (0.1 if target.deep else 2.5)
         # In 8 bits linear light has too few steps where it is dark: it is written as sRGB.
@@ -90,7 +97,7 @@ def test_linear_light_looks_like_the_same_picture_in_srgb(way: str) -> None:
 def test_what_is_srgb_by_any_name_needs_nothing() -> None:
     srgb_like = matrix_profile(BT709, srgb_curve(STEPS), "x")
     for icc in (b"", srgb_profile(), srgb_like):
-        assert colour.transform(icc) is None
+        assert colour_management.transform(icc) is None
     for chunks in (
         (gama(45455),),
         (png_chunk(b"sRGB", b"\0"), gama(100000)),
@@ -103,7 +110,7 @@ def test_what_is_srgb_by_any_name_needs_nothing() -> None:
         assert still.metadata.icc == b""
         result = read_still(convert_bytes(data, Faded(), ConvertOptions(strength=0)))
         assert (result.metadata.icc, result.metadata.chunks) == (b"", still.metadata.chunks)
-    assert colour.transform(made.matrix_profile(name="sRGB, it says")) is not None
+    assert colour_management.transform(made.matrix_profile(name="sRGB, it says")) is not None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_what_is_srgb_by_any_name_needs_nothing() -> None:
 )
 def test_primaries_and_curves_as_littlecms_reads_them(chunks: tuple[bytes, ...], primaries: Any, curve: Any) -> None:
     still = read_still(png(scene(), *chunks))
-    space = colour.transform(still.metadata.icc)
+    space = colour_management.transform(still.metadata.icc)
     assert space is not None
     own = ImageCms.ImageCmsProfile(io.BytesIO(matrix_profile(primaries, curve(STEPS), "x")))
     wanted = ImageCms.profileToProfile(
@@ -140,17 +147,19 @@ def test_grey_light(form: str) -> None:
     chunk = gama(100000) if form == "gAMA" else iccp(matrix_profile(BT709, STEPS, "Linear grey", grey=True))
     data = png(grey, chunk)
     still = read_still(data)
-    assert np.abs(colour.in_srgb(still.pixels, still.metadata.icc) / 257 - scene()[..., :1]).max() < 0.6
+    assert np.abs(colour_management.in_srgb(still.pixels, still.metadata.icc) / 257 - scene()[..., :1]).max() < 0.6
     for target in (formats.TIFF, formats.JPEG):
         found = read_still(convert_bytes(data, Faded(), ConvertOptions(strength=0), target))
         assert found.grey
-        assert colour.fits_grey(found.metadata.icc) == target.deep
-        apart = colour.in_srgb(found.pixels, found.metadata.icc) / (257 if target.deep else 1) - scene()[..., :1]
+        assert colour_management.fits_grey(found.metadata.icc) == target.deep
+        apart = (
+            colour_management.in_srgb(found.pixels, found.metadata.icc) / (257 if target.deep else 1) - scene()[..., :1]
+        )
         assert np.abs(apart).mean() < 2.5
     coloured = read_still(convert_bytes(data, Faded(swapped=True), ConvertOptions(work_size="full"), formats.TIFF))
     plain = png(scene()[..., 0].astype(np.uint16) * 257)
     wanted = read_still(convert_bytes(plain, Faded(swapped=True), ConvertOptions(work_size="full"), formats.TIFF))
-    shown = colour.in_srgb(coloured.pixels, coloured.metadata.icc)
+    shown = colour_management.in_srgb(coloured.pixels, coloured.metadata.icc)
     assert np.abs(shown.astype(int) - wanted.pixels).max() < 257
 
 
@@ -186,7 +195,7 @@ def test_high_dynamic_range_is_cut_at_a_white_page() -> None:
     for transfer, white in ((16, 0.5807), (18, 0.75)):
         icc = profile_of_codes(9, transfer)
         assert icc
-        space = colour.transform(icc)
+        space = colour_management.transform(icc)
         assert space is not None
         levels = np.array([0.1, white * 0.99, white, 1.0], np.float32)
         shown = space.to_srgb(np.repeat(levels, 3).reshape(1, 4, 3))[0, :, 1]
@@ -202,5 +211,5 @@ def test_avif_states_its_colours_in_a_box() -> None:
     at = data.index(b"colrnclx")
     wide = data[: at + 8] + struct.pack(">HH", 12, 13) + data[at + 12 :]
     assert read_still(data).metadata.icc == b""
-    assert colour.transform(read_still(wide).metadata.icc) is not None
+    assert colour_management.transform(read_still(wide).metadata.icc) is not None
     assert read_still(encoded(scene(), "AVIF", icc_profile=made.matrix_profile())).metadata.icc == made.matrix_profile()
