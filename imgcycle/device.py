@@ -47,8 +47,16 @@ def default_memory() -> int:
     return installed_memory() // 4
 
 
+def check_device(name: str) -> None:
+    """UsageError for a name that no device has on any machine."""
+    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", name):
+        raise UsageError(f"no device is called {name!r}", "one of auto, cpu, cuda, cuda:1, xpu, mps")
+
+
 def resolve_device(name: str) -> torch.device:
     """Device of `auto | cpu | cuda[:n] | xpu[:n] | mps`; UsageError if this machine has none such."""
+    check_device(name)
+
     import torch
 
     if name == "auto":
@@ -57,8 +65,6 @@ def resolve_device(name: str) -> torch.device:
         if torch.xpu.is_available():
             return torch.device("xpu")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", name):
-        raise UsageError(f"no device is called {name!r}", "one of auto, cpu, cuda, cuda:1, xpu, mps")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"this machine has no {name}", f"torch sees {torch.cuda.device_count()} CUDA devices")

@@ -11,8 +11,9 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.nets.stages import multiply_adds
+from imgcycle.weights.description import digest
 from imgcycle.weights.index import read_index
-from imgcycle.weights.native import digest, load_generator, load_strokes
+from imgcycle.weights.native import load_generator, load_strokes
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 STYLES = read_index(PRETRAINED)

@@ -15,8 +15,8 @@ from imgcycle.config.recipes import FOLDER, recipe_names, training_recipe
 from imgcycle.errors import UsageError
 from imgcycle.methods.registry import METHODS
 from imgcycle.training.timing.stages import plan_stages
+from imgcycle.weights.description import inspect_weights
 from imgcycle.weights.find import find_style
-from imgcycle.weights.native import inspect_weights
 from tests.training.toys import texture_world
 
 

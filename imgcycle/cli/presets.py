@@ -124,8 +124,8 @@ def _recipe_words(command: Any, path: Path, typed: Sequence[str]) -> Iterator[st
 def _digest_here(style: str) -> str | None:
     """Digest of a style's weights; None if it is not installed, which is reported when it is opened."""
     from imgcycle.errors import ImgcycleError
+    from imgcycle.weights.description import digest
     from imgcycle.weights.find import find_style
-    from imgcycle.weights.native import digest
 
     try:
         found = find_style(style)

@@ -73,10 +73,16 @@ def defaults(config: type) -> Mapping[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(config)}
 
 
+_SETTINGS: dict[type, Mapping[str, Setting]] = {}
+"""Those of every config that was asked about: a plan makes thousands of one kind."""
+
+
 def settings(config: type) -> Mapping[str, Setting]:
     """The fields of a config that have a `Setting`, by name and in order."""
-    fields = dataclasses.fields(config)
-    return MappingProxyType({f.name: f.metadata[_KEY] for f in fields if _KEY in f.metadata})
+    if config not in _SETTINGS:
+        fields = dataclasses.fields(config)
+        _SETTINGS[config] = MappingProxyType({f.name: f.metadata[_KEY] for f in fields if _KEY in f.metadata})
+    return _SETTINGS[config]
 
 
 def spelling(name: str, setting: Setting | None = None) -> str:

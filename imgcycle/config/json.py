@@ -17,11 +17,14 @@ from imgcycle.errors import UsageError
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
     """Types of a config's fields, resolved once a class."""
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 class JsonConfig:
     """Mixin of every config: conversion to a dict of plain values and back, rejecting unknown names."""
+
+    __slots__ = ()  # so that a config of which there are thousands can have slots
 
     def __post_init__(self) -> None:
         """Raise UsageError for a number outside its field's range."""
@@ -38,11 +41,12 @@ class JsonConfig:
         if not isinstance(values, dict):
             raise UsageError(f"{cls.__name__} should be settings by name, not {values!r}")
         values = dict(cls._current(values))
-        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        if unknown := sorted(set(values) - names):
+        hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type]
+        if not values.keys() <= hints.keys():
+            unknown = sorted(values.keys() - hints.keys())
             raise UsageError(
                 f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}",
-                f"it knows {', '.join(sorted(names))}",
+                f"it knows {', '.join(sorted(hints))}",
             )
         return cls(**cls._typed(values))
 
@@ -55,7 +59,11 @@ class JsonConfig:
     def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values converted to their fields' types; UsageError names the first of a wrong type."""
         hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type]
-        return {name: _as_type(hints[name], value, f"{cls.__name__}.{name}") for name, value in values.items()}
+        # Most values have their field's type already, and a ledger has thousands of them.
+        return {
+            name: value if type(value) is hints[name] else _as_type(hints[name], value, f"{cls.__name__}.{name}")
+            for name, value in values.items()
+        }
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

@@ -91,7 +91,7 @@ class ImageFolder:
         self._report = on_unreadable or (lambda _path, _reason: None)
         self.paths: list[Path] = []
         passed_over = [path.resolve() for path in leave_out]
-        found = [root] if alone else walk(root, leave_out=passed_over, closed=self._report)
+        found = [root] if alone else walk(root, leave_out=passed_over, closed=self._closed)
         bad: list[tuple[Path, str]] = []
         squarish = 0
         for path in sorted(p for p in found if kind_of(p) == "still"):
@@ -120,6 +120,9 @@ class ImageFolder:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def _closed(self, folder: str, reason: str) -> None:
+        self._report(Path(folder), reason)
 
     def digest(self) -> str:
         """Hash of names and file sizes, by which a resumed run checks that the data are the same."""

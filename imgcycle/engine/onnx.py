@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import MissingExtra, UsageError, WeightsError
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import in_short

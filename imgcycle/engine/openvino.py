@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.nets.layers import Generator
 

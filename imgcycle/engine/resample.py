@@ -15,9 +15,6 @@ p + s net(p), `detail` has no effect, and rows are streamed (`blended`).
 
 from __future__ import annotations
 
-import math
-from typing import Literal
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -31,14 +28,6 @@ BAND = 32
 """Rows computed at a time, few enough to stay in the cache (75 ms for 12 megapixels, twice that with 64)."""
 _SHARPNESS = -0.75
 """Parameter of Keys's cubic kernel, the same as OpenCV's, since rows are upscaled here and columns there."""
-
-
-def work_shape(height: int, width: int, work_size: int | Literal["full"]) -> tuple[int, int]:
-    """Size (height, width) at which the net sees an image: √(h × w) reduced to `work_size`, never enlarged."""
-    if work_size == "full" or height * width <= work_size**2:
-        return height, width
-    scale = work_size / math.sqrt(height * width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def to_float01(pixels: Pixels) -> Floats:

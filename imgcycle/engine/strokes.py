@@ -16,7 +16,6 @@ is that of the whole image.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 
@@ -45,14 +44,6 @@ _STRIP = 96 * 2**20
 def bytes_in_hand(width: int) -> int:
     """Peak bytes of `StrokeRows` for an image, beside the net's planes."""
     return _STRIP + (LAG + 2 * resample.BAND) * width * _ROW_BYTES
-
-
-def share_of(height: int, width: int, shape: tuple[int, int], strokes: float) -> float:
-    """Share k of the strokes for an image whose first net saw `shape`: 0 without upscaling, rising to `strokes` at
-    twice the size and above.
-    """
-    scale = math.sqrt(height * width / (shape[0] * shape[1]))
-    return strokes * min(1.0, max(0.0, scale - 1))
 
 
 def with_blurred_change(small: Floats, result: Floats, calm: float) -> Floats:

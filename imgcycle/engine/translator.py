@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,64 +17,11 @@ from imgcycle.engine.padding import pad_to, padded_size
 from imgcycle.engine.row_io import RowSink, RowSource
 from imgcycle.engine.strips.plan import StripPlan, least_memory, make_plan
 from imgcycle.engine.strips.run import Listener, is_out_of_memory, stream
+from imgcycle.engine.style import Style
 from imgcycle.nets.layers import Generator
 
 _PLANS = 1000
 """Plans cached: thousands of images may have one size, and a plan in strips takes tens of milliseconds."""
-WORK_SIZE = 512
-DETAIL = 0.5
-"""Defaults for styles that state no work size and no detail, chosen by eye on photographs of 8 to 14 megapixels.
-
-Work size, with a painter's style learnt on 256-pixel images: at 256 strokes are a fiftieth of the image, edges have
-halos, and small things (houses, boats) melt; at 384 to 512 it is a painting as a whole and everything in it is still
-recognisable; from 768 on the strokes are too fine to be noticed and it looks like a photograph with odd colours.
-Detail, at work size 512: at 0 a 1:1 view is a blur; at 0.3 a haze with a trace of edges; at 0.5 crisp, while strokes
-still cover what they should; towards 1 the photograph shows through the painting, and edges that the net has moved
-appear twice. A style that keeps the photographic look (seasons, times of day) moves no edges and needs all of its
-detail: its index says `detail = 1.0`.
-"""
-
-
-@dataclass(frozen=True)
-class Strokes:
-    """Fine strokes of a style's second net (engine/strokes.py): their default share, and the `detail` and `calm`
-    that it was trained with.
-    """
-
-    share: float = 1.0
-    detail: float = DETAIL
-    calm: float = 0.0
-
-
-@dataclass(frozen=True)
-class Style:
-    """Properties of a style beside its net: name, SHA-256 of the weights, and settings.
-
-    `work_size` is √(width × height) in pixels at which the style looks as intended; `detail` 0..1 the share of a
-    photograph's own fine detail to add to the upscaled result. `origin` says in one line which program's checkpoint it
-    was recognised as. `clips` is False for nets that search each frame anew. `strokes` is set for a style with a second
-    net for fine strokes.
-    """
-
-    name: str = ""
-    digest: str = ""
-    work_size: int = WORK_SIZE
-    detail: float = DETAIL
-    origin: str = ""
-    clips: bool = True
-    strokes: Strokes | None = None
-
-    def strokes_share(self, asked: float | None) -> float:
-        """Share of fine strokes: as asked, else the style's; 0 without a second net."""
-        if self.strokes is None:
-            return 0.0
-        return self.strokes.share if asked is None else asked
-
-    def detail_share(self, asked: float | None, strokes: float | None) -> float:
-        """Share of a photograph's own fine detail: as asked, else the style's, with strokes or without."""
-        if asked is not None:
-            return asked
-        return self.strokes.detail if self.strokes is not None and self.strokes_share(strokes) else self.detail
 
 
 class Translator:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from imgcycle.device import BASE_BYTES, default_memory, parse_size
-from imgcycle.engine.translator import Translator
+
+if TYPE_CHECKING:
+    from imgcycle.engine.translator import Translator
 
 _WORK = 64
 """Bytes a pixel of the downscaled image on its way to the net and back."""

@@ -16,14 +16,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any, Literal, Self
 
 from imgcycle.config import JsonConfig
 from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.media.files import appending, opened, remove_leftovers
 from imgcycle.media.locks import taken
-from imgcycle.media.paths import STATE_FOLDER, shown
+from imgcycle.media.paths import STATE_FOLDER, is_plain, shown
 
 LEDGER, LOCK = "done.jsonl", "lock"
 _LONGEST = 1 << 20
@@ -48,7 +48,7 @@ class Fingerprint:
         return cls(found.st_size, found.st_mtime_ns, digest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record(JsonConfig):
     """One result as it was written: sizes in bytes, times in nanoseconds, SHA-256 digests.
 
@@ -98,16 +98,16 @@ class Ledger:
         self.path = root / STATE_FOLDER / LEDGER
         self._records = {} if _linked(self.path.parent) or _linked(self.path) else dict(_read(self.path))
 
-    def get(self, output: Path) -> Record | None:
+    def get(self, output: Path | str) -> Record | None:
         """The last record of an output, or None."""
         return self._records.get(self._key(output))
 
-    def standing(self, output: Path) -> Standing:
+    def standing(self, output: Path | str) -> Standing:
         """State of an existing output: as we wrote it, changed since, or not in the ledger."""
         record = self.get(output)
         if record is None:
             return "unknown"
-        facts = output.stat()
+        facts = os.stat(output)  # noqa: PTH116 - of thousands of names
         if facts.st_size != record.output_size:
             return "edited"
         if facts.st_mtime_ns == record.output_time or file_digest(output) == record.output_digest:
@@ -129,16 +129,19 @@ class Ledger:
             file.write(line)
         self._records[record.output] = record
 
-    def _key(self, output: Path) -> str:
+    def _key(self, output: Path | str) -> str:
         return relative_name(self.root, output)
 
 
-def relative_name(root: Path, output: Path) -> str:
+def relative_name(root: Path | str, output: Path | str) -> str:
     """Name of an output relative to its root, as in the ledger."""
-    return output.relative_to(root).as_posix()
+    folder, name = os.fspath(root), os.fspath(output)
+    if is_plain(name) and is_plain(folder) and name.startswith(f"{folder}/"):
+        return name[len(folder) + 1 :]
+    return PurePath(name).relative_to(folder).as_posix()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Path | str) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

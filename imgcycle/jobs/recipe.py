@@ -6,22 +6,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from imgcycle._version import __version__
 from imgcycle.config import ConvertOptions, JsonConfig, PictureOptions, VideoOptions
 from imgcycle.config.fields import defaults, settings
 from imgcycle.device import precision_name
-from imgcycle.engine import resample
-from imgcycle.engine.strokes import share_of
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style, share_of, work_shape
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import file_digest
-from imgcycle.media.image.masks import ALPHA, check_mask, mask_in
-from imgcycle.media.inputs import Source
+from imgcycle.media.inputs import ALPHA, Source, check_mask, mask_in
 from imgcycle.media.paths import shown
+
+if TYPE_CHECKING:
+    from imgcycle.engine.translator import Translator
 
 CLIP_LINES = 720
 """Frames of more lines get no strokes unless asked for: there the second net takes longer than the rest."""
@@ -43,7 +41,7 @@ class ResolvedOptions(ConvertOptions):
 
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
         """Size (height, width) at which the net sees an image."""
-        return resample.work_shape(height, width, self.work_size)
+        return work_shape(height, width, self.work_size)
 
     def strokes_share(self, height: int, width: int) -> float:
         """Share 0..1 of fine strokes for an image of this size: 0 without a second net, and for images that are not
@@ -155,6 +153,8 @@ def result_recipe(options: ResolvedOptions, translator: Translator, deep: bool, 
 def computed_with(translator: Translator, deep: bool) -> dict[str, Any]:
     """What bytes depend on beside options and weights: the compute type (`deep` pictures have float32), and where that
     has 16 bits on a CPU the threads, which add up in an order of their own."""
+    import torch
+
     translator = translator.exact() if deep else translator
     found: dict[str, Any] = {"precision": precision_name(translator.dtype)}
     if translator.dtype != torch.float32 and translator.device.type == "cpu":

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from imgcycle.config import JsonConfig
 from imgcycle.errors import UsageError
@@ -40,7 +41,7 @@ class Shard(JsonConfig):
 
     def holds(self, source: Source) -> bool:
         """True if an input belongs to this part."""
-        name = source.place.as_posix().encode("utf-8", "surrogateescape")
+        name = PurePath(source.place).as_posix().encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % self.count == self.number - 1
 
     def of(self, assigned: Sequence[Assignment]) -> list[Assignment]:

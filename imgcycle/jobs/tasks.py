@@ -16,7 +16,7 @@ MediumKind = Literal["clip", "sequence", "animation", "stream"]
 """Containers of frames: a video file, numbered images, an animated image, or y4m in a pipe."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task(JsonConfig):
     """One image to convert, or not, for a reason found in planning.
 
@@ -49,7 +49,7 @@ class ClipTask(JsonConfig):
     output_kind: MediumKind = field(default="clip", kw_only=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row(JsonConfig):
     """Outcome of one task; `width` and `height` are the result's, 0 if none was made.
 
@@ -68,11 +68,18 @@ class Row(JsonConfig):
     worker: str = field(default="", kw_only=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipRow(Row):
     """Outcome of one clip, with the number of frames in the result."""
 
     frames: int = 0
+
+
+def left_alone(task: Task | ClipTask) -> Row:
+    """Row of a task that the plan skips, keeps or marks as failing."""
+    statuses: dict[Verdict, Status] = {"skip": "skipped", "keep": "kept", "fail": "failed"}
+    status = statuses[task.verdict]
+    return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,24 @@
-"""Load a style by name into a translator on this machine."""
+"""Load a style by name into a translator on this machine, or learn its settings alone, which takes no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from imgcycle.config.program import Backend, ValueRange
 from imgcycle.device import resolve_device, resolve_precision
-from imgcycle.engine.translator import DETAIL, WORK_SIZE, Strokes, Style, Translator
+from imgcycle.engine.style import DETAIL, WORK_SIZE, Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
-from imgcycle.nets.layers import Generator
+from imgcycle.weights.description import WeightsFile, digest, inspect_weights
 from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, repair_hint, with_range
-from imgcycle.weights.native import WeightsFile, digest, load_generator, load_strokes
 from imgcycle.weights.usage import usage_of
+
+if TYPE_CHECKING:
+    from imgcycle.engine.translator import Translator
+    from imgcycle.nets.layers import Generator
+
+Maker = Callable[["Generator", Style, "Translator | None"], "Translator"]
+"""Makes a net ready for a style, beside the translator of its second net."""
 
 
 def load_translator(
@@ -64,7 +71,7 @@ def load_translator(
 
 def translator_for(style: Translator | str) -> Translator:
     """A translator itself, or the one of a style's name; raises what `load_translator` raises."""
-    return style if isinstance(style, Translator) else load_translator(style)
+    return load_translator(style) if isinstance(style, str) else style
 
 
 def open_style(
@@ -74,10 +81,10 @@ def open_style(
     backend: Backend = "torch",
 ) -> Translator:
     """Like `load_translator`, for a style that was found already."""
+    from imgcycle.weights.native import load_generator, load_strokes
+
     ready = _maker(device, precision, backend)
-    seen = digest(found.path) if found.digest and found.path.is_file() else ""
-    if found.digest and seen != found.digest:
-        raise WeightsError(f"{found.path} is not the file its index describes", repair_hint(found))
+    seen = _checked(found)
     if found.is_onnx:
         return _open_onnx(found, _maker(device, precision, "onnx"), backend)
     if found.is_foreign:
@@ -90,8 +97,24 @@ def open_style(
     return ready(net, style, None if fine is None else ready(fine, style, None))
 
 
-Maker = Callable[[Generator, Style, Translator | None], Translator]
-"""Makes a net ready for a style, beside the translator of its second net."""
+def style_of(found: FoundStyle) -> Style | None:
+    """Settings of a style whose weights are ours, without its net and without torch; None for any other, whose net
+    must be opened to know them. WeightsError and UsageError as far as the file says of itself.
+    """
+    seen = _checked(found)
+    if found.is_onnx or found.is_foreign:
+        return None
+    about = inspect_weights(found.path)
+    check_way(str(found.path), found.direction, about.card.get("direction"))
+    return style_from(found, about, seen or digest(found.path))
+
+
+def _checked(found: FoundStyle) -> str:
+    """Digest of a style's file if its index states one, else empty; WeightsError if they differ."""
+    seen = digest(found.path) if found.digest and found.path.is_file() else ""
+    if found.digest and seen != found.digest:
+        raise WeightsError(f"{found.path} is not the file its index describes", repair_hint(found))
+    return seen
 
 
 def _maker(device: str, precision: str, backend: Backend) -> Maker:
@@ -110,6 +133,8 @@ def _maker(device: str, precision: str, backend: Backend) -> Maker:
             raise UsageError(f"onnxruntime computes in fp32 here, not in {precision}", "leave --precision out")
         cpu = resolve_device("cpu" if device == "auto" else device)
         return lambda net, style, strokes: OnnxTranslator(net, cpu, style, strokes)
+    from imgcycle.engine.translator import Translator
+
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
     return lambda net, style, strokes: Translator(net, place, dtype, style, strokes)

@@ -19,7 +19,7 @@ PARTIAL = ".imgcycle-"
 """Prefix of temporary names, so that walks skip them and leftovers of a kill can be found."""
 
 
-def opened(path: Path) -> BufferedReader:
+def opened(path: Path | str) -> BufferedReader:
     """Open an input file for reading; OSError if it does not exist, or is not a file.
 
     Opening a pipe would block until somebody writes to it: it is refused.
@@ -28,7 +28,7 @@ def opened(path: Path) -> BufferedReader:
     try:
         handle = os.open(path, way | getattr(os, "O_NONBLOCK", 0))
     except BlockingIOError:  # on network file systems, a lease held by another client, which ends in a moment
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
             raise
         handle = os.open(path, way)
     try:
@@ -50,7 +50,7 @@ def appending(path: Path) -> IO[bytes]:
     return os.fdopen(handle, "ab+")
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str) -> bytes:
     """All bytes of an input file; OSError as from `opened`."""
     with opened(path) as file:
         return file.read()

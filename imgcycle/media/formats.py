@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -55,10 +56,21 @@ def by_name(name: str) -> Format:
     return next((f for f in FORMATS if f.name == name), None) or _missing(name)
 
 
+_SEPARATORS = os.sep + (os.altsep or "")
+_BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.suffixes}
+
+
+def suffix_of(path: PurePath | str) -> str:
+    """Suffix of a file name as pathlib has it, in lower case: empty for `a`, `.a` and `a.`."""
+    name = path.rstrip(_SEPARATORS) if isinstance(path, str) else path.name
+    first = max(map(name.rfind, _SEPARATORS)) + 1
+    dot = name.rfind(".")
+    return name[dot:].lower() if first < dot < len(name) - 1 else ""
+
+
 def by_suffix(path: PurePath | str) -> Format | None:
     """Format by file suffix, in any case; None if it is not an image's."""
-    suffix = PurePath(path).suffix.lower()
-    return next((f for f in FORMATS if suffix in f.suffixes), None)
+    return _BY_SUFFIX.get(suffix_of(path))
 
 
 def written_as(source: Format) -> Format:

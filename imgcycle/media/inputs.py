@@ -1,53 +1,75 @@
-"""Input files: folders walked, globs matched, each file once. Nothing here opens an image."""
+"""Input files: folders walked, globs matched, each file once, and the mask of each. Nothing here opens an image."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from imgcycle.errors import UsageError
 from imgcycle.media.files import PARTIAL, opened
-from imgcycle.media.formats import looks_like_image
-from imgcycle.media.paths import check_name, kind_of, located, shown
+from imgcycle.media.formats import FORMATS, looks_like_image, suffix_of
+from imgcycle.media.paths import check_name, is_plain, kind_of, located, shown
 from imgcycle.media.unsupported import foreign_by_suffix
 
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
 _JUNK_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+ALPHA = "alpha"
+"""In place of a file: the picture's own opacity is its mask."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One input file; `folder` is the folder argument it was found in, or None if it was named itself."""
+    """One input file by its name; `folder` is the folder argument it was found in, or None if it was named itself.
 
-    path: Path
-    folder: Path | None = None
+    Both are text as `Path` spells it: of a million inputs a Path each would take a gigabyte.
+    """
+
+    name: str
+    folder: str | None = None
 
     @property
-    def place(self) -> PurePath:
-        """Path relative to `folder`; the bare name if it was named itself."""
-        return self.path.relative_to(self.folder) if self.folder else PurePath(self.path.name)
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.name)
+
+    @property
+    def place(self) -> str:
+        """Name relative to `folder`; the bare name if it was named itself."""
+        if self.folder is None:
+            return os.path.basename(self.name)  # noqa: PTH119
+        before = in_folder(self.folder, "")
+        return self.name[len(before) :] if self.name.startswith(before) else os.path.relpath(self.name, self.folder)
+
+
+def in_folder(folder: str, name: str) -> str:
+    """A name in a folder, as `Path` spells it: what is in `.` has its bare name."""
+    if folder == ".":
+        return name
+    return f"{folder}{name}" if folder.endswith(os.sep) else f"{folder}{os.sep}{name}"
 
 
 @dataclass
 class Gathered:
     """Files found for a set of arguments: images in order, what was skipped, and folders that could not be read.
 
-    `raws` were found in folders, `named_raws` were named themselves; `closed` are paths with the system's reason.
+    `raws` counts those found in folders, `named_raws` were named themselves; `closed` are paths with the system's
+    reason.
     """
 
     sources: list[Source] = field(default_factory=list)
-    folders: list[Path] = field(default_factory=list)
     clips: list[Source] = field(default_factory=list)
-    raws: list[Path] = field(default_factory=list)
+    raws: int = 0
     foreign: dict[str, int] = field(default_factory=dict)
     """Images of formats that are not read, found on a walk: number of each."""
-    named_raws: list[Path] = field(default_factory=list)
-    closed: list[tuple[Path, str]] = field(default_factory=list)
+    named_raws: list[str] = field(default_factory=list)
+    closed: list[tuple[str, str]] = field(default_factory=list)
 
 
 def gather(
@@ -62,71 +84,79 @@ def gather(
     and matches nothing. `with_raw` takes RAW files as images.
     """
     found = Gathered()
-    seen: set[Path] = set()
-    resolve = functools.cache(Path.resolve)
-    excluded = {path.resolve() for path in leave_out}
-    closed: dict[Path, str] = {}
+    excluded = {os.path.realpath(path) for path in leave_out}
+    closed: dict[str, str] = {}
+    # On a walk of one folder each file is met once.
+    new = _Once() if len(arguments) > 1 or any(map(glob.has_magic, arguments)) else lambda _: True
     for argument in arguments:
-        for path in _expanded(argument, closed.setdefault):
-            if path.is_dir():
-                found.folders.append(path)
-                for candidate in walk(path, recursive, excluded, closed.setdefault):
-                    _sort_in(found, candidate, path, seen, with_raw, resolve)
+        for name, is_folder in _expanded(argument, closed.setdefault):
+            if is_folder:
+                for candidate in _walked(name, recursive, excluded, closed.setdefault):
+                    _sort_in(found, Source(candidate, name), new, with_raw)
             else:
-                _sort_in(found, path, None, seen, with_raw, resolve)
+                _sort_in(found, Source(name), new, with_raw)
     found.closed = list(closed.items())
     return found
 
 
-def _sort_in(
-    found: Gathered,
-    path: Path,
-    folder: Path | None,
-    seen: set[Path],
-    with_raw: bool,
-    resolve: Callable[[Path], Path],
-) -> None:
-    key = located(path, resolve)
-    if key in seen:
-        return
-    kind = kind_of(path)
+class _Once:
+    """Returns True for names that lead to a file not met before, with links in their folders resolved."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._resolve = functools.cache(os.path.realpath)
+
+    def __call__(self, name: str) -> bool:
+        count = len(self._seen)
+        self._seen.add(located(name, self._resolve))
+        return len(self._seen) > count
+
+
+def _sort_in(found: Gathered, source: Source, new: Callable[[str], bool], with_raw: bool) -> None:
+    name, walked = source.name, source.folder is not None
+    kind = kind_of(name)
     if kind == "raw" and with_raw:
         kind = "still"
-    if kind == "unknown" and folder is not None and not (path.suffix == "" and _sniffs(path)):
-        if other := foreign_by_suffix(path):
-            seen.add(key)
+    if kind == "unknown" and walked and not (suffix_of(name) == "" and _sniffs(name)):
+        if (other := foreign_by_suffix(name)) and new(name):
             found.foreign[other.name] = found.foreign.get(other.name, 0) + 1
         return
-    seen.add(key)
+    if not new(name):
+        return
     if kind == "clip":
-        found.clips.append(Source(path, folder))
-    elif kind == "raw":
-        (found.named_raws if folder is None else found.raws).append(path)
+        found.clips.append(source)
+    elif kind != "raw":
+        found.sources.append(source)
+    elif walked:
+        found.raws += 1
     else:
-        found.sources.append(Source(path, folder))
+        found.named_raws.append(name)
 
 
-OnClosed = Callable[[Path, str], object]
+OnClosed = Callable[[str, str], object]
 """Called with a folder that could not be read, and the reason."""
 
 
-def _expanded(argument: str, closed: OnClosed) -> list[Path]:
-    check_name(argument, "an input")
-    path = Path(argument)
-    if os.path.exists(argument):  # noqa: PTH110 - False for whatever the system says
-        return [path]
+def _expanded(argument: str, closed: OnClosed) -> list[tuple[str, bool]]:
+    """The names that an argument stands for, each with whether it is a folder."""
+    name = argument if is_plain(argument) else os.fspath(Path(argument))
+    try:
+        return [(name, stat.S_ISDIR(os.stat(argument).st_mode))]  # noqa: PTH116 - a million of them
+    except (OSError, ValueError):
+        check_name(argument, "an input")
     if glob.has_magic(argument):
-        matches = [Path(p) for p in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207 - keeps `..` as typed
-        if "**" in path.parts:
+        matches = [os.fspath(Path(p)) for p in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207 - keeps `..`
+        parts = Path(argument).parts
+        if "**" in parts:
             # glob silently skips what it cannot read.
-            for _ in walk(Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)), closed=closed):
+            for _ in walk(Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts)), closed=closed):
                 pass
         if matches:
-            return matches
+            return [(match, os.path.isdir(match)) for match in matches]  # noqa: PTH112
         raise UsageError(f"nothing matches {shown(argument)}")
-    if path.is_symlink():
-        raise UsageError(f"{shown(path)} is a link to nothing")
-    raise UsageError(f"there is no {shown(path)}", "check the name, or quote it when it holds spaces")
+    if os.path.islink(name):  # noqa: PTH114
+        raise UsageError(f"{shown(name)} is a link to nothing")
+    raise UsageError(f"there is no {shown(name)}", "check the name, or quote it when it holds spaces")
 
 
 def walk(
@@ -140,24 +170,28 @@ def walk(
     Hidden folders, system folders, and resolved folders in `leave_out` are skipped; linked folders are not followed,
     since they may form cycles. `closed` is called with every folder that cannot be read, and the reason.
     """
-    excluded = set(leave_out)
+    return map(Path, _walked(os.fspath(folder), recursive, {os.fspath(path) for path in leave_out}, closed))
+
+
+def _walked(folder: str, recursive: bool, excluded: Container[str], closed: OnClosed) -> Iterator[str]:
+    """`walk` by names."""
 
     def unread(error: OSError) -> None:
-        closed(Path(os.fsdecode(error.filename or folder)), error.strerror or str(error))
+        closed(os.fspath(Path(os.fsdecode(error.filename or folder))), error.strerror or str(error))
 
     for where, folders, files in os.walk(folder, onerror=unread):
-        here = Path(where)
+        here = os.fspath(Path(where))
         folders[:] = sorted(
             name
             for name in folders
             if recursive
             and not name.startswith(".")
             and name.lower() not in _JUNK_FOLDERS
-            and (here / name).resolve() not in excluded
+            and not (excluded and os.path.realpath(in_folder(here, name)) in excluded)
         )
         for name in sorted(files):
             if not is_junk(name):
-                yield here / name
+                yield in_folder(here, name)
 
 
 def is_junk(name: str) -> bool:
@@ -165,9 +199,32 @@ def is_junk(name: str) -> bool:
     return name.startswith(("._", PARTIAL)) or name.lower() in _JUNK_FILES
 
 
-def _sniffs(path: Path) -> bool:
+def _sniffs(name: str) -> bool:
     try:
-        with opened(path) as file:
+        with opened(Path(name)) as file:
             return looks_like_image(file.read(16))
     except OSError:
         return False
+
+
+def check_mask(name: str | None) -> None:
+    """UsageError when a mask is asked for that is not there."""
+    if name is None or name == ALPHA or os.path.exists(name):  # noqa: PTH110
+        return
+
+    from imgcycle.media.video.sequences import is_pattern, picture_numbers
+
+    with contextlib.suppress(OSError):
+        if is_pattern(name) and picture_numbers(Path(name)):
+            return
+    raise UsageError(f"there is no mask {name}", "a picture, a folder of them, or alpha")
+
+
+def mask_in(folder: Path, source: Source) -> Path | None:
+    """A picture's mask in a folder: the same name, or the same but for its ending, in the same subfolder or none."""
+    for whole in dict.fromkeys((folder / source.place, folder / source.path.name)):
+        stems = (whole.with_suffix(suffix) for kind in FORMATS for suffix in kind.suffixes)
+        found = next((path for path in (whole, *stems) if path.is_file()), None)
+        if found is not None:
+            return found
+    return None

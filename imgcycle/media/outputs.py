@@ -11,8 +11,8 @@ from pathlib import Path, PurePath
 
 from imgcycle.config.request import OnClash
 from imgcycle.errors import UsageError
-from imgcycle.media.formats import FORMATS, Format, by_suffix
-from imgcycle.media.inputs import Source
+from imgcycle.media.formats import FORMATS, Format, by_suffix, suffix_of
+from imgcycle.media.inputs import Source, in_folder
 from imgcycle.media.paths import STATE_FOLDER, identity, in_state_folder, key, kind_of, located, shown
 from imgcycle.media.unsupported import foreign_by_suffix
 
@@ -20,22 +20,22 @@ WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
 """Suffixes of the formats that can be written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Assignment:
-    """One input and its planned output; `renamed` if a clash made it keep its full name.
+    """One input and the name of its planned output; `renamed` if a clash made it keep its full name.
 
     `root` is the output folder that the user named or that a whole tree goes to, else the output's own folder.
     """
 
     source: Source
-    output: Path
-    root: Path
+    output: str
+    root: str
     renamed: bool = False
 
 
 def names_folder(output: str, kinds: Sequence[str] = ("still",)) -> bool:
     """True if `-o` means a folder: it exists as one, ends in a slash, or has no suffix of the given kinds."""
-    return output.endswith(("/", os.sep)) or os.path.isdir(output) or kind_of(Path(output)) not in kinds  # noqa: PTH112
+    return output.endswith(("/", os.sep)) or os.path.isdir(output) or kind_of(output) not in kinds  # noqa: PTH112
 
 
 def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
@@ -43,7 +43,7 @@ def check_suffix(path: PurePath | str, wanted: Format | None = None) -> None:
 
     A name without a known suffix passes.
     """
-    known, kind = by_suffix(path), kind_of(PurePath(path))
+    known, kind = by_suffix(path), kind_of(path)
     if known is not None and known.writable:
         if wanted is not None and wanted is not known:
             raise UsageError(
@@ -92,28 +92,35 @@ def assign(sources: Sequence[Source], naming: Naming, on_clash: OnClash = "renam
     UsageError if an output is an input, and for any clash if `on_clash` is `refuse`; otherwise the later of two keeps
     its full name (`a.png.jpg`), or the one of another format than the result's: `a.png` stays `a.png`.
     """
-    taken: dict[str, Path] = {}
     wanted = targets(sources, naming)
-    owners: dict[str, Assignment] = {}
-    for choice in wanted:
-        owner = owners.setdefault(key(choice.output), choice)
-        if _keeps_suffix(choice) and not _keeps_suffix(owner):
-            owners[key(choice.output)] = choice
+    if len({key(choice.output) for choice in wanted}) < len(wanted):
+        wanted = _renamed(wanted, naming, on_clash)
+    _refuse_inputs(wanted)
+    return wanted
+
+
+def _renamed(wanted: Sequence[Assignment], naming: Naming, on_clash: OnClash) -> list[Assignment]:
+    """The same, of which all but one that have the same output get another."""
+    owners: dict[str, int] = {}
+    for n, choice in enumerate(wanted):
+        owner = owners.setdefault(key(choice.output), n)
+        if owner != n and _keeps_suffix(choice) and not _keeps_suffix(wanted[owner]):
+            owners[key(choice.output)] = n
+    taken: dict[str, str] = {}
     planned = []
-    for choice in wanted:
+    for n, choice in enumerate(wanted):
         source, target, final = choice.source, choice.output, choice
         owner = owners[key(target)]
-        if key(target) in taken or owner is not choice:
+        if key(target) in taken or owner != n:
             if on_clash == "refuse":
-                other = taken.get(key(target), owner.source.path)
+                other = taken.get(key(target), wanted[owner].source.name)
                 raise UsageError(
-                    f"{shown(source.path)} and {shown(other)} would both become {shown(target)}",
+                    f"{shown(source.name)} and {shown(other)} would both become {shown(target)}",
                     "rename one, or use --name",
                 )
             final = replace(choice, output=_free(target, source, naming.suffix_for(source), taken), renamed=True)
-        taken[key(final.output)] = source.path
+        taken[key(final.output)] = source.name
         planned.append(final)
-    _refuse_inputs(planned)
     return planned
 
 
@@ -124,41 +131,62 @@ def targets(sources: Sequence[Source], naming: Naming) -> list[Assignment]:
     """
     several, output = len({source.folder for source in sources if source.folder}) > 1, naming.output
     if output is None or names_folder(output, naming.kinds):
-        wanted = [_target(source, naming, several) for source in sources]
+        target_of = _Targets(naming, several)
+        wanted = [target_of(source) for source in sources]
     elif len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs cannot go into one file {shown(output)}", "name a folder")
     else:
-        wanted = [Assignment(source, Path(output), Path(output).parent) for source in sources]
+        target = Path(output)
+        wanted = [Assignment(source, os.fspath(target), os.fspath(target.parent)) for source in sources]
     for root in {choice.root for choice in wanted}:
-        if in_state_folder(root):
+        if in_state_folder(Path(root)):
             raise UsageError(f"{shown(root)} is where imgcycle keeps its own notes", "choose another -o")
     return wanted
 
 
 def _keeps_suffix(choice: Assignment) -> bool:
-    return choice.source.path.suffix.lower() == choice.output.suffix.lower()
+    return suffix_of(choice.source.name) == suffix_of(choice.output)
 
 
-def _target(source: Source, naming: Naming, several: bool) -> Assignment:
-    output, style, template = naming.output, naming.style, naming.template
-    inner = source.place.parent
-    if output is not None:
-        root, default = Path(output), "{dir}{stem}{ext}"
-        if several and source.folder:
-            inner = PurePath(source.folder.name or source.folder.resolve().name) / inner
-    elif source.folder is not None:
-        root, default = output_root(source.folder, style), "{dir}{stem}{ext}"
-    else:
-        root, default = source.path.parent, "{dir}{stem}-{style}{ext}"
-    place = "" if inner == PurePath() else f"{inner}{os.sep}"
-    suffix = naming.suffix_for(source)
-    name = filled(template or default, {"dir": place, "stem": source.path.stem, "style": style, "ext": suffix})
-    target = root / name
-    if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+class _Targets:
+    """Gives a source its output below a folder; `several` folders keep their own names in it."""
+
+    def __init__(self, naming: Naming, several: bool) -> None:
+        self._naming, self._several = naming, several
+        self._output = None if naming.output is None else os.fspath(Path(naming.output))
+        self._beside = functools.cache(lambda folder: os.fspath(output_root(Path(folder), naming.style)))
+        self._own = functools.cache(lambda folder: Path(folder).name or Path(folder).resolve().name)
+
+    def __call__(self, source: Source) -> Assignment:
+        naming, folder = self._naming, source.folder
+        inner, base = os.path.split(source.place)
+        if self._output is not None:
+            root, default = self._output, "{dir}{stem}{ext}"
+            if self._several and folder is not None:
+                inner = in_folder(self._own(folder), inner) if inner else self._own(folder)
+        elif folder is not None:
+            root, default = self._beside(folder), "{dir}{stem}{ext}"
+        else:
+            root, default = os.path.dirname(source.name) or ".", "{dir}{stem}-{style}{ext}"  # noqa: PTH120
+        place = in_folder(inner, "") if inner else ""
+        stem = base[: len(base) - len(suffix_of(base))]
+        suffix = naming.suffix_for(source)
+        if naming.template is None:
+            # Nothing in it needs a look: an input's place leads nowhere else.
+            name = f"{place}{stem}{suffix}" if default == "{dir}{stem}{ext}" else f"{stem}-{naming.style}{suffix}"
+            return Assignment(source, in_folder(root, name), root)
+        values = {"dir": place, "stem": stem, "style": naming.style, "ext": suffix}
+        return Assignment(source, _inside(root, filled(naming.template, values)), root)
+
+
+def _inside(root: str, name: str) -> str:
+    """A filled template's place in a folder; UsageError if it leads out of that, or to imgcycle's own records."""
+    parts = PurePath(name).parts
+    if ".." in parts or PurePath(name).is_absolute():
         raise UsageError(f"--name leads out of the output folder: {shown(name)}")
-    if template and any(part.casefold().startswith(STATE_FOLDER) for part in PurePath(name).parts):
+    if any(part.casefold().startswith(STATE_FOLDER) for part in parts):
         raise UsageError(f"--name leads to imgcycle's own notes: {shown(name)}", f"names may not begin {STATE_FOLDER}")
-    return Assignment(source, target, root)
+    return os.fspath(Path(root) / name)
 
 
 def filled(template: str, values: dict[str, str]) -> str:
@@ -177,27 +205,33 @@ def filled(template: str, values: dict[str, str]) -> str:
     return name
 
 
-def _free(target: Path, source: Source, suffix: str, taken: dict[str, Path]) -> Path:
-    full = target.with_name(source.path.name + suffix)
+def _free(target: str, source: Source, suffix: str, taken: dict[str, str]) -> str:
+    folder, base = os.path.split(target)[0], os.path.basename(source.name)  # noqa: PTH119
+    full = os.path.join(folder, base + suffix)  # noqa: PTH118
     number = 2
     while key(full) in taken:
-        full = target.with_name(f"{source.path.name}.{number}{suffix}")
+        full = os.path.join(folder, f"{base}.{number}{suffix}")  # noqa: PTH118
         number += 1
     return full
 
 
 def _refuse_inputs(planned: Sequence[Assignment]) -> None:
-    resolve = functools.cache(Path.resolve)
-    inputs = {key(located(a.source.path, resolve)) for a in planned}
-    files = set()
-    for assignment in planned:
-        facts = identity(assignment.source.path)
-        if facts:
-            files.add(facts)
-    for assignment in planned:
-        # One file can have two names (a link, another case): then only device and inode tell.
-        if key(located(assignment.output, resolve)) in inputs or identity(assignment.output) in files:
+    # One file can have two names (a link, another case), which only device and inode tell; of files that exist these
+    # tell everything, so names are compared for the others alone.
+    outputs = {facts for each in planned if (facts := identity(each.output)) is not None}
+    resolve = functools.cache(os.path.realpath)
+    missing, inputs = set(), set()
+    for each in planned:
+        facts = identity(each.source.name)
+        if facts is None:
+            missing.add(key(located(each.source.name, resolve)))
+        elif facts in outputs:
+            inputs.add(facts)
+    if not (missing or inputs):
+        return
+    for each in planned:
+        if (inputs and identity(each.output) in inputs) or key(located(each.output, resolve)) in missing:
             raise UsageError(
-                f"{shown(assignment.output)} is itself an input and is never written over",
+                f"{shown(each.output)} is itself an input and is never written over",
                 "choose another -o or --name",
             )

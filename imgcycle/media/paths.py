@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from imgcycle.errors import UsageError
-from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES
+from imgcycle.media.formats import CLIP_SUFFIXES, RAW_SUFFIXES, STILL_SUFFIXES, suffix_of
 
 STATE_FOLDER = ".imgcycle"
 """Folder of imgcycle's own records in an output folder; never walked."""
@@ -20,9 +20,9 @@ _SAID = 60
 """Characters shown of a name that is too long."""
 
 
-def kind_of(path: PurePath) -> Literal["still", "clip", "raw", "unknown"]:
+def kind_of(path: PurePath | str) -> Literal["still", "clip", "raw", "unknown"]:
     """Kind of file by its suffix."""
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix in STILL_SUFFIXES:
         return "still"
     if suffix in CLIP_SUFFIXES:
@@ -63,12 +63,13 @@ def same_file(one: Path, other: Path) -> bool:
     return key(located(one)) == key(located(other)) or (facts is not None and facts == identity(other))
 
 
-def located(path: Path, resolve: Callable[[Path], Path] = Path.resolve) -> Path:
+def located(path: PurePath | str, resolve: Callable[[str], str] = os.path.realpath) -> str:
     """The path with links in its folder resolved, but not a link that it is itself.
 
-    For thousands of files `resolve` may be `functools.cache(Path.resolve)`: their folders are few.
+    For thousands of files `resolve` may be `functools.cache(os.path.realpath)`: their folders are few.
     """
-    return resolve(path.parent) / path.name
+    folder, name = os.path.split(path)
+    return os.path.join(resolve(folder), name)  # noqa: PTH118
 
 
 def identity(path: str | Path) -> tuple[int, int] | None:
@@ -80,9 +81,15 @@ def identity(path: str | Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def key(path: Path) -> str:
+def is_plain(name: str) -> bool:
+    """True if a name is surely spelt as `Path` and `normpath` would spell it."""
+    return os.sep == "/" and name[:1] not in ("", ".") and name[-1] != "/" and "//" not in name and "/." not in name
+
+
+def key(path: PurePath | str) -> str:
     """Normalised path, equal for names that this system's usual file system takes for one."""
-    text = os.path.normpath(path)
+    text = os.fspath(path)
+    text = text if is_plain(text) else os.path.normpath(text)
     return text if sys.platform == "linux" else unicodedata.normalize("NFC", text).casefold()
 
 

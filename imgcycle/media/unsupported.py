@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from imgcycle.media.files import Data
+from imgcycle.media.formats import suffix_of
 
 EXPORT = "save it as PNG, TIFF or JPEG first"
 _HEAD = 4096
@@ -86,7 +87,7 @@ _STILL_BRANDS = frozenset(b"avif avis heic heix heim heis hevc hevx hevm hevs mi
 
 def foreign_by_suffix(path: PurePath | str) -> UnreadFormat | None:
     """Image format that is not read, by file suffix; None for any other name."""
-    suffix = PurePath(path).suffix.lower()
+    suffix = suffix_of(path)
     return next((kind for kind in _PICTURES if suffix in kind.suffixes), None)
 
 

@@ -12,11 +12,13 @@ from imgcycle.config import TrainConfig
 from imgcycle.data.folders import Pixels
 from imgcycle.engine import resample
 from imgcycle.engine.strokes import with_blurred_change
-from imgcycle.engine.translator import WORK_SIZE, Translator
+from imgcycle.engine.style import WORK_SIZE, work_shape
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.media.image.reduction import reduced
+from imgcycle.weights.description import digest
 from imgcycle.weights.find import find_style, repair_hint
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.native import load_generator
 from imgcycle.weights.usage import usage_of
 
 
@@ -45,7 +47,7 @@ class FirstNet:
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Input of the second net for a photograph (H, W, 3), uint8: x of engine/strokes.py."""
-        shape = resample.work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
+        shape = work_shape(pixels.shape[0], pixels.shape[1], self.work_size)
         small = resample.to_float01(reduced(pixels, shape))
         result = resample.from_tensor(self._translator(resample.to_tensor(small)))
         result = with_blurred_change(small, result, self.calm)

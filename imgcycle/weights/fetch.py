@@ -19,13 +19,14 @@ from typing import Any, NoReturn
 from imgcycle.errors import DownloadError, UnknownStyle, UsageError, WeightsError
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
+from imgcycle.weights.description import digest, inspect_weights
 from imgcycle.weights.download import Downloaded, Limits, check_address, download, mirrors, writing_download
 from imgcycle.weights.events import Kept, Listener, Waiting, nobody
 from imgcycle.weights.find import NATIVE, FoundStyle, find_style, homes, known_styles, remote_styles
 from imgcycle.weights.importers import Imported, import_checkpoint
 from imgcycle.weights.index import INDEX, IndexEntry, Pin, RemoteEntry, read_index, read_pins
 from imgcycle.weights.index_writer import add_entry
-from imgcycle.weights.native import digest, inspect_weights, save_weights
+from imgcycle.weights.native import save_weights
 
 
 def get_style(name: str, first: Sequence[str] = (), listen: Listener = nobody, limits: Limits | None = None) -> Kept:

@@ -9,10 +9,8 @@ strokes  JSON of the NetConfig of a second net, for fine strokes at full size, w
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +21,17 @@ from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
 from imgcycle.config.legacy import DISCRIMINATORS_CARDS, current_name
-from imgcycle.errors import UsageError, WeightsError, reported
-from imgcycle.media.files import atomic_write, opened
+from imgcycle.errors import UsageError, WeightsError
+from imgcycle.media.files import atomic_write
 from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
-from imgcycle.weights.contents import FORMAT, in_short, kind_of_weights, safetensors_header
+from imgcycle.weights.contents import FORMAT, in_short, safetensors_header
+from imgcycle.weights.description import WeightsFile, inspect_weights, unreadable
 
-_LONGEST_CARD = 2**20
-"""Most characters of a card; a long one has a few thousand."""
-_DEEPEST_CARD = 12
 _RESAVE = "take the checkpoint it was made from, or save it in float32"
-_SORTS = {"safetensors": "a safetensors", "pickle": "a PyTorch", "onnx": "an ONNX"}
 STROKES = "strokes."
 """Prefix of a second net's tensors."""
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """Metadata of our own weights file, read before any tensor."""
-
-    path: Path
-    config: dict[str, Any]
-    card: dict[str, Any] = field(default_factory=dict)
-    strokes: dict[str, Any] | None = None
-    """Config of its second net, if there is one."""
 
 
 def save_weights(
@@ -77,52 +61,6 @@ def _in_order(content: bytes) -> bytes:
     header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8
     return len(header).to_bytes(8, "little") + header + content[8 + size :]
-
-
-def inspect_weights(path: Path) -> WeightsFile:
-    """Read format, config and card only; WeightsError if the file is incomplete or not ours.
-
-    An invalid card is ignored.
-    """
-    kind = kind_of_weights(path)
-    if kind != "ours":
-        raise WeightsError(
-            f"{path} is {_SORTS[kind]} file, but not one of imgcycle's",
-            "imgcycle models import may know it",
-        )
-    metadata = safetensors_header(path)["__metadata__"]
-    try:
-        with safetensors.safe_open(path, "pt"):  # its own checks of the whole header
-            config, strokes = json.loads(metadata["config"]), json.loads(metadata.get("strokes", "null"))
-        if not isinstance(config, dict) or not (strokes is None or isinstance(strokes, dict)):
-            raise TypeError("its config is no object")
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from error
-    return WeightsFile(path, config, _card(metadata.get("card")), strokes)
-
-
-def _unreadable(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} cannot be read as weights: {in_short(error)}", "download or train it again")
-
-
-def _card(text: Any) -> dict[str, Any]:
-    """The card, or an empty one if it is damaged or too long."""
-    if not isinstance(text, str) or len(text) > _LONGEST_CARD:
-        return {}
-    try:
-        card = json.loads(text, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return {}
-    return card if isinstance(card, dict) and not _is_deep(card) else {}
-
-
-def _is_deep(card: dict[str, Any]) -> bool:
-    """True if a card is nested more deeply than anything that an index or a page holds."""
-    layer: list[Any] = [card]
-    for _ in range(_DEEPEST_CARD):
-        inner = [each.values() if isinstance(each, dict) else each for each in layer]
-        layer = [value for values in inner for value in values if isinstance(value, dict | list)]
-    return bool(layer)
 
 
 def load_generator(path: Path) -> tuple[Generator, WeightsFile]:
@@ -184,7 +122,7 @@ def fill(
         with safetensors.safe_open(path, "pt") as file:
             tensors: dict[str, Tensor] = {new: file.get_tensor(name) for new, name in _names(file, strokes).items()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     check_values(path, tensors)
     net.load_state_dict({name.removeprefix(STROKES): tensor for name, tensor in tensors.items()})
 
@@ -199,7 +137,7 @@ def _check_shapes(net: nn.Module, path: Path, other: str, hint: str | None, stro
         with safetensors.safe_open(path, "pt") as file:
             found = {new: tuple(file.get_slice(old).get_shape()) for new, old in _names(file, strokes).items()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     prefix = STROKES if strokes else ""
     wanted = {prefix + name: tuple(t.shape) for name, t in net.state_dict().items()}
     if wanted != found:
@@ -226,9 +164,3 @@ def check_values(path: Path, tensors: Mapping[str, Tensor], prefix: str = "") ->
 
 def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
     return str(shapes[name]) if name in shapes else "missing"
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; WeightsError if it cannot be read."""
-    with reported(WeightsError, f"{path} cannot be read"), opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.locks import locked
 from imgcycle.media.paths import STATE_FOLDER
+from imgcycle.weights.description import digest, inspect_weights
 from imgcycle.weights.find import (
     FOREIGN,
     NATIVE,
@@ -27,7 +28,7 @@ from imgcycle.weights.find import (
 from imgcycle.weights.importers import import_checkpoint, save_imported
 from imgcycle.weights.index import RANGES, IndexEntry, named_in, sound_index
 from imgcycle.weights.index_writer import add_entry, drop_entry
-from imgcycle.weights.native import digest, inspect_weights, load_generator
+from imgcycle.weights.native import load_generator
 
 _LONGEST = 64
 _LOCK = "add"

@@ -26,9 +26,10 @@ from PIL import Image
 
 from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from tests.benchmarks.turns import in_turn, table

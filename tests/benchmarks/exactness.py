@@ -16,7 +16,8 @@ import torch
 from imgcycle.config import NetConfig
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.media.image.read import read_still

@@ -24,6 +24,7 @@ from imgcycle.engine import resample
 from imgcycle.engine import smoothing as temporal
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.smoothing import Floats, Smoothing, Strength, TemporalSmoother, motion_between
+from imgcycle.engine.style import work_shape
 from imgcycle.engine.translator import Translator
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
@@ -98,7 +99,7 @@ def frames(path: Path, first: int, count: int, work_size: int) -> Iterator[Float
     """Frames at work size."""
     with FrameReader(probe_video(path), first=first) as reader:
         for frame, _ in zip(reader, range(count), strict=False):
-            shape = resample.work_shape(reader.height, reader.width, work_size)
+            shape = work_shape(reader.height, reader.width, work_size)
             yield resample.to_float01(reduced(frame.frame, shape))
 
 

@@ -24,6 +24,7 @@ import torch
 
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import TemporalSmoother, motion_between
+from imgcycle.engine.style import work_shape
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.translators import load_translator
 from imgcycle.media.image.pixels import Pixels
@@ -72,7 +73,7 @@ def translated(translator: Translator, source: Path, count: int, budget: Budget)
     results, before = [], None
     for frame in frames:
         with budget.of("reducing"):
-            shape = resample.work_shape(frame.shape[0], frame.shape[1], translator.style.work_size)
+            shape = work_shape(frame.shape[0], frame.shape[1], translator.style.work_size)
             small = resample.to_float01(reduced(frame, shape))
         with budget.of("optical flow"):
             motion = motion_between(before, small)

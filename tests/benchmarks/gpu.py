@@ -22,9 +22,9 @@ import torch
 from imgcycle.cli.commands.train_config import build_config
 from imgcycle.config import NetConfig, VideoOptions
 from imgcycle.device import precision_name, resolve_device, uploaded
-from imgcycle.engine import resample
 from imgcycle.engine.smoothing import TemporalSmoother
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style, work_shape
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.video.run import convert_video
 from imgcycle.methods.base import Batch
 from imgcycle.nets.build import build_generator
@@ -121,7 +121,7 @@ def frames(device: torch.device, quick: bool, least: float) -> None:
     translator = Translator(net, device, dtype, Style("bench", "0" * 64, work_size=64 if quick else 512))
     size, seconds = ("64x36", 0.4) if quick else ("1920x1080", 4.0)
     width, height = map(int, size.split("x"))
-    shape = resample.work_shape(height, width, translator.style.work_size)
+    shape = work_shape(height, width, translator.style.work_size)
     frame = np.random.default_rng(0).uniform(0, 1, (*shape, 3)).astype(np.float32)
     smoother = TemporalSmoother(translator, "off")
     each, peak = measured(device, lambda: smoother.step(frame), 2, least)

@@ -17,7 +17,8 @@ import torch
 from imgcycle.config import ConvertOptions, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.padding import padded_size
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.cost import ImagePlan
 from imgcycle.jobs.images.image import decoded, plan_for_frame, prepared, translate_frame

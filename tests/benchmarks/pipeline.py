@@ -21,11 +21,12 @@ from torch import Tensor
 from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine import resample
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import plan_nets
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.recipe import resolve
 from imgcycle.media.image.read import read_still
 from imgcycle.nets.build import build_generator

@@ -29,7 +29,7 @@ from imgcycle.metrics.segmentation import Counts, LabelScores, label_scores
 from imgcycle.training.loop import train
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.resuming import RunContext
-from imgcycle.weights.native import digest
+from imgcycle.weights.description import digest
 from tests.benchmarks.tables_scores import score_labels, score_photos, segmenter
 from tests.benchmarks.world import Bytes, Scene, scene
 

@@ -23,6 +23,7 @@ import torch
 from imgcycle.config import VideoOptions
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import TemporalSmoother
+from imgcycle.engine.style import work_shape
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.pools.threads import WorkerPool
 from imgcycle.jobs.translators import load_translator
@@ -59,7 +60,7 @@ def against_the_net(translator: Translator, source: Path, folder: Path) -> tuple
     with FrameReader(probe_video(source)) as reader:
         for timed in reader:
             height, width = timed.frame.shape[:2]
-            shape = resample.work_shape(height, width, work_size)
+            shape = work_shape(height, width, work_size)
             small.append(resample.to_float01(reduced(timed.frame, shape)))
     calm = TemporalSmoother(translator, "off")
     begun = time.perf_counter()

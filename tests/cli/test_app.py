@@ -34,6 +34,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert "convert" in done.stdout
 
 
+def test_a_run_with_nothing_to_do_imports_no_torch(folder: Path) -> None:
+    """Nor what decodes pictures: of thousands that are done, none is opened by it."""
+    words = ["convert", "photos", "--to", "tiny.safetensors", "-o", "out/"]
+    assert run(words) == 0
+    check = (
+        f"import sys\nfrom imgcycle.cli.app import run\nassert run({words!r}) == run({[*words, '--dry-run']!r}) == 0\n"
+        "sys.stderr.write(' '.join(n for n in ('torch', 'cv2', 'PIL', 'rich') if n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    before, planned, imported = done.stderr.split("\n")
+    assert before.startswith("3 converted before")
+    assert (planned, imported) == ("0 of 3 would be converted", "")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [
@@ -98,7 +112,7 @@ def test_an_empty_folder_is_no_error(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_models_list_path_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from imgcycle.weights.native import digest
+    from imgcycle.weights.description import digest
 
     home = folder / "home"
     home.mkdir()

@@ -14,8 +14,9 @@ import torch
 
 from imgcycle.cli.app import run
 from imgcycle.errors import ImgcycleError, UsageError
+from imgcycle.weights.description import digest
 from imgcycle.weights.find import find_style, index_damage, known_styles
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.native import load_generator
 from imgcycle.weights.user_styles import add_style
 from tests.styles import save_style
 from tests.weights.importers import plain

@@ -16,8 +16,8 @@ import pytest
 
 from imgcycle.config import ConvertRequest
 from imgcycle.jobs.events import RowFinished
+from imgcycle.jobs.images.batch import StyleJob, convert_styles
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.pools.ray import RayPool, WorkerRoom, connect, node_rooms
 from imgcycle.jobs.pools.setup import WorkerPlan
 from imgcycle.jobs.translators import open_style

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.resample import restored, to_float01, work_shape
+from imgcycle.engine.resample import restored, to_float01
+from imgcycle.engine.style import work_shape
 from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 

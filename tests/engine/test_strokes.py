@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, share_of, with_blurred_change
+from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, with_blurred_change
+from imgcycle.engine.style import share_of
 from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 

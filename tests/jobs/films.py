@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 
 from imgcycle.config import NetConfig
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from tests.media.video.clips import ffmpeg, make, packets
 from tests.styles import tiny_net
 

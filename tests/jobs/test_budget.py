@@ -12,13 +12,15 @@ from imgcycle.config import ConvertOptions, ConvertRequest, NetConfig
 from imgcycle.config.clips import Compare
 from imgcycle.device import BASE_BYTES
 from imgcycle.engine.strips import plan as engine_plan
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Progressed, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import TooSmall, check_memory, image_cost, plan_bytes, plan_file, plan_nets
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all, convert_bytes, convert_image
+from imgcycle.jobs.images.run import convert_bytes, convert_image
 from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.video.cost import VideoLimits, frame_cost

@@ -12,17 +12,19 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images import cost
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import ImageCost
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image
-from imgcycle.media.image.masks import Mask, levels_of, mask_in, mask_of_file, sized
+from imgcycle.jobs.images.run import convert_image
+from imgcycle.media.image.masks import Mask, levels_of, mask_of_file, sized
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.row_reader import is_available
-from imgcycle.media.inputs import Source
+from imgcycle.media.inputs import Source, mask_in
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net
 
@@ -136,10 +138,10 @@ def test_masks_are_found_by_name(tmp_path: Path) -> None:
     for name in ("a.png", "sub/b.jpg", "sub/c.jpeg.png"):
         (folder / name).write_bytes(b"")
     photos = tmp_path / "photos"
-    assert mask_in(folder, Source(photos / "a.jpg", photos)) == folder / "a.png"
-    assert mask_in(folder, Source(photos / "sub" / "b.jpg", photos)) == folder / "sub" / "b.jpg"
-    assert mask_in(folder, Source(photos / "elsewhere" / "a.jpg", photos)) == folder / "a.png"
-    assert mask_in(folder, Source(photos / "d.jpg", photos)) is None
+    assert mask_in(folder, Source(str(photos / "a.jpg"), str(photos))) == folder / "a.png"
+    assert mask_in(folder, Source(str(photos / "sub" / "b.jpg"), str(photos))) == folder / "sub" / "b.jpg"
+    assert mask_in(folder, Source(str(photos / "elsewhere" / "a.jpg"), str(photos))) == folder / "a.png"
+    assert mask_in(folder, Source(str(photos / "d.jpg"), str(photos))) is None
 
 
 def test_a_folder_of_masks_and_what_another_mask_means(photo: Path, translator: Translator) -> None:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.events import Ended, Estimated, Event, Note, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Row, Task, Verdict

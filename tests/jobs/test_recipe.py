@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Strokes, Style
+from imgcycle.engine.style import Strokes, Style
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.recipe import computed_with, recipe_for, resolve, same_making

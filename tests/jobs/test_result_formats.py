@@ -13,11 +13,13 @@ from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.events import Note, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all, convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.media import formats
 from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, scene

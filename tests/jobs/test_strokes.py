@@ -15,7 +15,7 @@ from PIL import Image
 from imgcycle.cli.app import run
 from imgcycle.config import ClipRequest, ConvertOptions, VideoOptions
 from imgcycle.engine.strips import plan as engine_plan
-from imgcycle.engine.translator import Strokes, Style
+from imgcycle.engine.style import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.jobs import recipe as recipes
 from imgcycle.jobs.budget import MemoryBudget
@@ -31,7 +31,8 @@ from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits
 from imgcycle.jobs.video.plan import plan_clips
 from imgcycle.jobs.video.run import convert_clips
 from imgcycle.media.image.read import read_still
-from imgcycle.weights.native import inspect_weights, load_generator, load_strokes, save_weights
+from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import load_generator, load_strokes, save_weights
 from tests.jobs.films import film, frames_of
 from tests.media.pictures import encoded, scene
 from tests.styles import TINY, save_style, save_two_nets, stroke_net, tiny_net

@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.events import Ended, Estimated, Note, Planned, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row, Summary
 from imgcycle.media.image.read import read_still
 from tests.jobs.trees import grow

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.codecs import tiff_writer
 from imgcycle.media.image.read import read_still

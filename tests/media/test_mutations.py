@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.image.read import measure

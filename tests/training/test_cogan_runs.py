@@ -20,7 +20,8 @@ from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.run import convert_video
 from imgcycle.nets.cogan import FIT_STEPS, CoganGenerator
 from imgcycle.training.loop import train
-from imgcycle.weights.native import inspect_weights, load_generator
+from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import load_generator
 from tests.training.test_validation import MeanColour
 from tests.training.worlds import config_for, learnt, levels, translated
 

@@ -15,7 +15,8 @@ from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.loop import train
-from imgcycle.weights.native import inspect_weights, load_generator, load_strokes
+from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import load_generator, load_strokes
 from tests.media.pictures import scene
 from tests.styles import save_style, tiny_net
 from tests.training.toys import final_state, same, toy_config

@@ -24,7 +24,8 @@ from imgcycle.training.run import Run
 from imgcycle.training.session import Session
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.resuming import RunContext
-from imgcycle.weights.native import inspect_weights, load_generator
+from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import load_generator
 from tests.training.toys import final_state, same, texture_world, toy_config
 
 

@@ -18,7 +18,7 @@ from imgcycle.training.distributed import World
 from imgcycle.training.loop import train
 from imgcycle.training.session import Session
 from imgcycle.training.timing.stages import hand_over
-from imgcycle.weights.native import inspect_weights
+from imgcycle.weights.description import inspect_weights
 from tests.training.toys import final_state, same, toy_config
 
 STAGES = (

@@ -17,7 +17,7 @@ from imgcycle.training import events
 from imgcycle.training.loop import train
 from imgcycle.training.storage.history import read_history
 from imgcycle.training.validation import Validation, validations_without_gain
-from imgcycle.weights.native import inspect_weights
+from imgcycle.weights.description import inspect_weights
 from tests.training.toys import final_state, toy_config
 
 

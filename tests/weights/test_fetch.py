@@ -14,12 +14,13 @@ import torch
 from imgcycle.errors import DownloadError, StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights import fetch
+from imgcycle.weights.description import digest
 from imgcycle.weights.download import MIRROR, Limits
 from imgcycle.weights.events import Asking, Event, Kept, Received, Refused, Waiting
 from imgcycle.weights.fetch import check_origin, get_style
 from imgcycle.weights.find import find_style
 from imgcycle.weights.index import read_index, read_pins
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.native import load_generator
 from imgcycle.weights.user_styles import add_style, remove_style
 from tests.styles import save_style
 from tests.weights.importers import plain

@@ -8,10 +8,10 @@ import torch
 from imgcycle.errors import StyleNotHere, UnknownStyle, UsageError, WeightsError
 from imgcycle.jobs.translators import load_translator
 from imgcycle.weights import find
+from imgcycle.weights.description import digest
 from imgcycle.weights.find import find_style, known_styles
 from imgcycle.weights.importers import convert_checkpoint
 from imgcycle.weights.index import read_index
-from imgcycle.weights.native import digest
 from imgcycle.weights.user_styles import add_style
 from tests.styles import save_style, settle
 from tests.weights.importers import plain

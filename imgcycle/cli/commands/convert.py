@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.jobs.events import Event
+    from imgcycle.jobs.images.batch import StyleJob
     from imgcycle.jobs.images.pages import Pages
-    from imgcycle.jobs.images.run import StyleJob
     from imgcycle.jobs.images.styles import StyleSelection
     from imgcycle.jobs.pools.driver import TaskPool
     from imgcycle.jobs.pools.setup import WorkerPlan
@@ -79,19 +79,17 @@ def convert(
     from imgcycle.cli.prompt import offer, say_damage
     from imgcycle.cli.render.console import say
     from imgcycle.jobs.budget import MemoryBudget
-    from imgcycle.jobs.images.pages import Pages, credit_for, with_pages
     from imgcycle.jobs.images.styles import ALL, local_styles, plan_style_jobs
     from imgcycle.jobs.pools.setup import plan_workers
-    from imgcycle.jobs.side_outputs import check_place
     from imgcycle.jobs.translators import open_style
     from imgcycle.weights.find import find_style, with_range
 
     request = _with_lists(request, lists)
     memory = MemoryBudget.asked(machine.memory)
-    viewing = Pages(pages.sheet, pages.gallery, request.overwrite)
+    viewing = _viewing(pages, request.overwrite)
     streams = STREAM in request.inputs or request.output == STREAM
     if streams:
-        check_streams(request, viewing, choice.style == ALL, report.json_lines, todo.dry_run)
+        check_streams(request, viewing is not None, choice.style == ALL, report.json_lines, todo.dry_run)
     if choice.style == ALL and choice.direction != "A2B":
         raise typer.BadParameter(
             "chooses inside one style; the styles of `--to all` lead one way", param_hint="--direction"
@@ -106,40 +104,67 @@ def convert(
         raise typer.BadParameter("one picture is no work for several processes", param_hint="--workers")
 
     def opened(found: FoundStyle) -> Translator:
+        import imgcycle.jobs.pools.driver  # noqa: F401 - all that the work needs, before signals become exceptions
+
         if workers is not None:  # here it is for planning alone
             return open_style(found, "cpu", "fp32")
         return open_style(found, machine.device, machine.precision, machine.backend)
 
-    with graceful_exit():
-        styles = (
-            local_styles()
-            if choice.style == ALL
-            else [with_range(find_style(choice.style, choice.direction), choice.range)]
-        )
-        if streams:
-            convert_stream(request, opened(styles[0]), memory)
-            return
-        found = plan_style_jobs(request, styles, opened)
-        tasks = [task for work in found.style_jobs for task in work.plan.tasks]
-        viewing.check(tasks, memory)
-        if lists.failed_list is not None:
-            check_place("--failed-list", lists.failed_list, tasks)
-        for line in found.refused:
-            say(f"imgcycle: {line}")
-        if todo.dry_run:
-            _show_plans(found.style_jobs, viewing, memory, report)
-            raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
+    # Until something is written, Ctrl-C ends the process at once (`imgcycle/__main__.py`).
+    styles = (
+        local_styles()
+        if choice.style == ALL
+        else [with_range(find_style(choice.style, choice.direction), choice.range)]
+    )
+    if streams:
+        translator = opened(styles[0])
+        with graceful_exit():
+            convert_stream(request, translator, memory)
+        return
+    found = plan_style_jobs(request, styles, opened)
+    tasks = [task for work in found.style_jobs for task in work.plan.tasks]
+    _check_side_outputs(viewing, lists, tasks, memory)
+    for line in found.refused:
+        say(f"imgcycle: {line}")
+    if todo.dry_run:
+        _show_plans(found.style_jobs, pages, memory, report)
+        raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
 
-        def showing(events: Iterator[Event]) -> Iterator[Event]:
-            both = zip(found.styles, found.style_jobs, strict=True)
-            credits = [credit_for(style, work.style, request.options) for style, work in both]
-            return with_pages(events, found.style_jobs, credits, viewing)
+    def showing(events: Iterator[Event]) -> Iterator[Event]:
+        if viewing is None:
+            return events
 
+        from imgcycle.jobs.images.pages import credit_for, with_pages
+
+        both = zip(found.styles, found.style_jobs, strict=True)
+        credits = [credit_for(style, work.style, request.options) for style, work in both]
+        return with_pages(events, found.style_jobs, credits, viewing)
+
+    with graceful_exit(), workers.pool() if workers is not None else nullcontext() as pool:
         jobs = found.style_jobs if workers is None else _ordered(found, workers, machine.backend, memory, threads.jobs)
-        with workers.pool() if workers is not None else nullcontext() as pool:
-            summary = _convert_trees(jobs, showing, memory, threads.jobs, pool, todo.fail_fast, lists, report)
+        summary = _convert_trees(jobs, showing, memory, threads.jobs, pool, todo.fail_fast, lists, report)
     if summary.exit_code or found.refused:
         raise typer.Exit(summary.exit_code or 1)
+
+
+def _viewing(pages: PageOptions, overwrite: bool) -> Pages | None:
+    """The pages asked for; None if there are none, as nearly always, so that what draws them is not imported."""
+    if pages.sheet is None and pages.gallery is None:
+        return None
+
+    from imgcycle.jobs.images.pages import Pages
+
+    return Pages(pages.sheet, pages.gallery, overwrite)
+
+
+def _check_side_outputs(viewing: Pages | None, lists: ListOptions, tasks: Sequence[Task], memory: MemoryBudget) -> None:
+    """UsageError if a page or a list cannot be written, or would replace an input or a result."""
+    if viewing is not None:
+        viewing.check(tasks, memory)
+    if lists.failed_list is not None:
+        from imgcycle.jobs.side_outputs import check_place
+
+        check_place("--failed-list", lists.failed_list, tasks)
 
 
 def _ordered(
@@ -184,7 +209,7 @@ def _convert_trees(
 ) -> Summary:
     from imgcycle.cli.render.convert import listening
     from imgcycle.jobs.events import Ended, RowFinished
-    from imgcycle.jobs.images.run import convert_styles
+    from imgcycle.jobs.images.batch import convert_styles
     from imgcycle.jobs.tasks import Summary
 
     # With several styles an input may fail more than once, and should be listed once.
@@ -215,9 +240,11 @@ def _write_list(path: Path, names: Iterable[str], end: bytes) -> None:
         file.write(b"".join(os.fsencode(name) + end for name in names))
 
 
-def _show_plans(style_jobs: Sequence[StyleJob], viewing: Pages, memory: MemoryBudget, report: ReportOptions) -> None:
+def _show_plans(
+    style_jobs: Sequence[StyleJob], pages: PageOptions, memory: MemoryBudget, report: ReportOptions
+) -> None:
     from imgcycle.cli.render.console import emit, emit_json, say
-    from imgcycle.jobs.images.run import check_all_memory, joined
+    from imgcycle.jobs.images.batch import check_all_memory, joined
     from imgcycle.media.paths import shown
 
     check_all_memory(style_jobs, memory)
@@ -238,7 +265,7 @@ def _show_plans(style_jobs: Sequence[StyleJob], viewing: Pages, memory: MemoryBu
         whole = joined(style_jobs)
         for note in whole.notes:
             say(note)
-        for path in (viewing.sheet, viewing.gallery):
+        for path in (pages.sheet, pages.gallery):
             if path is not None:
                 say(f"{shown(path)} would show them")
         say(f"{len(whole.to_convert)} of {len(whole.tasks)} would be converted")

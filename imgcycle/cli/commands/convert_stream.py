@@ -10,15 +10,14 @@ if TYPE_CHECKING:
     from imgcycle.config import ConvertRequest
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.budget import MemoryBudget
-    from imgcycle.jobs.images.pages import Pages
     from imgcycle.media.formats import Format
 
 STREAM = "-"
 
 
-def check_streams(request: ConvertRequest, viewing: Pages, several: bool, json_lines: bool, dry_run: bool) -> None:
-    """UsageError for what a stream does not support: several inputs or `several` styles, a dry run, or a report
-    page.
+def check_streams(request: ConvertRequest, viewing: bool, several: bool, json_lines: bool, dry_run: bool) -> None:
+    """UsageError for what a stream does not support: several inputs or `several` styles, a dry run, or report
+    pages (`viewing`).
     """
     from imgcycle.errors import UsageError
 

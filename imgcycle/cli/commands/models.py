@@ -117,7 +117,7 @@ def _card(name: str) -> dict[str, Any] | None:
 
         _, imported = import_checkpoint(found.path)
         return facts | {"recognised": imported.recognised, "net": imported.config.to_dict(), "notes": imported.notes}
-    from imgcycle.weights.native import digest, inspect_weights
+    from imgcycle.weights.description import digest, inspect_weights
 
     about = inspect_weights(found.path)
     return facts | _facts(found.entry or index_entry(digest(found.path))) | {"net": about.config, "card": about.card}
@@ -144,9 +144,9 @@ def verify(
 
     from imgcycle.cli.render.console import emit
     from imgcycle.errors import ImgcycleError, WeightsError
+    from imgcycle.weights.description import digest
     from imgcycle.weights.fetch import check_origin
     from imgcycle.weights.find import find_style, index_damage, known_styles, repair_hint
-    from imgcycle.weights.native import digest
 
     for name in names or ():
         with contextlib.suppress(WeightsError):  # of a known style, reported below

@@ -73,11 +73,9 @@ class ConversionTeller:
 
     def _row(self, event: e.RowFinished) -> None:
         out, row = self.reporter, event.row
-        values = row.to_dict()
-        for name in ("notes", "worker"):
-            if not values[name]:
-                del values[name]
-        out.data(values)
+        if out.heeds_data:
+            values = row.to_dict()
+            out.data({name: value for name, value in values.items() if value or name not in ("notes", "worker")})
         out.aside({"position": event.position, "total": event.total, "share": round(event.share, 4)})
         out.no_bar(self._clip)
         self._clip, self._position = "", event.position

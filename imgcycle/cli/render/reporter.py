@@ -46,6 +46,9 @@ class Bar:
 class Reporter:
     """Base of all reporters, which ignores everything; variants override what they show."""
 
+    heeds_data = False
+    """True if `data` prints anything; a row's values are not made for nothing."""
+
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
 
@@ -73,6 +76,8 @@ class Reporter:
 
 class JsonReporter(Reporter):
     """JSON lines: data on stdout, progress on stderr."""
+
+    heeds_data = True
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(quiet, verbose)

@@ -12,6 +12,7 @@ import numpy as np
 
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import motion_between
+from imgcycle.engine.style import work_shape
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.types import Evaluated, EvaluationEvent, FlickerReport, FlickerRow, Measured
 from imgcycle.jobs.events import Note
@@ -51,7 +52,7 @@ def evaluate_flicker(result: str, source: str, size: int = 512) -> Iterator[Eval
     before: Floats | None = None
     position, short = 0, ""
     with FrameReader(clips[0]) as results, FrameReader(clips[1]) as sources:
-        shape = resample.work_shape(sources.height, sources.width, size)
+        shape = work_shape(sources.height, sources.width, size)
         for made, seen in zip_longest(results, sources):
             if made is None or seen is None:
                 short = shown(result if made is None else source)

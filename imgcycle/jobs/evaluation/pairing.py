@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from imgcycle.media.inputs import Source
@@ -28,7 +28,7 @@ def pair_up(results: Sequence[Source], originals: Sequence[Source]) -> Pairing:
     original that has a result under its full name (`a.png.jpg`, used for clashes) last; by that full name; by the name
     without what follows one of its dashes, shortest cut first (`a-monet.jpg`). A file is never paired with itself.
     """
-    full = {original.place.as_posix(): original for original in originals}
+    full = {PurePath(original.place).as_posix(): original for original in originals}
     short: dict[str, list[Source]] = {}
     for original in originals:
         short.setdefault(_bare(original), []).append(original)
@@ -60,7 +60,7 @@ def _nearest(result: Source, originals: Sequence[Source], claimed: Container[Pat
 
 
 def _bare(source: Source) -> str:
-    return source.place.with_suffix("").as_posix()
+    return PurePath(source.place).with_suffix("").as_posix()
 
 
 def _names(result: Source) -> Iterator[str]:

@@ -13,13 +13,14 @@ import torch
 
 from imgcycle._version import __version__
 from imgcycle.engine.onnx import OnnxSession
-from imgcycle.engine.translator import DETAIL, WORK_SIZE
+from imgcycle.engine.style import DETAIL, WORK_SIZE
 from imgcycle.errors import ImgcycleError, OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import FORMAT
+from imgcycle.weights.description import digest
 from imgcycle.weights.find import FoundStyle, check_way
-from imgcycle.weights.native import digest, load_generator
+from imgcycle.weights.native import load_generator
 from imgcycle.weights.onnx.graph import onnx_model
 from imgcycle.weights.usage import usage_of
 

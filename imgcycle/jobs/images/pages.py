@@ -16,11 +16,11 @@ from imgcycle.concurrency import ordered_map
 from imgcycle.config import ConvertOptions
 from imgcycle.data.sampling import evenly_spaced
 from imgcycle.device import BASE_BYTES
-from imgcycle.engine.translator import Style
+from imgcycle.engine.style import Style
 from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
-from imgcycle.jobs.images.run import StyleJob
+from imgcycle.jobs.images.batch import StyleJob
 from imgcycle.jobs.ledger import Fingerprint, Ledger, Record, at_work, file_digest
 from imgcycle.jobs.recipe import recipe_for, resolve
 from imgcycle.jobs.side_outputs import check_place
@@ -117,7 +117,7 @@ def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Cred
     if found.entry is not None:
         said = {"direction": found.entry.direction, "data": found.entry.data, "licence": found.entry.licence}
     elif not found.is_foreign:
-        from imgcycle.weights.native import inspect_weights
+        from imgcycle.weights.description import inspect_weights
 
         said = inspect_weights(found.path).card
     words = {key: str(said.get(key) or "") for key in ("direction", "data", "licence")}

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from imgcycle.concurrency import ByteBudget, ordered_map
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, OutputError, is_full, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import existing
@@ -26,7 +27,7 @@ from imgcycle.jobs.images.image import LoadedImage
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.ledger import Fingerprint, Record
 from imgcycle.jobs.recipe import recipe_for
-from imgcycle.jobs.tasks import ClipTask, Row, Status, Task, TaskResult, Verdict
+from imgcycle.jobs.tasks import Row, Task, TaskResult, left_alone
 
 
 class Picture(Protocol):
@@ -199,13 +200,6 @@ def write_picture(task: Task, picture: Picture, style: Style) -> TaskResult:
     result, source = Fingerprint.of(found, digest), Fingerprint.of(picture.source, picture.digest)
     record = Record.of(Path(task.root), path, result, task.input, source, recipe_for(task.options, style))
     return TaskResult(Row(task.input, task.output, "done", *picture.size, notes=picture.notes), record)
-
-
-def left_alone(task: Task | ClipTask) -> Row:
-    """Row of a task that the plan skips, keeps or marks as failing."""
-    statuses: dict[Verdict, Status] = {"skip": "skipped", "keep": "kept", "fail": "failed"}
-    status = statuses[task.verdict]
-    return Row(task.input, task.output, status, error=None if status == "skipped" else task.reason)
 
 
 def failed(task: Task, error: Exception) -> TaskResult:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import functools
+import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from imgcycle.config import ConvertRequest
-from imgcycle.engine.translator import Style
+from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_for, resolve, same_making, with_mask
@@ -63,9 +66,9 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     leave_out = [Path(request.output)] if request.output and outputs.names_folder(request.output) else []
     with_raw = request.options.raw != "none"
     found = inputs.gather(request.inputs, request.recursive, leave_out, with_raw)
-    recipes = {source: read_recipe(source.path) for source in found.sources}
-    results = [source for source, recipe in recipes.items() if recipe is not None and "sheet" not in recipe]
-    pages = [source for source, recipe in recipes.items() if recipe is not None and "sheet" in recipe]
+    recipes = {source: recipe for source in found.sources if (recipe := read_recipe(source.name)) is not None}
+    results = [source for source, recipe in recipes.items() if "sheet" not in recipe]
+    pages = [source for source, recipe in recipes.items() if "sheet" in recipe]
     each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
@@ -96,12 +99,14 @@ def chosen_inputs(
     `pages` (contact sheets) are inputs only if nothing else was named.
     """
     ours = {*results, *pages}
+    if not ours:
+        return list(found)
     if any(source not in ours for source in found):
         return [source for source in found if source not in ours]
     if not results:
         return [source for source in pages if source.folder is None]
     made = {paths.key(each.output): each.source for each in made_from(results)}
-    return [source for source in results if made.get(paths.key(source.path), source) == source]
+    return [source for source in results if made.get(paths.key(source.name), source) == source]
 
 
 def _output(request: ConvertRequest, style: Style, apart: bool) -> str | None:
@@ -150,12 +155,12 @@ def _planned(
     return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
 
 
-def open_ledgers(assigned: Sequence[Assignment]) -> dict[Path, Ledger]:
+def open_ledgers(assigned: Sequence[Assignment]) -> dict[str, Ledger]:
     """Ledger of every output root; UsageError if one is a symbolic link."""
     roots = {each.root for each in assigned}
     for root in roots:
-        check_state(root)
-    return {root: Ledger(root) for root in roots}
+        check_state(Path(root))
+    return {root: Ledger(Path(root)) for root in roots}
 
 
 def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
@@ -186,18 +191,20 @@ def chosen(assigned: list[Assignment], sample: int | None, limit: int | None) ->
 
 
 def _suffix(source: Source, wanted: str) -> str:
-    known = formats.by_suffix(source.path) or _misnamed(source.path)
+    lower = formats.suffix_of(source.name)
+    own = source.name[len(source.name) - len(lower) :]
+    known = formats.by_suffix(source.name) or _misnamed(source.name)
     if wanted != "same":
         target = formats.CHOICES[wanted]
-        return source.path.suffix if source.path.suffix.lower() in target.suffixes else target.suffixes[0]
-    if paths.kind_of(source.path) == "raw":
+        return own if lower in target.suffixes else target.suffixes[0]
+    if paths.kind_of(source.name) == "raw":
         return formats.JPEG.suffixes[0]
-    if known is None or (known.writable and source.path.suffix.lower() in known.suffixes):
-        return source.path.suffix
+    if known is None or (known.writable and lower in known.suffixes):
+        return own
     return formats.written_as(known).suffixes[0]
 
 
-def _misnamed(path: Path) -> Format | None:
+def _misnamed(path: str) -> Format | None:
     """Actual format of a file whose suffix is that of a format which is not read; None for any other."""
     if foreign_by_suffix(path) is None:
         return None
@@ -218,9 +225,9 @@ def _task(
     if missing and verdict == "convert":
         verdict, reason = "fail", missing
     return Task(
-        os.fspath(assigned.source.path),
-        os.fspath(assigned.output),
-        os.fspath(assigned.root),
+        assigned.source.name,
+        assigned.output,
+        assigned.root,
         options,
         verdict,
         reason,
@@ -233,18 +240,18 @@ def judged(
     update: bool,
     wanted: dict[str, Any],
     ledger: Ledger,
-    recipe_in: Callable[[Path], dict[str, Any] | None],
+    recipe_in: Callable[[str], dict[str, Any] | None],
 ) -> tuple[Verdict, str]:
     """Verdict (convert, skip or keep) and reason: from the existing output, the ledger and the recipe in it."""
     output = assigned.output
     try:
-        output.lstat()
+        there = os.lstat(output).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return "convert", ""
     except OSError as error:
         hint = " (--name gives it a shorter one)" if error.errno == errno.ENAMETOOLONG else ""
         return "fail", f"its result cannot be written: {error.strerror}{hint}"
-    if output.is_dir():
+    if stat.S_ISDIR(there) or (stat.S_ISLNK(there) and os.path.isdir(output)):  # noqa: PTH112
         return "keep", "a folder of that name"
     if overwrite:
         return "convert", "replaced"
@@ -274,10 +281,10 @@ def verdict_for(
 
 
 def _history(
-    assigned: Assignment, ledger: Ledger, recipe_in: Callable[[Path], dict[str, Any] | None]
+    assigned: Assignment, ledger: Ledger, recipe_in: Callable[[str], dict[str, Any] | None]
 ) -> tuple[bool, bool, dict[str, Any] | None]:
     """Whether an existing output is untouched and made from the current input, and its recipe (None: not ours)."""
-    source, output = assigned.source.path, assigned.output
+    source, output = assigned.source.name, assigned.output
     record = ledger.get(output)
     if record is not None:
         return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
@@ -285,24 +292,27 @@ def _history(
     if recipe is None:
         return False, False, None
     # The ledger's line was lost, or the file was copied here: an untouched result has its source's time.
-    untouched = output.stat().st_mtime_ns == source.stat().st_mtime_ns
+    untouched = os.stat(output).st_mtime_ns == os.stat(source).st_mtime_ns  # noqa: PTH116
     return untouched, recipe.get("input") == file_digest(source), recipe
 
 
 def _recipe_of(record: Record) -> dict[str, Any]:
-    import json
-
-    return {"weights": record.weights, "options": json.loads(record.options)}
+    return {"weights": record.weights, "options": _options(record.options)}
 
 
-def _same_input(source: Path, record: Record) -> bool:
-    facts = source.stat()
+@functools.lru_cache(maxsize=64)  # thousands of records have the same few options
+def _options(text: str) -> Any:
+    return json.loads(text)
+
+
+def _same_input(source: str, record: Record) -> bool:
+    facts = os.stat(source)  # noqa: PTH116 - of thousands of names
     if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
         return True
     return facts.st_size == record.input_size and file_digest(source) == record.input_digest
 
 
-def read_recipe(path: Path) -> dict[str, Any] | None:
+def read_recipe(path: Path | str) -> dict[str, Any] | None:
     """Recipe in an image's metadata; None if it has none or cannot be read."""
     try:
         return xmp.recipe_in(read_file(path)) if _marked(path) else None
@@ -310,7 +320,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _marked(path: Path) -> bool:
+def _marked(path: Path | str) -> bool:
     """True if a recipe's namespace is near the start or the end, where all output formats have it."""
     mark = xmp.RECIPE.encode()
     with opened(path) as file:
@@ -330,7 +340,7 @@ def _beside(found: inputs.Gathered) -> list[str]:
     notes = []
     if found.clips:
         notes.append(f"{counted(len(found.clips), 'video clip')} left alone ({_VIDEO})")
-    if raws := len(found.raws) + len(found.named_raws):
+    if raws := found.raws + len(found.named_raws):
         notes.append(f"{counted(raws, 'RAW file')} left alone ({_RAW})")
     if found.foreign:
         kinds = ", ".join(counted(number, f"{name} file") for name, number in found.foreign.items())
@@ -344,12 +354,12 @@ def _left_alone(found: inputs.Gathered, options: ResolvedOptions) -> Iterator[Ta
     They have no output.
     """
     for path, why in found.closed:
-        yield Task(os.fspath(path), "", "", options, "fail", unread(why))
+        yield Task(path, "", "", options, "fail", unread(why))
     for clip in found.clips:
         if clip.folder is None:
-            yield Task(os.fspath(clip.path), "", "", options, "keep", f"a video clip ({_VIDEO})")
+            yield Task(clip.name, "", "", options, "keep", f"a video clip ({_VIDEO})")
     for path in found.named_raws:
-        yield Task(os.fspath(path), "", "", options, "keep", f"a RAW file ({_RAW})")
+        yield Task(path, "", "", options, "keep", f"a RAW file ({_RAW})")
 
 
 def unread(why: str) -> str:
@@ -371,7 +381,7 @@ def _renamed(assigned: Sequence[Assignment]) -> list[str]:
     first = renamed[0]
     return [
         f"{counted(len(renamed), 'output')} kept the full name, another having the short one:"
-        f" {paths.shown(first.source.path)} → {paths.shown(first.output.name)}"
+        f" {paths.shown(first.source.name)} → {paths.shown(Path(first.output).name)}"
     ]
 
 

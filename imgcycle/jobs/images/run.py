@@ -1,26 +1,19 @@
-"""Conversion of images: one (`convert_image`), all of a plan (`convert_styles`)."""
+"""Conversion of one image: a file (`convert_image`), or its bytes (`convert_bytes`)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from imgcycle.config import ConvertOptions
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.disk import check_disk
-from imgcycle.jobs.events import Ended, Event, Planned, WorkerRates
 from imgcycle.jobs.images import image, pipeline
 from imgcycle.jobs.images.animated import converted_animation
-from imgcycle.jobs.images.cost import check_memory, plan_bytes, plan_file
-from imgcycle.jobs.images.plan import Plan
-from imgcycle.jobs.ledger import Ledger, at_work
-from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
-from imgcycle.jobs.pools.worker import WorkOrder
-from imgcycle.jobs.progress import BatchProgress
+from imgcycle.jobs.images.cost import plan_bytes, plan_file
 from imgcycle.jobs.recipe import resolve, result_recipe, with_mask
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.jobs.translators import translator_for
@@ -82,7 +75,7 @@ def convert_image(
     check_suffix(target)
     if target.suffix and formats.by_suffix(target) is None:
         raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
-    resolved, missing = with_mask(resolve(options or ConvertOptions(), translator.style), Source(source))
+    resolved, missing = with_mask(resolve(options or ConvertOptions(), translator.style), Source(str(source)))
     if missing:
         raise InputError(missing)
     task = Task(str(source), str(target), str(target.parent), resolved)
@@ -131,135 +124,3 @@ def convert_bytes(
         if on_note is not None:
             on_note(note)
     return made
-
-
-@dataclass(frozen=True)
-class StyleJob:
-    """A plan with the style it is for; `open` makes the translator when its turn has come, so that of many nets one is
-    in memory at a time. `order` is what workers in other processes are told of the style."""
-
-    plan: Plan
-    style: Style
-    open: Callable[[], Translator]
-    order: WorkOrder | None = None
-
-
-def convert_all(
-    plan: Plan,
-    translator: Translator,
-    jobs: int = 2,
-    fail_fast: bool = False,
-    memory: MemoryBudget | None = None,
-    listener: Callable[[Event], None] | None = None,
-) -> Iterator[Event]:
-    """Carry out a plan: `convert_styles` with a single one."""
-    return convert_styles([StyleJob(plan, translator.style, lambda: translator)], jobs, fail_fast, memory, listener)
-
-
-def convert_styles(
-    style_jobs: Sequence[StyleJob],
-    jobs: int = 2,
-    fail_fast: bool = False,
-    memory: MemoryBudget | None = None,
-    listener: Callable[[Event], None] | None = None,
-    pool: TaskPool | None = None,
-) -> Iterator[Event]:
-    """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
-
-    Rows come in the order of the plans, and of the tasks in each; of a `pool` of processes, which then does the work,
-    as they are made. At most `jobs` + 1 pictures wait before the net and
-    as many after it, fewer when they are large. When the consumer stops, or Ctrl-C comes, what is being written is
-    finished, the rest is left. A full disk, twenty failures in a row with one cause, or with `fail_fast` the first
-    failure, end the work early with a note. OutputError when the disk is too small from the start, UsageError when a
-    promised `memory` is.
-
-    `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
-    """
-    whole = joined(style_jobs)
-    begun = time.perf_counter()
-    count = [t.verdict for t in whole.tasks].count
-    yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
-    counts = BatchProgress(whole.tasks, begun, fail_fast, in_order=pool is None)
-    memory = memory or MemoryBudget.default()
-    if whole.to_convert:
-        check_disk(whole)
-        check_all_memory(style_jobs, memory)
-
-    def heard(position: int, share: float) -> None:
-        if listener is not None:
-            listener(counts.progressed(position, share))
-
-    first = 0
-    for work in style_jobs:
-        yield from _carried_out(work, first, counts, jobs, memory, heard, listener, pool)
-        first += len(work.plan.tasks)
-        if counts.over:
-            break
-    yield from counts.remarks()
-    yield Ended(counts.summary())
-
-
-def joined(style_jobs: Sequence[StyleJob]) -> Plan:
-    """All the plans as one."""
-    tasks = (task for work in style_jobs for task in work.plan.tasks)
-    return Plan(tuple(tasks), tuple(note for work in style_jobs for note in work.plan.notes))
-
-
-def check_all_memory(style_jobs: Sequence[StyleJob], memory: MemoryBudget) -> None:
-    """`check_memory` for the images of all styles, before the first one."""
-    refused: UsageError | None = None
-    for work in style_jobs if memory.promised else ():
-        if not work.plan.to_convert:
-            continue
-        try:
-            check_memory(work.plan.to_convert, work.open(), memory)
-            return
-        except UsageError as error:
-            refused = error
-    if refused is not None:
-        raise refused
-
-
-def _carried_out(
-    work: StyleJob,
-    first: int,
-    counts: BatchProgress,
-    jobs: int,
-    memory: MemoryBudget,
-    heard: Callable[[int, float], None],
-    listener: Callable[[Event], None] | None,
-    pool: TaskPool | None,
-) -> Iterator[Event]:
-    """One plan, whose tasks have their places in the whole from `first` on."""
-    tasks, wanted = work.plan.tasks, work.plan.to_convert
-    if not wanted:
-        for place, task in enumerate(tasks, first):
-            yield from counts.add(pipeline.left_alone(task), place=place)
-        return
-    roots = {Path(t.root) for t in wanted}
-    ledgers = {str(root): Ledger(root) for root in roots}
-
-    def hear(place: int, told: float | Event) -> None:
-        if isinstance(told, float):
-            heard(first + place, told)
-        elif listener is not None:
-            listener(told)
-
-    with at_work(roots, {Path(t.output).parent for t in wanted}) as sweep:
-        if pool is None:
-            made = pipeline.rows(tasks, work.open(), jobs, memory, hear)
-            outcomes: Iterator[Outcome] = map(Outcome, range(len(tasks)), made)
-        else:
-            assert work.order is not None
-            outcomes = Driver(tasks, pool, work.order, hear).run()
-        for outcome in outcomes:
-            result = outcome.result
-            if result.record is not None:
-                ledgers[tasks[outcome.place].root].append(result.record)
-            yield from counts.add(result.row, result.disk_full, first + outcome.place)
-            if outcome.rates:
-                yield WorkerRates(outcome.rates)
-            if counts.over:
-                return
-        if pool is not None:
-            sweep()

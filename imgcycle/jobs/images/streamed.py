@@ -25,12 +25,13 @@ from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
 from imgcycle.jobs.strokes import in_turn, stroke_rows
 from imgcycle.jobs.tasks import Task
-from imgcycle.media.image.masks import ALPHA, mask_of_file
+from imgcycle.media.image.masks import mask_of_file
 from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.reduction import Reduction
 from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import ScanlineWriter
 from imgcycle.media.image.write import losses
+from imgcycle.media.inputs import ALPHA
 
 
 class StreamedImage:

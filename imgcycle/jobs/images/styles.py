@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imgcycle.config import ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
 from imgcycle.errors import UnknownStyle, WeightsError
-from imgcycle.jobs.images.plan import plan_styles
-from imgcycle.jobs.images.run import StyleJob
+from imgcycle.jobs.images.batch import StyleJob
+from imgcycle.jobs.images.plan import Plan, plan_styles
+from imgcycle.jobs.translators import style_of
 from imgcycle.weights.find import FoundStyle, index_paths, known_styles
+
+if TYPE_CHECKING:
+    from imgcycle.engine.translator import Translator
 
 ALL = "all"
 """Value of `--to` for all installed styles."""
@@ -34,31 +40,59 @@ class StyleSelection:
 
 
 def plan_style_jobs(
-    request: ConvertRequest, styles: Sequence[FoundStyle], opened: Callable[[FoundStyle], Translator]
+    request: ConvertRequest,
+    styles: Sequence[FoundStyle],
+    opened: Callable[[FoundStyle], Translator],
 ) -> StyleSelection:
     """A plan for each style. A single one is opened once; of several each is opened again when it is needed.
 
-    WeightsError if none can be opened, UsageError as from `plan_styles`.
+    A net is opened only if there is something for it to do, or if its style cannot be known otherwise. WeightsError
+    if none can be opened, UsageError as from `plan_styles`.
     """
     if len(styles) == 1:
-        translator = opened(styles[0])
-        (plan,) = plan_styles(request, [translator.style])
-        return StyleSelection((styles[0],), (StyleJob(plan, translator.style, lambda: translator),))
+        return _single(request, styles[0], opened)
     sound: list[tuple[FoundStyle, Style]] = []
     refused: list[WeightsError] = []
     for found in styles:
         try:
-            sound.append((found, opened(found).style))
+            sound.append((found, style_of(found) or opened(found).style))
         except WeightsError as error:  # one damaged style of many does not stop the others
             refused.append(error)
+    while sound:
+        # Separate folders even if one style is left: its results go where they would with the others.
+        plans = plan_styles(request, [style for _, style in sound], apart=True)
+        damaged = dict(_damaged([found for found, _ in sound], plans, opened))
+        if not damaged:
+            break
+        refused += damaged.values()
+        sound = [(found, style) for found, style in sound if found.label not in damaged]
     if not sound:
         raise refused[0]
-    # Separate folders even if one style is left: its results go where they would with the others.
-    plans = plan_styles(request, [style for _, style in sound], apart=True)
     style_jobs = (
         StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True)
     )
     return StyleSelection(tuple(found for found, _ in sound), tuple(style_jobs), tuple(map(str, refused)))
+
+
+def _single(request: ConvertRequest, found: FoundStyle, opened: Callable[[FoundStyle], Translator]) -> StyleSelection:
+    once = functools.cache(lambda: opened(found))
+    style = style_of(found) or once().style
+    (plan,) = plan_styles(request, [style])
+    if plan.to_convert:
+        once()
+    return StyleSelection((found,), (StyleJob(plan, style, once),))
+
+
+def _damaged(
+    styles: Sequence[FoundStyle], plans: Sequence[Plan], opened: Callable[[FoundStyle], Translator]
+) -> Iterator[tuple[str, WeightsError]]:
+    """Yield the labels of styles that have something to do and whose nets cannot be opened, with the reasons."""
+    for found, plan in zip(styles, plans, strict=True):
+        if plan.to_convert:
+            try:
+                opened(found)
+            except WeightsError as error:
+                yield found.label, error
 
 
 def _opener(opened: Callable[[FoundStyle], Translator], found: FoundStyle) -> Callable[[], Translator]:

@@ -13,9 +13,8 @@ from typing import Protocol
 
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.events import Event, Note
-from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.pools.worker import AnyTask, Chunk, WorkerFacts, WorkOrder
-from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, TaskResult
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, TaskResult, left_alone
 
 CHUNK_SECONDS = 2.0
 """Work in a chunk, about: enough that handing it out costs nothing, and little to lose with its worker."""
@@ -293,7 +292,7 @@ class Driver:
 
 
 def _left_alone(task: AnyTask) -> Row:
-    row = pipeline.left_alone(task)
+    row = left_alone(task)
     return row if not isinstance(task, ClipTask) else ClipRow(row.input, row.output, row.status, error=row.error)
 
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from imgcycle.config.program import Backend, MachineOptions, WorkerOptions
-from imgcycle.device import BASE_BYTES, installed_memory, precision_name, resolve_device, resolve_precision
-from imgcycle.engine.translator import Style
+from imgcycle.device import (
+    BASE_BYTES,
+    check_device,
+    installed_memory,
+    precision_name,
+    resolve_device,
+    resolve_precision,
+)
+from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.pools.processes import ProcessPool
-from imgcycle.jobs.pools.ray import RayPool, WorkerRoom, connect, node_rooms
-from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.weights.find import FoundStyle
+
+if TYPE_CHECKING:
+    from imgcycle.jobs.pools.processes import ProcessPool
+    from imgcycle.jobs.pools.ray import RayPool, WorkerRoom
+    from imgcycle.jobs.pools.worker import WorkOrder
 
 _PICTURES = 512 * 2**20
 """Bytes for pictures that a worker has beside what a process always takes, where nobody said how much."""
@@ -38,7 +47,12 @@ class WorkerPlan:
     def pool(self) -> ProcessPool | RayPool:
         """The workers, of which none is started yet; a context, which ends them."""
         if self.room is None:
+            from imgcycle.jobs.pools.processes import ProcessPool
+
             return ProcessPool(self.devices)
+
+        from imgcycle.jobs.pools.ray import RayPool
+
         return RayPool(self.room, self.devices[0], self.promised)
 
     def order(
@@ -50,6 +64,8 @@ class WorkerPlan:
         jobs: int = 2,
     ) -> WorkOrder:
         """Work order of a style. A promised `memory` is that of each process, otherwise they share it."""
+        from imgcycle.jobs.pools.worker import WorkOrder
+
         memory = memory or MemoryBudget.default()
         if not memory.promised:
             share = memory.total // len(self.devices) if self.room is None else self.room.memory // 2
@@ -77,14 +93,17 @@ def plan_workers(
     `auto` is one a GPU; on the CPU one a core, as far as memory goes. UsageError for devices that are not there, or are
     of several kinds: results would depend on which of them had made them.
     """
-    import torch
-
     device, workers = machine.device, shared.workers
     if shared.cluster is not None:
         return None if dry_run else _in_cluster(shared.cluster, machine, workers, memory)
     names = [name.strip() for name in device.split(",") if name.strip()] or ["auto"]
+    for name in names:
+        check_device(name)
     if workers is None and len(names) == 1:
         return None
+
+    import torch
+
     places = [resolve_device(name) for name in names]
     kinds = {place.type for place in places}
     if len(kinds) > 1:
@@ -104,6 +123,9 @@ def _in_cluster(address: str, machine: MachineOptions, workers: WorkerCount, mem
     """The workers of a cluster. They compute in fp32 unless another type is asked for: its machines may differ."""
     if machine.device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {machine.device} with --cluster", "auto, cpu or cuda: the cluster says which one")
+
+    from imgcycle.jobs.pools.ray import WorkerRoom, connect, node_rooms
+
     connect(address)
     nodes = node_rooms()
     on_gpus = machine.device == "cuda" or (machine.device == "auto" and any(node.gpus for node in nodes))

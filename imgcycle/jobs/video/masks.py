@@ -16,8 +16,8 @@ from imgcycle.jobs.video.kinds import input_kind, is_sequence
 from imgcycle.jobs.video.sources import FrameSource, open_source
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
-from imgcycle.media.image.masks import ALPHA, Mask, levels_of, mask_of_frame, sized
-from imgcycle.media.inputs import Source
+from imgcycle.media.image.masks import Mask, levels_of, mask_of_frame, sized
+from imgcycle.media.inputs import ALPHA, Source
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imgcycle.config import ClipRequest, VideoOptions
-from imgcycle.engine.translator import Style
+from imgcycle.engine.style import Style
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.images.plan import (
     chosen_inputs,
@@ -92,21 +92,21 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         return outputs.targets(sources, naming)
 
     both = (*found.clips, *moving)
-    clips = chosen_inputs(both, [s for s in both if _is_ours(s.path, s.folder, ledger)], (), made_from)
+    clips = chosen_inputs(both, [s for s in both if _is_ours(s, ledger)], (), made_from)
     ours = len(both) - len(clips)
     assigned = outputs.assign(clips, naming, request.on_clash)
     assigned += [_sequence(Path(text), request, label) for text in sequences]
     every, assigned = len(assigned), shard.of(assigned)
     frames = resolve_frames(chosen, style)
-    todo = [clip_task(each.source.path, each.output, each.root, chosen, frames) for each in assigned]
+    todo = [clip_task(each.source.path, Path(each.output), Path(each.root), chosen, frames) for each in assigned]
     _check_outputs(todo)
     wanted = clip_recipe_for(chosen, frames, style)
     ledgers = open_ledgers(assigned)
     tasks = []
     if shard.number == 1:  # what is none of this command's business is told once
-        tasks += [ClipTask(os.fspath(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+        tasks += [ClipTask(path, "", "", chosen, "fail", unread(why)) for path, why in found.closed]
         raw = "a RAW file (imgcycle convert takes it)"
-        tasks += [ClipTask(os.fspath(path), "", "", chosen, "keep", raw) for path in found.named_raws]
+        tasks += [ClipTask(path, "", "", chosen, "keep", raw) for path in found.named_raws]
     for task, each in zip(todo, assigned, strict=True):
         own, missing = with_clip_mask(task.frames, each.source)
         recipe = wanted if own is task.frames else clip_recipe_for(chosen, own, style)
@@ -116,7 +116,7 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
         tasks.append(judged_task)
     notes = [style.origin] if style.origin else []
     notes += left_out(ours)
-    stills = len(found.sources) - len(moving) + len(found.raws) + len(found.named_raws)
+    stills = len(found.sources) - len(moving) + found.raws + len(found.named_raws)
     if stills:
         notes.append(f"{counted(stills, 'picture')} left alone (imgcycle convert takes them)")
     notes += shard.note(len(assigned), every)
@@ -161,8 +161,9 @@ def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, s
     return {free[0]: text} if free else {}
 
 
-def clip_recipe(path: Path) -> dict[str, Any] | None:
+def clip_recipe(path: Path | str) -> dict[str, Any] | None:
     """Recipe in a clip's or an animation's metadata; None if it has none or cannot be read."""
+    path = Path(path)
     if formats.by_suffix(path) in MOVING:
         return read_recipe(path)
     try:
@@ -172,12 +173,14 @@ def clip_recipe(path: Path) -> dict[str, Any] | None:
     return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
-def _is_ours(path: Path, folder: Path | None, ledger: Callable[[Path], Ledger]) -> bool:
+def _is_ours(source: Source, ledger: Callable[[Path], Ledger]) -> bool:
     """True if a clip is a result, by its metadata or by a ledger, since not all containers can store a recipe."""
+    path = source.path
     if clip_recipe(path) is not None:
         return True
     roots = [path.parent]
-    if folder is not None:
+    if source.folder is not None:
+        folder = Path(source.folder)
         roots += [above for above in path.parents[1:] if above == folder or folder in above.parents]
     return any(ledger(root).get(path) is not None for root in roots)
 
@@ -233,14 +236,14 @@ def _judged_pictures(
     assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
 ) -> tuple[Verdict, str]:
     """`judged` for sequences, which hold no recipe themselves."""
-    source, output = assigned.source.path, assigned.output
+    source, output = assigned.source.path, Path(assigned.output)
     pictures = is_sequence(output)
     try:
         if not (os.path.lexists(output) or (pictures and output.parent.is_dir() and picture_numbers(output))):
             return "convert", ""
         if request.overwrite:
             return "convert", "replaced"
-        if pictures and is_begun(assigned.root, output):
+        if pictures and is_begun(Path(assigned.root), output):
             return "convert", "begun before"
         recipe = None if pictures else clip_recipe(output)
         record, now = ledger.get(output), fingerprint(source)
@@ -269,13 +272,13 @@ def _sequence(pattern: Path, request: ClipRequest, label: str) -> Assignment:
         target = Path(output) / pattern.name
     if paths.same_file(target, pattern):
         raise UsageError(f"{paths.shown(target)} is itself an input and is never written over", "choose another -o")
-    return Assignment(Source(pattern), target, target.parent)
+    return Assignment(Source(os.fspath(pattern)), os.fspath(target), os.fspath(target.parent))
 
 
 def _suffix(source: Source, options: VideoOptions) -> str:
     """Suffix of a clip's result: its own if that container holds the codec, else one that holds its sound."""
     own = source.path.suffix
-    known = formats.by_suffix(source.path)
+    known = formats.by_suffix(source.name)
     if known in MOVING:
         return own
     container = SUFFIXES.get(own.lower())

@@ -26,7 +26,7 @@ from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
-from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult
+from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult, left_alone
 from imgcycle.jobs.translators import translator_for
 from imgcycle.jobs.video.checkpoint import remove_segments
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
@@ -114,7 +114,7 @@ def convert_video(
     if same_file(source, target):
         raise UsageError(f"{target} is itself the input and is never written over")
     asked = options or VideoOptions()
-    frames, missing = with_clip_mask(resolve_frames(asked, translator.style), Source(source))
+    frames, missing = with_clip_mask(resolve_frames(asked, translator.style), Source(str(source)))
     if missing:
         raise InputError(missing)
     task = clip_task(source, target, target.parent, asked, frames)
@@ -235,7 +235,7 @@ def run_clip_task(
     The rest is done by `committed`: until then a result's segments stay, and another attempt finds everything done.
     """
     if task.verdict != "convert":
-        left = pipeline.left_alone(task)
+        left = left_alone(task)
         return TaskResult(ClipRow(left.input, left.output, left.status, error=left.error))
     begun = time.perf_counter()
     try:

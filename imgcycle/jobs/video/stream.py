@@ -44,7 +44,7 @@ def convert_frames(
     check_style(translator.style)
     check_strokes([translator.style], request.options)
     (name,) = request.inputs
-    frames, missing = with_clip_mask(resolve_frames(request.options, translator.style), Source(Path(name)))
+    frames, missing = with_clip_mask(resolve_frames(request.options, translator.style), Source(os.fspath(Path(name))))
     if missing:
         raise UsageError(missing)
     root = Path(request.output or STREAM).parent

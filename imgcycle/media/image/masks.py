@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 from dataclasses import dataclass
@@ -11,17 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from imgcycle.errors import InputError, UsageError
-from imgcycle.media import formats
+from imgcycle.errors import InputError
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import Still
-from imgcycle.media.inputs import Source
-from imgcycle.media.video.sequences import is_pattern, picture_numbers
+from imgcycle.media.inputs import ALPHA
 
-ALPHA = "alpha"
-"""In place of a file: the picture's own opacity is its mask."""
 _BAND = 256
 _CLOSE = 0.02
 """Largest difference between the aspect ratios of a mask and its image."""
@@ -105,23 +100,3 @@ def sized(levels: np.ndarray[Any, Any], height: int, width: int) -> Mask:
         raise InputError(f"it is {wide} × {tall}, and the picture {width} × {height}")
     how = cv2.INTER_AREA if tall > height else cv2.INTER_LINEAR
     return Mask(cv2.resize(levels, (width, height), interpolation=how), most)
-
-
-def check_mask(name: str | None) -> None:
-    """UsageError when a mask is asked for that is not there."""
-    if name is None or name == ALPHA or os.path.exists(name):  # noqa: PTH110
-        return
-    with contextlib.suppress(OSError):
-        if is_pattern(name) and picture_numbers(Path(name)):
-            return
-    raise UsageError(f"there is no mask {name}", "a picture, a folder of them, or alpha")
-
-
-def mask_in(folder: Path, source: Source) -> Path | None:
-    """A picture's mask in a folder: the same name, or the same but for its ending, in the same subfolder or none."""
-    for whole in dict.fromkeys((folder / source.place, folder / source.place.name)):
-        stems = (whole.with_suffix(suffix) for kind in formats.FORMATS for suffix in kind.suffixes)
-        found = next((path for path in (whole, *stems) if path.is_file()), None)
-        if found is not None:
-            return found
-    return None

@@ -15,7 +15,8 @@ from imgcycle.errors import UsageError
 from imgcycle.nets.layers import Generator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.storage.folder import RunFolder
-from imgcycle.weights.native import inspect_weights, save_weights
+from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import save_weights
 
 
 class Exporter:

@@ -14,9 +14,10 @@ from imgcycle.errors import UsageError, WeightsError
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
+from imgcycle.weights.description import digest, inspect_weights
 from imgcycle.weights.find import FoundStyle, find_style, repair_hint
 from imgcycle.weights.importers import import_checkpoint
-from imgcycle.weights.native import digest, fill, inspect_weights
+from imgcycle.weights.native import fill
 
 _DIRECTIONS = ("A2B", "B2A")
 

@@ -17,6 +17,7 @@ from imgcycle.media.paths import shown
 from imgcycle.nets.build import build_generator
 from imgcycle.nets.layers import Generator
 from imgcycle.weights.contents import kind_of_weights
+from imgcycle.weights.description import digest
 from imgcycle.weights.find import check_way
 from imgcycle.weights.importers.animegan import ANIMEGAN
 from imgcycle.weights.importers.cartoongan import CARTOONGAN
@@ -35,7 +36,7 @@ from imgcycle.weights.importers.tensors import brief, foreign_words
 from imgcycle.weights.importers.unet import UNET
 from imgcycle.weights.importers.unit import UNIT
 from imgcycle.weights.importers.whitebox import WHITEBOX
-from imgcycle.weights.native import check_values, digest, save_weights
+from imgcycle.weights.native import check_values, save_weights
 
 NAMED: tuple[TensorLayout, ...] = (
     *(OFFICIAL, UNET, CUT, MMAGIC, UNIT, PYTORCH_GAN, LEARNING_COLLECTION),

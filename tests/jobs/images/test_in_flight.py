@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import OutputError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Note, RowFinished
 from imgcycle.jobs.images import image
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import convert_all
 from tests.media.pictures import encoded, scene
 from tests.styles import tiny_net
 

@@ -15,14 +15,15 @@ from PIL.TiffImagePlugin import IFDRational
 
 from imgcycle import convert_image, translate
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import expected_size
 from imgcycle.jobs.images import cost
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import ImageCost, image_cost, plan_file
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.read import measure, read_still

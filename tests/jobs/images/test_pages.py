@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten
+from imgcycle.jobs.images.batch import StyleJob, convert_styles
 from imgcycle.jobs.images.pages import Pages, credit_for, titled, with_pages
 from imgcycle.jobs.images.plan import plan_styles
-from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.files import PARTIAL

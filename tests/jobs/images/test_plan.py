@@ -12,12 +12,13 @@ import torch
 
 from imgcycle.config import ClipRequest, ConvertRequest
 from imgcycle.data.folders import ImageFolder
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.evaluation.samples import pictures
 from imgcycle.jobs.events import Ended, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan, plan_styles
-from imgcycle.jobs.images.run import convert_all
 from imgcycle.jobs.tasks import Row, Summary
 from imgcycle.jobs.video.plan import plan_clips
 from tests.media.pictures import encoded, scene

@@ -12,13 +12,15 @@ import torch
 
 import imgcycle
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.pipeline import rows
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.tasks import Row, Summary, Task
 from imgcycle.media.image.read import read_still
 from tests.media.pictures import encoded, exif_block, scene

@@ -15,15 +15,17 @@ import torch
 
 from imgcycle.config import ConvertOptions, ConvertRequest
 from imgcycle.engine.strips import plan as engine_plan
-from imgcycle.engine.translator import Strokes, Style, Translator
+from imgcycle.engine.style import Strokes, Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Progressed, RowFinished
 from imgcycle.jobs.images import cost
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import ImageCost, TooSmall, plan_file
 from imgcycle.jobs.images.pipeline import rows
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_image
+from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task

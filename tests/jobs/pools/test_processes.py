@@ -11,8 +11,8 @@ import pytest
 from imgcycle.cli.app import run
 from imgcycle.config import ConvertRequest
 from imgcycle.jobs.events import Ended, RowFinished, WorkerRates
+from imgcycle.jobs.images.batch import StyleJob, convert_styles
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.pools.processes import ProcessPool
 from imgcycle.jobs.pools.setup import WorkerPlan
 from imgcycle.jobs.pools.worker import Chunk, Finished, Heard, Worker

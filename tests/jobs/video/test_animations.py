@@ -13,11 +13,13 @@ import torch
 
 from imgcycle import convert_image, convert_video
 from imgcycle.config import ConvertOptions, ConvertRequest, VideoOptions
-from imgcycle.engine.translator import Style, Translator
+from imgcycle.engine.style import Style
+from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError
 from imgcycle.jobs.events import Ended, Note, RowFinished
+from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.plan import plan, read_recipe
-from imgcycle.jobs.images.run import convert_all, convert_bytes
+from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture
 from tests.media.animation.made import Array, Part, Seen, apng, composed, gif, gif_blocks, loop_block, seen, webp
 from tests.media.pictures import decoded, encoded, scene

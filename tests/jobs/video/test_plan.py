@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imgcycle.config import ClipRequest, VideoOptions
-from imgcycle.engine.translator import Style
+from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
 from imgcycle.jobs.video.fingerprints import fingerprint

@@ -25,7 +25,7 @@ from imgcycle.training.session import Session
 from imgcycle.training.storage import saves
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.training.storage.saves import SavedStates, UnsoundState, check_room, read_state
-from imgcycle.weights.native import inspect_weights
+from imgcycle.weights.description import inspect_weights
 from tests.training.toys import final_state, same, toy_config
 
 FOREIGN_WORDS = ("weights_only", "torch", "pickle", "enforce", "Errno", "Traceback", "zip", "Unpickl")
