@@ -120,3 +120,8 @@ def test_python_that_it_shows_runs(code: str, world: Path, capsys: pytest.Captur
         assert (world / "runs/mine/weights/A2B.safetensors").is_file()
     if "progress" in code:
         assert "1.0" in capsys.readouterr().out.split()
+
+
+def test_it_is_read_to_its_end() -> None:
+    """What is long stands in `pretrained/README.md` and `tests/benchmarks/README.md`."""
+    assert README.count("\n") <= 250
