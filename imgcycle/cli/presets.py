@@ -125,10 +125,12 @@ def _digest_here(style: str) -> str | None:
     """Digest of a style's weights; None if it is not installed, which is reported when it is opened."""
     from imgcycle.errors import ImgcycleError
     from imgcycle.weights.description import digest
-    from imgcycle.weights.find import find_style
+    from imgcycle.weights.mix import FoundMix, find_styles
 
     try:
-        found = find_style(style)
+        found = find_styles(style)
+        if isinstance(found, FoundMix):
+            return ",".join(f"{one.digest or digest(one.path)}:{share:.6g}" for share, one in found.parts)
         return found.digest or digest(found.path)
     except ImgcycleError:
         return None

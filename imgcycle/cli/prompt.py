@@ -10,10 +10,17 @@ if TYPE_CHECKING:
 
 
 def offer(style: str, direction: str, *, ask: bool) -> None:
-    """Fetch the style that `--to` names if it is published, not installed, and the person at the terminal agrees.
+    """Fetch the styles that `--to` names if they are published, not installed, and the person at the terminal agrees.
 
     Raises what finding the style raises, so StyleNotHere for a no, for `ask` False, and if nobody can be asked.
     """
+    from imgcycle.weights.mix import named_styles
+
+    for name, _ in named_styles(style):
+        _offer_one(name, direction, ask)
+
+
+def _offer_one(style: str, direction: str, ask: bool) -> None:
     from imgcycle.errors import StyleNotHere
     from imgcycle.weights.find import find_style, remote_styles
 

@@ -21,7 +21,7 @@ class StyleChoice(JsonConfig):
 
     style: str = option(
         "",
-        "A style's name, a weights file (.onnx too), or a run folder of train.",
+        "A style's name, a weights file (.onnx too), a run folder of train, or several: monet:0.6,vangogh:0.4.",
         names=("--to", "--style"),
         metavar="STYLE",
         required=True,
@@ -38,7 +38,8 @@ class StylesChoice(StyleChoice):
 
     style: str = option(
         "",
-        "A style's name, a weights file (.onnx too), a run folder of train, or all: every style that is here.",
+        "A style's name, a weights file (.onnx too), a run folder of train, several (monet:0.6,vangogh:0.4), or"
+        " all: every style that is here.",
         names=("--to", "--style"),
         metavar="STYLE",
         required=True,

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from imgcycle.config import JsonConfig
+
 WORK_SIZE = 512
 DETAIL = 0.5
 """Defaults for styles that state no work size and no detail, chosen by eye on photographs of 8 to 14 megapixels.
@@ -38,7 +40,8 @@ class Style:
     `work_size` is √(width × height) in pixels at which the style looks as intended; `detail` 0..1 the share of a
     photograph's own fine detail to add to the upscaled result. `origin` says in one line which program's checkpoint it
     was recognised as. `clips` is False for nets that search each frame anew. `strokes` is set for a style with a second
-    net for fine strokes.
+    net for fine strokes. Of a mix `mixed` has the styles with their shares, and `spelling` is what stands for it where
+    a style is asked for; of a single style that is its name.
     """
 
     name: str = ""
@@ -48,6 +51,8 @@ class Style:
     origin: str = ""
     clips: bool = True
     strokes: Strokes | None = None
+    mixed: tuple[tuple[float, Style], ...] = ()
+    spelling: str = ""
 
     def strokes_share(self, asked: float | None) -> float:
         """Share of fine strokes: as asked, else the style's; 0 without a second net."""
@@ -60,6 +65,18 @@ class Style:
         if asked is not None:
             return asked
         return self.strokes.detail if self.strokes is not None and self.strokes_share(strokes) else self.detail
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixPart(JsonConfig):
+    """One style of a mix: its share 0..1, its name and the digest of its weights, and how it is applied."""
+
+    share: float
+    style: str
+    weights: str
+    work_size: int | Literal["full"] = "full"
+    detail: float = 1.0
+    strokes: float = 0.0
 
 
 def work_shape(height: int, width: int, work_size: int | Literal["full"]) -> tuple[int, int]:

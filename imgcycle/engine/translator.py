@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -17,7 +18,7 @@ from imgcycle.engine.padding import pad_to, padded_size
 from imgcycle.engine.row_io import RowSink, RowSource
 from imgcycle.engine.strips.plan import StripPlan, least_memory, make_plan
 from imgcycle.engine.strips.run import Listener, is_out_of_memory, stream
-from imgcycle.engine.style import Style
+from imgcycle.engine.style import MixPart, Style
 from imgcycle.nets.layers import Generator
 
 _PLANS = 1000
@@ -63,6 +64,16 @@ class Translator:
         self._exact: Translator | None = None
         self._plans: dict[Any, StripPlan] = {}
         self._least: dict[tuple[int, int], int] = {}
+
+    @property
+    def streamable(self) -> bool:
+        """True if the net can be run in strips."""
+        return self._chain is not None
+
+    def tuned(self, settings: Sequence[MixPart]) -> Translator:
+        """The translator for a mix's settings, which a single net has none of."""
+        del settings
+        return self
 
     def __call__(self, x: Tensor) -> Tensor:
         """Translate a batch."""

@@ -12,7 +12,7 @@ from imgcycle._version import __version__
 from imgcycle.config import ConvertOptions, JsonConfig, PictureOptions, VideoOptions
 from imgcycle.config.fields import defaults, settings
 from imgcycle.device import precision_name
-from imgcycle.engine.style import Style, share_of, work_shape
+from imgcycle.engine.style import MixPart, Style, share_of, work_shape
 from imgcycle.errors import UsageError
 from imgcycle.jobs.ledger import file_digest
 from imgcycle.media.inputs import ALPHA, Source, check_mask, mask_in
@@ -30,7 +30,8 @@ class ResolvedOptions(ConvertOptions):
     """`ConvertOptions` resolved against a style: values left to the style are filled in.
 
     `mask` is a file or `alpha`, and `mask_digest` what a recipe states of it.
-    `strokes` 0..1 is None for a style without a net for them. `calm` is σ, in pixels of the downscaled image, of the
+    `strokes` 0..1 is None for a style without a net for them. `mix` has the settings of each style of a mix, whose work
+    size is the largest and whose detail the mean. `calm` is σ, in pixels of the downscaled image, of the
     blur of the first net's change that the second net was trained with.
     """
 
@@ -38,10 +39,15 @@ class ResolvedOptions(ConvertOptions):
     detail: float = 0.0
     calm: float = 0.0
     mask_digest: str = ""
+    mix: tuple[MixPart, ...] = ()
 
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
         """Size (height, width) at which the net sees an image."""
         return work_shape(height, width, self.work_size)
+
+    def net(self, translator: Translator, deep: bool = False) -> Translator:
+        """The translator for images with these options, in float32 for `deep` ones."""
+        return (translator.exact() if deep else translator).tuned(self.mix)
 
     def strokes_share(self, height: int, width: int) -> float:
         """Share 0..1 of fine strokes for an image of this size: 0 without a second net, and for images that are not
@@ -78,14 +84,43 @@ def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOption
 def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
     """Resolve image options against a style; UsageError for a mask that is not there."""
     check_mask(options.mask)
-    met = {
+    met = _met_by_mix(options, style) if style.mixed else _met(options, style)
+    met |= {"mask_digest": _digest_of(options.mask) if options.mask else ""}
+    return ResolvedOptions(**{field.name: getattr(options, field.name) for field in fields(options)} | met)
+
+
+def _met(options: ConvertOptions, style: Style) -> dict[str, Any]:
+    return {
         "work_size": style.work_size if options.work_size == "auto" else options.work_size,
         "detail": style.detail_share(options.detail, options.strokes),
         "strokes": None if style.strokes is None else style.strokes_share(options.strokes),
         "calm": 0.0 if style.strokes is None else style.strokes.calm,
-        "mask_digest": _digest_of(options.mask) if options.mask else "",
     }
-    return ResolvedOptions(**{field.name: getattr(options, field.name) for field in fields(options)} | met)
+
+
+def _met_by_mix(options: ConvertOptions, style: Style) -> dict[str, Any]:
+    """What each style of a mix makes of the options, and what that is for all of them."""
+    each = [(share, single, _met(options, single)) for share, single in style.mixed]
+    parts = tuple(
+        MixPart(
+            share=share,
+            style=single.name,
+            weights=single.digest,
+            work_size=met["work_size"],
+            detail=met["detail"],
+            strokes=met["strokes"] or 0.0,
+        )
+        for share, single, met in each
+    )
+    sizes = [part.work_size for part in parts]
+    fine = [(share, met["calm"]) for share, _, met in each if met["strokes"] is not None]
+    return {
+        "work_size": "full" if "full" in sizes else max(sizes),
+        "detail": sum(part.share * part.detail for part in parts),
+        "strokes": max(part.strokes for part in parts) if fine else None,
+        "calm": sum(share * calm for share, calm in fine) / sum(share for share, _ in fine) if fine else 0.0,
+        "mix": parts,
+    }
 
 
 def _digest_of(name: str) -> str:
@@ -119,7 +154,18 @@ def recipe_for(options: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of an image's result, without the digest of its input: style, weights, options, version. A changed
     default changes the recipe.
     """
-    return _recipe(recorded(options, ConvertOptions) | _mask_of(options), style)
+    return _recipe(recorded(options, ConvertOptions) | _mask_of(options) | _mix_of(options), style)
+
+
+def _mix_of(options: ResolvedOptions) -> dict[str, Any]:
+    """Recipe entry of a mix: its styles; and where they differ in a setting, that it was left to them."""
+    if not options.mix:
+        return {}
+    found: dict[str, Any] = {"mix": [part.to_dict() for part in options.mix]}
+    for name, left in (("work_size", "auto"), ("detail", None), ("strokes", None)):
+        if len({getattr(part, name) for part in options.mix}) > 1:
+            found[name] = left
+    return found
 
 
 def _mask_of(options: ResolvedOptions) -> dict[str, str]:
@@ -130,7 +176,8 @@ def _mask_of(options: ResolvedOptions) -> dict[str, str]:
 def clip_recipe_for(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
     """Recipe of a clip's result."""
     making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions) | _mask_of(frames.usual)
-    return _recipe(making | ({"strokes": options.strokes} if frames.usual.strokes is not None else {}), style)
+    making |= {"strokes": options.strokes} if frames.usual.strokes is not None else {}
+    return _recipe(making | _mix_of(frames.usual), style)
 
 
 def recorded(options: JsonConfig, config: type[JsonConfig]) -> dict[str, Any]:
@@ -142,7 +189,7 @@ def recorded(options: JsonConfig, config: type[JsonConfig]) -> dict[str, Any]:
 
 
 def _recipe(making: dict[str, Any], style: Style) -> dict[str, Any]:
-    return {"style": style.name, "weights": style.digest, "options": making, "version": __version__}
+    return {"style": style.spelling or style.name, "weights": style.digest, "options": making, "version": __version__}
 
 
 def result_recipe(options: ResolvedOptions, translator: Translator, deep: bool, digest: str) -> dict[str, Any]:

@@ -26,8 +26,7 @@ def stroked_frame(pixels: Pixels, small: Floats, result: Floats, options: Resolv
 
 def frame_plan(height: int, width: int, fine: Translator) -> StripPlan:
     """Plan of the second net for one frame: in strips, which take little memory and give the same bytes."""
-    streamable = fine.net.stages() is not None
-    return fine.plan(height, width, 2**62, mode="strips" if streamable else "whole")
+    return fine.plan(height, width, 2**62, mode="strips" if fine.streamable else "whole")
 
 
 def in_turn(listener: Callable[[float], None] | None, *plans: StripPlan) -> list[Listener | None]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from imgcycle.config import ConvertOptions
 from imgcycle.config.program import Backend, ValueRange
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.engine.style import DETAIL, WORK_SIZE, Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
+from imgcycle.jobs.recipe import resolve
 from imgcycle.weights.description import WeightsFile, digest, inspect_weights
-from imgcycle.weights.find import Direction, FoundStyle, check_way, find_style, repair_hint, with_range
+from imgcycle.weights.find import Direction, FoundStyle, check_way, repair_hint
+from imgcycle.weights.mix import ChosenStyle, FoundMix, find_styles
 from imgcycle.weights.usage import usage_of
 
 if TYPE_CHECKING:
@@ -34,7 +37,8 @@ def load_translator(
     Parameters
     ----------
     style
-        A name (`monet`), a weights file of ours or of another program, an ONNX file, or a run folder of `train`.
+        A name (`monet`), a weights file of ours or of another program, an ONNX file, or a run folder of `train`; or
+        several with their shares, `monet:0.6,vangogh:0.4`.
     direction
         Which way through a run folder or a two-way file.
     device
@@ -58,7 +62,7 @@ def load_translator(
     WeightsError
         For a damaged file, or one whose digest is not the index's.
     UsageError
-        For a device, precision or backend that is not there.
+        For a device, precision or backend that is not there, and for shares that are none.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def load_translator(
     >>> load_translator("monet").style.work_size
     384
     """
-    return open_style(with_range(find_style(style, direction), value_range), device, precision, backend)
+    return open_style(find_styles(style, direction, value_range), device, precision, backend)
 
 
 def translator_for(style: Translator | str) -> Translator:
@@ -75,12 +79,14 @@ def translator_for(style: Translator | str) -> Translator:
 
 
 def open_style(
-    found: FoundStyle,
+    found: ChosenStyle,
     device: str = "auto",
     precision: str = "auto",
     backend: Backend = "torch",
 ) -> Translator:
-    """Like `load_translator`, for a style that was found already."""
+    """Like `load_translator`, for a style or a mix that was found already."""
+    if isinstance(found, FoundMix):
+        return _open_mix(found, device, precision, backend)
     from imgcycle.weights.native import load_generator, load_strokes
 
     ready = _maker(device, precision, backend)
@@ -97,16 +103,48 @@ def open_style(
     return ready(net, style, None if fine is None else ready(fine, style, None))
 
 
-def style_of(found: FoundStyle) -> Style | None:
+def style_of(found: ChosenStyle) -> Style | None:
     """Settings of a style whose weights are ours, without its net and without torch; None for any other, whose net
     must be opened to know them. WeightsError and UsageError as far as the file says of itself.
     """
+    if isinstance(found, FoundMix):
+        styles = [style_of(each) for _, each in found.parts]
+        known = [style for style in styles if style is not None]
+        return _mixed_style(found, known) if len(known) == len(styles) else None
     seen = _checked(found)
     if found.is_onnx or found.is_foreign:
         return None
     about = inspect_weights(found.path)
     check_way(str(found.path), found.direction, about.card.get("direction"))
     return style_from(found, about, seen or digest(found.path))
+
+
+def _open_mix(found: FoundMix, device: str, precision: str, backend: Backend) -> Translator:
+    from imgcycle.engine.mixing import MixedTranslator, mixed_strokes
+
+    # onnxruntime has one precision, whatever the other nets of the mix have.
+    how = ((each, "auto" if each.is_onnx else precision) for _, each in found.parts)
+    parts = [open_style(each, device, what, backend) for each, what in how]
+    style = _mixed_style(found, [part.style for part in parts])
+    settings = resolve(ConvertOptions(), style).mix
+    return MixedTranslator(parts, [share for share, _ in found.parts], style, (), mixed_strokes(parts, settings))
+
+
+def _mixed_style(found: FoundMix, styles: Sequence[Style]) -> Style:
+    """Settings of a mix, whose styles have these."""
+    both = tuple(zip((share for share, _ in found.parts), styles, strict=True))
+    fine = [style.strokes.share for style in styles if style.strokes is not None]
+    return Style(
+        found.label,
+        ",".join(f"{style.digest}:{share:.6g}" for share, style in both),
+        max(style.work_size for style in styles),
+        sum(share * style.detail for share, style in both),
+        origin="; ".join(filter(None, [*(style.origin for style in styles), found.note])),
+        clips=all(style.clips for style in styles),
+        strokes=Strokes(max(fine)) if fine else None,
+        mixed=both,
+        spelling=found.spelling,
+    )
 
 
 def _checked(found: FoundStyle) -> str:

@@ -7,6 +7,7 @@ import difflib
 import errno
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -45,6 +46,15 @@ class FoundStyle:
     def digest(self) -> str:
         """The file's SHA-256 as stated by the index, or empty."""
         return self.entry.sha256 if self.entry else ""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+    def at(self, paths: Sequence[Path]) -> FoundStyle:
+        """The same style with its file elsewhere."""
+        return replace(self, path=paths[0])
 
     @property
     def is_onnx(self) -> bool:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imgcycle.jobs.pools.driver import TaskPool
     from imgcycle.jobs.pools.setup import WorkerPlan
     from imgcycle.jobs.tasks import Summary, Task
-    from imgcycle.weights.find import FoundStyle
+    from imgcycle.weights.mix import ChosenStyle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def convert(
     from imgcycle.jobs.images.styles import ALL, local_styles, plan_style_jobs
     from imgcycle.jobs.pools.setup import plan_workers
     from imgcycle.jobs.translators import open_style
-    from imgcycle.weights.find import find_style, with_range
+    from imgcycle.weights.mix import find_styles
 
     request = _with_lists(request, lists)
     memory = MemoryBudget.asked(machine.memory)
@@ -103,7 +103,7 @@ def convert(
     if streams and workers is not None:
         raise typer.BadParameter("one picture is no work for several processes", param_hint="--workers")
 
-    def opened(found: FoundStyle) -> Translator:
+    def opened(found: ChosenStyle) -> Translator:
         import imgcycle.jobs.pools.driver  # noqa: F401 - all that the work needs, before signals become exceptions
 
         if workers is not None:  # here it is for planning alone
@@ -111,11 +111,7 @@ def convert(
         return open_style(found, machine.device, machine.precision, machine.backend)
 
     # Until something is written, Ctrl-C ends the process at once (`imgcycle/__main__.py`).
-    styles = (
-        local_styles()
-        if choice.style == ALL
-        else [with_range(find_style(choice.style, choice.direction), choice.range)]
-    )
+    styles = local_styles() if choice.style == ALL else [find_styles(choice.style, choice.direction, choice.range)]
     if streams:
         translator = opened(styles[0])
         with graceful_exit():

@@ -71,7 +71,7 @@ def video(
     from imgcycle.jobs.translators import open_style
     from imgcycle.jobs.video.cost import VideoLimits
     from imgcycle.jobs.video.plan import plan_clips
-    from imgcycle.weights.find import find_style, with_range
+    from imgcycle.weights.mix import find_styles
 
     allowed = None if machine.memory is None else MemoryBudget.asked(machine.memory)
     summary = Summary()
@@ -89,7 +89,7 @@ def video(
     if workers is not None and run.stats is not None:
         raise typer.BadParameter("figures of flicker are taken in one process", param_hint="--stats")
     with graceful_exit():
-        found = with_range(find_style(choice.style, choice.direction), choice.range)
+        found = find_styles(choice.style, choice.direction, choice.range)
         computing = (machine.device, machine.precision, machine.backend)
         # With workers it is here for planning alone.
         translator = open_style(found, *(computing if workers is None else ("cpu", "fp32", "torch")))

@@ -199,7 +199,7 @@ def settled(
     """
     if plan.net is not None and (plan.height, plan.width, plan.deep) == (height, width, deep):
         return plan
-    net = translator.exact() if deep else translator
+    net = options.net(translator, deep)
     first, fine = plan_nets(height, width, held, options, net, memory)
     return replace(plan, held=held, height=height, width=width, deep=deep, net=first, strokes=fine)
 
@@ -238,7 +238,7 @@ def _planned(
 ) -> ImagePlan:
     """Plan from header properties; `otherwise` returns the cost row by row, if the image does not fit whole."""
     options, (height, width) = task.options, (facts.height, facts.width)
-    net = translator.exact() if facts.deep else translator
+    net = options.net(translator, facts.deep)
     shape = options.work_shape(height, width)
     small = reduction_bytes(shape, height, width)
     strokes = net.strokes if options.strokes_share(height, width) else None

@@ -160,7 +160,7 @@ def translate_frame(
     assert plan.net is not None
     rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
     ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
-    net = translator.exact() if plan.deep else translator
+    net = options.net(translator, plan.deep)
     if plan.strokes is None:
         net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], folder)
         return rows.out

@@ -36,7 +36,7 @@ from imgcycle.report.comparisons import Comparison, Credit, Missing, ReportImage
 from imgcycle.report.gallery import LONGEST, Gallery
 from imgcycle.report.layout import lay_out, most_comparisons
 from imgcycle.report.sheet import Sheet
-from imgcycle.weights.find import FoundStyle
+from imgcycle.weights.mix import ChosenStyle, FoundMix
 
 _PAGES = (".html", ".htm")
 _SHEETS = (formats.JPEG, formats.PNG, formats.WEBP)
@@ -111,8 +111,10 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Credit:
-    """Credit of a style: from the index, else from the weights' card, with the settings used."""
+def credit_for(found: ChosenStyle, style: Style, options: ConvertOptions) -> Credit:
+    """Credit of a style or a mix: from the index, else from the weights' card, with the settings used."""
+    if isinstance(found, FoundMix):
+        return _mixed_credit(found, style, options)
     said: dict[str, object] = {}
     if found.entry is not None:
         said = {"direction": found.entry.direction, "data": found.entry.data, "licence": found.entry.licence}
@@ -124,6 +126,15 @@ def credit_for(found: FoundStyle, style: Style, options: ConvertOptions) -> Cred
     # The direction of a run says nothing about its purpose.
     direction = "" if words["direction"] in ("A2B", "B2A") else words["direction"]
     return Credit(style.name, style.digest, _settings(style, options), direction, words["data"], words["licence"])
+
+
+def _mixed_credit(found: FoundMix, style: Style, options: ConvertOptions) -> Credit:
+    each = [credit_for(one, single, options) for (_, one), (_, single) in zip(found.parts, style.mixed, strict=True)]
+    texts = [
+        "; ".join(dict.fromkeys(f"{credit.style}: {text}" for credit in each if (text := getattr(credit, name))))
+        for name in ("settings", "direction", "data", "licence")
+    ]
+    return Credit(style.name, style.digest, *texts)
 
 
 def _settings(style: Style, options: ConvertOptions) -> str:

@@ -78,7 +78,7 @@ class StreamedImage:
             return
         self.plan = plan = settled(self.plan, *size, deep, self.plan.held, options, translator, memory)
         assert plan.net is not None
-        net = translator.exact() if deep else translator
+        net = options.net(translator, deep)
         icc = outline.metadata.icc
         if self._small is None:
             self._writer = self._opened()

@@ -14,6 +14,7 @@ from imgcycle.jobs.images.batch import StyleJob
 from imgcycle.jobs.images.plan import Plan, plan_styles
 from imgcycle.jobs.translators import style_of
 from imgcycle.weights.find import FoundStyle, index_paths, known_styles
+from imgcycle.weights.mix import ChosenStyle
 
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
@@ -34,15 +35,15 @@ def local_styles() -> list[FoundStyle]:
 class StyleSelection:
     """Styles that can be opened, with their plans, and a line for each that cannot."""
 
-    styles: tuple[FoundStyle, ...]
+    styles: tuple[ChosenStyle, ...]
     style_jobs: tuple[StyleJob, ...]
     refused: tuple[str, ...] = ()
 
 
 def plan_style_jobs(
     request: ConvertRequest,
-    styles: Sequence[FoundStyle],
-    opened: Callable[[FoundStyle], Translator],
+    styles: Sequence[ChosenStyle],
+    opened: Callable[[ChosenStyle], Translator],
 ) -> StyleSelection:
     """A plan for each style. A single one is opened once; of several each is opened again when it is needed.
 
@@ -51,7 +52,7 @@ def plan_style_jobs(
     """
     if len(styles) == 1:
         return _single(request, styles[0], opened)
-    sound: list[tuple[FoundStyle, Style]] = []
+    sound: list[tuple[ChosenStyle, Style]] = []
     refused: list[WeightsError] = []
     for found in styles:
         try:
@@ -74,7 +75,7 @@ def plan_style_jobs(
     return StyleSelection(tuple(found for found, _ in sound), tuple(style_jobs), tuple(map(str, refused)))
 
 
-def _single(request: ConvertRequest, found: FoundStyle, opened: Callable[[FoundStyle], Translator]) -> StyleSelection:
+def _single(request: ConvertRequest, found: ChosenStyle, opened: Callable[[ChosenStyle], Translator]) -> StyleSelection:
     once = functools.cache(lambda: opened(found))
     style = style_of(found) or once().style
     (plan,) = plan_styles(request, [style])
@@ -84,7 +85,7 @@ def _single(request: ConvertRequest, found: FoundStyle, opened: Callable[[FoundS
 
 
 def _damaged(
-    styles: Sequence[FoundStyle], plans: Sequence[Plan], opened: Callable[[FoundStyle], Translator]
+    styles: Sequence[ChosenStyle], plans: Sequence[Plan], opened: Callable[[ChosenStyle], Translator]
 ) -> Iterator[tuple[str, WeightsError]]:
     """Yield the labels of styles that have something to do and whose nets cannot be opened, with the reasons."""
     for found, plan in zip(styles, plans, strict=True):
@@ -95,5 +96,5 @@ def _damaged(
                 yield found.label, error
 
 
-def _opener(opened: Callable[[FoundStyle], Translator], found: FoundStyle) -> Callable[[], Translator]:
+def _opener(opened: Callable[[ChosenStyle], Translator], found: ChosenStyle) -> Callable[[], Translator]:
     return lambda: opened(found)

@@ -18,7 +18,7 @@ from imgcycle.device import (
 from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.weights.find import FoundStyle
+from imgcycle.weights.mix import ChosenStyle
 
 if TYPE_CHECKING:
     from imgcycle.jobs.pools.processes import ProcessPool
@@ -57,7 +57,7 @@ class WorkerPlan:
 
     def order(
         self,
-        found: FoundStyle,
+        found: ChosenStyle,
         style: Style,
         backend: Backend = "torch",
         memory: MemoryBudget | None = None,
@@ -79,7 +79,7 @@ class WorkerPlan:
             threads=self.threads,
             memory=memory,
             jobs=jobs,
-            weights=found.path.read_bytes() if afar else None,
+            weights=tuple(path.read_bytes() for path in found.paths) if afar else None,
             folder=os.getcwd() if afar else None,  # noqa: PTH109 - as the names of files were typed
         )
 

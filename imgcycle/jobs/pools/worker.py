@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from imgcycle._version import __version__
@@ -22,7 +22,7 @@ from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
 from imgcycle.jobs.translators import open_style
 from imgcycle.jobs.video.cost import VideoLimits
 from imgcycle.media.paths import shown
-from imgcycle.weights.find import FoundStyle
+from imgcycle.weights.mix import ChosenStyle
 
 AnyTask = Task | ClipTask
 Chunk = Sequence[tuple[int, AnyTask]]
@@ -70,13 +70,13 @@ def _short(value: object) -> str:
 class WorkOrder:
     """Everything a worker needs before it gets tasks; plain data, for every kind of worker.
 
-    `style` is what the driver found, `digest` the SHA-256 of its file; `weights` are that file's bytes if workers may
+    `style` is what the driver found, `digest` that of its style; `weights` are the bytes of its files if workers may
     have another disk. `precision` is resolved: fp32, bf16 or fp16. A worker computes on `threads` threads, uses up to
     `memory`, and reads and writes on `jobs` threads each. `limits` and `resume` apply to clips. Names of files are
     relative to `folder`, where workers may have begun in another.
     """
 
-    style: FoundStyle
+    style: ChosenStyle
     digest: str
     precision: str = "fp32"
     backend: Backend = "torch"
@@ -85,7 +85,7 @@ class WorkOrder:
     jobs: int = 2
     limits: VideoLimits = field(default_factory=VideoLimits)
     resume: bool = True
-    weights: bytes | None = None
+    weights: tuple[bytes, ...] | None = None
     folder: str | None = None
 
     def facts(self) -> WorkerFacts:
@@ -144,9 +144,10 @@ def _opened(order: WorkOrder, device: str) -> Translator:
     if order.weights is None:
         return open_style(order.style, device, order.precision, order.backend)
     with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
-        path = Path(folder) / order.style.path.name
-        path.write_bytes(order.weights)
-        return open_style(replace(order.style, path=path), device, order.precision, order.backend)
+        here = [Path(folder) / f"{n}-{path.name}" for n, path in enumerate(order.style.paths)]
+        for path, data in zip(here, order.weights, strict=True):
+            path.write_bytes(data)
+        return open_style(order.style.at(here), device, order.precision, order.backend)
 
 
 def _now_and_then(hear: Callable[[int, float], None]) -> Callable[[int, float], None]:

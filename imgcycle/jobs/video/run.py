@@ -185,8 +185,8 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
 def must_fit(task: ClipTask, facts: FrameFacts, translator: Translator, memory: MemoryBudget) -> None:
     """UsageError for frames that need more memory than is allowed."""
     width, height, deep, held = facts
-    net = translator.exact() if deep else translator
     options, _ = task.frames.of_height(height)
+    net = options.net(translator, deep)
     need = frame_cost(height, width, deep, options, net, task.options.comparison)
     least = -(-(need.least + held) // 2**20)
     if least * 2**20 > memory.total:
@@ -311,6 +311,7 @@ def _process_frames(
     options, left_out = task.frames.of_height(source.height)
     if left_out:
         listener(Note(f"{name}: {left_out}"))
+    net = options.net(net)
     smoother = TemporalSmoother(net, task.options.smooth)
     smoother.load(sink.state())
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size

@@ -11,7 +11,8 @@ from imgcycle.errors import WeightsError
 from imgcycle.jobs.images.batch import convert_styles
 from imgcycle.jobs.images.styles import StyleSelection, plan_style_jobs
 from imgcycle.jobs.translators import open_style, style_of
-from imgcycle.weights.find import FoundStyle, find_style
+from imgcycle.weights.find import find_style
+from imgcycle.weights.mix import ChosenStyle
 from imgcycle.weights.native import save_weights
 from tests.media.pictures import encoded, scene
 from tests.styles import TINY, save_style, save_two_nets, tiny_net
@@ -38,7 +39,7 @@ def planned(photos: Path, *styles: Path) -> tuple[StyleSelection, list[str]]:
     """The plans, and the styles whose nets were opened for them."""
     opened: list[str] = []
 
-    def open_one(found: FoundStyle) -> Translator:
+    def open_one(found: ChosenStyle) -> Translator:
         opened.append(found.label)
         return open_style(found, "cpu", "fp32")
 
