@@ -63,7 +63,8 @@ class Commands(typer.core.TyperGroup):
 def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     """Import a command and prepare it for Typer's parser; `typed` are the words that follow it.
 
-    Its `words` are the text parameters that are not file names, `bare` what options without a value mean.
+    Its `words` are the text parameters that are not file names, `bare` what options without a value mean; its
+    `help_for` adapts the help to what was typed.
     """
     from imgcycle.cli.options import WORDS
 
@@ -83,15 +84,34 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
         command.epilog = f"All options: imgcycle {name} {HELP_ALL}"
         for parameter in command.params:
             parameter.hidden = parameter.param_type_name == "option" and parameter.name not in (*usual, "help")
+    if (adapt := getattr(found, "help_for", None)) and {"-h", "--help", HELP_ALL} & set(typed):
+        command.epilog = "\n\n".join(filter(None, (adapt(command.params, typed), command.epilog)))
     for each in (command, *getattr(command, "commands", {}).values()):
         each.callback = _looked_over(each, typed, words)
+        each.get_help_option = _without_value(each.get_help_option)
         for parameter in each.params:
             if getattr(parameter, "is_flag", False):
-                parameter.metavar = " "  # a switch has no value, which Typer would show as <bool>
+                parameter.metavar = _NO_VALUE
             # Rich takes a word in brackets for markup and drops it; here it is a default or a choice.
             if getattr(parameter, "help", None):
                 parameter.help = parameter.help.replace("[", "\\[")
     return command
+
+
+_NO_VALUE = " "
+"""Metavar of a switch, which Typer would show as <bool>."""
+
+
+def _without_value(option: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A command's `--help`, shown as the switch that it is."""
+
+    def shown(context: Any) -> Any:
+        found = option(context)
+        if found is not None:
+            found.metavar = _NO_VALUE
+        return found
+
+    return shown
 
 
 def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:

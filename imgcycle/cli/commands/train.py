@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgcycle.cli.options import Given, from_fields
+from imgcycle.cli.render.recipe import show_recipe
 from imgcycle.config.fields import MACHINE, NETS, RHYTHM, option
 from imgcycle.config.json import JsonConfig
 from imgcycle.config.nets import DiscriminatorKind
@@ -154,3 +155,5 @@ train.usual = (  # type: ignore[attr-defined]
     *("device", "quiet", "json_lines"),
 )
 """Options that `--help` shows; `--help-all` shows the rest as well."""
+train.help_for = show_recipe  # type: ignore[attr-defined]
+"""`--help` beside `--recipe NAME` shows what that sets."""
