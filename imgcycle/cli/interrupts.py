@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,8 +22,12 @@ def _as_usual() -> Interrupted:
 def graceful_exit(interrupted: Callable[[], Interrupted] = _as_usual) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into Interrupted, as made by `interrupted`.
 
-    For everything that writes; elsewhere `imgcycle/__main__.py` exits at once.
+    For everything that writes; elsewhere `imgcycle/__main__.py` exits at once. From here on garbage is collected as
+    usual, except what was imported by now.
     """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -95,6 +95,16 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """Result of the task at a position of the plan."""
+
+    place: int
+    result: TaskResult
+    rates: dict[str, float] = field(default_factory=dict)
+    """Tasks a second of each worker so far, where there are workers."""
+
+
+@dataclass(frozen=True)
 class Summary(JsonConfig):
     """Counts over all rows, wall seconds, and megapixels converted."""
 

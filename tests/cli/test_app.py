@@ -24,7 +24,7 @@ def folder(folder: Path) -> Path:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """What it costs in seconds is measured by tests/benchmarks/help.py; this is why it costs so little."""
+    """What it costs in seconds is measured by tests/benchmarks/startup.py; this is why it costs so little."""
     check = (
         "import sys\nfrom imgcycle.cli.app import run\nrun(['--help'])\n"
         f"sys.stderr.write(' '.join(n for n in {HEAVY!r} if n in sys.modules))"

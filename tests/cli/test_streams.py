@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import logging
 import os
@@ -195,6 +196,19 @@ def test_work_that_writes_is_ended_well(number: signal.Signals) -> None:
     with pytest.raises(Interrupted, match="what was finished"), graceful_exit():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+def test_garbage_is_collected_once_the_work_begins() -> None:
+    gc.disable()  # as `imgcycle/__main__.py` does
+    try:
+        with graceful_exit():
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    with graceful_exit():
+        assert gc.get_freeze_count() == 0, "a program that calls imgcycle keeps its own"
 
 
 def test_libraries_are_not_heard(capfd: pytest.CaptureFixture[str]) -> None:

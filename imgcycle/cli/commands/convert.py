@@ -104,7 +104,7 @@ def convert(
         raise typer.BadParameter("one picture is no work for several processes", param_hint="--workers")
 
     def opened(found: ChosenStyle) -> Translator:
-        import imgcycle.jobs.pools.driver  # noqa: F401 - all that the work needs, before signals become exceptions
+        import imgcycle.jobs.images.pipeline  # noqa: F401 - what the work needs, before signals become exceptions
 
         if workers is not None:  # here it is for planning alone
             return open_style(found, "cpu", "fp32")

@@ -20,12 +20,12 @@ from imgcycle.jobs.events import Ended, Event, Planned, RowFinished, WorkerRates
 from imgcycle.jobs.images.plan import Plan, plan
 from imgcycle.jobs.ledger import Ledger, at_work
 from imgcycle.jobs.progress import BatchProgress
-from imgcycle.jobs.tasks import Row, left_alone
+from imgcycle.jobs.tasks import Outcome, Row, left_alone
 
 if TYPE_CHECKING:
     from imgcycle.engine.style import Style
     from imgcycle.engine.translator import Translator
-    from imgcycle.jobs.pools.driver import Outcome, TaskPool
+    from imgcycle.jobs.pools.driver import TaskPool
     from imgcycle.jobs.pools.worker import WorkOrder
 
 Name = str | os.PathLike[str]
@@ -253,10 +253,10 @@ def _outcomes(
     work: StyleJob, jobs: int, memory: MemoryBudget, hear: Callable[[int, float | Event], None], pool: TaskPool | None
 ) -> Iterator[Outcome]:
     """Results of a plan's tasks, made in this process or in those of a pool."""
-    from imgcycle.jobs.pools.driver import Driver, Outcome
-
     tasks = work.plan.tasks
     if pool is not None:
+        from imgcycle.jobs.pools.driver import Driver
+
         assert work.order is not None
         return Driver(tasks, pool, work.order, hear).run()
 

@@ -21,7 +21,6 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, OutputError, is_full, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import existing
-from imgcycle.jobs.images.animated import MovingPicture
 from imgcycle.jobs.images.cost import ImagePlan, plan_file
 from imgcycle.jobs.images.image import LoadedImage
 from imgcycle.jobs.images.streamed import StreamedImage
@@ -135,7 +134,11 @@ def open_picture(task: Task, plan: ImagePlan) -> Picture:
     folder = spill_folder(Path(task.output).parent)
     if plan.by_rows:
         return StreamedImage(task, plan, folder)
-    return MovingPicture(task, plan, folder) if plan.moves else LoadedImage(task, plan, folder)
+    if plan.moves:
+        from imgcycle.jobs.images.animated import MovingPicture
+
+        return MovingPicture(task, plan, folder)
+    return LoadedImage(task, plan, folder)
 
 
 def _pass(room: ByteBudget, ticket: int) -> None:

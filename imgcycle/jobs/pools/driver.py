@@ -14,7 +14,7 @@ from typing import Protocol
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.events import Event, Note
 from imgcycle.jobs.pools.worker import AnyTask, Chunk, WorkerFacts, WorkOrder
-from imgcycle.jobs.tasks import ClipRow, ClipTask, Row, TaskResult, left_alone
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Outcome, Row, TaskResult, left_alone
 
 CHUNK_SECONDS = 2.0
 """Work in a chunk, about: enough that handing it out costs nothing, and little to lose with its worker."""
@@ -27,16 +27,6 @@ _IN_FLIGHT = 2
 _SLOW, _SLOW_SECONDS = 4.0, 30.0
 """A chunk that takes so many times the median of chunks, and more than so many seconds, is made elsewhere as well."""
 _WAIT = 1.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of the task at a position of the plan."""
-
-    place: int
-    result: TaskResult
-    rates: dict[str, float] = field(default_factory=dict)
-    """Tasks a second of each worker so far, where there are workers."""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
 from imgcycle.jobs.images import pipeline
 from imgcycle.jobs.ledger import Ledger, Record, at_work
-from imgcycle.jobs.pools.driver import Driver, Outcome, TaskPool
+from imgcycle.jobs.pools.driver import Driver, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
-from imgcycle.jobs.tasks import ClipRow, ClipTask, TaskResult, left_alone
+from imgcycle.jobs.tasks import ClipRow, ClipTask, Outcome, TaskResult, left_alone
 from imgcycle.jobs.translators import translator_for
 from imgcycle.jobs.video.checkpoint import remove_segments
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost

@@ -1,4 +1,7 @@
-"""Animated GIF, WebP, PNG and AVIF: frames decoded one after another, each with its delay."""
+"""Animated GIF, WebP, PNG and AVIF: frames decoded one after another, each with its delay.
+
+What reads a format's frames is imported when a file holds some: most pictures are stills.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,7 @@ from functools import cached_property
 
 from imgcycle.errors import InputError
 from imgcycle.media import formats
-from imgcycle.media.animation.apng import compose_apng, parse_apng
-from imgcycle.media.animation.avif import compose_avif, parse_avif
-from imgcycle.media.animation.gif import compose_gif, may_be_clear, parse_gif
 from imgcycle.media.animation.timing import shown_time
-from imgcycle.media.animation.webp import compose_webp, webp_delays
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import has_alpha
 from imgcycle.media.image.pixels import Pixels
@@ -95,6 +94,8 @@ def read_picture(data: bytes, max_pixels: int = MAX_PIXELS, max_side: int | None
 
 
 def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
+    from imgcycle.media.animation.gif import compose_gif, may_be_clear, parse_gif
+
     gif = parse_gif(data)
     count, size = len(gif.frames), open_image(data, max_pixels).size
     if gif.cut:
@@ -113,7 +114,12 @@ def _gif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 
 
 def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
-    found = parse_apng(pixels_of(data, survey_metadata(data)).read()) if b"acTL" in data else None
+    if b"acTL" not in data:
+        return None
+
+    from imgcycle.media.animation.apng import compose_apng, parse_apng
+
+    found = parse_apng(pixels_of(data, survey_metadata(data)).read())
     if found is None or (found.promised < 2 and not found.cover):
         return None
     if len(found.frames) < found.promised:
@@ -137,6 +143,9 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     count = int(getattr(image, "n_frames", 1))
     if count < 2:
         return None
+
+    from imgcycle.media.animation.webp import compose_webp, webp_delays
+
     delays = webp_delays(pixels_of(data, survey_metadata(data)).read())
     if len(delays) != count:
         raise InputError("cannot be decoded: its frames are damaged")
@@ -156,6 +165,9 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 def _avif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     image = open_image(data, max_pixels)
     count = int(getattr(image, "n_frames", 1))
+
+    from imgcycle.media.animation.avif import compose_avif, parse_avif
+
     found = parse_avif(data)
     if count < 2 or found is None:
         return None

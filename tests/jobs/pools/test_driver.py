@@ -14,7 +14,6 @@ from imgcycle.jobs.pools.driver import (
     ChunkFinished,
     Driver,
     Message,
-    Outcome,
     TaskFinished,
     WorkerLost,
     WorkerReady,
@@ -22,7 +21,7 @@ from imgcycle.jobs.pools.driver import (
 )
 from imgcycle.jobs.pools.worker import Chunk, WorkerFacts, WorkOrder
 from imgcycle.jobs.recipe import ResolvedOptions
-from imgcycle.jobs.tasks import Row, Task, TaskResult, Verdict
+from imgcycle.jobs.tasks import Outcome, Row, Task, TaskResult, Verdict
 from imgcycle.weights.find import FoundStyle
 
 ORDER = WorkOrder(style=FoundStyle("tiny", Path("tiny.safetensors")), digest="d" * 64)
