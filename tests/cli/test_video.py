@@ -274,7 +274,6 @@ def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) 
         (["--stats", "nowhere.txt/x.json"], 2, "--stats nowhere.txt/x.json is where nothing can be written"),
         (["--stats", "nowhere.txt"], 2, "--stats nowhere.txt is there already, and holds no figures of clips"),
         (["--stats", "a.mp4"], 2, "--stats a.mp4 is itself an input"),
-        (["-o", "-"], 2, "a clip is no stream (name a file with -o)"),
         (["-o", "nowhere.txt/x.mp4"], 1, "nowhere.txt"),
     ],
 )

@@ -121,6 +121,12 @@ def test_a_cut_out_subject_masks_by_its_opacity_and_greys_by_their_level() -> No
         assert np.array_equal(levels_of(still.pixels, still.alpha), soft())
 
 
+def test_greys_of_more_rows_than_are_read_at_once() -> None:
+    pixels = scene(600, 20)
+    red, green, blue = (pixels[..., c].astype(int) for c in range(3))
+    assert np.array_equal(levels_of(pixels, None), (299 * red + 587 * green + 114 * blue + 500) // 1000)
+
+
 def test_a_mask_of_another_size_is_brought_to_the_picture_s(tmp_path: Path) -> None:
     small = sized(np.array([[0, 255], [0, 255]], np.uint8), 40, 40).levels
     assert (small[:, :10] == 0).all()

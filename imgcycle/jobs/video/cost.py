@@ -52,10 +52,26 @@ class FrameCost:
         return max(1, min(wanted, 1 + (memory.total - self.least) // self.worker))
 
 
+@dataclass(frozen=True)
+class MaskCost:
+    """Bytes that masks take beside the frames: for each frame in the pipeline, and for all of them."""
+
+    each: int = 0
+    held: int = 0
+
+
 def frame_cost(
-    height: int, width: int, deep: bool, options: ResolvedOptions, translator: Translator, compare: Compare = "none"
+    height: int,
+    width: int,
+    deep: bool,
+    options: ResolvedOptions,
+    translator: Translator,
+    compare: Compare = "none",
+    masks: MaskCost = MaskCost(),
 ) -> FrameCost:
-    """Memory for frames of this size: the net, and all frames in the pipeline, written with their sources or alone."""
+    """Memory for frames of this size: the net, and all frames in the pipeline with their masks, written with their
+    sources or alone.
+    """
     shape = options.work_shape(height, width)
     frame = 3 * width * height * (2 if deep else 1)
     written = frame * (2 if compare == "side" else 1)
@@ -68,4 +84,5 @@ def frame_cost(
     if translator.strokes is not None and options.strokes_share(height, width):
         fine = frame_plan(height, width, translator.strokes).peak_bytes + bytes_in_hand(width)
     least = fixed_bytes(translator) + net + fine + queued + _IN_HAND * frame + _SEEN * small + columns
-    return FrameCost(least, net + fine + frame + _FRESH * small)
+    least += _IN_HAND * masks.each + masks.held
+    return FrameCost(least, net + fine + frame + masks.each + _FRESH * small)

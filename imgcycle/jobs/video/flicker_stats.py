@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +22,31 @@ from imgcycle.motion.flow import Motion
 
 
 class Stats:
-    """Measures one clip; each frame goes through the net once more, without smoothing.
+    """Measures one clip's frames as they are written; each goes through the nets once more, without smoothing.
 
     Of a resumed conversion it sees only the rest: `measured` is the number of frames.
     """
 
     def __init__(self, translator: Translator) -> None:
         self._alone = TemporalSmoother(translator, "off")
+        self._plain: Floats | None = None
         self.measured = 0
         self._sequences = {"input": Flicker(), "per_frame": Flicker(), "smoothed": Flicker()}
 
-    def watch(self, frame: Floats, motion: Motion | None, result: Floats) -> None:
-        """Add the next frame at work size, its motion, and its result."""
-        plain = self._alone.step(frame)
+    def watch(
+        self, frame: Floats, motion: Motion | None, written: Floats, finished: Callable[[Floats], Floats]
+    ) -> None:
+        """Add the next frame, its motion, and what is written, all at work size; `finished` is what is written of a
+        net's result.
+        """
+        try:
+            plain = finished(self._alone.step(frame))
+        except Exception:  # the conversion has reported it, and repeats the frame before as well
+            plain = frame if self._plain is None else self._plain
+        self._plain = plain
         self.measured += 1
         back = None if motion is None else motion.reversed()
-        for name, seen in (("input", frame), ("per_frame", plain), ("smoothed", result)):
+        for name, seen in (("input", frame), ("per_frame", plain), ("smoothed", written)):
             self._sequences[name].add(seen, back, plain if name == "smoothed" else None)
 
     def figures(self) -> dict[str, dict[str, float | None]]:

@@ -10,16 +10,19 @@ from pathlib import Path
 
 from imgcycle.errors import ImgcycleError, InputError
 from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
-from imgcycle.jobs.tasks import ClipTask
+from imgcycle.jobs.tasks import ClipTask, MediumKind
+from imgcycle.jobs.video.cost import MaskCost
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.kinds import input_kind, is_sequence
-from imgcycle.jobs.video.sources import FrameSource, open_source
+from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
-from imgcycle.media.image.masks import Mask, levels_of, mask_of_frame, sized
+from imgcycle.media.image.masks import ROWS_BYTES, Mask, levels_of, mask_of_frame, sized
+from imgcycle.media.image.read import measure_file
 from imgcycle.media.inputs import ALPHA, Source
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
+from imgcycle.media.video.ffmpeg import frames_ahead
 
 FrameMasks = Callable[[TimedFrame], "Mask | None"]
 """Gives the mask of the next frame; asked for each in order."""
@@ -55,6 +58,29 @@ def _literal(stem: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in stem)
 
 
+def mask_cost(task: ClipTask, name: str | None, height: int, width: int) -> MaskCost:
+    """Memory for the masks of frames of this size; InputError for a mask that cannot be opened."""
+    if name is None:
+        return MaskCost()
+    plane = height * width
+    blended = ROWS_BYTES * width
+    if name == ALPHA:
+        return MaskCost(2 * plane, blended)  # 16 bits at most
+    kind = input_kind(Path(name))
+    facts = measure_frames(_as_source(task, name, kind))
+    own = facts.width * facts.height * (2 if facts.deep else 1)
+    plane *= 2 if facts.deep else 1
+    if kind == "animation" and measure_file(Path(name)).frames == 1:
+        return MaskCost(0, facts.held + own + plane + blended)
+    ahead = frames_ahead(3 * own) if kind == "clip" else 0
+    return MaskCost(plane, facts.held + (ahead + 2) * 3 * own + own + blended)
+
+
+def _as_source(task: ClipTask, name: str, kind: MediumKind) -> ClipTask:
+    """A task whose frames are those of a mask, cut as its own are."""
+    return task.replace(input=name, output=name, input_kind=kind, output_kind="sequence")
+
+
 @contextmanager
 def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: int | None) -> Iterator[FrameMasks]:
     """The masks of a task's frames from the one after number `after` on.
@@ -70,8 +96,7 @@ def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: in
     moving = None
     try:
         if (still := _still(Path(name), source.height, source.width)) is None:
-            kind = input_kind(Path(name))
-            moving = open_source(task.replace(input=name, output=name, input_kind=kind, output_kind="sequence"))
+            moving = open_source(_as_source(task, name, input_kind(Path(name))))
     except ImgcycleError as error:
         raise InputError(f"its mask {shown(name)} cannot be used: {error.message}") from error
     if moving is None:

@@ -30,7 +30,7 @@ from imgcycle.motion.flow import Motion
 
 _AHEAD = 3
 _SAME_FAILURES = 20
-"""Failed frames in a row after which the conversion stops: the cause is then not in the frames."""
+"""Failed frames in a row after which the conversion stops."""
 
 
 @dataclass(eq=False)
@@ -55,6 +55,12 @@ class OutputFrame:
     memory: State | None
 
 
+Watcher = Callable[[Floats, "Motion | None", Floats, Callable[[Floats], Floats]], None]
+"""Sees each downscaled frame, its motion, what is written of it, downscaled, and what would be written of any result
+of the net.
+"""
+
+
 class Sink(Protocol):
     """Receives finished frames in order."""
 
@@ -71,8 +77,8 @@ class FramePipeline:
     """One run of frames through a net.
 
     `ends` says after which frames (by number in the clip) a segment ends. `listener` is called with the number of
-    frames written so far; `watcher` with each downscaled frame, its motion, and its result. `workers` frames are in the
-    net at once. `masks` gives each frame's mask, called in order.
+    frames written so far, `watcher` with each frame that is written. `workers` frames are in the net at once. `masks`
+    gives each frame's mask, called in order.
     """
 
     def __init__(
@@ -82,7 +88,7 @@ class FramePipeline:
         sink: Sink,
         ends: Callable[[int], bool],
         listener: Callable[[int], None],
-        watcher: Callable[[Floats, Motion | None, Floats], None] | None = None,
+        watcher: Watcher | None = None,
         workers: int = 1,
         masks: Callable[[TimedFrame], Mask | None] = lambda _: None,
     ) -> None:
@@ -90,18 +96,23 @@ class FramePipeline:
         self.ends, self.listener, self.watcher = ends, listener, watcher
         self.workers, self.masks = workers, masks
         self.fine = smoother.translator.strokes
-        self.failures: list[str] = []
+        self._nets = FailedFrames("translated")
+        self._strokes = FailedFrames("finished")
         self.net_seconds = 0.0
         """Seconds that the net took, without waiting for other stages."""
         self._counting = threading.Lock()
-        self._failed_in_a_row = 0
         self._before: Pixels | None = None
+
+    @property
+    def failures(self) -> list[str]:
+        """Messages on frames that a net failed on."""
+        return [*self._nets.said, *self._strokes.said]
 
     def run(self, frames: Iterable[TimedFrame], stop: Callable[[], None] = lambda: None) -> None:
         """Process all frames; exceptions of the reader or the sink are raised here, frames in flight are lost.
 
         No thread is left running; `stop` ends a wait for a frame that is no longer needed (the first one of a long clip
-        may take minutes). ImgcycleError if the net fails with one frame after another.
+        may take minutes). ImgcycleError if a net fails with one frame after another.
         """
         last = cast("Floats | None", self.smoother.state().get("before"))
         net = WorkerPool(self._translated, self.workers)
@@ -147,17 +158,11 @@ class FramePipeline:
                 raise fresh
             still = self.options.strength == 0
             result = fresh if still else self.smoother.blend(seen.small, fresh, seen.motion, seen.at)
-            if self.watcher is not None:
-                self.watcher(seen.small, seen.motion, result)
         except Exception as error:
             self.smoother.skip_frame(seen.small, seen.at)
-            why = " ".join(str(error).split()) or type(error).__name__
-            self.failures.append(f"frame {seen.timed.number + 1}: {why}")
-            self._failed_in_a_row += 1
-            if self._failed_in_a_row == _SAME_FAILURES:
-                raise ImgcycleError(f"{_SAME_FAILURES} frames in a row could not be translated: {why}") from error
+            self._nets.add(seen.timed.number, error)
             return None
-        self._failed_in_a_row = 0
+        self._nets.in_a_row = 0
         return result
 
     def _write(self, made: Iterator[OutputFrame]) -> None:
@@ -165,24 +170,54 @@ class FramePipeline:
         restore = WorkerPool(self._restored, self.workers if self.fine is not None and self.options.strokes != 0 else 1)
         with closing(restore):
             for count, (item, restored) in enumerate(restore(made), 1):
-                if isinstance(restored, Exception):
-                    raise restored
-                before = item.seen.pixels if self._before is None else self._before
-                pixels = before if restored is None else restored
-                self.sink.write(item.seen.timed, pixels, item.result is None)
+                pixels = self._finished(item, restored)
+                failed = pixels is None
+                if pixels is None:
+                    pixels = self._repeated(item.seen)
+                if self.watcher is not None:
+                    self._watch(item.seen, pixels)
+                self.sink.write(item.seen.timed, pixels, failed)
                 self._before = pixels
                 if item.memory is not None:
                     self.sink.close_segment(item.memory)
                 self.listener(count)
 
+    def _finished(self, made: OutputFrame, restored: Pixels | Exception | None) -> Pixels | None:
+        """A frame at full size; None if a net failed on it, which must not end the clip."""
+        if isinstance(restored, Exception):
+            self._strokes.add(made.seen.timed.number, restored)
+            return None
+        if restored is not None:
+            self._strokes.in_a_row = 0
+        return restored
+
+    def _repeated(self, seen: InputFrame) -> Pixels:
+        """The result of the frame before, in place of one that failed; outside its mask the frame itself."""
+        if self._before is None:
+            return seen.pixels
+        if seen.mask is None:
+            return self._before
+        pixels = self._before.copy()
+        seen.mask.lay(seen.timed.frame, pixels)
+        return pixels
+
+    def _watch(self, seen: InputFrame, pixels: Pixels) -> None:
+        assert self.watcher is not None
+
+        def small(written: Pixels) -> Floats:
+            return resample.to_float01(reduced(written, seen.small.shape[:2]))
+
+        self.watcher(seen.small, seen.motion, small(pixels), lambda result: small(self._at_full_size(seen, result)))
+
     def _restored(self, made: OutputFrame) -> Pixels | None:
         """A frame's result at full size; None if the net failed on it."""
-        source, options = made.seen, self.options
-        if made.result is None:
-            return None
+        return None if made.result is None else self._at_full_size(made.seen, made.result)
+
+    def _at_full_size(self, source: InputFrame, result: Floats) -> Pixels:
+        """What is written of a net's result."""
+        options = self.options
         if options.strength == 0:
             return source.timed.frame
-        result = made.result
         if options.keep_colour:
             result = resample.with_colours_of(source.small, result)
         if self.fine is not None and options.strokes_share(*source.pixels.shape[:2]):
@@ -198,6 +233,23 @@ class FramePipeline:
         if source.mask is not None:
             source.mask.lay(source.timed.frame, out)
         return out
+
+
+class FailedFrames:
+    """Frames on which one stage failed; `in_a_row` counts those since the last that did not."""
+
+    def __init__(self, done: str) -> None:
+        self.done = done
+        self.said: list[str] = []
+        self.in_a_row = 0
+
+    def add(self, number: int, error: Exception) -> None:
+        """Note one; ImgcycleError after too many in a row: the cause is then not in the frames."""
+        why = " ".join(str(error).split()) or type(error).__name__
+        self.said.append(f"frame {number + 1}: {why}")
+        self.in_a_row += 1
+        if self.in_a_row == _SAME_FAILURES:
+            raise ImgcycleError(f"{_SAME_FAILURES} frames in a row could not be {self.done}: {why}") from error
 
 
 def repeated_frames(count: int, said: Sequence[str]) -> str:

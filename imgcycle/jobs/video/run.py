@@ -32,7 +32,7 @@ from imgcycle.jobs.video.checkpoint import remove_segments
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.flicker_stats import Stats
-from imgcycle.jobs.video.masks import frame_masks, with_clip_mask
+from imgcycle.jobs.video.masks import frame_masks, mask_cost, with_clip_mask
 from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
@@ -187,7 +187,8 @@ def must_fit(task: ClipTask, facts: FrameFacts, translator: Translator, memory: 
     width, height, deep, held = facts
     options, _ = task.frames.of_height(height)
     net = options.net(translator, deep)
-    need = frame_cost(height, width, deep, options, net, task.options.comparison)
+    masks = mask_cost(task, options.mask, height, width)
+    need = frame_cost(height, width, deep, options, net, task.options.comparison, masks)
     least = -(-(need.least + held) // 2**20)
     if least * 2**20 > memory.total:
         allowed = f"the {memory.total >> 20} MiB allowed"
@@ -316,7 +317,9 @@ def _process_frames(
     smoother.load(sink.state())
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size
     progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
-    need = frame_cost(source.height, source.width, source.deep, options, net, task.options.comparison)
+    size = source.height, source.width
+    cost = mask_cost(task, options.mask, *size)
+    need = frame_cost(*size, source.deep, options, net, task.options.comparison, cost)
     workers = need.workers(net, execution.limits)
     watch = execution.stats.watch if execution.stats else None
     with frame_masks(task, options.mask, source, sink.last) as masks:

@@ -18,6 +18,8 @@ from imgcycle.media.image.read import Still
 from imgcycle.media.inputs import ALPHA
 
 _BAND = 256
+ROWS_BYTES = 40 * _BAND
+"""Bytes for each pixel of a line while a mask is laid, or read."""
 _CLOSE = 0.02
 """Largest difference between the aspect ratios of a mask and its image."""
 _GREY = np.array([299, 587, 114], np.int64)
@@ -84,8 +86,10 @@ def levels_of(pixels: Pixels, alpha: Pixels | None) -> np.ndarray[Any, Any]:
     """A mask's levels (h, w): its opacity where it has any (a subject cut out), else its grey."""
     if alpha is not None and int(alpha.min()) < np.iinfo(alpha.dtype).max:
         return alpha.reshape(pixels.shape[:2])
-    grey = (pixels.astype(np.int64) @ _GREY + 500) // 1000
-    return grey.astype(pixels.dtype)
+    grey = np.empty(pixels.shape[:2], pixels.dtype)
+    for top in range(0, len(grey), _BAND):
+        grey[top : top + _BAND] = (pixels[top : top + _BAND].astype(np.int64) @ _GREY + 500) // 1000
+    return grey
 
 
 def sized(levels: np.ndarray[Any, Any], height: int, width: int) -> Mask:

@@ -11,9 +11,13 @@ from PIL import Image
 
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.video.plan import plan_clips
+from imgcycle.jobs.recipe import ResolvedFrames
+from imgcycle.jobs.video.cost import MaskCost, frame_cost
+from imgcycle.jobs.video.masks import mask_cost
+from imgcycle.jobs.video.plan import clip_task, plan_clips
 from imgcycle.jobs.video.run import convert_video
-from tests.jobs.films import tiny_translator
+from imgcycle.media.image.masks import ROWS_BYTES
+from tests.jobs.films import film, tiny_translator
 from tests.media.pictures import scene
 
 
@@ -62,6 +66,32 @@ def test_one_picture_masks_them_all_and_too_few_are_refused(tmp_path: Path, fram
         made(frames, tmp_path / "out2", mask=str(tmp_path / "few" / "%d.png"))
     with pytest.raises(UsageError, match="there is no mask"):
         made(frames, tmp_path / "out2", mask=str(tmp_path / "none" / "%d.png"))
+
+
+def test_masks_count_in_the_memory_that_is_promised(tmp_path: Path, frames: str) -> None:
+    """One picture is held once; of moving ones each frame on its way has its own, and some are read ahead."""
+    Image.fromarray(halves(2)).save(tmp_path / "m.png")
+    film(tmp_path / "m.mp4", 6)
+    (tmp_path / "deep").mkdir()
+    for n in range(2):
+        Image.fromarray(halves(n).astype(np.uint16) * 257).save(tmp_path / "deep" / f"{n}.png")
+    task = clip_task(Path(frames), tmp_path / "%d.png", tmp_path, VideoOptions(), ResolvedFrames())
+    plane, rows = 36 * 64, ROWS_BYTES * 64
+    still = mask_cost(task, str(tmp_path / "m.png"), 36, 64)
+    assert still.each == 0
+    assert 2 * plane + rows < still.held < 2 * plane + rows + 20 * plane
+    eight = 3 * plane  # frames of the mask that ffmpeg is ahead, one read and one taken
+    assert mask_cost(task, str(tmp_path / "m.mp4"), 36, 64) == MaskCost(plane, 10 * eight + plane + rows)
+    found = mask_cost(task, str(tmp_path / "deep" / "%d.png"), 36, 64)
+    assert found == MaskCost(2 * plane, 2 * 2 * eight + 2 * plane + rows)
+    assert mask_cost(task, "alpha", 36, 64) == MaskCost(2 * plane, rows)
+    assert mask_cost(task, None, 36, 64) == MaskCost()
+    translator = tiny_translator()
+    options = task.frames.usual
+    without, counted = (
+        frame_cost(36, 64, False, options, translator, masks=cost) for cost in (MaskCost(), MaskCost(1000, 70))
+    )
+    assert (counted.least - without.least, counted.worker - without.worker) == (12 * 1000 + 70, 1000)
 
 
 def test_a_folder_is_searched_by_name_and_another_mask_is_another_result(tmp_path: Path) -> None:

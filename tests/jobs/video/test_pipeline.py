@@ -4,17 +4,21 @@ import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from imgcycle.engine import resample
 from imgcycle.engine.smoothing import State, TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, InputError
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
+from imgcycle.media.image.masks import Mask
 from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import TimedFrame
 from tests.jobs.films import tiny_translator
 from tests.media.pictures import scene
@@ -256,7 +260,63 @@ def test_a_slow_sink_holds_the_reader_back() -> None:
 def test_strength_0_is_the_input_and_stats_see_it() -> None:
     sink, seen = Kept(), []
     work = filming(sink, strength=0.0)
-    work.watcher = lambda frame, motion, result: seen.append((motion is None, np.array_equal(frame, result)))
+    work.watcher = lambda frame, motion, written, _: seen.append((motion is None, np.array_equal(frame, written)))
     work.run(film(5))
     assert all(np.array_equal(pixels, np.roll(scene(), n, 1)) for n, pixels, _ in sink.frames)
     assert seen == [(True, True)] + [(False, True)] * 4
+
+
+def test_what_is_watched_is_what_is_written() -> None:
+    """Colours kept, half of the strength, the mask: all of it, at work size, and of any result of the net."""
+    sink, seen = Kept(), []
+    work = filming(sink, strength=0.5, keep_colour=True)
+    levels = np.zeros((40, 56), np.uint8)
+    levels[:, :28] = 255
+    work.masks = lambda _: Mask(levels, 255)
+    work.watcher = lambda frame, _, written, finished: seen.append((written, finished(1 - frame), finished(frame)))
+    work.run(film(3))
+    shape = work.options.work_shape(40, 56)
+    for (n, pixels, _), (written, other, same) in zip(sink.frames, seen, strict=True):
+        assert np.array_equal(written, resample.to_float01(reduced(pixels, shape)))
+        own = resample.to_float01(reduced(np.roll(scene(), n, 1), shape))
+        right = slice(shape[1] // 2 + 1, None)
+        assert np.array_equal(written[:, right], own[:, right])
+        assert np.array_equal(other[:, right], own[:, right])
+        assert np.abs(other - own).max() > 0.1
+        assert np.abs(same - own).max() < 0.01
+
+
+def test_a_frame_that_cannot_be_finished_is_repeated_like_one_that_was_not_translated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second net works on finished frames: what fails there must not end the clip either."""
+    restored, calls = resample.restored, iter(range(100))
+
+    def stumbles(*given: Any) -> Pixels:
+        if next(calls) in (2, 3):
+            raise RuntimeError("out of\nmemory")
+        return restored(*given)
+
+    monkeypatch.setattr(resample, "restored", stumbles)
+    sink = Kept()
+    work = filming(sink)
+    work.run(film(6))
+    assert [stands_in for _, _, stands_in in sink.frames] == [False, False, True, True, False, False]
+    assert all(np.array_equal(sink.frames[n][1], sink.frames[1][1]) for n in (2, 3))
+    assert work.failures == ["frame 3: out of memory", "frame 4: out of memory"]
+    # Outside a mask even such a frame is the input's.
+    calls, sink = iter(range(100)), Kept()
+    work = filming(sink)
+    levels = np.zeros((40, 56), np.uint8)
+    levels[:, :28] = 255
+    work.masks = lambda _: Mask(levels, 255)
+    work.run(film(4))
+    assert np.array_equal(sink.frames[2][1][:, 28:], np.roll(scene(), 2, 1)[:, 28:])
+    assert np.array_equal(sink.frames[2][1][:, :28], sink.frames[1][1][:, :28])
+    # And where each one fails, the cause is not in the frames.
+    monkeypatch.setattr(resample, "restored", lambda *_: 1 / 0)
+    sink = Kept()
+    with pytest.raises(ImgcycleError, match="20 frames in a row could not be finished: division by zero"):
+        filming(sink).run(film(60))
+    assert len(sink.frames) == 19
+    assert not names()

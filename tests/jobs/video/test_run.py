@@ -244,7 +244,7 @@ def test_ended_while_it_was_put_together(tmp_path: Path, monkeypatch: pytest.Mon
 
     first = Counting()
     with monkeypatch.context() as patch:
-        patch.setattr("imgcycle.jobs.video.sinks.segmented.finish", ended)
+        patch.setattr("imgcycle.jobs.video.sinks.segmented.mux_segments", ended)
         with pytest.raises(KeyboardInterrupt):
             imgcycle.convert_video(source, tmp_path / "b.mkv", first, QUICK)
     rest = Counting()
@@ -360,6 +360,12 @@ def test_flicker_is_measured(tmp_path: Path, translator: Translator) -> None:
     assert facts["smoothed"]["e_warp"] < facts["per_frame"]["e_warp"]
     assert facts["input"]["distance"] is None
     assert facts["smoothed"]["distance"] > 0
+    # What is written is measured: of an eighth of the strength, less than of the whole.
+    faint = ClipRequest((str(source),), str(tmp_path / "faint.mp4"), options=QUICK.replace(strength=0.125))
+    carried_out(faint, translator, tmp_path / "stats.json")
+    found = json.loads((tmp_path / "stats.json").read_text())["clips"][str(source)]
+    assert found["smoothed"]["distance"] < facts["smoothed"]["distance"] / 4
+    assert found["input"] == facts["input"]
 
 
 def test_figures_go_where_they_harm_nothing(tmp_path: Path, translator: Translator) -> None:
