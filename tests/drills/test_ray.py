@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,45 +21,18 @@ from imgcycle.jobs.pools.ray import RayPool, WorkerRoom, connect, node_rooms
 from imgcycle.jobs.pools.setup import WorkerPlan
 from imgcycle.jobs.translators import open_style
 from imgcycle.weights.find import find_style
-from tests.drills.cluster import LocalCluster, MortalWorker, local_cluster
+from tests.drills.batch import PLAIN, statuses
+from tests.drills.cluster import LocalCluster, local_cluster
+from tests.jobs.pools.test_processes import MortalWorker
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-COUNT = 300
-PLAIN = ("--precision", "fp32")
+COUNT = 120
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with local_cluster(tmp_path_factory.mktemp("cluster"), COUNT) as found:
-        process = found.start("plain", *PLAIN)
-        assert process.communicate()[1] is not None
-        assert process.returncode == 0
-        assert len(found.made("plain")) == COUNT
         yield found
-
-
-def rows(text: str) -> Counter[str]:
-    """How many rows there are of each status; no input has two."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    inputs = [line["input"] for line in lines if "input" in line]
-    assert len(inputs) == len(set(inputs))
-    return Counter(line["status"] for line in lines if "input" in line)
-
-
-def lines_of(cluster: LocalCluster, output: str) -> Counter[str]:
-    """How often each result is in the ledger."""
-    text = (cluster.folder / output / ".imgcycle" / "done.jsonl").read_text("utf-8")
-    return Counter(json.loads(line)["output"] for line in text.splitlines())
-
-
-def check(cluster: LocalCluster, output: str) -> None:
-    """The same bytes as from one process, each in the ledger once, and the plain command has nothing to do."""
-    assert cluster.made(output) == cluster.made("plain")
-    assert lines_of(cluster, output) == lines_of(cluster, "plain")
-    again = cluster.start(output, "--json", *PLAIN)
-    said, _ = again.communicate()
-    assert (again.returncode, rows(said)) == (0, {"skipped": COUNT})
-    cluster.wait_for_none(10)
 
 
 @pytest.mark.parametrize("words", [["--workers", "2", *PLAIN], ["--workers", "4", *PLAIN], ["--cluster"]])
@@ -72,20 +44,22 @@ def test_the_same_bytes_and_ledger_from_processes_and_from_a_cluster(
     process = cluster.start(output, "--json", *where)
     said, told = process.communicate()
     assert (process.returncode, told) == (0, "")
-    assert rows(said) == {"done": COUNT}, "and nothing of Ray's among them"
+    assert statuses(said) == {"done": COUNT}, "and nothing of Ray's among them"
     workers = {row["worker"] for row in map(json.loads, said.splitlines()) if "worker" in row}
     assert len(workers) == (int(words[1]) if "--workers" in words else 3)
-    check(cluster, output)
+    cluster.check(output)
+    cluster.no_actor_within(10)
 
 
 def test_an_actor_that_is_killed_costs_nothing(cluster: LocalCluster) -> None:
     process = cluster.start("killed", "--json", "--cluster", cluster.address)
-    for files in (20, 100):
+    for files in (20, 60):
         cluster.wait_for("killed", files)
         cluster.kill_actor()
     said, told = process.communicate()
-    assert (process.returncode, told, rows(said)) == (0, "", {"done": COUNT})
-    check(cluster, "killed")
+    assert (process.returncode, told, statuses(said)) == (0, "", {"done": COUNT})
+    cluster.check("killed")
+    cluster.no_actor_within(10)
 
 
 def test_a_node_goes_and_another_comes(cluster: LocalCluster) -> None:
@@ -95,8 +69,9 @@ def test_a_node_goes_and_another_comes(cluster: LocalCluster) -> None:
     time.sleep(2)
     cluster.nodes.append(cluster.added())
     said, told = process.communicate()
-    assert (process.returncode, told, rows(said)) == (0, "", {"done": COUNT})
-    check(cluster, "moved")
+    assert (process.returncode, told, statuses(said)) == (0, "", {"done": COUNT})
+    cluster.check("moved")
+    cluster.no_actor_within(10)
 
 
 def test_the_driver_is_killed_and_the_plain_command_goes_on(cluster: LocalCluster) -> None:
@@ -104,16 +79,8 @@ def test_the_driver_is_killed_and_the_plain_command_goes_on(cluster: LocalCluste
     cluster.wait_for("ended", 20)
     process.kill()
     process.communicate()
-    cluster.wait_for_none(30)
-    before = len(cluster.made("ended"))
-    assert 20 <= before < COUNT
-    again = cluster.start("ended", "--json", *PLAIN)
-    said, _ = again.communicate()
-    assert again.returncode == 0
-    found = rows(said)
-    assert found["done"] + found["skipped"] == COUNT
-    assert found["skipped"] >= before - 3, "a temporary file of each actor may be among them"
-    assert cluster.made("ended") == cluster.made("plain")
+    cluster.no_actor_within(30)
+    cluster.check_goes_on("ended")
 
 
 def test_an_interrupt_ends_all_actors_within_seconds(cluster: LocalCluster) -> None:
@@ -125,9 +92,9 @@ def test_an_interrupt_ends_all_actors_within_seconds(cluster: LocalCluster) -> N
     assert process.returncode == 130
     assert time.monotonic() - begun < 10
     assert "interrupted; what was finished stays" in told
-    cluster.wait_for_none(5)
+    cluster.no_actor_within(5)
     made = cluster.made("stopped")
-    assert {name: cluster.made("plain")[name] for name in made} == made, "whole ones alone, none of them temporary"
+    assert {name: cluster.plain[name] for name in made} == made, "whole ones alone, none of them temporary"
 
 
 def test_a_picture_that_kills_its_actors_costs_itself_alone(cluster: LocalCluster, tmp_path: Path) -> None:
@@ -144,5 +111,5 @@ def test_a_picture_that_kills_its_actors_costs_itself_alone(cluster: LocalCluste
     assert {name for name, row in ends.items() if row.status != "done"} == {"5.jpg"}
     assert "the process died 3 times on it (ray/" in str(ends["5.jpg"].error)
     made = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
-    assert made == {Path(name).name: data for name, data in cluster.made("plain").items() if name != "2/5.jpg"}
-    cluster.wait_for_none(10)
+    assert made == {Path(name).name: data for name, data in cluster.plain.items() if name != "2/5.jpg"}
+    cluster.no_actor_within(10)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imgcycle.cli.app import run
 from imgcycle.config import ConvertRequest
@@ -19,6 +24,7 @@ from imgcycle.jobs.pools.worker import Chunk, Finished, Heard, Worker
 from imgcycle.jobs.translators import open_style
 from imgcycle.media.files import PARTIAL
 from imgcycle.weights.find import find_style
+from tests.jobs.films import film
 from tests.jobs.test_shard import tree
 from tests.styles import save_style
 
@@ -64,3 +70,47 @@ def test_a_picture_that_kills_its_process_costs_itself_alone(
     capsys.readouterr()
     assert run([*command, "-o", f"{tmp_path / 'out'}/"]) == 0
     assert "1 converted, 7 converted before" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_all_workers_and_leaves_what_is_whole(tmp_path: Path) -> None:
+    photos = tree(tmp_path / "photos", 300)
+    weights = save_style(tmp_path / "tiny.safetensors", work_size=32)
+    command = ["convert", str(photos), "--to", str(weights), "--workers", "2", "-o", f"{tmp_path / 'out'}/"]
+    process = subprocess.Popen([sys.executable, "-m", "imgcycle", *command], stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "out").rglob("*.jpg")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "imgcycle: interrupted; what was finished stays, the same command goes on"
+    assert "Traceback" not in said
+    made = list((tmp_path / "out").rglob("*.*g"))
+    assert 0 < len(made) < 300
+    for path in made:
+        Image.open(path).load()
+    assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_clips_are_shared_among_processes_and_come_out_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clips").mkdir()
+    for n in range(3):
+        film(tmp_path / "clips" / f"{n}.mp4", 4 + n)
+    (tmp_path / "clips" / "bad.mp4").write_bytes(b"no clip")
+    weights = save_style(tmp_path / "tiny.safetensors", work_size=32)
+    command = ["video", str(tmp_path / "clips"), "--to", str(weights), "--precision", "fp32", "--json"]
+    assert run([*command, "--workers", "2", "-o", f"{tmp_path / 'two'}/"]) == 1
+    rows = {
+        Path(row["input"]).name: row for row in map(json.loads, capsys.readouterr().out.splitlines()) if "input" in row
+    }
+    assert {name: (row["status"], row["frames"]) for name, row in rows.items()} == {
+        "0.mp4": ("done", 4), "1.mp4": ("done", 5), "2.mp4": ("done", 6), "bad.mp4": ("failed", 0)
+    }  # fmt: skip
+    assert {row["worker"] for row in rows.values()} <= {"cpu/1", "cpu/2"}
+    assert run([*command, "-o", f"{tmp_path / 'one'}/"]) == 1
+    for n in range(3):
+        assert (tmp_path / "two" / f"{n}.mp4").read_bytes() == (tmp_path / "one" / f"{n}.mp4").read_bytes()
+    capsys.readouterr()
+    assert run([*command, "-o", f"{tmp_path / 'two'}/"]) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["summary"]["skipped"] == 3
