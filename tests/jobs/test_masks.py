@@ -121,6 +121,24 @@ def test_a_cut_out_subject_masks_by_its_opacity_and_greys_by_their_level() -> No
         assert np.array_equal(levels_of(still.pixels, still.alpha), soft())
 
 
+def test_a_lossy_file_masks_as_it_was_drawn(photo: Path, tmp_path: Path, translator: Translator) -> None:
+    """JPEG leaves faint levels beside edges; those near black stay the input's, and a slope stays one."""
+    hard = np.zeros((HEIGHT, WIDTH), np.uint8)
+    hard[:, 70:] = 255
+    Image.fromarray(hard).save(tmp_path / "m.jpg", quality=90)
+    with Image.open(tmp_path / "m.jpg") as kept:
+        levels = np.asarray(kept)
+    assert 0 < levels[:, :66].max() < 8
+    own, painted = pixels(photo), masked(photo, "alpha", translator)
+    found = masked(photo, str(tmp_path / "m.jpg"), translator)
+    assert np.array_equal(found[:, :66], own[:, :66])
+    assert np.array_equal(found[:, 76:], painted[:, 76:])
+    steps = np.arange(256, dtype=np.uint8)
+    slope = levels_of(np.repeat(steps[None, :, None], 3, 2), None, lossy=True)[0].astype(int)
+    assert (slope[8], slope[9], slope[128], slope[246], slope[247]) == (0, 1, 128, 254, 255)
+    assert set(np.diff(slope[8:248])) <= {1, 2}
+
+
 def test_greys_of_more_rows_than_are_read_at_once() -> None:
     pixels = scene(600, 20)
     red, green, blue = (pixels[..., c].astype(int) for c in range(3))

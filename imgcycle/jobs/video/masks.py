@@ -17,13 +17,15 @@ from imgcycle.jobs.video.kinds import input_kind, is_sequence
 from imgcycle.jobs.video.sources import FrameSource, measure_frames, open_source
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
-from imgcycle.media.image.masks import ROWS_BYTES, Mask, levels_of, mask_of_frame, sized
+from imgcycle.media.image.masks import ROWS_BYTES, Mask, is_lossy, levels_of, mask_of_frame, sized
 from imgcycle.media.image.read import measure_file
 from imgcycle.media.inputs import ALPHA, Source
 from imgcycle.media.paths import shown
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.media.video.ffmpeg import frames_ahead
 
+_LOSSLESS = ("ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "qtrle", "rawvideo", "utvideo", "v210")
+"""Codecs of clips that keep each value."""
 FrameMasks = Callable[[TimedFrame], "Mask | None"]
 """Gives the mask of the next frame; asked for each in order."""
 
@@ -71,9 +73,9 @@ def mask_cost(task: ClipTask, name: str | None, height: int, width: int) -> Mask
     own = facts.width * facts.height * (2 if facts.deep else 1)
     plane *= 2 if facts.deep else 1
     if kind == "animation" and measure_file(Path(name)).frames == 1:
-        return MaskCost(0, facts.held + own + plane + blended)
+        return MaskCost(0, facts.held + 2 * own + plane + blended)
     ahead = frames_ahead(3 * own) if kind == "clip" else 0
-    return MaskCost(plane, facts.held + (ahead + 2) * 3 * own + own + blended)
+    return MaskCost(plane, facts.held + (ahead + 2) * 3 * own + 2 * own + blended)
 
 
 def _as_source(task: ClipTask, name: str, kind: MediumKind) -> ClipTask:
@@ -105,6 +107,8 @@ def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: in
     if moving.frames < source.frames:
         raise InputError(f"its mask {shown(name)} has {moving.frames} frames, and it has {source.frames}")
     begun = None if after is None else after - source.span.start + moving.span.start
+    clip = moving.clip
+    lossy = is_lossy(name) if clip is None else clip.video.codec not in _LOSSLESS
     with moving.open(begun) as frames:
         masks = iter(frames)
 
@@ -112,7 +116,7 @@ def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: in
             found = next(masks, None)
             if found is None:
                 raise InputError(f"its mask {shown(name)} ends before it")
-            return sized(levels_of(found.frame, found.alpha), source.height, source.width)
+            return sized(levels_of(found.frame, found.alpha, lossy=lossy), source.height, source.width)
 
         yield next_mask
         moving.stop()
@@ -125,4 +129,4 @@ def _still(path: Path, height: int, width: int) -> Mask | None:
     found = read_picture(read_file(path))
     if isinstance(found, Animation):
         return None
-    return sized(levels_of(found.pixels, found.alpha), height, width)
+    return sized(levels_of(found.pixels, found.alpha, lossy=is_lossy(path)), height, width)

@@ -6,11 +6,12 @@ import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from imgcycle.errors import InputError
+from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
 from imgcycle.media.image.pixels import Pixels
@@ -20,6 +21,8 @@ from imgcycle.media.inputs import ALPHA
 _BAND = 256
 ROWS_BYTES = 40 * _BAND
 """Bytes for each pixel of a line while a mask is laid, or read."""
+_NEAR = 8
+"""Most levels of 255 that a lossy file is off beside an edge, at usual qualities."""
 _CLOSE = 0.02
 """Largest difference between the aspect ratios of a mask and its image."""
 _GREY = np.array([299, 587, 114], np.int64)
@@ -79,11 +82,31 @@ def _loaded(name: str, _: int, height: int, width: int) -> Mask:
     found = read_picture(read_file(Path(name)))
     if isinstance(found, Animation):
         raise InputError("it moves")
-    return sized(levels_of(found.pixels, found.alpha), height, width)
+    return sized(levels_of(found.pixels, found.alpha, lossy=is_lossy(name)), height, width)
 
 
-def levels_of(pixels: Pixels, alpha: Pixels | None) -> np.ndarray[Any, Any]:
-    """A mask's levels (h, w): its opacity where it has any (a subject cut out), else its grey."""
+def is_lossy(name: Path | str) -> bool:
+    """True for pictures of a format that does not keep each value."""
+    known = formats.by_suffix(name)
+    return known is not None and not known.lossless
+
+
+def levels_of(pixels: Pixels, alpha: Pixels | None, *, lossy: bool = False) -> np.ndarray[Any, Any]:
+    """A mask's levels (h, w): its opacity where it has any (a subject cut out), else its grey.
+
+    Of a `lossy` file those near black and white are taken for that: beside edges it does not hold them exactly, and
+    what is meant to stay would be painted faintly.
+    """
+    levels = _levels(pixels, alpha)
+    if not lossy:
+        return levels
+    most = int(np.iinfo(levels.dtype).max)
+    near = most * _NEAR // 255
+    stretched = (np.arange(most + 1) - near) * (most / (most - 2 * near))
+    return cast(np.ndarray[Any, Any], np.rint(stretched.clip(0, most)).astype(levels.dtype)[levels])
+
+
+def _levels(pixels: Pixels, alpha: Pixels | None) -> np.ndarray[Any, Any]:
     if alpha is not None and int(alpha.min()) < np.iinfo(alpha.dtype).max:
         return alpha.reshape(pixels.shape[:2])
     grey = np.empty(pixels.shape[:2], pixels.dtype)

@@ -19,6 +19,7 @@ from imgcycle.jobs.video.run import convert_video
 from imgcycle.media.image.masks import ROWS_BYTES
 from tests.jobs.films import film, tiny_translator
 from tests.media.pictures import scene
+from tests.media.video.clips import make
 
 
 @pytest.fixture
@@ -68,6 +69,20 @@ def test_one_picture_masks_them_all_and_too_few_are_refused(tmp_path: Path, fram
         made(frames, tmp_path / "out2", mask=str(tmp_path / "none" / "%d.png"))
 
 
+@pytest.mark.parametrize(("codec", "margin"), [(("-c:v", "libx264", "-crf", "20"), 3), (("-c:v", "ffv1"), 0)])
+def test_a_clip_masks_as_it_was_drawn(tmp_path: Path, frames: str, codec: tuple[str, ...], margin: int) -> None:
+    """Lossy coding leaves faint levels beside edges, under which frames would change where they are to stay."""
+    (tmp_path / "masks").mkdir()
+    for n in range(6):
+        Image.fromarray(halves(n)).save(tmp_path / "masks" / f"{n}.png")
+    make("-framerate", "24", "-i", tmp_path / "masks" / "%d.png", "-pix_fmt", "yuv420p", *codec, tmp_path / "m.mkv")
+    painted = made(frames, tmp_path / "plain")
+    for n, found in enumerate(made(frames, tmp_path / "out", mask=str(tmp_path / "m.mkv"))):
+        own, edge = np.asarray(Image.open(frames % n)), 10 + 5 * n
+        assert np.array_equal(found[:, edge + margin :], own[:, edge + margin :])
+        assert np.array_equal(found[:, : edge - margin], painted[n][:, : edge - margin])
+
+
 def test_masks_count_in_the_memory_that_is_promised(tmp_path: Path, frames: str) -> None:
     """One picture is held once; of moving ones each frame on its way has its own, and some are read ahead."""
     Image.fromarray(halves(2)).save(tmp_path / "m.png")
@@ -79,11 +94,11 @@ def test_masks_count_in_the_memory_that_is_promised(tmp_path: Path, frames: str)
     plane, rows = 36 * 64, ROWS_BYTES * 64
     still = mask_cost(task, str(tmp_path / "m.png"), 36, 64)
     assert still.each == 0
-    assert 2 * plane + rows < still.held < 2 * plane + rows + 20 * plane
+    assert 3 * plane + rows < still.held < 3 * plane + rows + 20 * plane
     eight = 3 * plane  # frames of the mask that ffmpeg is ahead, one read and one taken
-    assert mask_cost(task, str(tmp_path / "m.mp4"), 36, 64) == MaskCost(plane, 10 * eight + plane + rows)
+    assert mask_cost(task, str(tmp_path / "m.mp4"), 36, 64) == MaskCost(plane, 10 * eight + 2 * plane + rows)
     found = mask_cost(task, str(tmp_path / "deep" / "%d.png"), 36, 64)
-    assert found == MaskCost(2 * plane, 2 * 2 * eight + 2 * plane + rows)
+    assert found == MaskCost(2 * plane, 2 * 2 * eight + 4 * plane + rows)
     assert mask_cost(task, "alpha", 36, 64) == MaskCost(2 * plane, rows)
     assert mask_cost(task, None, 36, 64) == MaskCost()
     translator = tiny_translator()
