@@ -105,6 +105,13 @@ class PageWritten:
 
 
 @dataclass(frozen=True)
+class RoundEnded:
+    """What was there, or what arrived since, is converted, and more may come."""
+
+    summary: Summary
+
+
+@dataclass(frozen=True)
 class Ended:
     """All tasks are finished."""
 
@@ -112,7 +119,17 @@ class Ended:
 
 
 Event = (
-    Planned | Note | Progressed | FrameProgress | Estimate | RowFinished | WorkerRates | Estimated | PageWritten | Ended
+    Planned
+    | Note
+    | Progressed
+    | FrameProgress
+    | Estimate
+    | RowFinished
+    | WorkerRates
+    | Estimated
+    | PageWritten
+    | RoundEnded
+    | Ended
 )
 
 

@@ -77,11 +77,12 @@ def gather(
     recursive: bool = True,
     leave_out: Sequence[Path] = (),
     with_raw: bool = False,
+    tolerant: bool = False,
 ) -> Gathered:
     """Images of files, folders and globs, each once, in order of naming.
 
     Folders are walked, except for `leave_out` (an output folder inside them). UsageError for a name that does not exist
-    and matches nothing. `with_raw` takes RAW files as images.
+    and matches nothing, unless `tolerant`. `with_raw` takes RAW files as images.
     """
     found = Gathered()
     excluded = {os.path.realpath(path) for path in leave_out}
@@ -89,7 +90,13 @@ def gather(
     # On a walk of one folder each file is met once.
     new = _Once() if len(arguments) > 1 or any(map(glob.has_magic, arguments)) else lambda _: True
     for argument in arguments:
-        for name, is_folder in _expanded(argument, closed.setdefault):
+        try:
+            expanded = _expanded(argument, closed.setdefault)
+        except UsageError:
+            if not tolerant:
+                raise
+            continue
+        for name, is_folder in expanded:
             if is_folder:
                 for candidate in _walked(name, recursive, excluded, closed.setdefault):
                     _sort_in(found, Source(candidate, name), new, with_raw)

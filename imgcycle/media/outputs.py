@@ -76,7 +76,8 @@ class Naming:
     """How results are named: `-o`, the style's label, and the suffix (with its dot) of each source's result.
 
     `template` may use {dir} (the path in the tree, ending in a slash, or empty), {stem}, {style}, {ext}. `kinds` are
-    the kinds of file that `output` may name.
+    the kinds of file that `output` may name. With `several` folders each has one of its own under `output`; None goes
+    by the sources.
     """
 
     output: str | None
@@ -84,6 +85,7 @@ class Naming:
     suffix_for: Callable[[Source], str]
     template: str | None = None
     kinds: Sequence[str] = ("still",)
+    several: bool | None = None
 
 
 def assign(sources: Sequence[Source], naming: Naming, on_clash: OnClash = "rename") -> list[Assignment]:
@@ -129,7 +131,9 @@ def targets(sources: Sequence[Source], naming: Naming) -> list[Assignment]:
 
     UsageError if several would go into one file, and if results would be among imgcycle's own records.
     """
-    several, output = len({source.folder for source in sources if source.folder}) > 1, naming.output
+    several, output = naming.several, naming.output
+    if several is None:
+        several = len({source.folder for source in sources if source.folder}) > 1
     if output is None or names_folder(output, naming.kinds):
         target_of = _Targets(naming, several)
         wanted = [target_of(source) for source in sources]

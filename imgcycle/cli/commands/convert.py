@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from imgcycle.jobs.pools.driver import TaskPool
     from imgcycle.jobs.pools.setup import WorkerPlan
     from imgcycle.jobs.tasks import Summary, Task
+    from imgcycle.jobs.watch.rounds import CarryOut
+
+    Course = Callable[[Sequence[StyleJob], CarryOut], Iterator[Event]]
     from imgcycle.weights.mix import ChosenStyle
 
 
@@ -60,12 +63,25 @@ class PageOptions(JsonConfig):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(JsonConfig):
+    """Going on with what arrives in the inputs."""
+
+    watch: bool = option(
+        False, "Go on with what arrives in the folders, once it is complete; Ctrl-C ends it.", panel=WHICH
+    )
+    watch_every: float = option(
+        5.0, "Seconds from one look at the folders to the next.", panel=WHICH, low=0.1, high=86_400
+    )
+
+
 @from_fields
 def convert(
     choice: StylesChoice,
     program: RecallOptions,
     request: ConvertRequest,
     lists: ListOptions,
+    watching: WatchOptions,
     pages: PageOptions,
     machine: MachineOptions,
     threads: ThreadOptions,
@@ -90,6 +106,8 @@ def convert(
     streams = STREAM in request.inputs or request.output == STREAM
     if streams:
         check_streams(request, viewing is not None, choice.style == ALL, report.json_lines, todo.dry_run)
+    if watching.watch:
+        _check_watch(request, viewing is not None, streams, todo.dry_run)
     if choice.style == ALL and choice.direction != "A2B":
         raise typer.BadParameter(
             "chooses inside one style; the styles of `--to all` lead one way", param_hint="--direction"
@@ -126,21 +144,47 @@ def convert(
         _show_plans(found.style_jobs, pages, memory, report)
         raise typer.Exit(1 if found.refused or any(task.verdict == "fail" for task in tasks) else 0)
 
-    def showing(events: Iterator[Event]) -> Iterator[Event]:
+    with graceful_exit(), workers.pool() if workers is not None else nullcontext() as pool:
+        jobs = found.style_jobs if workers is None else _ordered(found, workers, machine.backend, memory, threads.jobs)
+        course = _course(request, found, watching, viewing)
+        summary = _convert_trees(jobs, course, memory, threads.jobs, pool, todo.fail_fast, lists, report)
+    if summary.exit_code or found.refused:
+        raise typer.Exit(summary.exit_code or 1)
+
+
+def _course(request: ConvertRequest, found: StyleSelection, watching: WatchOptions, viewing: Pages | None) -> Course:
+    """How plans are carried out: once, with pages at the end, or again and again as inputs arrive."""
+
+    def course(jobs: Sequence[StyleJob], carry_out: CarryOut) -> Iterator[Event]:
+        if watching.watch:
+            from imgcycle.jobs.watch.rounds import watch
+
+            return watch(jobs, request, carry_out, watching.watch_every, apart=found.apart)
         if viewing is None:
-            return events
+            return carry_out(jobs)
 
         from imgcycle.jobs.images.pages import credit_for, with_pages
 
         both = zip(found.styles, found.style_jobs, strict=True)
         credits = [credit_for(style, work.style, request.options) for style, work in both]
-        return with_pages(events, found.style_jobs, credits, viewing)
+        return with_pages(carry_out(jobs), found.style_jobs, credits, viewing)
 
-    with graceful_exit(), workers.pool() if workers is not None else nullcontext() as pool:
-        jobs = found.style_jobs if workers is None else _ordered(found, workers, machine.backend, memory, threads.jobs)
-        summary = _convert_trees(jobs, showing, memory, threads.jobs, pool, todo.fail_fast, lists, report)
-    if summary.exit_code or found.refused:
-        raise typer.Exit(summary.exit_code or 1)
+    return course
+
+
+def _check_watch(request: ConvertRequest, viewing: bool, streams: bool, dry_run: bool) -> None:
+    """UsageError for what has no sense while inputs are still arriving."""
+    from imgcycle.errors import UsageError
+
+    why = {
+        "- is one picture, and nothing arrives in it": streams,
+        "--sheet and --gallery show what is complete": viewing,
+        "--dry-run tells what would be done now, and ends": dry_run,
+        "--sample and --limit choose from what is complete": request.sample is not None or request.limit is not None,
+    }
+    for reason, given in why.items():
+        if given:
+            raise UsageError(f"--watch goes on with what arrives: {reason}", "leave one of both out")
 
 
 def _viewing(pages: PageOptions, overwrite: bool) -> Pages | None:
@@ -195,7 +239,7 @@ def _listed(source: str, null: bool) -> list[str]:
 
 def _convert_trees(
     style_jobs: Sequence[StyleJob],
-    showing: Callable[[Iterator[Event]], Iterator[Event]],
+    course: Course,
     memory: MemoryBudget,
     jobs: int,
     pool: TaskPool | None,
@@ -212,7 +256,11 @@ def _convert_trees(
     failures: dict[str, None] = {}
     summary = Summary()
     with listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener:
-        for event in showing(convert_styles(style_jobs, jobs, fail_fast, memory, listener, pool)):
+
+        def carry_out(works: Sequence[StyleJob]) -> Iterator[Event]:
+            return convert_styles(works, jobs, fail_fast, memory, listener, pool)
+
+        for event in course(style_jobs, carry_out):
             listener(event)
             if isinstance(event, RowFinished) and event.row.status == "failed":
                 failures[event.row.input] = None

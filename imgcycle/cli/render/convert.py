@@ -41,6 +41,7 @@ class ConversionTeller:
         match event:
             case e.Planned():
                 self._total, self._visible = event.total, event.convert > 0
+                self._share, self._position = 0.0, 0  # with --watch there is a plan for each round
                 out.aside({"total": event.total, "convert": event.convert, "notes": list(event.notes)})
                 self._bar()
             case e.Progressed():
@@ -64,6 +65,10 @@ class ConversionTeller:
                 out.aside({"seconds_left": round(event.seconds, 1)})
             case e.PageWritten():
                 out.data({event.kind: event.path, "pictures": event.pictures, "bytes": event.size})
+            case e.RoundEnded():
+                out.aside({"round": event.summary.to_dict()})
+                self._visible = False
+                self._bar()
             case e.Ended():
                 out.data({"summary": event.summary.to_dict()})
                 self._visible = False
@@ -131,7 +136,7 @@ def event_lines(event: e.Event) -> list[str]:
         return [f"about {duration(event.seconds)} to go, at {event.megapixels_per_second:.1f} megapixels a second"]
     if isinstance(event, e.PageWritten):
         return [showed_line(event)]
-    return [summary_line(event.summary)] if isinstance(event, e.Ended) else []
+    return [summary_line(event.summary)] if isinstance(event, e.RoundEnded | e.Ended) else []
 
 
 def showed_line(event: e.PageWritten) -> str:

@@ -48,11 +48,34 @@ def plan(request: ConvertRequest, style: Style) -> Plan:
     return plan_styles(request, [style])[0]
 
 
-def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = False) -> list[Plan]:
+@dataclass(frozen=True)
+class Arrivals:
+    """Inputs that a plan is limited to, by name, since the others were planned before.
+
+    `several` is True if more than one folder was named, whatever is in them now. `recipe_in` is `read_recipe`, or
+    remembers what that found.
+    """
+
+    names: frozenset[str]
+    several: bool
+    recipe_in: Callable[[str], dict[str, Any] | None]
+
+
+def find_inputs(request: ConvertRequest, tolerant: bool = False) -> inputs.Gathered:
+    """All files that a request's arguments stand for, without its output folder; `tolerant` as for `gather`."""
+    leave_out = [Path(request.output)] if request.output and outputs.names_folder(request.output) else []
+    with_raw = request.options.raw != "none"
+    return inputs.gather(request.inputs, request.recursive, leave_out, with_raw, tolerant)
+
+
+def plan_styles(
+    request: ConvertRequest, styles: Sequence[Style], apart: bool = False, arrivals: Arrivals | None = None
+) -> list[Plan]:
     """A plan for each style, of the same inputs; notes on the inputs are in the first.
 
     With several styles (and with `apart` for a single one) each has a subfolder of the output folder, unless the name
-    distinguishes them. UsageError also if two styles would write one file.
+    distinguishes them. UsageError also if two styles would write one file. With `arrivals` only these are planned,
+    under the names that they have among all inputs, and arguments that are gone count as empty.
     """
     check_strokes(styles, request.options)
     shard = Shard.parse(request.shard)
@@ -63,16 +86,15 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
     if request.output is not None and not request.output.endswith(("/", os.sep)) and not os.path.isdir(request.output):  # noqa: PTH112
         outputs.check_suffix(request.output, formats.CHOICES.get(request.format))
-    leave_out = [Path(request.output)] if request.output and outputs.names_folder(request.output) else []
-    with_raw = request.options.raw != "none"
-    found = inputs.gather(request.inputs, request.recursive, leave_out, with_raw)
-    recipes = {source: recipe for source in found.sources if (recipe := read_recipe(source.name)) is not None}
+    found = find_inputs(request, tolerant=arrivals is not None)
+    recipe_in = read_recipe if arrivals is None else arrivals.recipe_in
+    recipes = {source: recipe for source in found.sources if (recipe := recipe_in(source.name)) is not None}
     results = [source for source, recipe in recipes.items() if "sheet" not in recipe]
     pages = [source for source, recipe in recipes.items() if "sheet" in recipe]
     each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
 
     def made_from(sources: Sequence[Source]) -> list[Assignment]:
-        return [made for style, own in each for made in outputs.targets(sources, _naming(own, style))]
+        return [made for style, own in each for made in outputs.targets(sources, _naming(own, style, arrivals))]
 
     sources = chosen_inputs(found.sources, results, pages, made_from)
     options = resolve(request.options, styles[0])
@@ -82,7 +104,7 @@ def plan_styles(request: ConvertRequest, styles: Sequence[Style], apart: bool = 
     plans = []
     for n, (style, own) in enumerate(each):
         about = f" in {style.name}" if len(styles) > 1 else ""
-        plans.append(_planned(sources, own, style, beside if n == 0 else None, about))
+        plans.append(_planned(sources, own, style, beside if n == 0 else None, about, arrivals))
     _refuse_meetings(plans)
     return plans
 
@@ -125,28 +147,39 @@ class Beside:
     results: int
 
 
-def _naming(request: ConvertRequest, style: Style) -> Naming:
+def _naming(request: ConvertRequest, style: Style, arrivals: Arrivals | None) -> Naming:
     """Naming of a style's results."""
-    return Naming(request.output, style.name, lambda source: _suffix(source, request.format), request.name)
+    several = None if arrivals is None else arrivals.several
+    suffix = functools.partial(_suffix, wanted=request.format)
+    return Naming(request.output, style.name, suffix, request.name, several=several)
 
 
 def _planned(
-    sources: Sequence[Source], request: ConvertRequest, style: Style, beside: Beside | None, about: str
+    sources: Sequence[Source],
+    request: ConvertRequest,
+    style: Style,
+    beside: Beside | None,
+    about: str,
+    arrivals: Arrivals | None,
 ) -> Plan:
     """Plan of a style; `beside` is reported once for all styles, None if it was."""
     # Outputs are assigned before selection: a sample must get the same names as the whole.
-    assigned = outputs.assign(sources, _naming(request, style), request.on_clash)
+    assigned = outputs.assign(sources, _naming(request, style, arrivals), request.on_clash)
     if request.name is not None:
         _check_names(assigned, request.format)
     every = chosen(assigned, request.sample, request.limit)
     shard = Shard.parse(request.shard)
     assigned = shard.of(every)
+    if arrivals is not None:
+        assigned = [each for each in assigned if each.source.name in arrivals.names]
     ledgers = open_ledgers(assigned)
     options = resolve(request.options, style)
     wanted = recipe_for(options, style)
     tasks = tuple(_task(a, request, options, wanted, ledgers[a.root]) for a in assigned)
     recognised = [style.origin] if style.origin else []
     notes = kept_notes(tasks, about)
+    if arrivals is not None:
+        return Plan(tasks, tuple(notes))
     if beside is None:
         return Plan(tasks, (*recognised, *notes))
     part = shard.note(len(assigned), len(every))

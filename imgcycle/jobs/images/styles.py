@@ -33,11 +33,12 @@ def local_styles() -> list[FoundStyle]:
 
 @dataclass(frozen=True)
 class StyleSelection:
-    """Styles that can be opened, with their plans, and a line for each that cannot."""
+    """Styles that can be opened, with their plans, and a line for each that cannot; `apart` as for `plan_styles`."""
 
     styles: tuple[ChosenStyle, ...]
     style_jobs: tuple[StyleJob, ...]
     refused: tuple[str, ...] = ()
+    apart: bool = False
 
 
 def plan_style_jobs(
@@ -72,7 +73,7 @@ def plan_style_jobs(
     style_jobs = (
         StyleJob(plan, style, _opener(opened, found)) for plan, (found, style) in zip(plans, sound, strict=True)
     )
-    return StyleSelection(tuple(found for found, _ in sound), tuple(style_jobs), tuple(map(str, refused)))
+    return StyleSelection(tuple(found for found, _ in sound), tuple(style_jobs), tuple(map(str, refused)), apart=True)
 
 
 def _single(request: ConvertRequest, found: ChosenStyle, opened: Callable[[ChosenStyle], Translator]) -> StyleSelection:
