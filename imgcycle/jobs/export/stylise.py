@@ -60,12 +60,22 @@ class Net:
             picture = resized(picture, round(height * factor) or 1, round(width * factor) or 1)
         height, width = picture.shape[:2]
         tall, wide = (-(-max(side, self.least) // self.multiple) * self.multiple for side in (height, width))
-        padded = np.pad(picture, ((0, tall - height), (0, wide - width), (0, 0)), "symmetric")
-        planes = padded.astype(np.float32).transpose(2, 0, 1)[None] / np.float32(127.5) - np.float32(1)
+        planes = extended(picture, tall, wide).astype(np.float32).transpose(2, 0, 1)[None]
+        planes = planes / np.float32(127.5) - np.float32(1)
         made = self.session.run(None, {self.session.get_inputs()[0].name: planes})[0]
         levels = np.rint((np.clip(made[0], -1, 1) + 1) * 127.5).astype(np.uint8)
         found: np.ndarray[Any, Any] = levels.transpose(1, 2, 0)[:height, :width]
         return found
+
+
+def extended(picture: np.ndarray[Any, Any], height: int, width: int) -> np.ndarray[Any, Any]:
+    """A picture with rows below and columns at the right: by reflection as far as it reaches, then by its edge."""
+    for mode in ("reflect", "edge"):
+        missing = [side - there for side, there in zip((height, width), picture.shape[:2], strict=True)]
+        if mode == "reflect":
+            missing = [min(more, there - 1) for more, there in zip(missing, picture.shape[:2], strict=True)]
+        picture = np.pad(picture, ((0, missing[0]), (0, missing[1]), (0, 0)), mode)
+    return picture
 
 
 def resized(picture: np.ndarray[Any, Any], height: int, width: int) -> np.ndarray[Any, Any]:
