@@ -127,6 +127,7 @@ class WorkerOptions(JsonConfig):
         panel=MACHINE,
         metavar="N|auto",
         low=1,
+        high=4096,
         word=True,
     )
     cluster: str | None = option(

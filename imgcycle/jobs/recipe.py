@@ -13,7 +13,7 @@ from imgcycle.config import ConvertOptions, JsonConfig, PictureOptions, VideoOpt
 from imgcycle.config.fields import defaults, settings
 from imgcycle.device import precision_name
 from imgcycle.engine.style import MixPart, Style, share_of, work_shape
-from imgcycle.errors import UsageError
+from imgcycle.errors import UsageError, reported
 from imgcycle.jobs.ledger import file_digest
 from imgcycle.media.inputs import ALPHA, Source, check_mask, mask_in
 from imgcycle.media.paths import shown
@@ -85,7 +85,8 @@ def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
     """Resolve image options against a style; UsageError for a mask that is not there."""
     check_mask(options.mask)
     met = _met_by_mix(options, style) if style.mixed else _met(options, style)
-    met |= {"mask_digest": _digest_of(options.mask) if options.mask else ""}
+    with reported(UsageError, f"the mask {shown(options.mask or '')} cannot be read"):
+        met |= {"mask_digest": _digest_of(options.mask) if options.mask else ""}
     return ResolvedOptions(**{field.name: getattr(options, field.name) for field in fields(options)} | met)
 
 

@@ -134,6 +134,12 @@ def test_no_option_takes_what_no_file_can_be_called(
     assert sorted(folder.rglob("*")) == before
 
 
+def test_more_processes_than_any_machine_has_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan of so many would take all memory."""
+    assert run(["convert", "in/0.png", "--to", "tiny.safetensors", "--workers", "9" * 30, "--dry-run"]) == 2
+    assert "(choose between 1 and 4096)" in capsys.readouterr().err
+
+
 def test_an_address_in_a_list_is_refused_too_and_a_drive_is_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

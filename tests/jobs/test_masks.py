@@ -21,6 +21,7 @@ from imgcycle.jobs.images.batch import convert_all
 from imgcycle.jobs.images.cost import ImageCost
 from imgcycle.jobs.images.plan import plan, read_recipe
 from imgcycle.jobs.images.run import convert_image
+from imgcycle.jobs.recipe import resolve
 from imgcycle.media.image.masks import Mask, levels_of, mask_of_file, sized
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.row_reader import is_available
@@ -191,6 +192,17 @@ def test_a_folder_of_masks_and_what_another_mask_means(photo: Path, translator: 
     assert [task.verdict for task in plan(request, translator.style).tasks] == ["keep", "fail"]
     without = ConvertRequest((str(inputs),), str(root / "out"))
     assert plan(without, translator.style).tasks[0].verdict == "keep"
+
+
+def test_a_mask_that_cannot_be_read_is_named(
+    photo: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("imgcycle.jobs.recipe.file_digest", closed)
+    with pytest.raises(UsageError, match=r"the mask .*a\.png cannot be read: Permission denied"):
+        resolve(ConvertOptions(mask=str(photo)), translator.style)
 
 
 def test_a_mask_that_is_not_there_is_refused_at_once(photo: Path, translator: Translator) -> None:
