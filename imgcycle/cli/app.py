@@ -87,7 +87,7 @@ def loaded(name: str, typed: Sequence[str] = ()) -> Any:
     if (adapt := getattr(found, "help_for", None)) and {"-h", "--help", HELP_ALL} & set(typed):
         command.epilog = "\n\n".join(filter(None, (adapt(command.params, typed), command.epilog)))
     for each in (command, *getattr(command, "commands", {}).values()):
-        each.callback = _looked_over(each, typed, words)
+        each.callback = _looked_over(each, typed, words, getattr(found, "addresses", frozenset()))
         each.get_help_option = _without_value(each.get_help_option)
         for parameter in each.params:
             if getattr(parameter, "is_flag", False):
@@ -114,9 +114,11 @@ def _without_value(option: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return shown
 
 
-def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> Callable[..., Any]:
-    """A command's callback, preceded by checks of every file name in any parameter but `words`; with lower priority
-    if `background` is set.
+def _looked_over(
+    command: Any, typed: Sequence[str], words: Container[str], addresses: Container[str]
+) -> Callable[..., Any]:
+    """A command's callback, preceded by checks of every file name in any parameter but `words`, of which `addresses`
+    may be in an object store; with lower priority if `background` is set.
     """
     from imgcycle.cli.options import check_paths
 
@@ -124,7 +126,7 @@ def _looked_over(command: Any, typed: Sequence[str], words: Container[str]) -> C
 
     @functools.wraps(act)
     def looked_over(**values: Any) -> Any:
-        check_paths(parameters, values, typed, words)
+        check_paths(parameters, values, typed, words, addresses)
         if values.get("background"):
             from imgcycle.cli.priority import lower_priority
 

@@ -39,8 +39,9 @@ class Given(dict[str, Any], Generic[_Config]):
 def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     """The command with each parameter that is a config replaced by that config's fields, nested configs included.
 
-    Its function receives whole configs, by name; for a `Given[Config]` only the values that were given. `words` of the
-    result are the parameters that are not file names, `bare` is what options mean that are given without a value.
+    Its function receives whole configs, by name; for a `Given[Config]` only the values that were given. Of the result,
+    `words` are the parameters that are not file names, `addresses` those that may be in an object store, `bare` is what
+    options mean that are given without a value.
     """
     hints = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
     loose = {name for name, hint in hints.items() if get_origin(hint) is Given}
@@ -56,6 +57,7 @@ def from_fields(command: Callable[..., None]) -> Callable[..., None]:
     filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     filled.__annotations__ = {each.name: each.annotation for each in parameters}
     filled.words = frozenset(_words(configs.values()))  # type: ignore[attr-defined]
+    filled.addresses = frozenset(_addresses(configs.values()))  # type: ignore[attr-defined]
     filled.bare = dict(_bare(configs.values()))  # type: ignore[attr-defined]
     return filled
 
@@ -86,6 +88,12 @@ def _words(configs: Iterable[type]) -> Iterator[str]:
     for config in configs:
         yield from (name for name, setting in settings(config).items() if setting.word)
         yield from _words(part for _, part in _parts(config))
+
+
+def _addresses(configs: Iterable[type]) -> Iterator[str]:
+    for config in configs:
+        yield from (name for name, setting in settings(config).items() if setting.address)
+        yield from _addresses(part for _, part in _parts(config))
 
 
 def _bare(configs: Iterable[type]) -> Iterator[tuple[str, BareOption]]:
@@ -193,14 +201,19 @@ WORDS = frozenset({"size", "recipe", "device", "diff_augment", "licence", "mirro
 
 
 def check_paths(
-    parameters: Iterable[Any], values: Mapping[str, Any], typed: Iterable[str], words: Container[str] = WORDS
+    parameters: Iterable[Any],
+    values: Mapping[str, Any],
+    typed: Iterable[str],
+    words: Container[str] = WORDS,
+    addresses: Container[str] = (),
 ) -> None:
     """UsageError for impossible file names in any option or input of a command except `words`.
 
-    Those are URLs, names that are too long, and folders without permission. `typed` is the command line: a Path has
-    lost one of a URL's two slashes.
+    Those are URLs (for `addresses` those of unknown kinds, or without their package), names that are too long, and
+    folders without permission. `typed` is the command line: a Path has lost one of a URL's two slashes.
     """
-    from imgcycle.media.paths import check_name
+    from imgcycle.media.paths import check_name, is_address
+    from imgcycle.media.remote import check_store_address
 
     parts = [part for word in typed for part in (word, word.partition("=")[2], word[2:]) if "://" in part]
     as_typed = {os.fspath(Path(part)): part for part in parts}
@@ -211,7 +224,11 @@ def check_paths(
                 is_option = parameter.param_type_name == "option"
                 what = max(parameter.opts, key=len) if is_option else parameter.metavar or parameter.name.upper()
                 text = os.fspath(value)
-                check_name(as_typed.get(text, text), what.strip("[]."))
+                text, what = as_typed.get(text, text), what.strip("[].")
+                if parameter.name in addresses and is_address(text):
+                    check_store_address(text, what)
+                else:
+                    check_name(text, what)
 
 
 def with_bare_options(words: Sequence[str], bare: Mapping[str, BareOption]) -> list[str]:

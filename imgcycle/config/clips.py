@@ -93,16 +93,19 @@ class ClipRequest(BatchRequest):
 
     inputs: tuple[str, ...] = argument(
         (),
-        "Clips, folders, globs; an image sequence as frames/%05d.png; - for y4m on stdin.",
+        "Clips, folders, globs, addresses (s3://…; extra: remote); an image sequence as frames/%05d.png; - for y4m on"
+        " stdin.",
         metavar="CLIP...",
         required=True,
+        address=True,
     )
     output: str | None = option(
         None,
-        "A clip, a folder, a sequence as out/%05d.png, or - for y4m on stdout.",
+        "A clip, a folder (s3://… too), a sequence as out/%05d.png, or - for y4m on stdout.",
         panel=WHERE,
         names=("-o", "--output"),
         metavar="PATH",
+        address=True,
         shown="clip-STYLE beside the clip",
     )
     _: KW_ONLY

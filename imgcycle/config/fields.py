@@ -37,9 +37,9 @@ class Setting:
 
     `names` are the spellings (by default `--` and the field's name), `shown` stands for a default of None, `also` tells
     of defaults under other circumstances, `bare` is the value of an option given without one. Values lie between `low`
-    and `high`, both included. A text is taken for the name of a file unless it is a `word`. An `argument` has a place
-    of its own instead of a name, and where it is `required` it cannot be left out. `recorded` says whether a result's
-    recipe states it.
+    and `high`, both included. A text is taken for the name of a file unless it is a `word`; with `address` it may be
+    one of an object store, too. An `argument` has a place of its own instead of a name, and where it is `required` it
+    cannot be left out. `recorded` says whether a result's recipe states it.
     """
 
     help: str
@@ -52,6 +52,7 @@ class Setting:
     low: float | None = None
     high: float | None = None
     word: bool = False
+    address: bool = False
     argument: bool = False
     required: bool = False
     recorded: Recorded = "always"
@@ -63,9 +64,9 @@ def option(default: _Default, help: str, *, panel: str | None = None, **more: An
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def argument(default: _Default, help: str, *, metavar: str, required: bool = False) -> _Default:
+def argument(default: _Default, help: str, *, metavar: str, required: bool = False, address: bool = False) -> _Default:
     """A dataclass field that is a positional argument of the command line."""
-    return option(default, help, metavar=metavar, argument=True, required=required)
+    return option(default, help, metavar=metavar, argument=True, required=required, address=address)
 
 
 def defaults(config: type) -> Mapping[str, Any]:

@@ -105,13 +105,19 @@ class ConvertRequest(BatchRequest):
     `sample` takes that many inputs spread evenly, and `limit` the first ones.
     """
 
-    inputs: tuple[str, ...] = argument((), "Pictures, folders, globs; - for one on stdin.", metavar="INPUT...")
+    inputs: tuple[str, ...] = argument(
+        (),
+        "Pictures, folders, globs, addresses (s3://…; extra: remote); - for one on stdin.",
+        metavar="INPUT...",
+        address=True,
+    )
     output: str | None = option(
         None,
-        "A folder, a file for one input, or - for stdout.",
+        "A folder (s3://… too), a file for one input, or - for stdout.",
         panel=WHERE,
         names=("-o", "--output"),
         metavar="PATH",
+        address=True,
         shown="photos-STYLE beside photos/",
     )
     _: KW_ONLY

@@ -14,6 +14,7 @@ from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media import formats, paths
 from imgcycle.media.image import write
 from imgcycle.media.image.read import measure_file
+from imgcycle.media.remote import is_remote
 
 _GROWTH = 1.5
 """Results are larger than sources that were compressed harder."""
@@ -32,6 +33,8 @@ def check_disk(plan: DiskNeed) -> None:
     """Raise OutputError if the results will surely not fit the disk; estimated from inputs, formats and quality."""
     needed: dict[Path, int] = {}
     for task in plan.to_convert:
+        if is_remote(task.root):  # which does not become full
+            continue
         with contextlib.suppress(OSError):  # its row will say so
             root = existing(Path(task.root))
             needed[root] = needed.get(root, 0) + expected_size(task)

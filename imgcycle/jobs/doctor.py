@@ -34,6 +34,7 @@ EXTRAS = {
     "huge": "pyvips",
     "tensorboard": "tensorboard",
     "ray": "ray",
+    "remote": "s3fs",
 }
 """The module by which an extra's package is known to be there."""
 _PACKAGES = ("torch", "numpy", "pillow", "opencv-python", "safetensors", "imageio-ffmpeg")

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal, Self
@@ -24,6 +24,7 @@ from imgcycle.errors import OutputError, UsageError, reported
 from imgcycle.media.files import appending, opened, remove_leftovers
 from imgcycle.media.locks import taken
 from imgcycle.media.paths import STATE_FOLDER, is_plain, shown
+from imgcycle.media.remote import is_remote
 
 LEDGER, LOCK = "done.jsonl", "lock"
 _LONGEST = 1 << 20
@@ -52,7 +53,8 @@ class Fingerprint:
 class Record(JsonConfig):
     """One result as it was written: sizes in bytes, times in nanoseconds, SHA-256 digests.
 
-    `output` is relative to the root, with forward slashes; `options` are the recipe's, as JSON text.
+    `output` is relative to the root, with forward slashes; `options` are the recipe's, as JSON text. In an object store
+    tags (ETags) tell one version of a file from another, and stand in place of its time.
     """
 
     output: str
@@ -65,6 +67,8 @@ class Record(JsonConfig):
     output_digest: str
     weights: str
     options: str
+    input_tag: str = ""
+    output_tag: str = ""
 
     @classmethod
     def of(
@@ -116,7 +120,7 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Append a line. OutputError if it cannot be written, UsageError as from `check_state`."""
-        line = json.dumps(record.to_dict(), sort_keys=True).encode() + b"\n"
+        line = line_of(record)
         with reported(OutputError, f"{shown(self.path)} cannot be written"), _own_file(self.root, LEDGER) as file:
             # Without locks a line may be lost, and its result's recipe replaces it.
             taken(file, wait=True)
@@ -129,8 +133,17 @@ class Ledger:
             file.write(line)
         self._records[record.output] = record
 
+    def close(self) -> None:
+        """Nothing to close: every line is written at once."""
+
     def _key(self, output: Path | str) -> str:
         return relative_name(self.root, output)
+
+
+def line_of(record: Record) -> bytes:
+    """A record as a line of a ledger."""
+    values = {name: value for name, value in record.to_dict().items() if value or not name.endswith("_tag")}
+    return json.dumps(values, sort_keys=True).encode() + b"\n"
 
 
 def relative_name(root: Path | str, output: Path | str) -> str:
@@ -151,16 +164,21 @@ def _read(path: Path) -> Iterator[tuple[str, Record]]:
     """Yield the records of all valid lines."""
     try:
         with opened(path) as file:
-            whole = True
-            while line := file.readline(_LONGEST):
-                begins, whole = whole, line.endswith(b"\n")
-                # JSON nested without end is a RecursionError.
-                with contextlib.suppress(ValueError, UsageError, TypeError, RecursionError):
-                    if begins and whole:
-                        record = _record(json.loads(line))
-                        yield record.output, record
+            for record in records_in(iter(lambda: file.readline(_LONGEST), b"")):
+                yield record.output, record
     except OSError:
         return
+
+
+def records_in(lines: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of all valid lines; one that is too long comes in pieces, and counts for none."""
+    whole = True
+    for line in lines:
+        begins, whole = whole, line.endswith(b"\n")
+        # JSON nested without end is a RecursionError.
+        with contextlib.suppress(ValueError, UsageError, TypeError, RecursionError):
+            if begins and whole:
+                yield _record(json.loads(line))
 
 
 def _record(values: Any) -> Record:
@@ -225,7 +243,7 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[Callable[[], None]
     """
     with contextlib.ExitStack() as stack:
         held = []
-        for root in sorted(roots):
+        for root in sorted(root for root in roots if not is_remote(root)):
             with reported(OutputError, f"{shown(root)} cannot be written to", "choose another -o"):
                 held.append(stack.enter_context(_own_file(root, LOCK)))
 
@@ -233,7 +251,8 @@ def at_work(roots: set[Path], folders: set[Path]) -> Iterator[Callable[[], None]
             alone = [taken(file) for file in held]
             if all(alone):
                 for folder in folders:
-                    remove_leftovers(folder)
+                    if not is_remote(folder):
+                        remove_leftovers(folder)
             for file in held:
                 taken(file, shared=True)
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgcycle.errors import UsageError
+from imgcycle.media import remote
 from imgcycle.media.files import PARTIAL, opened
 from imgcycle.media.formats import FORMATS, looks_like_image, suffix_of
-from imgcycle.media.paths import check_name, is_plain, kind_of, located, shown
+from imgcycle.media.paths import STATE_FOLDER, check_name, is_plain, kind_of, located, shown
 from imgcycle.media.unsupported import foreign_by_suffix
 
 _JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information"})
@@ -70,6 +71,8 @@ class Gathered:
     """Images of formats that are not read, found on a walk: number of each."""
     named_raws: list[str] = field(default_factory=list)
     closed: list[tuple[str, str]] = field(default_factory=list)
+    roots: list[Path] = field(default_factory=list)
+    """Folders of stores with records of imgcycle's own."""
 
 
 def gather(
@@ -90,6 +93,10 @@ def gather(
     # On a walk of one folder each file is met once.
     new = _Once() if len(arguments) > 1 or any(map(glob.has_magic, arguments)) else lambda _: True
     for argument in arguments:
+        if remote.is_remote(argument):
+            for source in _objects(found, argument, recursive, leave_out):
+                _sort_in(found, source, new, with_raw)
+            continue
         try:
             expanded = _expanded(argument, closed.setdefault)
         except UsageError:
@@ -104,6 +111,31 @@ def gather(
                 _sort_in(found, Source(name), new, with_raw)
     found.closed = list(closed.items())
     return found
+
+
+def _objects(found: Gathered, argument: str, recursive: bool, leave_out: Sequence[Path]) -> Iterator[Source]:
+    """The objects that an address stands for. UsageError where nothing is, InputError if the store cannot tell."""
+    remote.check_store_address(argument, "an input")
+    pattern = remote.is_pattern_of_objects(argument)
+    paths = remote.matching(argument) if pattern else [Path(argument)]
+    if not paths:
+        raise UsageError(f"nothing matches {argument}")
+
+    def enters(folder: Path) -> bool:
+        if folder.name == STATE_FOLDER:
+            found.roots.append(folder.parent)
+        return not _passed_over(folder.name) and folder not in leave_out
+
+    for path in paths:
+        kind = remote.kind_at(path)
+        if not kind:
+            raise UsageError(f"there is no {remote.address_of(path)}", "check the name")
+        if kind != "folder":
+            yield Source(os.fspath(path))
+            continue
+        for each in remote.walk_objects(path, recursive, enters):
+            if not is_junk(each.name):
+                yield Source(os.fspath(each), os.fspath(path))
 
 
 class _Once:
@@ -192,13 +224,16 @@ def _walked(folder: str, recursive: bool, excluded: Container[str], closed: OnCl
             name
             for name in folders
             if recursive
-            and not name.startswith(".")
-            and name.lower() not in _JUNK_FOLDERS
+            and not _passed_over(name)
             and not (excluded and os.path.realpath(in_folder(here, name)) in excluded)
         )
         for name in sorted(files):
             if not is_junk(name):
                 yield in_folder(here, name)
+
+
+def _passed_over(folder: str) -> bool:
+    return folder.startswith(".") or folder.lower() in _JUNK_FOLDERS
 
 
 def is_junk(name: str) -> bool:

@@ -14,6 +14,7 @@ from imgcycle.errors import UsageError
 from imgcycle.media.formats import FORMATS, Format, by_suffix, suffix_of
 from imgcycle.media.inputs import Source, in_folder
 from imgcycle.media.paths import STATE_FOLDER, identity, in_state_folder, key, kind_of, located, shown
+from imgcycle.media.remote import address_of, is_remote, is_web
 from imgcycle.media.unsupported import foreign_by_suffix
 
 WRITTEN = ", ".join(f.suffixes[0] for f in FORMATS if f.writable)
@@ -67,6 +68,8 @@ def output_root(folder: Path, style: str) -> Path:
         name = folder.name
     if not name:
         raise UsageError(f"{shown(folder)} has no folder beside it", "say where to with -o")
+    if is_remote(folder) and len(folder.parts) < 3:
+        raise UsageError(f"{address_of(folder)} has no folder beside it", "say where to with -o")
     parent = folder.parent if folder.name else folder.resolve().parent
     return parent / f"{name}-{style}"
 
@@ -143,6 +146,8 @@ def targets(sources: Sequence[Source], naming: Naming) -> list[Assignment]:
         target = Path(output)
         wanted = [Assignment(source, os.fspath(target), os.fspath(target.parent)) for source in sources]
     for root in {choice.root for choice in wanted}:
+        if is_web(root):
+            raise UsageError(f"{address_of(root)} is read and not written", "say where to with -o")
         if in_state_folder(Path(root)):
             raise UsageError(f"{shown(root)} is where imgcycle keeps its own notes", "choose another -o")
     return wanted

@@ -34,12 +34,17 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """A scheme of one letter would be a Windows drive."""
 
 
+def is_address(text: str) -> bool:
+    """True for what begins as an address does, of whatever scheme."""
+    return _ADDRESS.match(text) is not None
+
+
 def check_name(text: str, what: str) -> None:
     """Raise UsageError for impossible file names: a URL, a name too long, a folder without permission.
 
     `what` begins the message: the option, or what the name stands for.
     """
-    if _ADDRESS.match(text):
+    if is_address(text):
         raise UsageError(f"{what} is an address, {shown(text)}", "files and folders of this machine are taken")
     try:
         os.stat(Path(text))  # noqa: PTH116 - which follows links and tells all

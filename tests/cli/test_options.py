@@ -64,9 +64,8 @@ PLACES = [
 ]
 LONG = "n" * 256
 BAD = {
-    "s3://bucket/a.jpg": "is an address",
-    "https://host/a.jpg": "is an address",
-    "hf://org/set/a.png": "is an address",
+    "ftp://host/a.jpg": "is an address",
+    "https://me:word@host/a.jpg": "address",
     "FILE:///tmp/a.jpg": "is an address",
     "az+x.y-z://a": "is an address",
     LONG: "File name too long",
@@ -114,7 +113,7 @@ def test_there_is_no_option_of_text_that_is_neither_looked_over_nor_plain_words(
     assert {parameter.name for _, command in commands() for parameter in texts(command)} <= names | words
     assert words == {
         *("work_size", "size", "device", "memory", "fps", "start", "end", "preview", "preset"),
-        *("diff_augment", "licence", "mirror", "method", "recipe", "use", "shard", "workers"),
+        *("diff_augment", "licence", "mirror", "method", "recipe", "use", "shard", "workers", "cluster"),
     }
 
 
@@ -143,9 +142,9 @@ def test_more_processes_than_any_machine_has_are_refused(folder: Path, capsys: p
 def test_an_address_in_a_list_is_refused_too_and_a_drive_is_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "list").write_text("in/0.png\ns3://bucket/a.png\n")
+    (folder / "list").write_text("in/0.png\nftp://bucket/a.png\n")
     assert run(["convert", "--files-from", "list", "--to", "tiny.safetensors"]) == 2
-    line = "imgcycle: an input is an address, s3://bucket/a.png (files and folders of this machine are taken)\n"
+    line = "imgcycle: an input is an address, ftp://bucket/a.png (files and folders of this machine are taken)\n"
     assert capsys.readouterr().err == line
     assert run(["convert", "C://photos/a.jpg", "--to", "tiny.safetensors"]) == 2
     assert "there is no C:" in capsys.readouterr().err

@@ -15,8 +15,8 @@ import pytest
 
 from imgcycle.config import ConvertRequest
 from imgcycle.jobs.events import RowFinished
+from imgcycle.jobs.images.batch import StyleJob, convert_styles
 from imgcycle.jobs.images.plan import plan
-from imgcycle.jobs.images.run import StyleJob, convert_styles
 from imgcycle.jobs.pools.processes import ProcessPool
 from imgcycle.jobs.pools.setup import WorkerPlan
 from imgcycle.jobs.translators import open_style
@@ -66,7 +66,7 @@ def test_an_interrupt_ends_all_workers_within_seconds(batch: Batch, how: signal.
     process.send_signal(how)
     _, told = process.communicate()
     assert process.returncode == 130
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30  # on a machine with a load of ten; else two or three
     assert "interrupted; what was finished stays" in told
     wait_for_none(workers, 1)
     made = batch.made(output)

@@ -90,7 +90,7 @@ def test_an_interrupt_ends_all_actors_within_seconds(cluster: LocalCluster) -> N
     begun = time.monotonic()
     _, told = process.communicate()
     assert process.returncode == 130
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30  # on a machine with a load of ten; else two or three
     assert "interrupted; what was finished stays" in told
     cluster.no_actor_within(5)
     made = cluster.made("stopped")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imgcycle.errors import OutputError, UsageError
-from imgcycle.jobs.ledger import Ledger, Record, at_work, check_state
+from imgcycle.jobs.ledger import Ledger, Record, at_work, check_state, line_of
 from imgcycle.media.locks import locked
 
 RECORD = Record("a.jpg", "in/a.jpg", 1, 2, "d", 3, 4, "e", "w", "{}")
@@ -60,7 +60,7 @@ def test_a_damaged_line_counts_for_nothing_and_the_others_count(tmp_path: Path, 
     path.write_bytes(DAMAGE[damage])
     assert Ledger(tmp_path).get(tmp_path / "a.jpg") is None
     Ledger(tmp_path).append(RECORD)
-    assert path.read_bytes() == DAMAGE[damage] + b"\n" + json.dumps(RECORD.to_dict(), sort_keys=True).encode() + b"\n"
+    assert path.read_bytes() == DAMAGE[damage] + b"\n" + line_of(RECORD)
     assert Ledger(tmp_path).get(tmp_path / "a.jpg") == RECORD
 
 

@@ -175,11 +175,13 @@ def _course(request: ConvertRequest, found: StyleSelection, watching: WatchOptio
 def _check_watch(request: ConvertRequest, viewing: bool, streams: bool, dry_run: bool) -> None:
     """UsageError for what has no sense while inputs are still arriving."""
     from imgcycle.errors import UsageError
+    from imgcycle.media.remote import is_remote
 
     why = {
         "- is one picture, and nothing arrives in it": streams,
         "--sheet and --gallery show what is complete": viewing,
         "--dry-run tells what would be done now, and ends": dry_run,
+        "folders of this machine are watched": any(map(is_remote, (*request.inputs, request.output or ""))),
         "--sample and --limit choose from what is complete": request.sample is not None or request.limit is not None,
     }
     for reason, given in why.items():
@@ -212,7 +214,10 @@ def _ordered(
 ) -> tuple[StyleJob, ...]:
     """The works with what workers are told of their styles."""
     both = zip(found.styles, found.style_jobs, strict=True)
-    return tuple(replace(work, order=workers.order(style, work.style, backend, memory, jobs)) for style, work in both)
+    return tuple(
+        replace(work, order=workers.order(style, work.style, backend, memory, jobs, work.plan.tasks))
+        for style, work in both
+    )
 
 
 def _with_lists(request: ConvertRequest, lists: ListOptions) -> ConvertRequest:

@@ -44,7 +44,7 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     from imgcycle.errors import InputError, OutputError, UsageError, reported
     from imgcycle.jobs.images.run import convert_bytes
     from imgcycle.jobs.recipe import check_strokes
-    from imgcycle.media import paths
+    from imgcycle.media import paths, remote
     from imgcycle.media.files import atomic_write
 
     check_strokes([translator.style], request.options)
@@ -52,6 +52,8 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
     if source == STREAM:
         with reported(InputError, "stdin cannot be read"):
             data = read_stdin()
+    elif remote.is_remote(source):
+        data = remote.read_object(Path(source))
     else:
         if Path(source).is_dir():
             raise UsageError(f"{paths.shown(source)} is a folder, and - takes one picture")
@@ -69,6 +71,9 @@ def convert_stream(request: ConvertRequest, translator: Translator, memory: Memo
             sys.stdout.buffer.flush()
         return
     assert request.output is not None
+    if remote.is_remote(request.output):
+        remote.put_object(made, Path(request.output), create=not request.overwrite)
+        return
     unwritten = f"{paths.shown(request.output)} cannot be written"
     with reported(OutputError, unwritten), atomic_write(Path(request.output)) as file:
         file.write(made)

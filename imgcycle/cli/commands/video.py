@@ -105,7 +105,7 @@ def video(
 
         order = None
         if workers is not None:
-            order = workers.order(found, translator.style, machine.backend, allowed)
+            order = workers.order(found, translator.style, machine.backend, allowed, tasks=planned.tasks)
             order = replace(order, resume=run.resume, limits=VideoLimits(order.memory, run.at_once))
         with (
             listening(quiet=report.quiet, verbose=report.verbose, json_lines=report.json_lines) as listener,

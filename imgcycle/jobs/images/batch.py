@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,9 @@ from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Planned, RowFinished, WorkerRates, heard
 from imgcycle.jobs.images.plan import Plan, plan
-from imgcycle.jobs.ledger import Ledger, at_work
+from imgcycle.jobs.ledger import at_work
 from imgcycle.jobs.progress import BatchProgress
+from imgcycle.jobs.results.ledger import ledger_at
 from imgcycle.jobs.tasks import Outcome, Row, left_alone
 
 if TYPE_CHECKING:
@@ -227,7 +229,7 @@ def _carried_out(
             yield from counts.add(left_alone(task), place=place)
         return
     roots = {Path(t.root) for t in wanted}
-    ledgers = {str(root): Ledger(root) for root in roots}
+    ledgers = {root: ledger_at(Path(root)) for root in {t.root for t in wanted}}
 
     def hear(place: int, told: float | Event) -> None:
         if isinstance(told, float):
@@ -235,7 +237,10 @@ def _carried_out(
         elif listener is not None:
             listener(told)
 
-    with at_work(roots, {Path(t.output).parent for t in wanted}) as sweep:
+    with ExitStack() as stack:
+        sweep = stack.enter_context(at_work(roots, {Path(t.output).parent for t in wanted}))
+        for ledger in ledgers.values():
+            stack.callback(ledger.close)
         for outcome in _outcomes(work, jobs, memory, hear, pool):
             result = outcome.result
             if result.record is not None:

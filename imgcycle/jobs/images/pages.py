@@ -32,6 +32,7 @@ from imgcycle.media.image.read import Still, measure_file
 from imgcycle.media.image.thumbnails import Levels
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import shown
+from imgcycle.media.remote import is_remote
 from imgcycle.report.comparisons import Comparison, Credit, Missing, ReportImage, ReportPage
 from imgcycle.report.gallery import LONGEST, Gallery
 from imgcycle.report.layout import lay_out, most_comparisons
@@ -68,6 +69,8 @@ class Pages:
         """UsageError if a page cannot be written, would replace an input, a result or a file of the user's, or
         needs more than a promised `memory`.
         """
+        if self and any(is_remote(name) for task in tasks for name in (task.input, task.output)):
+            raise UsageError("a sheet or gallery shows files of this machine alone", "leave it out, or name an -o here")
         if self and memory is not None and memory.promised and self._least(tasks) > memory.total:
             least = -(-self._least(tasks) // 2**20)
             what = " and ".join(name for name in ("sheet", "gallery") if getattr(self, name) is not None)

@@ -26,7 +26,11 @@ from imgcycle.jobs.images.image import LoadedImage
 from imgcycle.jobs.images.streamed import StreamedImage
 from imgcycle.jobs.ledger import Fingerprint, Record
 from imgcycle.jobs.recipe import recipe_for
+from imgcycle.jobs.results.staging import StagedTask, is_afar
 from imgcycle.jobs.tasks import Row, Task, TaskResult, left_alone
+
+_AFAR = 8
+"""Threads that fetch from a store, and as many that send there, at least."""
 
 
 class Picture(Protocol):
@@ -67,11 +71,15 @@ class Begun:
     value: Picture | TaskResult
     seconds: float
     size: int = 0
+    stage: StagedTask[Task] | None = None
+    """Its files here, if they are in a store."""
 
     def close(self) -> None:
         """Close the image."""
         if not isinstance(self.value, TaskResult):
             self.value.close()
+        if self.stage is not None:
+            self.stage.close()
 
 
 def rows(
@@ -86,6 +94,8 @@ def rows(
     `listener` is called with the position of the current task, and the share of it that is done, 0 to 1.
     """
     room = ByteBudget(memory.for_pictures(translator))
+    if any(is_afar(task) for task in tasks):
+        jobs = max(jobs, _AFAR)  # which mostly wait for the net
 
     def begun(entry: tuple[int, Task]) -> tuple[Task, Begun]:
         ticket, task = entry
@@ -111,21 +121,28 @@ def begin(task: Task, translator: Translator, memory: MemoryBudget, room: ByteBu
     """Read and downscale one image, once there is memory for it."""
     plan = ImagePlan(0)
     entered = False
+    stage: StagedTask[Task] | None = None
+    here = task
     try:
         if task.verdict == "convert":
-            plan = plan_file(task, translator, memory)
+            if is_afar(task):
+                stage = StagedTask(task)
+                here = stage.task
+            plan = plan_file(here, translator, memory)
         room.enter(ticket, plan.size)
         entered = True
         if task.verdict != "convert":
             return Begun(TaskResult(left_alone(task)), 0.0)
         started = time.perf_counter()
-        return Begun(open_picture(task, plan), time.perf_counter() - started, plan.size)
+        return Begun(open_picture(here, plan), time.perf_counter() - started, plan.size, stage)
     except Exception as error:
         # The next task waits for this ticket, used or not.
         if entered:
             room.leave(plan.size)
         else:
             _pass(room, ticket)
+        if stage is not None:
+            stage.close()
         return Begun(failed(task, error), 0.0)
 
 
@@ -184,7 +201,10 @@ def end(task: Task, begun: Begun, style: Style, room: ByteBudget) -> TaskResult:
         return begun.value
     started = time.perf_counter()
     try:
-        written = write_picture(task, begun.value, style)
+        if begun.stage is None:
+            written = write_picture(task, begun.value, style)
+        else:
+            written = begun.stage.delivered(write_picture(begun.stage.task, begun.value, style))
     except Exception as error:
         return failed(task, error)
     finally:

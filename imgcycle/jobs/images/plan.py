@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import functools
-import json
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +12,20 @@ from typing import Any
 from imgcycle.config import ConvertRequest
 from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
-from imgcycle.jobs.ledger import Ledger, Record, check_state, file_digest
-from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_for, resolve, same_making, with_mask
+from imgcycle.jobs.ledger import check_state
+from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_for, resolve, with_mask
+from imgcycle.jobs.results.history import results_among
+from imgcycle.jobs.results.ledger import AnyLedger, ledger_at
+from imgcycle.jobs.results.verdicts import judged
 from imgcycle.jobs.shard import Shard
-from imgcycle.jobs.tasks import ClipTask, Task, Verdict
+from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.files import opened, read_file
 from imgcycle.media.formats import Format
 from imgcycle.media.inputs import Source
 from imgcycle.media.metadata import xmp
 from imgcycle.media.outputs import Assignment, Naming
+from imgcycle.media.remote import Listings, address_of
 from imgcycle.media.unsupported import EXPORT, foreign_by_suffix
 
 _HEAD, _TAIL = 192 * 1024, 128 * 1024
@@ -89,6 +90,7 @@ def plan_styles(
     found = find_inputs(request, tolerant=arrivals is not None)
     recipe_in = read_recipe if arrivals is None else arrivals.recipe_in
     recipes = {source: recipe for source in found.sources if (recipe := recipe_in(source.name)) is not None}
+    recipes |= {source: {} for source in results_among(found)}
     results = [source for source, recipe in recipes.items() if "sheet" not in recipe]
     pages = [source for source, recipe in recipes.items() if "sheet" in recipe]
     each = [(style, replace(request, output=_output(request, style, apart))) for style in styles]
@@ -175,7 +177,8 @@ def _planned(
     ledgers = open_ledgers(assigned)
     options = resolve(request.options, style)
     wanted = recipe_for(options, style)
-    tasks = tuple(_task(a, request, options, wanted, ledgers[a.root]) for a in assigned)
+    listings = Listings()
+    tasks = tuple(_task(a, request, options, wanted, ledgers[a.root], listings) for a in assigned)
     recognised = [style.origin] if style.origin else []
     notes = kept_notes(tasks, about)
     if arrivals is not None:
@@ -188,12 +191,12 @@ def _planned(
     return Plan((*beside.tasks, *tasks), (*recognised, *once, *notes))
 
 
-def open_ledgers(assigned: Sequence[Assignment]) -> dict[str, Ledger]:
+def open_ledgers(assigned: Sequence[Assignment]) -> dict[str, AnyLedger]:
     """Ledger of every output root; UsageError if one is a symbolic link."""
     roots = {each.root for each in assigned}
     for root in roots:
         check_state(Path(root))
-    return {root: Ledger(Path(root)) for root in roots}
+    return {root: ledger_at(Path(root)) for root in roots}
 
 
 def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
@@ -249,100 +252,27 @@ def _misnamed(path: str) -> Format | None:
 
 
 def _task(
-    assigned: Assignment, request: ConvertRequest, options: ResolvedOptions, wanted: dict[str, Any], ledger: Ledger
+    assigned: Assignment,
+    request: ConvertRequest,
+    options: ResolvedOptions,
+    wanted: dict[str, Any],
+    ledger: AnyLedger,
+    listings: Listings,
 ) -> Task:
     options, missing = with_mask(options, assigned.source)
     if options.mask is not None:
         wanted = wanted | {"options": wanted["options"] | {"mask": options.mask_digest}}
-    verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe)
+    verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, read_recipe, listings)
     if missing and verdict == "convert":
         verdict, reason = "fail", missing
     return Task(
-        assigned.source.name,
-        assigned.output,
-        assigned.root,
+        address_of(assigned.source.name),
+        address_of(assigned.output),
+        address_of(assigned.root),
         options,
         verdict,
         reason,
     )
-
-
-def judged(
-    assigned: Assignment,
-    overwrite: bool,
-    update: bool,
-    wanted: dict[str, Any],
-    ledger: Ledger,
-    recipe_in: Callable[[str], dict[str, Any] | None],
-) -> tuple[Verdict, str]:
-    """Verdict (convert, skip or keep) and reason: from the existing output, the ledger and the recipe in it."""
-    output = assigned.output
-    try:
-        there = os.lstat(output).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return "convert", ""
-    except OSError as error:
-        hint = " (--name gives it a shorter one)" if error.errno == errno.ENAMETOOLONG else ""
-        return "fail", f"its result cannot be written: {error.strerror}{hint}"
-    if stat.S_ISDIR(there) or (stat.S_ISLNK(there) and os.path.isdir(output)):  # noqa: PTH112
-        return "keep", "a folder of that name"
-    if overwrite:
-        return "convert", "replaced"
-    try:
-        return verdict_for(*_history(assigned, ledger, recipe_in), update, wanted)
-    except OSError as error:
-        return "keep", f"cannot be read: {error.strerror}"
-
-
-def verdict_for(
-    untouched: bool, same_input: bool, recipe: dict[str, Any] | None, update: bool, wanted: dict[str, Any]
-) -> tuple[Verdict, str]:
-    """Verdict on an existing result: whether it is untouched, made from the current input, and its recipe.
-
-    Only results that are surely ours and untouched may be redone for --update; all others are kept.
-    """
-    if recipe is None:
-        return "keep", "not written by imgcycle (--overwrite to replace)"
-    if not untouched:
-        return "keep", "edited since (--overwrite to replace)"
-    if same_input and same_making(recipe, wanted):
-        return "skip", "converted before"
-    if update:
-        return "convert", "redone"
-    why = "made with other weights or options" if same_input else "made before its input changed"
-    return "keep", f"{why} (--update to redo, another -o for both)"
-
-
-def _history(
-    assigned: Assignment, ledger: Ledger, recipe_in: Callable[[str], dict[str, Any] | None]
-) -> tuple[bool, bool, dict[str, Any] | None]:
-    """Whether an existing output is untouched and made from the current input, and its recipe (None: not ours)."""
-    source, output = assigned.source.name, assigned.output
-    record = ledger.get(output)
-    if record is not None:
-        return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
-    recipe = recipe_in(output)
-    if recipe is None:
-        return False, False, None
-    # The ledger's line was lost, or the file was copied here: an untouched result has its source's time.
-    untouched = os.stat(output).st_mtime_ns == os.stat(source).st_mtime_ns  # noqa: PTH116
-    return untouched, recipe.get("input") == file_digest(source), recipe
-
-
-def _recipe_of(record: Record) -> dict[str, Any]:
-    return {"weights": record.weights, "options": _options(record.options)}
-
-
-@functools.lru_cache(maxsize=64)  # thousands of records have the same few options
-def _options(text: str) -> Any:
-    return json.loads(text)
-
-
-def _same_input(source: str, record: Record) -> bool:
-    facts = os.stat(source)  # noqa: PTH116 - of thousands of names
-    if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
-        return True
-    return facts.st_size == record.input_size and file_digest(source) == record.input_digest
 
 
 def read_recipe(path: Path | str) -> dict[str, Any] | None:
@@ -387,12 +317,12 @@ def _left_alone(found: inputs.Gathered, options: ResolvedOptions) -> Iterator[Ta
     They have no output.
     """
     for path, why in found.closed:
-        yield Task(path, "", "", options, "fail", unread(why))
+        yield Task(address_of(path), "", "", options, "fail", unread(why))
     for clip in found.clips:
         if clip.folder is None:
-            yield Task(clip.name, "", "", options, "keep", f"a video clip ({_VIDEO})")
+            yield Task(address_of(clip.name), "", "", options, "keep", f"a video clip ({_VIDEO})")
     for path in found.named_raws:
-        yield Task(path, "", "", options, "keep", f"a RAW file ({_RAW})")
+        yield Task(address_of(path), "", "", options, "keep", f"a RAW file ({_RAW})")
 
 
 def unread(why: str) -> str:

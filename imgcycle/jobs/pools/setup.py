@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,8 @@ from imgcycle.device import (
 from imgcycle.engine.style import Style
 from imgcycle.errors import UsageError
 from imgcycle.jobs.budget import MemoryBudget
+from imgcycle.jobs.tasks import ClipTask, Task
+from imgcycle.media.remote import is_remote
 from imgcycle.weights.mix import ChosenStyle
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class WorkerPlan:
         backend: Backend = "torch",
         memory: MemoryBudget | None = None,
         jobs: int = 2,
+        tasks: Sequence[Task | ClipTask] = (),
     ) -> WorkOrder:
         """Work order of a style. A promised `memory` is that of each process, otherwise they share it."""
         from imgcycle.jobs.pools.worker import WorkOrder
@@ -71,6 +75,7 @@ class WorkerPlan:
             share = memory.total // len(self.devices) if self.room is None else self.room.memory // 2
             memory = MemoryBudget(max(share, BASE_BYTES + _PICTURES))
         afar = self.room is not None
+        here = any(not is_remote(name) for task in tasks for name in (task.input, task.output))
         return WorkOrder(
             style=found,
             digest=style.digest,
@@ -80,7 +85,7 @@ class WorkerPlan:
             memory=memory,
             jobs=jobs,
             weights=tuple(path.read_bytes() for path in found.paths) if afar else None,
-            folder=os.getcwd() if afar else None,  # noqa: PTH109 - as the names of files were typed
+            folder=os.getcwd() if afar and here else None,  # noqa: PTH109 - as the names of files were typed
         )
 
 

@@ -16,16 +16,15 @@ from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.images.plan import (
     chosen_inputs,
     counted,
-    judged,
     kept_notes,
     left_out,
     open_ledgers,
     read_recipe,
     unread,
-    verdict_for,
 )
-from imgcycle.jobs.ledger import Ledger
 from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_for, resolve_frames
+from imgcycle.jobs.results.ledger import AnyLedger, ledger_at
+from imgcycle.jobs.results.verdicts import judged, verdict_for
 from imgcycle.jobs.shard import Shard
 from imgcycle.jobs.tasks import ClipTask, Verdict
 from imgcycle.jobs.video.checkpoint import is_begun
@@ -35,6 +34,7 @@ from imgcycle.jobs.video.masks import with_clip_mask
 from imgcycle.media import formats, inputs, outputs, paths
 from imgcycle.media.inputs import Source
 from imgcycle.media.outputs import Assignment, Naming
+from imgcycle.media.remote import Listings, address_of, is_remote
 from imgcycle.media.video.containers import CONVERTED, SUFFIXES
 from imgcycle.media.video.encoder import plan_coding
 from imgcycle.media.video.probing.report import read_header
@@ -77,12 +77,15 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     if request.output and is_pattern(request.output):
         SequenceWriter(Path(request.output))
     sequences = [text for text in request.inputs if is_sequence(text)]
+    for text in (*sequences, request.output or ""):
+        if is_remote(text) and is_pattern(text):
+            raise UsageError(f"{text}: sequences are read and written on this machine alone", "name a clip")
     named = [text for text in request.inputs if text not in sequences]
     folder = request.output is not None and outputs.names_folder(request.output, ("clip", "still"))
     leave_out = [Path(request.output)] if request.output and folder and not is_pattern(request.output) else []
     found = inputs.gather(named, request.recursive, leave_out)
     moving = [s for s in found.sources if s.folder is None]
-    ledger = cache(Ledger)
+    ledger = cache(ledger_at)
     label = style.name + ("-preview" if chosen.preview else "-compare" if chosen.compare != "none" else "")
     naming = Naming(
         request.output, label, lambda source: _suffix(source, request.options), request.name, ("clip", "still")
@@ -102,15 +105,15 @@ def plan_clips(request: ClipRequest, style: Style) -> ClipPlan:
     _check_outputs(todo)
     wanted = clip_recipe_for(chosen, frames, style)
     ledgers = open_ledgers(assigned)
-    tasks = []
+    tasks, listings = [], Listings()
     if shard.number == 1:  # what is none of this command's business is told once
-        tasks += [ClipTask(path, "", "", chosen, "fail", unread(why)) for path, why in found.closed]
+        tasks += [ClipTask(address_of(path), "", "", chosen, "fail", unread(why)) for path, why in found.closed]
         raw = "a RAW file (imgcycle convert takes it)"
-        tasks += [ClipTask(path, "", "", chosen, "keep", raw) for path in found.named_raws]
+        tasks += [ClipTask(address_of(path), "", "", chosen, "keep", raw) for path in found.named_raws]
     for task, each in zip(todo, assigned, strict=True):
         own, missing = with_clip_mask(task.frames, each.source)
         recipe = wanted if own is task.frames else clip_recipe_for(chosen, own, style)
-        judged_task = _judged(task.replace(frames=own), each, request, recipe, ledgers[each.root])
+        judged_task = _judged(task.replace(frames=own), each, request, recipe, ledgers[each.root], listings)
         if missing and judged_task.verdict == "convert":
             judged_task = judged_task.replace(verdict="fail", reason=missing)
         tasks.append(judged_task)
@@ -143,7 +146,7 @@ def clip_task(
 ) -> ClipTask:
     """A task of the kinds given by its names."""
     kind = input_kind(source)
-    names = os.fspath(source), os.fspath(output), os.fspath(root)
+    names = address_of(source), address_of(output), address_of(root)
     kinds = {"input_kind": kind, "output_kind": output_kind(kind, output)}
     return ClipTask(*names, options, verdict, reason, frames=frames, **kinds)
 
@@ -173,10 +176,10 @@ def clip_recipe(path: Path | str) -> dict[str, Any] | None:
     return next((recipe for text in found.values() if (recipe := _recipe_in(text)) is not None), None)
 
 
-def _is_ours(source: Source, ledger: Callable[[Path], Ledger]) -> bool:
+def _is_ours(source: Source, ledger: Callable[[Path], AnyLedger]) -> bool:
     """True if a clip is a result, by its metadata or by a ledger, since not all containers can store a recipe."""
     path = source.path
-    if clip_recipe(path) is not None:
+    if not is_remote(path) and clip_recipe(path) is not None:
         return True
     roots = [path.parent]
     if source.folder is not None:
@@ -222,18 +225,23 @@ def _unheeded(tasks: Sequence[ClipTask]) -> list[str]:
 
 
 def _judged(
-    task: ClipTask, assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
+    task: ClipTask,
+    assigned: Assignment,
+    request: ClipRequest,
+    wanted: dict[str, Any],
+    ledger: AnyLedger,
+    listings: Listings,
 ) -> ClipTask:
     """The task with verdict and reason."""
     if "sequence" in (task.input_kind, task.output_kind):
         verdict, reason = _judged_pictures(assigned, request, wanted, ledger)
     else:
-        verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe)
+        verdict, reason = judged(assigned, request.overwrite, request.update, wanted, ledger, clip_recipe, listings)
     return task.replace(verdict=verdict, reason=reason)
 
 
 def _judged_pictures(
-    assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: Ledger
+    assigned: Assignment, request: ClipRequest, wanted: dict[str, Any], ledger: AnyLedger
 ) -> tuple[Verdict, str]:
     """`judged` for sequences, which hold no recipe themselves."""
     source, output = assigned.source.path, Path(assigned.output)

@@ -21,11 +21,13 @@ from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.disk import check_disk
 from imgcycle.jobs.events import Ended, Event, FrameProgress, Note, Planned, heard
 from imgcycle.jobs.images import pipeline
-from imgcycle.jobs.ledger import Ledger, Record, at_work
+from imgcycle.jobs.ledger import Record, at_work
 from imgcycle.jobs.pools.driver import Driver, TaskPool
 from imgcycle.jobs.pools.worker import WorkOrder
 from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
+from imgcycle.jobs.results.ledger import ledger_at
+from imgcycle.jobs.results.staging import StagedTask, is_afar
 from imgcycle.jobs.tasks import ClipRow, ClipTask, Outcome, TaskResult, left_alone
 from imgcycle.jobs.translators import translator_for
 from imgcycle.jobs.video.checkpoint import remove_segments
@@ -41,6 +43,7 @@ from imgcycle.jobs.video.sinks.sink import FrameSink
 from imgcycle.jobs.video.sources import FrameFacts, FrameSource, measure_frames, open_source
 from imgcycle.media.inputs import Source
 from imgcycle.media.paths import same_file, shown
+from imgcycle.media.remote import is_remote
 from imgcycle.media.video.y4m_pipes import Pipes
 
 SEGMENT = Fraction(5)
@@ -240,7 +243,11 @@ def run_clip_task(
         return TaskResult(ClipRow(left.input, left.output, left.status, error=left.error))
     begun = time.perf_counter()
     try:
-        return make_clip(task, translator, listener, execution)
+        if not is_afar(task):
+            return make_clip(task, translator, listener, execution)
+        with StagedTask(task) as stage:
+            made = make_clip(stage.task, translator, lambda event: listener(stage.told(event)), execution)
+            return stage.delivered(made)
     except Exception as error:  # one clip's failure, of whatever kind, is that clip's
         line = pipeline.failure(task.input, task.output, error).error
         seconds = round(time.perf_counter() - begun, 3)
@@ -251,8 +258,11 @@ def run_clip_task(
 def committed(task: ClipTask, result: TaskResult) -> ClipRow:
     """Record a result in the ledger, then remove its segments; return its row."""
     if result.record is not None:
-        Ledger(Path(task.root)).append(result.record)
-        remove_segments(Path(task.root), Path(task.output))
+        ledger = ledger_at(Path(task.root))
+        ledger.append(result.record)
+        ledger.close()
+        if not is_remote(task.root):
+            remove_segments(Path(task.root), Path(task.output))
     assert isinstance(result.row, ClipRow)
     return result.row
 
