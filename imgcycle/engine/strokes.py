@@ -173,9 +173,11 @@ class LowPass:
         for known in [n for n in self._means if n < first - _REACH]:
             del self._means[known]
         out = np.empty((count, self._width, 3), np.float32)
-        for n, row in enumerate(above):
-            upper, lower = (self._line(int(np.clip(r, 0, self._cells - 1))) for r in (row, row + 1))
-            out[n] = upper + share[n] * (lower - upper)
+        for row in range(int(above[0]), int(above[-1]) + 1):
+            # All rows between the middles of the same two cells.
+            between = slice(*np.searchsorted(above, (row, row + 1)))
+            upper, lower = (self._line(min(max(r, 0), self._cells - 1)) for r in (row, row + 1))
+            out[between] = upper + share[between] * (lower - upper)
         self._taken += count
         return out
 
