@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -108,11 +108,17 @@ class FramePipeline:
         """Messages on frames that a net failed on."""
         return [*self._nets.said, *self._strokes.said]
 
-    def run(self, frames: Iterable[TimedFrame], stop: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self,
+        frames: Iterable[TimedFrame],
+        stop: Callable[[], None] = lambda: None,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
         """Process all frames; exceptions of the reader or the sink are raised here, frames in flight are lost.
 
         No thread is left running; `stop` ends a wait for a frame that is no longer needed (the first one of a long clip
-        may take minutes). ImgcycleError if a net fails with one frame after another.
+        may take minutes), `release` a write that waits for its reader. ImgcycleError if a net fails with one frame
+        after another.
         """
         last = cast("Floats | None", self.smoother.state().get("before"))
         net = WorkerPool(self._translated, self.workers)
@@ -120,6 +126,7 @@ class FramePipeline:
             Prefetched(self._reduced(frames, last), _AHEAD, "imgcycle-frames", stop) as seen,
             # The net may be waiting for a frame that nobody can take any more.
             Consumer(self._write, _AHEAD, "imgcycle-restore", failed=seen.cancel) as behind,
+            _after_errors(release),
             closing(net),
         ):
             for frame, fresh in net(map(self._placed, seen)):
@@ -233,6 +240,15 @@ class FramePipeline:
         if source.mask is not None:
             source.mask.lay(source.timed.frame, out)
         return out
+
+
+@contextmanager
+def _after_errors(act: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        act()
+        raise
 
 
 class FailedFrames:

@@ -336,7 +336,7 @@ def _process_frames(
         stages = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
         progress.net_seconds = lambda: stages.net_seconds
         with sink.recording(), source.open(sink.last) as frames:
-            stages.run(frames, source.stop)
+            stages.run(frames, source.stop, sink.stop)
     if not sink.frames:
         raise InputError("no frame could be decoded")
     sink.complete(source.problems)

@@ -130,7 +130,7 @@ class Y4mWriter:
         self.format = form
         self._write = write
         self._run: Running | None = None
-        self._deep = False
+        self._deep = self._over = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._pass_on, name="imgcycle-y4m", daemon=True)
 
@@ -164,10 +164,13 @@ class Y4mWriter:
 
     def abort(self) -> None:
         """End at once, from any thread; a write that waits for a reader is left alone."""
+        self._over = True
         if self._run is not None:
             self._run.close()
 
     def _fail(self, run: Running) -> None:
+        if self._over:
+            raise OutputError("stopped")
         self._thread.join()
         run.wait()
         run.close()

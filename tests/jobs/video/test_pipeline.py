@@ -17,7 +17,7 @@ from imgcycle.errors import ImgcycleError, InputError
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.media.image.masks import Mask
-from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import TimedFrame
 from tests.jobs.films import tiny_translator
@@ -230,6 +230,33 @@ def test_a_reader_that_waits_is_called_off(fails: str, monkeypatch: pytest.Monke
         with pytest.raises(OSError, match="No space left"):
             work.run(waiting(), called_off.set)
     assert ended in ([True], [])  # or it had not come that far
+    assert not names()
+
+
+def test_a_write_that_waits_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a stream may have stopped to: Ctrl-C does not wait for him."""
+    released = threading.Event()
+    waiting = threading.Event()
+
+    class Stuck(Kept):
+        def write(self, frame: TimedFrame, pixels: Pixels, stands_in: bool) -> None:
+            waiting.set()
+            assert released.wait(60)
+            super().write(frame, pixels, stands_in)
+
+    work = filming(Stuck())
+    translated, calls = work.smoother.translated, iter(range(100))
+
+    def interrupted(*given: Any) -> Floats:
+        if next(calls) == 2:
+            waiting.wait(60)
+            raise KeyboardInterrupt
+        return translated(*given)
+
+    monkeypatch.setattr(work.smoother, "translated", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        work.run(film(40), release=released.set)
+    assert released.is_set()
     assert not names()
 
 

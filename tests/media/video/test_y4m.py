@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, OutputError
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.y4m import Y4mFormat, tag_for, y4m_format
 from imgcycle.media.video.y4m_pipes import Y4mReader, Y4mWriter
@@ -199,3 +200,25 @@ def test_what_the_stream_says_is_raised_where_frames_are_put() -> None:
         writer.close()
     with pytest.raises(ValueError, match="a frame of shape"):
         writer.put(pictured()[1:])
+
+
+def test_a_reader_that_does_not_read_holds_nobody_up_who_stops() -> None:
+    reads = threading.Event()
+    writer = Y4mWriter(lambda _: reads.wait(60), Y4mFormat(WIDE, HIGH, Fraction(25), "444"))
+    ended: list[str] = []
+
+    def put() -> None:
+        with pytest.raises(OutputError) as caught:  # noqa: PT012 - once all pipes are full
+            while True:
+                writer.put(pictured())
+        ended.append(caught.value.message)
+
+    putting = threading.Thread(target=put)
+    putting.start()
+    writer.abort()
+    while not ended:  # it may not have begun when it was stopped
+        putting.join(0.05)
+        writer.abort()
+    putting.join()
+    assert ended == ["stopped"]
+    reads.set()

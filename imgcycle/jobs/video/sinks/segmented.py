@@ -64,6 +64,9 @@ class _SegmentedSink(ABC):
     def state(self) -> State:
         return self.store.memory()
 
+    def stop(self) -> None:
+        return
+
     def complete(self, problems: Sequence[str]) -> None:
         self.store.complete(problems)
 

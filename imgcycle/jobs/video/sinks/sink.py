@@ -54,6 +54,10 @@ class FrameSink(Protocol):
         """Write a frame: its source and time, its result, and whether that is the previous frame's."""
         ...
 
+    def stop(self) -> None:
+        """End a write that waits for its reader, from whatever thread."""
+        return  # where files are written nobody waits
+
     def close_segment(self, state: State) -> None:
         """End a segment; `state` is the smoother's."""
         ...
@@ -85,6 +89,9 @@ class DirectSink:
 
     def state(self) -> State:
         return {}
+
+    def stop(self) -> None:
+        return
 
     def close_segment(self, state: State) -> None:
         del state

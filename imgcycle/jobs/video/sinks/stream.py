@@ -52,6 +52,9 @@ class StreamSink(DirectSink):
         self.frames += 1
         self.failed += stands_in
 
+    def stop(self) -> None:
+        self.writer.abort()
+
     def finish(self) -> tuple[str, ...]:
         return ()
 
