@@ -97,6 +97,8 @@ def test_each_net_sees_its_own_work_size() -> None:
         # The net's own result, brought to the larger size, differs far more.
         assert np.abs(made - resample.restored(photo, large, first, 0.3, 1.0)).mean() > 5
     assert torch.allclose(mix(x), rows_of(mix, x, 2**30)[0], atol=1e-5)
+    both_ways = torch.cat([x, x.flip(3)])
+    assert torch.allclose(mix(both_ways), torch.cat([mix(x), mix(x.flip(3))]), atol=1e-5)
     # Of equal sizes, and of sizes above the picture's, nothing is reduced.
     assert torch.equal(mixed([one, two]).tuned(settings_of(139, 139))(x), mixed([one, two])(x))
     assert torch.equal(mixed([one, two]).tuned(settings_of(500, 300))(x), mixed([one, two])(x))

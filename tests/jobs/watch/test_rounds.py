@@ -48,7 +48,12 @@ def put(path: Path, seed: int = 0) -> None:
 
 
 def watched(
-    translator: Translator, steps: Sequence[Step], *inputs: str, fail_fast: bool = False, **asked: object
+    translator: Translator,
+    steps: Sequence[Step],
+    *inputs: str,
+    fail_fast: bool = False,
+    before: Callable[[Sequence[StyleJob]], None] = lambda _: None,
+    **asked: object,
 ) -> tuple[list[Event], Summary]:
     """Events of a watch; before each look but the first one step is taken, and after the last one comes Ctrl-C."""
     request = replace(ConvertRequest(inputs or ("in",)), **asked)  # type: ignore[arg-type]
@@ -61,6 +66,7 @@ def watched(
         step()
 
     def carry_out(works: Sequence[StyleJob]) -> Iterator[Event]:
+        before(works)
         return convert_styles(works, 1, fail_fast)
 
     style = translator.style
@@ -118,25 +124,21 @@ def test_temporary_names_and_what_vanishes_are_passed_over(folder: Path, transla
     put(folder / "a.png.part")
     (folder / "b.crdownload").write_bytes(b"1")
 
-    def vanish() -> None:
-        # After the look that finds it complete, before it is read.
-        real = Looks.done
+    def vanish(works: Sequence[StyleJob]) -> None:
+        for name in ("c.png", "d.png"):
+            if any(name in task.input for work in works for task in work.plan.tasks):
+                (folder / name).unlink()
 
-        def gone(looks: Looks, names: Sequence[str]) -> None:
-            real(looks, names)
-            (folder / "c.png").unlink(missing_ok=True)
-
-        patch.setattr(Looks, "done", gone)
-
-    with pytest.MonkeyPatch.context() as patch:
-        steps = [
-            lambda: (folder / "a.png.part").rename(folder / "a.png"),
-            nothing,
-            lambda: put(folder / "c.png"),
-            vanish,
-            nothing,
-        ]
-        events, summary = watched(translator, steps)
+    steps = [
+        lambda: (folder / "a.png.part").rename(folder / "a.png"),
+        nothing,
+        lambda: put(folder / "c.png"),
+        nothing,
+        lambda: put(folder / "d.png"),
+        (folder / "d.png").unlink,
+        nothing,
+    ]
+    events, summary = watched(translator, steps, before=vanish)
     assert rows(events) == [("a.png", "done")]
     assert counts(summary) == (1, 0, 0, 0)
     assert sum(isinstance(event, Note) for event in events) == 1

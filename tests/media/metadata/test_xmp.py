@@ -138,3 +138,16 @@ def test_what_exif_states_goes_before_xmp() -> None:
         assert np.array_equal(
             read_still(png_of(exif=tiff.first([tiff.short(0x0112, value)]), xmp=stated)).pixels, scene()
         )
+
+
+def test_counts_of_pixels_are_left_out_of_a_smaller_picture() -> None:
+    told = TITLE + (
+        '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"'
+        ' tiff:XResolution="300/1" tiff:Make="Maker" exif:FocalPlaneXResolution="4000/1"/>'
+    )
+    data = jpeg_of(xmp=packet(told))
+    for side, kept in ((None, True), (20, False)):
+        made = read_still(encode_still(read_still(data, max_side=side), formats.JPEG)).metadata.xmp
+        assert (b"XResolution" in made) == kept
+        assert b"Maker" in made
+        assert b"keepme" in made
