@@ -214,11 +214,11 @@ def test_a_backend_counts_what_its_libraries_take(tmp_path: Path, translator: Tr
 
 
 def test_headers_tell(tmp_path: Path) -> None:
-    assert measure(pictures()["jpeg"]) == ImageHeader(150, 210, turned=True, format="JPEG")
-    assert measure(pictures()["clear"]) == ImageHeader(210, 150, alpha=True, format="PNG")
-    assert measure(pictures()["deep"]) == ImageHeader(210, 150, deep=True, format="TIFF")
+    assert measure(pictures()["jpeg"]) == ImageHeader(150, 210, turned=True, format="JPEG", pixels=31_500)
+    assert measure(pictures()["clear"]) == ImageHeader(210, 150, alpha=True, format="PNG", pixels=31_500)
+    assert measure(pictures()["deep"]) == ImageHeader(210, 150, deep=True, format="TIFF", pixels=31_500)
     five = tiff_of(np.dstack([scene().astype(np.uint32)] + 2 * [scene()[..., :1].astype(np.uint32)]), 2, extra=(2, 0))
-    assert measure(five) == ImageHeader(56, 40, deep=True, alpha=True, format="TIFF", stored=20)
+    assert measure(five) == ImageHeader(56, 40, deep=True, alpha=True, format="TIFF", stored=20, pixels=2240)
     wanted = 56 * 40 * (2 * 20 + 40) + len(five)
     assert image_cost(measure(five), len(five), WHOLE, "TIFF").reading == wanted
     path = tmp_path / "a.png"
