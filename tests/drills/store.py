@@ -1,21 +1,16 @@
-"""A local S3 server (moto) behind a door that is slammed: it answers 429 and 503, and drops what is being sent."""
+"""A local S3 server (moto) with an empty bucket. What a store refuses for a while is tested in tests/media/test_remote.py."""
 
 from __future__ import annotations
 
 import os
-import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIADRILLDRILLDRILL0",
@@ -25,78 +20,11 @@ KEYS = {
 }
 
 
-class Door(ThreadingHTTPServer):
-    """A proxy of the server; of its requests a share `refused` gets 429 or 503, of its puts a share `dropped` is read
-    half and closed.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), Passing)
-        self.target = target
-        self.refused = self.dropped = 0.0
-        self.answered: list[int] = []
-        self.fetched: list[str] = []
-        self.chance = random.Random(0)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Passing(BaseHTTPRequestHandler):
-    """One request to the server behind."""
-
-    server: Door
-    protocol_version = "HTTP/1.1"
-
-    def _pass(self) -> None:
-        door, length = self.server, int(self.headers.get("Content-Length") or 0)
-        if self.command == "PUT" and door.chance.random() < door.dropped:
-            self.rfile.read(length // 2)
-            door.answered.append(0)
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        data = self.rfile.read(length)
-        if door.chance.random() < door.refused:
-            status = door.chance.choice([429, 503])
-            self._answer(status, {}, b"<Error><Code>SlowDown</Code><Message>Slow down</Message></Error>")
-            return
-        if self.command == "GET" and "list-type" not in self.path:
-            door.fetched.append(self.path)
-        request = Request(door.target + self.path, data or None, dict(self.headers), method=self.command)  # noqa: S310
-        try:
-            with urlopen(request) as answer:  # noqa: S310
-                self._answer(answer.status, dict(answer.headers), answer.read())
-        except HTTPError as error:
-            self._answer(error.code, dict(error.headers), error.read())
-
-    def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
-        self.server.answered.append(status)
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
-                self.send_header(name, value)
-        size = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(data))
-        self.send_header("Content-Length", size)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 class Bucket:
-    """`s3://drill` on the server, as the door lets through."""
+    """`s3://drill` on the server."""
 
-    def __init__(self, door: Door, inner: str) -> None:
-        self.door = door
-        self.environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": door.address}
+    def __init__(self, inner: str) -> None:
+        self.environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": inner}
         import boto3
 
         secrets = {
@@ -155,10 +83,7 @@ def local_bucket() -> Iterator[Bucket]:
                 assert time.monotonic() < end
                 time.sleep(0.2)
         inner = f"http://127.0.0.1:{port}"
-        door = Door(inner)
-        Thread(target=door.serve_forever, daemon=True).start()
-        yield Bucket(door, inner)
-        door.shutdown()
+        yield Bucket(inner)
     finally:
         server.kill()
         server.wait()

@@ -1,6 +1,6 @@
 """A bucket of a local S3 server: `pip install 'imgcycle[remote]' 'moto[server]' && pytest tests/drills/test_store.py`.
 
-Whatever is refused, dropped or killed: nothing half-written, nothing of anybody else's overwritten, each picture once.
+Whatever is killed: nothing half-written, nothing of anybody else's overwritten, each picture once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.drills.batch import PLAIN, Batch, statuses
-from tests.drills.store import KEYS, Bucket, local_bucket
+from tests.drills.store import Bucket, local_bucket
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 60
@@ -38,13 +38,6 @@ def bucket(batch: Batch) -> Iterator[Bucket]:
         assert not found.uploads()
 
 
-@pytest.fixture(autouse=True)
-def open_door(bucket: Bucket) -> None:
-    bucket.door.refused = bucket.door.dropped = 0.0
-    bucket.door.answered.clear()
-    bucket.door.fetched.clear()
-
-
 def start(batch: Batch, bucket: Bucket, output: str, *words: str) -> subprocess.Popen[str]:
     command = ("convert", "s3://drill/photos", "--to", str(batch.style), "-o", f"s3://drill/{output}", "--json")
     return bucket.start(*command, *PLAIN, *words, folder=batch.folder)
@@ -57,13 +50,11 @@ def lines_of(bucket: Bucket, output: str) -> Counter[str]:
 
 
 def check(batch: Batch, bucket: Bucket, output: str) -> None:
-    """The same bytes as on this machine, and nothing to do, or to fetch, for whoever comes after."""
+    """The same bytes as on this machine, and nothing to do for whoever comes after."""
     assert bucket.files(f"{output}/") == batch.plain
-    bucket.door.fetched.clear()
     again = start(batch, bucket, output)
     said, told = again.communicate()
     assert (again.returncode, statuses(said)) == (0, {"skipped": COUNT}), told
-    assert all("/.imgcycle/" in name for name in bucket.door.fetched)
 
 
 @pytest.mark.parametrize("words", [(), ("--workers", "2")])
@@ -74,30 +65,6 @@ def test_the_same_bytes_as_on_this_machine(batch: Batch, bucket: Bucket, words: 
     assert (process.returncode, told, statuses(said)) == (0, "", {"done": COUNT})
     assert set(lines_of(bucket, output).values()) == {1}
     check(batch, bucket, output)
-
-
-def test_a_store_that_refuses_and_drops(batch: Batch, bucket: Bucket) -> None:
-    bucket.door.refused, bucket.door.dropped = 0.15, 0.15
-    process = start(batch, bucket, "refused")
-    said, told = process.communicate()
-    assert (process.returncode, statuses(said)) == (0, {"done": COUNT}), told
-    answered = Counter(bucket.door.answered)
-    assert min(answered[0], answered[429], answered[503]) > 0
-    assert not any(secret in said + told for secret in KEYS.values() if len(secret) > 12)
-    bucket.door.refused = bucket.door.dropped = 0.0
-    check(batch, bucket, "refused")
-
-
-def test_a_store_that_takes_nothing_more(batch: Batch, bucket: Bucket) -> None:
-    bucket.door.dropped = 1.0
-    process = start(batch, bucket, "shut", "--limit", "2")
-    said, told = process.communicate()
-    assert process.returncode == 1, told
-    assert statuses(said) == {"failed": 2}
-    assert "cannot be written" in said
-    assert "Traceback" not in told
-    assert not any(secret in said + told for secret in KEYS.values() if len(secret) > 12)
-    assert bucket.files("shut/") == {}
 
 
 @pytest.mark.parametrize("seed", range(2))
