@@ -1,4 +1,4 @@
-"""A local S3 server (moto) with an empty bucket. What a store refuses for a while is tested in tests/media/test_remote.py."""
+"""A local S3 server (moto) with an empty bucket; requests that fail for a while: tests/media/test_remote.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIADRILLDRILLDRILL0",
     "AWS_SECRET_ACCESS_KEY": "secret-of-the-drill",
     "AWS_REGION": "us-east-1",
-    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",  # else bodies are sent in pieces, which the door does not read
 }
 
 
