@@ -6,6 +6,11 @@ that are green in the photograph (G > 1.02 R, G > 1.15 B, saturation > 0.2) the 
 above 0.55, saturation below 0.25), all pictures' pixels together. Beside it the luma of that ground, the mean change of
 the sky (pixels of the upper third whose blue is the strongest channel; distance of mean colours in levels) and the
 edges that were kept.
+
+`python -m tests.benchmarks.snow --choose OUT $IMGCYCLE_DATA` links the pictures that the bundled style learnt from: to
+OUT/green those of `summer/train` with more than 12 % green and less than 15 % white of the lower 60 % at 128², and all
+of `season/green`; to OUT/snow those of `winter/train`, `summer/train` and `season/snow` with more than 36 % white, less
+than 7 % green, and a sky: less than 35 % white in the upper third.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from imgcycle.metrics.content import edge_agreement
 LOWER = 0.3
 """Rows from here on down are ground."""
 SKY = 1 / 3
+SNOWY = ("winter/train", "summer/train", "season/snow")
+"""Folders with pictures of snow."""
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -66,12 +73,42 @@ def sky(rgb: Floats) -> Mask:
     return np.asarray(found)
 
 
+def shares(path: Path) -> tuple[float, float, float]:
+    """White and green in the lower 60 % of a picture at 128², and white in its upper third."""
+    small = Image.open(path).convert("RGB").resize((128, 128))
+    rgb = (np.asarray(small, np.float32) / 255).astype(np.float32)
+    low, high = rgb[51:], rgb[:42]
+    red, green, blue = low[..., 0], low[..., 1], low[..., 2]
+    grassy = (green > 1.02 * red) & (green > 1.15 * blue) & (saturation(low) > 0.2)
+    overcast = (luma(high) > 0.6) & (saturation(high) < 0.12)
+    return float(white(low).mean()), float(grassy.mean()), float(overcast.mean())
+
+
+def choose(data: Path, out: Path) -> None:
+    """Link the pictures that a winter with snow is learnt from."""
+    for side, folders in (("green", ("summer/train", "season/green")), ("snow", SNOWY)):
+        (out / side).mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            for path in sorted((data / folder).iterdir()):
+                snow, green, overcast = shares(path)
+                wanted = snow > 0.36 and green < 0.07 and overcast < 0.35
+                if side == "green":
+                    wanted = folder == "season/green" or (green > 0.12 and snow < 0.15)
+                if wanted:
+                    (out / side / f"{folder.replace('/', '_')}_{path.name}").symlink_to(path.resolve())
+        print(f"{side}: {len(list((out / side).iterdir()))} pictures")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("style")
+    parser.add_argument("style", nargs="?")
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--work-size", type=int, help="as convert has it")
+    parser.add_argument("--choose", type=Path, metavar="OUT", help="link pictures to learn from")
     given = parser.parse_args()
+    if given.choose is not None:
+        choose(given.folders[0], given.choose)
+        return
     translator = load_translator(given.style, precision="fp32")
     options = ConvertOptions(work_size=given.work_size or "auto")
     print(f"{given.style}: {'pictures':>9}{'green':>9}{'white':>9}{'luma':>15}{'sky moves':>11}{'edges':>7}")
