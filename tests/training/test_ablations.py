@@ -35,7 +35,7 @@ def test_stopped_and_resumed_is_bit_for_bit_straight_through(tmp_path: Path, met
 def test_ablations_of_cyclegan_learn_the_colours_with_the_terms_they_keep(tmp_path: Path, cycle: str) -> None:
     paired_world(tmp_path)
     config = toy_config(
-        tmp_path, steps=150, save_every=150, cycle=cycle, lambda_identity=0.0, lr=1e-3, ema=0.95, seed=2,
+        tmp_path, steps=200, save_every=200, cycle=cycle, lambda_identity=0.0, lr=1e-3, ema=0.95, seed=2,
         net=NetConfig("compact", 8, 1, "affine"), discriminator=DiscriminatorConfig("nlayers", 16, 2),
     )  # fmt: skip
     run = learnt(tmp_path, config)

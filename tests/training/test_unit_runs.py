@@ -41,9 +41,9 @@ def test_it_learns_a_world_of_two_colours_both_ways(tmp_path: Path, method: str,
         # where they are it has kept, and it finds its way home.
         assert abs(likeness(source, made)) > 0.6
         with torch.inference_mode():
-            assert likeness(source, nets[back](made)) > 0.8
+            assert likeness(source, nets[back](made)) > 0.75
             encoder, decoder = (cast(LatentGenerator, nets[way]) for way in (direction, back))
-            assert likeness(source, decoder.from_latent(encoder.to_latent(source))) > 0.8
+            assert likeness(source, decoder.from_latent(encoder.to_latent(source))) > 0.75
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [row["reconstruction_A"] for row in rows if "reconstruction_A" in row]
     assert losses[-1] < 0.5 * losses[0]
