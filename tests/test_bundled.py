@@ -25,9 +25,10 @@ def test_each_is_the_file_its_index_describes_and_says_how_it_was_made(name: str
     entry = STYLES[name]
     assert digest(entry.path) == entry.sha256
     net, about = load_generator(entry.path)
-    # The season sets are cleaned first, by `train --clean`; second nets learn from photographs of other sources.
+    # The season sets are cleaned first, by `train --clean`, or chosen (tests/benchmarks/snow.py); second nets
+    # learn from photographs of other sources.
     made = about.card.get("first_net", about.card)["command"]
-    assert made.startswith(("imgcycle train $IMGCYCLE_DATA/", "imgcycle train clean/"))
+    assert made.startswith(tuple(f"imgcycle train {folder}/" for folder in ("$IMGCYCLE_DATA", "clean", "runs")))
     fine = load_strokes(about)
     assert (fine is None) == ("--strokes-of" not in about.card["command"])
     assert about.card["steps"] > 0
@@ -47,7 +48,7 @@ def test_the_wheel_ships_every_bundled_file_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "least", "rougher"),
-    [("monet", 6, 2), ("vangogh", 6, 3), ("winter", 2, 2), ("summer", 2, 2), ("photo", 2, 2)],
+    [("monet", 6, 2), ("vangogh", 6, 3), ("winter", 2, 2), ("snow", 8, 2), ("summer", 2, 2), ("photo", 2, 2)],
 )
 def test_each_changes_the_samples_and_keeps_their_light(
     tmp_path: Path, name: str, least: float, rougher: float
