@@ -21,8 +21,10 @@ def add_entry(home: Path, entry: IndexEntry, pin: Pin | None = None) -> None:
     """Add a style to the index of a folder, replacing one of that name, and its pin if there is none yet."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
-        pinned = named_in(home, "pin")  # first, since it reports what is wrong with an unreadable index
-        text = _without(_read(index), entry.name) if index.exists() else "schema = 1\n"
+        named, pinned = named_in(home, "style"), named_in(home, "pin")  # first: they say what is wrong with an index
+        text = _read(index) if index.exists() else "schema = 1\n"
+        if entry.name in named:
+            text = _without(text, entry.name)
         if pin is not None and entry.name not in pinned:
             text = _with(index, text, "pin", entry.name, dataclasses.asdict(pin))
         values = dataclasses.asdict(entry) | {"file": entry.path.name}
@@ -34,7 +36,8 @@ def drop_entry(home: Path, name: str) -> None:
     """Remove a style from the index of a folder, but not its pin."""
     with locked(home / STATE_FOLDER / _LOCK):
         index = home / INDEX
-        write_text(index, _without(_read(index), name))
+        if name in named_in(home, "style"):
+            write_text(index, _without(_read(index), name))
 
 
 def _read(index: Path) -> str:
@@ -47,10 +50,7 @@ def _without(text: str, name: str) -> str:
     import tomlkit
 
     document = tomlkit.parse(text)
-    styles = document.get("style", {})
-    if name not in styles:
-        return text
-    del styles[name]
+    del document["style"][name]
     return tomlkit.dumps(document)
 
 
