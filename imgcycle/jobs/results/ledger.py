@@ -81,7 +81,8 @@ class RemoteLedger:
             parts, _ = remote.objects_in(self._folder)
             if len(parts) >= UNITED:
                 names = sorted(parts)
-                united = {record.output: record for name in names for record in self._read(name)}
+                # One that cannot be read now must not be removed: its records would be in no part any more.
+                united = {record.output: record for name in names for record in self._part(name)}
                 self._put(list(united.values()))
                 remote.remove_objects([self._folder / name for name in names])
 
@@ -102,7 +103,11 @@ class RemoteLedger:
 
     def _read(self, name: str) -> Iterator[Record]:
         with contextlib.suppress(ImgcycleError):  # united by another driver since it was listed
-            yield from records_in(remote.read_object(self._folder / name).splitlines(keepends=True))
+            yield from self._part(name)
+
+    def _part(self, name: str) -> Iterator[Record]:
+        """Records of a part; InputError if it cannot be read."""
+        yield from records_in(remote.read_object(self._folder / name).splitlines(keepends=True))
 
 
 AnyLedger = Ledger | RemoteLedger

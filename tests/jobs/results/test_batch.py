@@ -11,7 +11,9 @@ import fsspec
 import pytest
 
 from imgcycle.cli.app import run
+from imgcycle.errors import InputError
 from imgcycle.jobs.results import ledger as ledgers
+from imgcycle.media import remote
 from tests.jobs.films import film
 from tests.jobs.test_shard import tree
 from tests.styles import save_style
@@ -155,6 +157,28 @@ def test_parts_of_a_ledger_are_united(
     capsys.readouterr()
     assert store.convert(*command) == 0
     assert "6 converted before" in capsys.readouterr().err
+
+
+def test_a_part_that_cannot_be_read_is_not_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "ROWS", 1)
+    command = ["memory://in/photos", "-o", "memory://out/"]
+    assert store.convert(*command) == 0
+    before = store.parts("/out")
+    monkeypatch.setattr(ledgers, "UNITED", 5)
+    read = remote.read_object
+
+    def refused(path: Path) -> bytes:
+        if path.name == Path(before[0]).name:
+            raise InputError("cannot be read: 503")
+        return read(path)
+
+    ledger = ledgers.RemoteLedger(Path("memory:/out"))
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "read_object", refused)
+        ledger.close()
+    assert set(before) <= set(store.parts("/out"))
+    ledger.close()
+    assert len(store.parts("/out")) == 1
 
 
 def test_a_dry_run_and_a_shard_of_a_bucket(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
