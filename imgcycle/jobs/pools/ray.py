@@ -264,7 +264,7 @@ def _reason(error: Exception) -> str:
         return f"did not start: {lines[-1]}"
     if "OOM" in type(error).__name__ or "OutOfMemory" in type(error).__name__:
         return "was ended for its memory"
-    return "is gone with its machine" if "node" in lines[-1:][0].lower()[:60] else "died"
+    return "is gone with its machine" if lines and "node" in lines[-1].lower()[:60] else "died"
 
 
 class ActorWorker:

@@ -87,6 +87,18 @@ def test_what_a_lost_actor_had_is_made_by_another(here: RayHere, monkeypatch: py
     assert len(here.actors) == 2 + len(died)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "died"),
+        ("The actor died.\n  The node it ran on was removed.", "is gone with its machine"),
+        ("error in its creation task\nImportError: no torch", "did not start: ImportError: no torch"),
+    ],
+)
+def test_what_a_death_was_of_is_said_in_few_words(text: str, reason: str) -> None:
+    assert pools_ray._reason(RuntimeError(text)) == reason
+
+
 def test_an_actor_heeds_its_orders_in_turn_and_ends_between_two_tasks() -> None:
     actor = ActorWorker("cpu", NoWork)
     chunks = [[(place, task)] for place, task in enumerate(tasks(3))]
