@@ -70,6 +70,18 @@ class Record(JsonConfig):
     input_tag: str = ""
     output_tag: str = ""
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What the result was made with, as a recipe in a file has it."""
+        return {"weights": self.weights, "options": _options(self.options)}
+
+    def is_of(self, source: Path | str) -> bool:
+        """True if a file of this machine is the input as it was then."""
+        facts = os.stat(source)  # noqa: PTH116 - of thousands of names
+        if (facts.st_size, facts.st_mtime_ns) == (self.input_size, self.input_time):
+            return True
+        return facts.st_size == self.input_size and file_digest(source) == self.input_digest
+
     @classmethod
     def of(
         cls, root: Path, output: Path, result: Fingerprint, source: str, found: Fingerprint, recipe: Mapping[str, Any]
@@ -138,6 +150,11 @@ class Ledger:
 
     def _key(self, output: Path | str) -> str:
         return relative_name(self.root, output)
+
+
+@functools.lru_cache(maxsize=64)  # thousands of records have the same few options
+def _options(text: str) -> Any:
+    return json.loads(text)
 
 
 def line_of(record: Record) -> bytes:

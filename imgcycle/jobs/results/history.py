@@ -5,7 +5,6 @@ long as the ledger knows it.
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +41,7 @@ def history_afar(
     source, output = assigned.source.path, Path(assigned.output)
     record = ledger.get(output)
     if record is not None:
-        recipe = {"weights": record.weights, "options": json.loads(record.options)}
-        return ledger.standing(output) == "ours", _same_input(source, record, listings), recipe
+        return ledger.standing(output) == "ours", _same_input(source, record, listings), record.recipe
     found = _recipe(output, recipe_in)
     if found is None:
         return False, False, None
@@ -54,10 +52,7 @@ def history_afar(
 
 def _same_input(source: Path, record: Record, listings: Listings) -> bool:
     if not is_remote(source):
-        facts = source.stat()
-        if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
-            return True
-        return facts.st_size == record.input_size and file_digest(source) == record.input_digest
+        return record.is_of(source)
     found = listings.facts(source)
     if found is None or (found.size and found.size != record.input_size):
         return False

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-import functools
-import json
 import os
 import stat
 from collections.abc import Callable
 from typing import Any
 
 from imgcycle.errors import InputError
-from imgcycle.jobs.ledger import Record, file_digest
+from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.recipe import same_making
 from imgcycle.jobs.results.history import history_afar
 from imgcycle.jobs.results.ledger import AnyLedger, RemoteLedger
@@ -87,26 +85,10 @@ def _history(
         return history_afar(assigned, ledger, recipe_in, listings)
     record = ledger.get(output)
     if record is not None:
-        return ledger.standing(output) == "ours", _same_input(source, record), _recipe_of(record)
+        return ledger.standing(output) == "ours", record.is_of(source), record.recipe
     recipe = recipe_in(output)
     if recipe is None:
         return False, False, None
     # The ledger's line was lost, or the file was copied here: an untouched result has its source's time.
     untouched = os.stat(output).st_mtime_ns == os.stat(source).st_mtime_ns  # noqa: PTH116
     return untouched, recipe.get("input") == file_digest(source), recipe
-
-
-def _recipe_of(record: Record) -> dict[str, Any]:
-    return {"weights": record.weights, "options": _options(record.options)}
-
-
-@functools.lru_cache(maxsize=64)  # thousands of records have the same few options
-def _options(text: str) -> Any:
-    return json.loads(text)
-
-
-def _same_input(source: str, record: Record) -> bool:
-    facts = os.stat(source)  # noqa: PTH116 - of thousands of names
-    if (facts.st_size, facts.st_mtime_ns) == (record.input_size, record.input_time):
-        return True
-    return facts.st_size == record.input_size and file_digest(source) == record.input_digest

@@ -258,9 +258,8 @@ def _judged_pictures(
         if record is None:
             untouched = not pictures and output.stat().st_mtime_ns == now.time
             return verdict_for(untouched, (recipe or {}).get("input") == now.digest, recipe, request.update, wanted)
-        recipe = {"weights": record.weights, "options": json.loads(record.options)}
         untouched = fingerprint(output).digest == record.output_digest
-        return verdict_for(untouched, now.digest == record.input_digest, recipe, request.update, wanted)
+        return verdict_for(untouched, now.digest == record.input_digest, record.recipe, request.update, wanted)
     except OSError as error:
         return "keep", f"cannot be read: {error.strerror}"
 
