@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -11,6 +11,16 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float32]
 
+TURNS: dict[int, Any] = {
+    2: lambda a: cv2.flip(a, 1),
+    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
+    4: lambda a: cv2.flip(a, 0),
+    5: cv2.transpose,
+    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda a: cv2.transpose(cv2.rotate(a, cv2.ROTATE_180)),
+    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+"""What undoes each EXIF orientation; 1 and unknown ones are upright."""
 _FILL_SIZE = 512
 _BAND = 256
 """Rows processed at a time where a wider dtype is needed: a whole image of it would take several times its memory."""
@@ -24,6 +34,11 @@ def eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
     for top in range(0, len(pixels), _BAND):
         out[top : top + _BAND] = (pixels[top : top + _BAND].astype(np.uint32) + 128) // 257
     return out
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Pixels or opacity upright, of an EXIF orientation in `TURNS`."""
+    return cast(Pixels, TURNS[orientation](pixels))
 
 
 def is_grey(pixels: Pixels) -> bool:

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
-import cv2
 import numpy as np
 from PIL import (
     AvifImagePlugin,
@@ -52,7 +51,7 @@ from imgcycle.media.headers import (
 )
 from imgcycle.media.image import colour_management
 from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
-from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.pixels import TURNS, Pixels, turned
 from imgcycle.media.image.reduction import draft_of, limited_shape, reduced_planes
 from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.survey import pixels_of, survey_metadata
@@ -239,7 +238,7 @@ def measure(data: Data, max_pixels: int = MAX_PIXELS, max_side: int | None = Non
         frames = int(getattr(image, "n_frames", 1)) if name in _MOVING else 1
         turn = metadata_of(image, data, False).orientation
         width, height = upright_size(image, turn)
-        about = (is_deep(image, data), has_alpha(image), turn in _TURNS, is_progressive(image), name)
+        about = (is_deep(image, data), has_alpha(image), turn in TURNS, is_progressive(image), name)
         read = (samples.stored_bytes(image), width * height, draft_of(image, max_side))
         height, width = limited_shape(height, width, max_side)
         return ImageHeader(width, height, frames, *about, *read)
@@ -279,7 +278,8 @@ def _decoded(image: Image.Image, data: bytes, draft: int = 1) -> Still:
         image = open_image(whole, image.width * image.height)
         image.info |= said
     if format_ is formats.JPEG and image.mode in ("RGB", "L") and containers.ends_jpeg(pixels):
-        still = _fast_jpeg(image, pixels, draft)
+        fast = jpeg.decoded_quickly(pixels, (image.height, image.width), draft)
+        still = None if fast is None else Still(fast, grey=image.mode == "L")
     elif holds_deep(image, data):
         still = _deep(image, data)
     elif format_ is formats.TIFF:
@@ -349,23 +349,6 @@ def _deep(image: Image.Image, data: bytes) -> Still:
         return Still(*read_deep(image, bare))
 
 
-_DRAFTS = {
-    1: 0,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
-"""OpenCV's flags for decoding at a part of the size; colours are asked for apart."""
-
-
-def _fast_jpeg(image: Image.Image, data: bytes, draft: int) -> Still | None:
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _DRAFTS[draft]
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if found is None or found.shape[:2] != (image.height // draft, image.width // draft):
-        return None
-    return Still(cast(Pixels, found), grey=image.mode == "L")
-
-
 def _by_pillow(image: Image.Image) -> Still:
     image.load()
     mode = image.mode
@@ -396,22 +379,10 @@ def _by_pillow(image: Image.Image) -> Still:
 
 def oriented(still: Still, orientation: int) -> Still:
     """The still rotated and mirrored as its EXIF orientation (1 to 8) says."""
-    turn = _TURNS.get(orientation)
-    if turn is None:
+    if orientation not in TURNS:
         return still
-    alpha = None if still.alpha is None else cast(Pixels, turn(still.alpha))
-    return replace(still, pixels=cast(Pixels, turn(still.pixels)), alpha=alpha)
-
-
-_TURNS: dict[int, Any] = {
-    2: lambda a: cv2.flip(a, 1),
-    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
-    4: lambda a: cv2.flip(a, 0),
-    5: cv2.transpose,
-    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
-    7: lambda a: cv2.transpose(cv2.rotate(a, cv2.ROTATE_180)),
-    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
-}
+    alpha = None if still.alpha is None else turned(still.alpha, orientation)
+    return replace(still, pixels=turned(still.pixels, orientation), alpha=alpha)
 
 
 def _is_lossless_webp(data: bytes) -> bool:
