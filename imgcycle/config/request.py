@@ -8,6 +8,8 @@ from typing import Literal
 from imgcycle.config.fields import WHERE, WHICH, option
 from imgcycle.config.json import JsonConfig
 
+STREAM = "-"
+"""In place of a file: stdin as an input, stdout as the output."""
 OnClash = Literal["rename", "refuse"]
 
 

@@ -18,20 +18,10 @@ from imgcycle.cli.render.convert import filmed_line
 from imgcycle.jobs.events import FrameProgress, share_done
 from tests.jobs.films import film, frames_of
 from tests.media.video.clips import ffmpeg
-from tests.styles import save_style
 
 TO = ["--style", "tiny.safetensors"]
 SEEN = ("-f", "lavfi", "-i", "testsrc2=s=64x36:r=30000/1001")
 STREAM = ("-strict", "-1", "-f", "yuv4mpegpipe", "-")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMGCYCLE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("IMGCYCLE_DEBUG", raising=False)
-    save_style(tmp_path / "tiny.safetensors", work_size=32)
-    return tmp_path
 
 
 def command(*arguments: str) -> list[str]:

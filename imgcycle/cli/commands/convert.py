@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgcycle.cli.commands.convert_stream import STREAM, check_streams, convert_stream, read_stdin
+from imgcycle.cli.commands.convert_stream import check_streams, convert_stream, read_stdin
 from imgcycle.cli.options import from_fields
 from imgcycle.config.fields import PAGES, REPORT, WHICH, option
 from imgcycle.config.images import ConvertRequest
@@ -24,6 +24,7 @@ from imgcycle.config.program import (
     ThreadOptions,
     WorkerOptions,
 )
+from imgcycle.config.request import STREAM
 
 if TYPE_CHECKING:
     from imgcycle.config.program import Backend

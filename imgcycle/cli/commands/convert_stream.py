@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgcycle.config.request import STREAM
+
 if TYPE_CHECKING:
     from imgcycle.config import ConvertRequest
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.budget import MemoryBudget
     from imgcycle.media.formats import Format
-
-STREAM = "-"
 
 
 def check_streams(request: ConvertRequest, viewing: bool, several: bool, json_lines: bool, dry_run: bool) -> None:

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, cast
 
+from imgcycle.config.request import STREAM
+
 if TYPE_CHECKING:
     import io
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
     from imgcycle.jobs.video.cost import VideoLimits
     from imgcycle.jobs.video.run import Listener
-
-STREAM = "-"
 
 
 def names_stream(request: ClipRequest) -> bool:

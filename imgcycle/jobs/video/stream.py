@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imgcycle.config import ClipRequest
+from imgcycle.config.request import STREAM
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, UsageError
 from imgcycle.jobs.recipe import check_strokes, resolve_frames
@@ -24,9 +25,6 @@ from imgcycle.media.video.encoder import plan_coding
 from imgcycle.media.video.sequences import SequenceWriter, is_pattern, picture_numbers
 from imgcycle.media.video.streams import container_for
 from imgcycle.media.video.y4m_pipes import Pipes
-
-STREAM = "-"
-"""Stands for stdin and for stdout."""
 
 
 def convert_frames(
