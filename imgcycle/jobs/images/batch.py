@@ -152,11 +152,10 @@ def convert_styles(
     """Carry out plans, style by style, as one work: decode and encode in `jobs` threads each while a net works.
 
     Rows come in the order of the plans, and of the tasks in each; of a `pool` of processes, which then does the work,
-    as they are made. At most `jobs` + 1 pictures wait before the net and
-    as many after it, fewer when they are large. When the consumer stops, or Ctrl-C comes, what is being written is
-    finished, the rest is left. A full disk, twenty failures in a row with one cause, or with `fail_fast` the first
-    failure, end the work early with a note. OutputError when the disk is too small from the start, UsageError when a
-    promised `memory` is.
+    as they are made. At most `jobs` + 1 pictures wait before the net and as many after it, fewer when they are large.
+    When the consumer stops, or Ctrl-C comes, what is being written is finished, the rest is left. A full disk, twenty
+    failures in a row with one cause, or with `fail_fast` the first failure, end the work early with a note. OutputError
+    when the disk is too small from the start, UsageError when a promised `memory` is.
 
     `listener` hears how far the net is with a picture (`Progressed`), which happens between the events given here.
     """
