@@ -189,6 +189,7 @@ class Run:
 
     def _fix_length(self, minutes: float) -> None:
         """Turn minutes into the steps that they are here."""
+        self.emit(events.Noted(f"timing some steps, to know how many {minutes:g} minutes are"))
         steps = measured_length(self.config, self._batches, self.device, self.dtype, self.world)
         self.config = self.config.replace(steps=steps)
         self.emit(events.Noted(f"{minutes:g} minutes are {steps:,} steps here, which are now the length of the run"))

@@ -116,7 +116,10 @@ def test_minutes_become_steps_that_a_resumed_run_keeps(tmp_path: Path, monkeypat
     ended = train(config, tmp_path / "run", listener=heard.append)
     assert ended.steps == 5, "95 % of a minute"
     notes = [e.text for e in heard if isinstance(e, events.Noted)]
-    assert notes == ["1 minutes are 5 steps here, which are now the length of the run"]
+    assert notes == [
+        "timing some steps, to know how many 1 minutes are",
+        "1 minutes are 5 steps here, which are now the length of the run",
+    ]
     stored = json.loads((tmp_path / "run/config.json").read_text())["config"]
     assert (stored["steps"], stored["minutes"]) == (5, 1.0)
     train(toy_config(tmp_path, steps=5), tmp_path / "straight")
