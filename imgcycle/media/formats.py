@@ -87,7 +87,7 @@ _MARKS = (
     (b"\xff\xd8\xff", JPEG),
     (b"\x89PNG\r\n\x1a\n", PNG),
     (b"GIF8", GIF),
-    *((mark, TIFF) for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    *((mark, TIFF) for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")),
     (b"BM", BMP),
     (b"\0\0\0\x0cjP  \r\n", JPEG2000),
     (b"\xff\x4f\xff\x51", JPEG2000),

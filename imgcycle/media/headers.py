@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from PIL import Image
 
+from imgcycle.media import formats
 from imgcycle.media.codecs.tiff_reader import layout_of
 from imgcycle.media.files import Data
+from imgcycle.media.formats import Format
 from imgcycle.media.image import colour_management, icc_profiles
-from imgcycle.media.metadata import exif, xmp
+from imgcycle.media.metadata import exif, gif, jpeg, png, tiff_tags, webp, xmp
 from imgcycle.media.metadata.directories import unwrapped
-from imgcycle.media.metadata.survey import Survey, survey_metadata
+from imgcycle.media.metadata.survey import Survey, pixels_of
 
 _HEAD = 65536
 """Bytes at the start of a file in which the boxes on colour are."""
-_PARTED = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF")
-"""Formats whose metadata `media/metadata` reads; for others the decoder's are used."""
+_SURVEYS: dict[Format | None, Callable[[Data], Survey]] = {
+    formats.JPEG: jpeg.survey_jpeg,
+    formats.PNG: png.survey_png,
+    formats.WEBP: webp.survey_webp,
+    formats.GIF: gif.survey_gif,
+    formats.TIFF: tiff_tags.survey_tiff,
+}
+"""What parses the structure of a format; of others the decoder tells the metadata."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +138,30 @@ def metadata_of(image: Image.Image, data: Data, grey: bool) -> Metadata:
 
 
 def _said(image: Image.Image, data: Data) -> Survey:
-    if image.format not in _PARTED:
+    if formats.by_content(data[:16]) not in _SURVEYS:
         return _told(image)
     return survey_metadata(data, getattr(getattr(image, "tag_v2", None), "_offset", 0))
+
+
+def survey_metadata(data: Data, page: int = 0) -> Survey:
+    """The survey of a file; if its structure cannot be parsed, a decoder gets all of it.
+
+    The metadata of a TIFF are those of the directory at the offset `page`, by default the first.
+    """
+    whole = Survey([range(len(data))])
+    survey = _SURVEYS.get(formats.by_content(data[:16]))
+    if survey is None:
+        return whole
+    try:
+        return tiff_tags.survey_tiff(data, page) if page else survey(data)
+    except Exception:  # whatever is wrong with metadata never costs an image
+        whole.say("metadata that cannot be read were left out")
+    return whole
+
+
+def without_metadata(data: Data) -> bytes:
+    """The bytes that a decoder needs."""
+    return pixels_of(data, survey_metadata(data)).read()
 
 
 def _told(image: Image.Image) -> Survey:
@@ -191,6 +222,7 @@ _BASE = [int(n) for n in _LUMINANCE.split()]
 """ITU T.81, table K.1: the luminance table at quality 50."""
 
 
+@cache
 def _table_sum(quality: int) -> int:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _BASE)

@@ -14,11 +14,10 @@ from imgcycle.errors import InputError
 from imgcycle.media import formats
 from imgcycle.media.animation.timing import shown_time
 from imgcycle.media.formats import Format
-from imgcycle.media.headers import has_alpha
+from imgcycle.media.headers import has_alpha, without_metadata
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
 from imgcycle.media.image.reduction import limited_shape, reduced_planes
-from imgcycle.media.metadata.survey import pixels_of, survey_metadata
 
 Composed = Iterator[tuple[Pixels, Pixels | None]]
 
@@ -119,7 +118,7 @@ def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 
     from imgcycle.media.animation.apng import compose_apng, parse_apng
 
-    found = parse_apng(pixels_of(data, survey_metadata(data)).read())
+    found = parse_apng(without_metadata(data))
     if found is None or (found.promised < 2 and not found.cover):
         return None
     if len(found.frames) < found.promised:
@@ -146,7 +145,7 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
 
     from imgcycle.media.animation.webp import compose_webp, webp_delays
 
-    delays = webp_delays(pixels_of(data, survey_metadata(data)).read())
+    delays = webp_delays(without_metadata(data))
     if len(delays) != count:
         raise InputError("cannot be decoded: its frames are damaged")
     return Animation(

@@ -11,7 +11,6 @@ from PIL import Image, TiffImagePlugin
 
 from imgcycle.errors import InputError
 
-MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")
 _GREY, _RGB, _PALETTE, _CMYK = (0, 1), 2, 3, 5
 _COLOURS = {0: 1, 1: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, 6: 3, 8: 3}
 _STRANGERS = {

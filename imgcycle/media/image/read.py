@@ -35,7 +35,7 @@ from PIL import (
 from imgcycle.errors import InputError, reported
 from imgcycle.media import containers, formats
 from imgcycle.media.codecs import heif, jpeg, mpo, samples, tiff_reader
-from imgcycle.media.codecs.tiff_reader import MARKS, open_tiff
+from imgcycle.media.codecs.tiff_reader import open_tiff
 from imgcycle.media.files import Data, opened
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import (
@@ -47,14 +47,16 @@ from imgcycle.media.headers import (
     jpeg_coding,
     metadata_of,
     raw_missing,
+    survey_metadata,
     upright_size,
+    without_metadata,
 )
 from imgcycle.media.image import colour_management
 from imgcycle.media.image.deep import bits_lost, holds_deep, read_deep
 from imgcycle.media.image.pixels import TURNS, Pixels, turned
 from imgcycle.media.image.reduction import draft_of, limited_shape, reduced_planes
 from imgcycle.media.metadata.carried import rescaled_metadata
-from imgcycle.media.metadata.survey import pixels_of, survey_metadata
+from imgcycle.media.metadata.survey import pixels_of
 from imgcycle.media.unsupported import EXPORT, foreign_by_content
 
 MAX_PIXELS = 300_000_000
@@ -191,7 +193,8 @@ def _seen(data: Data, max_pixels: int) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     found = survey_metadata(data)
     file = pixels_of(data, found)
-    image = open_tiff(file) if data[:4] in MARKS else _opened(data, file, max_pixels)
+    is_tiff = formats.by_content(data[:16]) is formats.TIFF
+    image = open_tiff(file) if is_tiff else _opened(data, file, max_pixels)
     width, height = image.size
     if width * height > max_pixels:
         raise _too_many(width * height, max_pixels, f"{width}×{height} is ")
@@ -328,7 +331,7 @@ def closed_jpeg(data: Data) -> bytes | None:
     if jpeg.closed(data) is None:
         return None
     # Metadata may have misled the search for the end of the data.
-    bare = pixels_of(data, survey_metadata(data)).read()
+    bare = without_metadata(data)
     return jpeg.closed(bare) or bare
 
 
@@ -343,7 +346,7 @@ def _deep(image: Image.Image, data: bytes) -> Still:
     try:
         return Still(*read_deep(image, data))
     except Exception:  # metadata may have been too much for a library: try once more without
-        bare = pixels_of(data, survey_metadata(data)).read()
+        bare = without_metadata(data)
         if bare == data:
             raise
         return Still(*read_deep(image, bare))

@@ -95,31 +95,6 @@ class Survey:
         return b"".join(found)
 
 
-def survey_metadata(data: Data, page: int = 0) -> Survey:
-    """The survey of a file; if its structure cannot be parsed, a decoder gets all of it.
-
-    The metadata of a TIFF are those of the directory at the offset `page`, by default the first.
-    """
-    from imgcycle.media.metadata import gif, jpeg, png, tiff_tags, webp
-
-    whole = Survey([range(len(data))])
-    head = bytes(data[:12])
-    try:
-        if head.startswith(b"\xff\xd8\xff"):
-            return jpeg.survey_jpeg(data)
-        if head.startswith(png.SIGNATURE):
-            return png.survey_png(data)
-        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-            return webp.survey_webp(data)
-        if head.startswith((b"GIF87a", b"GIF89a")):
-            return gif.survey_gif(data)
-        if head.startswith((b"II", b"MM")):
-            return tiff_tags.survey_tiff(data, page)
-    except Exception:  # whatever is wrong with metadata never costs an image
-        whole.say("metadata that cannot be read were left out")
-    return whole
-
-
 def pixels_of(data: Data, survey: Survey) -> IO[bytes]:
     """Seekable stream of the pieces that a decoder gets; seeking beyond the end is allowed."""
     if isinstance(data, bytes) and survey.pieces == [range(len(data))]:

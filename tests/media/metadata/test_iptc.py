@@ -3,10 +3,10 @@ from __future__ import annotations
 import struct
 
 from imgcycle.media import formats
+from imgcycle.media.headers import survey_metadata
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import iptc
-from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import IPTC, Tiff, datasets, jpeg, jpeg_of, png_of, resources, segment, tiff_of
 
 

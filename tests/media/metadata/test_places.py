@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from imgcycle.media import formats
+from imgcycle.media.headers import survey_metadata
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata.places import is_place, tells_place
-from imgcycle.media.metadata.survey import survey_metadata
 from tests.media.metadata.blocks import (
     LATITUDE,
     TITLE,
