@@ -1,4 +1,8 @@
-"""Image formats that are read and written: names, suffixes, capabilities."""
+"""Image formats that are read and written: names, suffixes, capabilities, limits.
+
+All that is to be said of a format that Pillow reads and writes; one it does not know has a codec that registers with
+Pillow, as `media/codecs/heif.py` does.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,11 @@ from pathlib import PurePath
 
 @dataclass(frozen=True)
 class Format:
-    """One file format: Pillow's name, suffixes (the usual one first), and capabilities."""
+    """One file format: Pillow's name, suffixes (the usual one first), capabilities, and most pixels a side.
+
+    `sizes` are (quality, bytes a pixel) of a photograph as measured, with one entry for a lossless format; other
+    content takes about the same. `plugin` is the module that registers the format with Pillow.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -19,19 +27,54 @@ class Format:
     """True if 16 bits a channel can be written."""
     lossless: bool = False
     animated: bool = False
+    most: int | None = None
+    sizes: tuple[tuple[int, float], ...] = ((1, 3.0),)
+    plugin: str = ""
 
 
-JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False)
-PNG = Format("PNG", (".png", ".apng"), deep=True, lossless=True, animated=True)
-WEBP = Format("WEBP", (".webp",), animated=True)
-TIFF = Format("TIFF", (".tif", ".tiff"), deep=True, lossless=True)
-AVIF = Format("AVIF", (".avif", ".avifs"), animated=True)
-BMP = Format("BMP", (".bmp", ".dib"), lossless=True)
-GIF = Format("GIF", (".gif",), animated=True)
+JPEG = Format(
+    "JPEG",
+    (".jpg", ".jpeg", ".jpe", ".jfif"),
+    alpha=False,
+    most=65500,
+    sizes=((1, 0.015), (10, 0.03), (30, 0.07), (50, 0.1), (75, 0.16), (85, 0.24), (92, 0.3), (100, 0.75)),
+    plugin="PIL.JpegImagePlugin",
+)
+PNG = Format(
+    "PNG",
+    (".png", ".apng"),
+    deep=True,
+    lossless=True,
+    animated=True,
+    most=1_000_000,  # libpng's own limit
+    sizes=((1, 1.4),),
+    plugin="PIL.PngImagePlugin",
+)
+WEBP = Format(
+    "WEBP",
+    (".webp",),
+    animated=True,
+    most=16383,
+    sizes=((1, 0.01), (10, 0.02), (50, 0.06), (75, 0.1), (92, 0.24), (100, 0.4)),
+    plugin="PIL.WebPImagePlugin",
+)
+TIFF = Format("TIFF", (".tif", ".tiff"), deep=True, lossless=True, sizes=((1, 1.4),), plugin="PIL.TiffImagePlugin")
+AVIF = Format(
+    "AVIF",
+    (".avif", ".avifs"),
+    animated=True,
+    most=65536,
+    sizes=((1, 0.005), (10, 0.012), (50, 0.07), (90, 0.25), (100, 0.95)),
+    plugin="PIL.AvifImagePlugin",
+)
+BMP = Format("BMP", (".bmp", ".dib"), lossless=True, plugin="PIL.BmpImagePlugin")
+GIF = Format("GIF", (".gif",), animated=True, most=65535, sizes=((1, 0.7),), plugin="PIL.GifImagePlugin")
 HEIF = Format("HEIF", (".heic", ".heif", ".hif"), writable=False)
-JPEG2000 = Format("JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"), writable=False)
-PPM = Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), writable=False, alpha=False)
-MPO = Format("MPO", (".mpo",), writable=False, alpha=False)
+JPEG2000 = Format(
+    "JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"), writable=False, plugin="PIL.Jpeg2KImagePlugin"
+)
+PPM = Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), writable=False, alpha=False, plugin="PIL.PpmImagePlugin")
+MPO = Format("MPO", (".mpo",), writable=False, alpha=False, plugin="PIL.MpoImagePlugin")
 
 FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, TIFF, AVIF, BMP, GIF, HEIF, JPEG2000, PPM, MPO)
 CHOICES: dict[str, Format] = {"png": PNG, "jpg": JPEG, "webp": WEBP, "tiff": TIFF, "avif": AVIF}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from imgcycle.media.files import Data
-from imgcycle.media.formats import suffix_of
+from imgcycle.media.formats import STILL_SUFFIXES, suffix_of
 
 EXPORT = "save it as PNG, TIFF or JPEG first"
 _HEAD = 4096
@@ -36,7 +36,7 @@ _POSTSCRIPT = UnreadFormat("EPS", (".eps", ".epsf"), (b"%!PS", b"\xc5\xd0\xd3\xc
 _DICOM = UnreadFormat("DICOM", (".dcm",))
 _XBM = UnreadFormat("XBM", (".xbm",), article="an")
 _ZIPPED = UnreadFormat("ZIP", (), (b"PK\x03\x04",), "unpack it first")
-_PICTURES = (
+_KNOWN = (
     _PHOTOSHOP,
     _JXL,
     _TARGA,
@@ -71,6 +71,7 @@ _PICTURES = (
     UnreadFormat("Paint.NET", (".pdn",), (b"PDN3",)),
     UnreadFormat("PAM", (".pam",), (b"P7\n",)),
 )
+_PICTURES = tuple(kind for kind in _KNOWN if STILL_SUFFIXES.isdisjoint(kind.suffixes))
 _OTHERS = (
     UnreadFormat("PDF", (), (b"%PDF",), "draw its pages as PNG first"),
     UnreadFormat("Git LFS", (), (b"version https://git-lfs",), "it stands for the picture: git lfs pull fetches that"),

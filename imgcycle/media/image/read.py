@@ -7,6 +7,7 @@ deeper (16-bit PNG and JPEG 2000, which Pillow silently makes 8-bit).
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import mmap
@@ -18,19 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, UnidentifiedImageError
 
 from imgcycle.errors import InputError, reported
 from imgcycle.media import containers, formats
@@ -68,10 +57,10 @@ _MOVING = tuple(f.name for f in formats.FORMATS if f.animated)
 _EARLY = re.compile("unexpected end|end of file", re.IGNORECASE)
 _BAND = 256
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_PLUGINS = (AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin, PngImagePlugin)
-_MORE_PLUGINS = (PpmImagePlugin, TiffImagePlugin, WebPImagePlugin)
-"""Imported here because Pillow knows only the plugins imported so far, and importing all of them takes longer."""
 _READ = (*(f.name for f in formats.FORMATS if f not in (formats.HEIF, formats.MPO)), "DIB")
+# Pillow knows only the plugins imported so far, and importing all of them takes longer.
+for _format in filter(lambda f: f.plugin, formats.FORMATS):
+    importlib.import_module(_format.plugin)
 
 
 @dataclass(frozen=True)

@@ -27,23 +27,8 @@ LEAST_QUALITY = 92
 
 _SAMPLING = {"420": 0x221111, "422": 0x211111, "440": 0x121111, "411": 0x411111, "444": 0x111111}
 _AVIF_QUALITY = 90
-MOST = {
-    formats.JPEG: 65500,
-    formats.PNG: 1_000_000,
-    formats.WEBP: 16383,
-    formats.AVIF: 65536,
-    formats.GIF: 65535,
-}
-"""Most pixels a side, of encoder or format; libpng has its own limit."""
-_PHOTOGRAPHS: dict[Format, tuple[tuple[int, float], ...]] = {
-    formats.JPEG: ((1, 0.015), (10, 0.03), (30, 0.07), (50, 0.1), (75, 0.16), (85, 0.24), (92, 0.3), (100, 0.75)),
-    formats.WEBP: ((1, 0.01), (10, 0.02), (50, 0.06), (75, 0.1), (92, 0.24), (100, 0.4)),
-    formats.AVIF: ((1, 0.005), (10, 0.012), (50, 0.07), (90, 0.25), (100, 0.95)),
-}
-"""Bytes a pixel of a photograph at each quality, as measured; other content takes about the same."""
-_WHOLE: dict[Format, float] = {formats.PNG: 1.4, formats.TIFF: 1.4, formats.GIF: 0.7, formats.BMP: 3.0}
 _DEEP = 3.3
-"""Factor on that for 16 bits: the lower eight are noise."""
+"""Factor on the bytes of 8-bit files for 16 bits: the lower eight are noise."""
 
 
 def encode_still(
@@ -91,7 +76,7 @@ _OTHERWISE = dict.fromkeys((formats.JPEG, formats.WEBP, formats.AVIF), "use --fo
 
 def check_size(width: int, height: int, target: Format, most: int | None = None) -> None:
     """Raise OutputError for more pixels a side than a format (or with `most`, a particular writer of it) can hold."""
-    most = most or MOST.get(target)
+    most = most or target.most
     if most is not None and max(width, height) > most:
         other = "tiff" if target is formats.PNG else "png"
         raise OutputError(
@@ -111,11 +96,10 @@ def losses(still: Still, target: Format, strip: str = "none") -> tuple[str, ...]
 
 def typical_size(pixels: int, target: Format, quality: int | None = None, deep: bool = False) -> int:
     """Bytes that a photograph of so many pixels usually takes in an output format."""
-    if target in _WHOLE:
-        return round(pixels * _WHOLE[target] * (_DEEP if deep and target.deep else 1))
     usual = _AVIF_QUALITY if target is formats.AVIF else LEAST_QUALITY
-    at, sizes = zip(*_PHOTOGRAPHS[target], strict=True)
-    return round(pixels * float(np.interp(usual if quality is None else quality, at, sizes)))
+    at, sizes = zip(*target.sizes, strict=True)
+    each = float(np.interp(usual if quality is None else quality, at, sizes))
+    return round(pixels * each * (_DEEP if deep and target.deep else 1))
 
 
 def written_in_srgb(still: Still, target: Format, icc: bytes) -> bool:
