@@ -41,6 +41,11 @@ class ResolvedOptions(ConvertOptions):
     mask_digest: str = ""
     mix: tuple[MixPart, ...] = ()
 
+    @property
+    def recolours(self) -> bool:
+        """True if the net's result gets other colours, for which the input is needed once more."""
+        return self.keep_colour
+
     def work_shape(self, height: int, width: int) -> tuple[int, int]:
         """Size (height, width) at which the net sees an image."""
         return work_shape(height, width, self.work_size)

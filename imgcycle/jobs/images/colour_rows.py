@@ -51,7 +51,7 @@ class ColourManagedRows:
     def __init__(self, rows: Rows, icc: bytes, options: ResolvedOptions) -> None:
         self.rows, self.height, self.width = rows, rows.height, rows.width
         self.space = colour_management.transform(icc)
-        self.keep_colour = options.keep_colour
+        self.options = options
 
     def read_rows(self, top: int, bottom: int) -> Tensor:
         """Rows in sRGB."""
@@ -60,11 +60,10 @@ class ColourManagedRows:
     def write_rows(self, top: int, rows: Tensor) -> None:
         """Write rows of the result, in the image's own colour space."""
         result = resample.from_tensor(rows)
-        if self.keep_colour or self.space is not None:
+        if self.options.recolours or self.space is not None:
             own = self.rows.behind(top, top + len(result))
             seen = self._seen(own)
-            if self.keep_colour:
-                result = resample.with_colours_of(seen, result)
+            result = coloured(seen, result, self.options)
             if self.space is not None:
                 # The error of the colour conversion there and back is compensated: a net that changes nothing changes
                 # no pixel.
@@ -73,6 +72,11 @@ class ColourManagedRows:
 
     def _seen(self, own: Floats) -> Floats:
         return own if self.space is None else self.space.to_srgb(own)
+
+
+def coloured(seen: Floats, result: Floats, options: ResolvedOptions) -> Floats:
+    """The net's result with the colours that are asked for; `seen` is what the net saw. Both in sRGB."""
+    return resample.with_colours_of(seen, result) if options.keep_colour else result
 
 
 class ReducedRows:

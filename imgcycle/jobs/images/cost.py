@@ -125,7 +125,7 @@ def row_cost(facts: ImageHeader, task: Task) -> ImageCost | None:
     options = task.options
     bands = _VIPS + facts.width * ROWS * 3 * (2 if facts.deep else 1) * _BANDS
     share = options.strokes_share(facts.height, facts.width)
-    followed = options.strength != 1 or options.keep_colour or bool(reader.outline.metadata.icc) or share > 0
+    followed = options.strength != 1 or options.recolours or bool(reader.outline.metadata.icc) or share > 0
     followed = followed or options.mask is not None
     masks = max(facts.pixels, facts.width * facts.height) * _mask_bytes(options)
     passes = 2 if followed and not reader.spooled else 1

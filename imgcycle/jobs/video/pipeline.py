@@ -19,6 +19,7 @@ from imgcycle.concurrency import Consumer, Prefetched
 from imgcycle.engine import resample
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
 from imgcycle.errors import ImgcycleError
+from imgcycle.jobs.images.colour_rows import coloured
 from imgcycle.jobs.pools.threads import WorkerPool
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.strokes import stroked_frame
@@ -225,8 +226,7 @@ class FramePipeline:
         options = self.options
         if options.strength == 0:
             return source.timed.frame
-        if options.keep_colour:
-            result = resample.with_colours_of(source.small, result)
+        result = coloured(source.small, result, options)
         if self.fine is not None and options.strokes_share(*source.pixels.shape[:2]):
             out = stroked_frame(source.pixels, source.small, result, options, self.fine)
         elif source.small.shape == source.pixels.shape:
