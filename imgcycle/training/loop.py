@@ -129,9 +129,10 @@ def _loop(run: Run, world: World, device: torch.device) -> Finished:
             run.train_on(Batch(image_a, image_b))
 
             step, ending = run.step, run.step == total
+            closing_stage = step == run.stage.end  # its losses are logged before it is saved, not when the next begins
             stopping = (device.type == "cpu" or step % ASK_EVERY == 0) and world.any(stop.is_set(), device)
             saving = stopping or ending or step % config.save_every == 0
-            logging = ending or step % LOG_EVERY == 0
+            logging = closing_stage or step % LOG_EVERY == 0
             validating = config.val_a is not None and (ending or step % config.val_every == 0)
             if (saving or logging or validating) and world.any(not run.session.is_healthy(), device):
                 run.roll_back()

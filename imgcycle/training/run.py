@@ -206,8 +206,6 @@ class Run:
 
     def next_stage(self) -> None:
         """Begin the stage that the next step belongs to, with what has been learnt."""
-        if self.session.counted:
-            self.report()
         before, stage = self.session, stage_at(self.stages, self.step)
         self._open(stage)
         hand_over(before, self.session, stage.fresh_discriminators)

@@ -19,7 +19,7 @@ from imgcycle.training.loop import train
 from imgcycle.training.session import Session
 from imgcycle.training.timing.stages import hand_over
 from imgcycle.weights.description import inspect_weights
-from tests.training.toys import final_state, same, toy_config
+from tests.training.toys import final_state, logged_losses, same, toy_config
 
 STAGES = (
     Stage(0.5, "look", warmup_share=0.5, lr=4e-4),
@@ -94,6 +94,22 @@ def test_a_stage_begins_with_the_averages_and_with_the_discriminators_or_fresh_o
     ours, theirs = (s.nets["discriminator_B"].state_dict() for s in (after, before))
     assert same(dict(ours), dict(theirs))
     assert same(dict(fresh.nets["discriminator_B"].state_dict()), kept)
+
+
+def test_the_last_losses_of_a_stage_are_logged_once_by_a_run_that_dies_after_it(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, **{**STAGED, "save_every": 3})
+    train(config, tmp_path / "straight")
+
+    def die(event: events.Event) -> None:
+        if isinstance(event, events.StageBegan):
+            raise OSError("died")
+
+    for resume in (False, True):
+        with pytest.raises(OSError, match="died"):
+            train(config, tmp_path / "parts", resume=resume, listener=die)
+    train(config, tmp_path / "parts", resume=True)
+    assert logged_losses(tmp_path / "parts") == logged_losses(tmp_path / "straight")
+    assert [row["step"] for row in logged_losses(tmp_path / "parts")] == [6, 9, 12]
 
 
 def test_the_length_of_a_run_by_stages_is_fixed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def logged_losses(run: Path) -> list[dict[str, float]]:
+    """The rows of losses of a run's log; what is logged by the clock as well is left out."""
+    rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [row for row in rows if "lr" in row]
 
 
 def final_state(run: Path) -> dict[str, Any]:
