@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from imgcycle._version import __version__
 from imgcycle.config import JsonConfig
@@ -22,6 +20,7 @@ from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
 from imgcycle.jobs.translators import open_style
 from imgcycle.jobs.video.cost import VideoLimits
 from imgcycle.media.paths import shown
+from imgcycle.media.temporary_folder import TemporaryFolder
 from imgcycle.weights.mix import ChosenStyle
 
 AnyTask = Task | ClipTask
@@ -143,8 +142,8 @@ class Worker:
 def _opened(order: WorkOrder, device: str) -> Translator:
     if order.weights is None:
         return open_style(order.style, device, order.precision, order.backend)
-    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
-        here = [Path(folder) / f"{n}-{path.name}" for n, path in enumerate(order.style.paths)]
+    with TemporaryFolder() as folder:
+        here = [folder / f"{n}-{path.name}" for n, path in enumerate(order.style.paths)]
         for path, data in zip(here, order.weights, strict=True):
             path.write_bytes(data)
         return open_style(order.style.at(here), device, order.precision, order.backend)

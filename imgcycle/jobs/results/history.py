@@ -5,7 +5,6 @@ long as the ledger knows it.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from imgcycle.media import remote
 from imgcycle.media.inputs import Gathered, Source
 from imgcycle.media.outputs import Assignment
 from imgcycle.media.remote import Listings, is_remote, is_web
+from imgcycle.media.temporary_folder import TemporaryFolder
 
 RecipeIn = Callable[[str], "dict[str, Any] | None"]
 
@@ -68,7 +68,7 @@ def _digest(path: Path) -> str:
 def _recipe(output: Path, recipe_in: RecipeIn) -> dict[str, Any] | None:
     if not is_remote(output):
         return recipe_in(str(output))
-    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
-        path = Path(folder) / output.name
+    with TemporaryFolder() as folder:
+        path = folder / output.name
         remote.fetch_object(output, path)
         return recipe_in(str(path))

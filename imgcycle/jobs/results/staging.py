@@ -5,7 +5,6 @@ its result sent there whole.
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -17,6 +16,7 @@ from imgcycle.jobs.tasks import ClipTask, Task, TaskResult
 from imgcycle.media import remote
 from imgcycle.media.paths import shown
 from imgcycle.media.remote import ObjectFacts, is_remote
+from imgcycle.media.temporary_folder import TemporaryFolder
 
 AnyTask = TypeVar("AnyTask", Task, ClipTask)
 
@@ -33,7 +33,7 @@ class StagedTask(Generic[AnyTask]):
 
     def __init__(self, task: AnyTask) -> None:
         self._asked: AnyTask = task
-        self._home = tempfile.TemporaryDirectory(prefix="imgcycle-", ignore_cleanup_errors=True)
+        self._home = TemporaryFolder()
         self._source: ObjectFacts | None = None
         try:
             self.task: AnyTask = self._staged(task)
@@ -42,7 +42,7 @@ class StagedTask(Generic[AnyTask]):
             raise
 
     def _staged(self, task: AnyTask) -> AnyTask:
-        home, names = Path(self._home.name), {}
+        home, names = self._home.path, {}
         if is_remote(task.input):
             path = home / "in" / Path(task.input).name
             with reported(InputError):
@@ -80,7 +80,7 @@ class StagedTask(Generic[AnyTask]):
 
     def close(self) -> None:
         """Remove the files here."""
-        self._home.cleanup()
+        self._home.close()
 
     def __enter__(self) -> StagedTask[AnyTask]:
         return self

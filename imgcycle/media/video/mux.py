@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +10,7 @@ from pathlib import Path
 from imgcycle.errors import OutputError, reported
 from imgcycle.media.files import atomic_path
 from imgcycle.media.paths import shown
+from imgcycle.media.temporary_folder import TemporaryFolder
 from imgcycle.media.video.containers import MUXERS, Container, cover_type
 from imgcycle.media.video.ffmpeg import must_run, named, source
 from imgcycle.media.video.probing.clip import Clip, Stream
@@ -50,11 +50,11 @@ def mux_segments(
     with (
         reported(OutputError, f"{shown(output)} cannot be written"),
         atomic_path(output) as temporary,
-        tempfile.TemporaryDirectory(prefix="imgcycle-") as folder,
+        TemporaryFolder() as folder,
     ):
-        listed = Path(folder) / "segments.ffconcat"
-        listed.write_bytes(_listing(segments, Path(folder)).encode("utf-8", "surrogateescape"))
-        arguments = _arguments(segments, clip, plan, start, end, Path(folder), listed)
+        listed = folder / "segments.ffconcat"
+        listed.write_bytes(_listing(segments, folder).encode("utf-8", "surrogateescape"))
+        arguments = _arguments(segments, clip, plan, start, end, folder, listed)
         for key, value in (metadata or {}).items():
             arguments += ["-metadata", f"{key}={value}"]
         arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from imgcycle.errors import UsageError
+from imgcycle.media.temporary_folder import TemporaryFolder
 from imgcycle.media.video.containers import (
     CONTAINERS,
     CONVERTED,
@@ -226,13 +225,13 @@ def _accepted_by_ffmpeg(clip: Clip, plan: StreamPlan) -> StreamPlan:
 
 def _refusal(clip: Clip, container: Container, fates: tuple[StreamFate, ...]) -> str:
     """ffmpeg's reason for refusing these streams; "" if it accepts them."""
-    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+    with TemporaryFolder() as folder:
         done = run_ffmpeg(
             [
                 # Input 0 stands for the picture; nothing is read from it.
                 *("-t", "1", *source(clip.path), "-t", "1", *source(clip.path)),
                 *stream_arguments(container, fates),
-                *("-strict", "experimental", "-f", MUXERS[container], "-y", named(Path(folder) / "rehearsal")),
+                *("-strict", "experimental", "-f", MUXERS[container], "-y", named(folder / "rehearsal")),
             ]
         )
     return "" if done.status == 0 else done.reason

@@ -7,7 +7,6 @@ it ends: all its streams by the same time, which keeps sound and picture synchro
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from imgcycle.media.temporary_folder import TemporaryFolder
 from imgcycle.media.video.ffmpeg import named, run_ffmpeg, source
 from imgcycle.media.video.probing.clip import NO_TIME, Stream, Ticks
 from imgcycle.media.video.probing.framecrc import read_packets
@@ -117,7 +117,7 @@ def running_clock(path: Path, container: str, streams: Sequence[Stream], video: 
 def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
     """Packets of every stream, in one pass; empty if ffmpeg cannot write one of them."""
     found: list[_Track] = []
-    with tempfile.TemporaryDirectory(prefix="imgcycle-") as folder:
+    with TemporaryFolder() as folder:
         before: list[str] = []
         after: list[str] = []
         for stream in streams:
@@ -126,11 +126,11 @@ def _tracks(path: Path, streams: Sequence[Stream]) -> list[_Track]:
             rules = f"pts=PTS:dts=N-{_FAR}:duration=if(eq(DTS\\,NOPTS)\\,0\\,DTS+{_FAR})"
             before += [f"-bsf:{stream.index}", f"setts={rules}"]
             after += ["-map", f"0:{stream.index}", "-c", "copy", "-copyinkf", "-copy_unknown", "-f", "framecrc"]
-            after += [named(Path(folder) / str(stream.index))]
+            after += [named(folder / str(stream.index))]
         if run_ffmpeg(["-copyts", *source(path, *before), *after]).status != 0:
             return []
         for stream in streams:
-            base, rows = read_packets((Path(folder) / str(stream.index)).read_bytes())
+            base, rows = read_packets((folder / str(stream.index)).read_bytes())
             pts, number, length = rows[:, 0], rows[:, 1] + _FAR, rows[:, 2]
             dts = np.where(length > 0, length - _FAR, pts)
             known = (dts != NO_TIME) & (number >= 0)
