@@ -29,6 +29,8 @@ from imgcycle.media.remote import is_remote
 LEDGER, LOCK = "done.jsonl", "lock"
 _LONGEST = 1 << 20
 """Longest line in bytes that can be a record: two paths and the options, escaped, take a tenth."""
+_AFAR = ("input_tag", "output_tag", "noted")
+"""Fields of records of results in object stores alone."""
 Standing = Literal["ours", "edited", "unknown"]
 
 
@@ -54,7 +56,8 @@ class Record(JsonConfig):
     """One result as it was written: sizes in bytes, times in nanoseconds, SHA-256 digests.
 
     `output` is relative to the root, with forward slashes; `options` are the recipe's, as JSON text. In an object store
-    tags (ETags) tell one version of a file from another, and stand in place of its time.
+    tags (ETags) tell one version of a file from another, and stand in place of its time; `noted` is when the record was
+    made, in nanoseconds, where several parts of a ledger tell of one result.
     """
 
     output: str
@@ -69,6 +72,7 @@ class Record(JsonConfig):
     options: str
     input_tag: str = ""
     output_tag: str = ""
+    noted: int = 0
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def _options(text: str) -> Any:
 
 def line_of(record: Record) -> bytes:
     """A record as a line of a ledger."""
-    values = {name: value for name, value in record.to_dict().items() if value or not name.endswith("_tag")}
+    values = {name: value for name, value in record.to_dict().items() if value or name not in _AFAR}
     return json.dumps(values, sort_keys=True).encode() + b"\n"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imgcycle.errors import ImgcycleError, OutputError
@@ -62,6 +62,7 @@ class RemoteLedger:
         """Keep a record for the next part, and write that if it is time."""
         if not self._new:
             self._since = time.monotonic()
+        record = record.replace(noted=time.time_ns())
         self._new.append(record)
         if self._records is not None:
             self._records[record.output] = record
@@ -82,7 +83,7 @@ class RemoteLedger:
             if len(parts) >= UNITED:
                 names = sorted(parts)
                 # One that cannot be read now must not be removed: its records would be in no part any more.
-                united = {record.output: record for name in names for record in self._part(name)}
+                united = _united(record for name in names for record in self._part(name))
                 self._put(list(united.values()))
                 remote.remove_objects([self._folder / name for name in names])
 
@@ -98,7 +99,7 @@ class RemoteLedger:
     def _all(self) -> dict[str, Record]:
         if self._records is None:
             parts, _ = remote.objects_in(self._folder)
-            self._records = {record.output: record for name in sorted(parts) for record in self._read(name)}
+            self._records = _united(record for name in sorted(parts) for record in self._read(name))
         return self._records
 
     def _read(self, name: str) -> Iterator[Record]:
@@ -108,6 +109,16 @@ class RemoteLedger:
     def _part(self, name: str) -> Iterator[Record]:
         """Records of a part; InputError if it cannot be read."""
         yield from records_in(remote.read_object(self._folder / name).splitlines(keepends=True))
+
+
+def _united(records: Iterable[Record]) -> dict[str, Record]:
+    """The last record of each output: by when it was noted, since parts are named by when their drivers began."""
+    found: dict[str, Record] = {}
+    for record in records:
+        known = found.get(record.output)
+        if known is None or record.noted >= known.noted:
+            found[record.output] = record
+    return found
 
 
 AnyLedger = Ledger | RemoteLedger

@@ -12,6 +12,7 @@ import pytest
 
 from imgcycle.cli.app import run
 from imgcycle.errors import InputError
+from imgcycle.jobs.ledger import Record
 from imgcycle.jobs.results import ledger as ledgers
 from imgcycle.media import remote
 from tests.jobs.films import film
@@ -157,6 +158,23 @@ def test_parts_of_a_ledger_are_united(
     capsys.readouterr()
     assert store.convert(*command) == 0
     assert "6 converted before" in capsys.readouterr().err
+
+
+def test_of_two_drivers_the_record_that_was_noted_last_counts(store: Store) -> None:
+    root = Path("memory://out/painted")
+    early, late = ledgers.RemoteLedger(root), ledgers.RemoteLedger(root)
+
+    def noted(ledger: ledgers.RemoteLedger, weights: str) -> None:
+        ledger.append(Record("a.jpg", "a.jpg", 1, 1, "i", 1, 1, "o", weights, "{}"))
+        ledger.flush()
+
+    noted(late, "first")
+    noted(early, "second")  # its parts have the lesser names
+    names = store.parts("/out/painted")
+    assert b"second" in store.fs.cat_file(names[0])
+    found = ledgers.RemoteLedger(root).get("memory://out/painted/a.jpg")
+    assert found is not None
+    assert found.weights == "second"
 
 
 def test_a_part_that_cannot_be_read_is_not_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
