@@ -123,7 +123,8 @@ class WorkerOptions(JsonConfig):
     workers: int | Literal["auto"] | None = option(
         None,
         "Processes that share the work, each with its own device or its share of the cores; auto is one a GPU, or as"
-        " many as cores and memory allow. --memory is that of each. Several devices (cuda:0,cuda:1) get one each.",
+        " many as cores and memory allow. --memory is that of each. Several devices (cuda:0,cuda:1) get one each. Fewer"
+        " clips than workers: long ones are made in ranges.",
         panel=MACHINE,
         metavar="N|auto",
         low=1,

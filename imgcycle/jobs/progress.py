@@ -15,10 +15,15 @@ _SAME_FAILURES = 20
 
 
 class BatchProgress:
-    """Counts rows, and decides when going on makes no sense; rows come in the order of the tasks, or as they may."""
+    """Counts rows, and decides when going on makes no sense; rows come in the order of tasks, of several `workers` as
+    they may.
+    """
 
-    def __init__(self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool, in_order: bool = True) -> None:
-        self.tasks, self.begun, self.fail_fast, self.in_order = tasks, begun, fail_fast, in_order
+    def __init__(
+        self, tasks: Sequence[Task | ClipTask], begun: float, fail_fast: bool, workers: int | None = None
+    ) -> None:
+        self.tasks, self.begun, self.fail_fast, self.in_order = tasks, begun, fail_fast, workers is None
+        self._telling = _ESTIMATE_AFTER * (workers or 1)
         self.total = len(tasks)
         self.weights = [_weight(task) for task in tasks]
         self.whole, self.passed = sum(self.weights), 0
@@ -36,9 +41,13 @@ class BatchProgress:
         passed = before + share * self.weights[position]
         return Progressed(self.tasks[position].input, share, passed / self.whole if self.whole else 1.0)
 
-    def add(self, row: Row, full: bool = False, place: int | None = None) -> Iterator[Event]:
+    def add(
+        self, row: Row, full: bool = False, place: int | None = None, working: float | None = None
+    ) -> Iterator[Event]:
         """Count a row; the events that follow from it. `full` tells that a full disk ended its task, which is the one
-        at `place`, the next one by default."""
+        at `place`, the next one by default. `working` are the seconds of work so far, by default all since the
+        beginning: the start of workers, which is over, says nothing of what is to come.
+        """
         place = self.position if place is None else place
         weight = self.weights[place]
         self.counts[row.status] += 1
@@ -51,8 +60,8 @@ class BatchProgress:
         share = self.passed / self.whole if self.whole else 1.0
         yield RowFinished(row, self.position, self.total, share, place)
         self.worked += weight > 0
-        if self.worked == _ESTIMATE_AFTER and weight and self.left:
-            elapsed = time.perf_counter() - self.begun
+        if self.worked == self._telling and weight and self.left:
+            elapsed = working or time.perf_counter() - self.begun
             yield Estimated(elapsed * (1 - share) / share, self.megapixels / elapsed)
         note = self._reason_to_stop(row, weight > 0, full)
         if note and self.left:

@@ -49,6 +49,14 @@ class ClipTask(JsonConfig):
     output_kind: MediumKind = field(default="clip", kw_only=True)
 
 
+@dataclass(frozen=True)
+class ClipRange(ClipTask):
+    """Frames `first` to `stop`, that one excluded, of a clip: its segments alone are made, for the clip's own task."""
+
+    first: int = field(default=0, kw_only=True)
+    stop: int = field(default=0, kw_only=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Row(JsonConfig):
     """Outcome of one task; `width` and `height` are the result's, 0 if none was made.
@@ -101,7 +109,9 @@ class Outcome:
     place: int
     result: TaskResult
     rates: dict[str, float] = field(default_factory=dict)
-    """Tasks a second of each worker so far, where there are workers."""
+    """Tasks a second of each worker so far, where there are workers; empty if that was told a moment ago."""
+    working: float | None = None
+    """Seconds since the first of them was ready."""
 
 
 @dataclass(frozen=True)

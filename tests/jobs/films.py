@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,6 +33,21 @@ def film(path: Path, frames: int = 12, rate: int = 12, sound: bool = False) -> P
     tone = ("-f", "lavfi", "-i", f"sine=440:d={frames / rate}", "-c:a", "aac") if sound else ()
     seen = f"testsrc2=s=64x36:r={rate}:d={frames / rate}"
     make("-f", "lavfi", "-i", seen, *tone, *_X264, "-g", "4", f"file:{path}")
+    return path
+
+
+def scenes(path: Path, lengths: Sequence[int], rate: int = 2) -> Path:
+    """A film of 64×36 with sound, in scenes of so many seconds that have nothing in common: they move, and cut hard."""
+    kinds = ("testsrc2", "mandelbrot", "testsrc2,negate", "mandelbrot,negate")
+    seen: list[str] = []
+    for n, seconds in enumerate(lengths):
+        name, _, changed = kinds[n % 4].partition(",")
+        chain = f"{name}=s=64x36:r={rate},trim=duration={seconds},setpts=PTS-STARTPTS,format=rgb24,setsar=1"
+        seen.append(f"{chain}{',' if changed else ''}{changed}[v{n}]")
+    joined = "".join(f"[v{n}]" for n in range(len(lengths))) + f"concat=n={len(lengths)}[v]"
+    tone = f"sine=440:d={sum(lengths)}[a]"
+    graph = ";".join((*seen, joined, tone))
+    make("-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-c:a", "aac", *_X264, "-g", "8", f"file:{path}")
     return path
 
 

@@ -57,6 +57,13 @@ def test_what_the_plan_knew_of_is_no_cause_and_no_measure_of_time() -> None:
     assert notes(events(eager, ["closed"])) == ["a failure: stopped with 1 to go"]
 
 
+def test_the_start_of_workers_is_no_measure_of_time() -> None:
+    tally = BatchProgress([task(n) for n in range(40)], -1000.0, False, workers=2)
+    told = [event for n in range(8) for event in tally.add(row(n, None), working=3.0 * (n + 1))]
+    (estimate,) = (event for event in told if isinstance(event, Estimated))  # after three of each worker
+    assert estimate.seconds == pytest.approx(18.0 / 6 * 34)
+
+
 def test_a_full_disk_is_known_by_its_class_and_no_word_is_searched() -> None:
     tally = BatchProgress([task(n) for n in range(3)], 0.0, False)
     assert notes(events(tally, ["a file called No space left on device"])) == []

@@ -163,7 +163,7 @@ def convert_styles(
     begun = time.perf_counter()
     count = [t.verdict for t in whole.tasks].count
     yield Planned(len(whole.tasks), count("convert"), count("skip"), count("keep"), whole.notes)
-    counts = BatchProgress(whole.tasks, begun, fail_fast, in_order=pool is None)
+    counts = BatchProgress(whole.tasks, begun, fail_fast, None if pool is None else len(pool.workers))
     memory = memory or MemoryBudget.default()
     if whole.to_convert:
         from imgcycle.jobs.disk import check_disk
@@ -244,7 +244,7 @@ def _carried_out(
             result = outcome.result
             if result.record is not None:
                 ledgers[tasks[outcome.place].root].append(result.record)
-            yield from counts.add(result.row, result.disk_full, first + outcome.place)
+            yield from counts.add(result.row, result.disk_full, first + outcome.place, outcome.working)
             if outcome.rates:
                 yield WorkerRates(outcome.rates)
             if counts.over:

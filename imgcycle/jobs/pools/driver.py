@@ -6,9 +6,10 @@ import math
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Protocol
 
 from imgcycle.errors import ImgcycleError, UsageError
@@ -27,6 +28,8 @@ _IN_FLIGHT = 2
 _SLOW, _SLOW_SECONDS = 4.0, 30.0
 """A chunk that takes so many times the median of chunks, and more than so many seconds, is made elsewhere as well."""
 _WAIT = 1.0
+_RATES_EVERY = 0.5
+"""Seconds between two words on the rates of workers."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ class _Member:
 class Driver:
     """Has a pool carry out the tasks of a plan that mean work; each is over once, whoever dies.
 
-    `listener` hears how far tasks are.
+    `listener` hears how far tasks are. The tasks at the places that `after` names wait until those that they have need
+    of are over, and fail with them.
     """
 
     def __init__(
@@ -142,22 +146,34 @@ class Driver:
         order: WorkOrder,
         listener: Callable[[int, float | Event], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        after: Mapping[int, Sequence[int]] = MappingProxyType({}),
     ) -> None:
         self._clock = clock
+        self._after = {place: set(needs) for place, needs in after.items()}
         self._tasks, self._pool, self._order, self._listener = tasks, pool, order, listener
-        self._waiting = deque(n for n, task in enumerate(tasks) if task.verdict == "convert")
+        self._left = {n for n, task in enumerate(tasks) if task.verdict == "convert"}
+        self._waiting = deque(sorted(self._left - self._after.keys()))
         self._suspects: deque[int] = deque()
-        self._left = set(self._waiting)
         self._tries: Counter[int] = Counter()
         self._again: set[int] = set()
         self._idle_deaths = 0
+        self._ready: float | None = None
+        self._told = -math.inf
         self._seconds: deque[float] = deque(maxlen=50)
         """Seconds of the last tasks, in a worker's time."""
         self._chunk_seconds: deque[float] = deque(maxlen=50)
         self._members = {name: _Member(name) for name in pool.workers}
 
     def _rates(self) -> dict[str, float]:
-        return {member.name: member.rate(self._clock()) for member in self._members.values() if member.done}
+        """Of all workers, now and then: of hundreds, for each task, they would take most of the driver's time."""
+        now = self._clock()
+        if self._left and now - self._told < _RATES_EVERY:
+            return {}
+        self._told = now
+        return {member.name: member.rate(now) for member in self._members.values() if member.done}
+
+    def _working(self) -> float | None:
+        return None if self._ready is None else self._clock() - self._ready
 
     def run(self) -> Iterator[Outcome]:
         """Yield the tasks' results as they finish.
@@ -231,6 +247,7 @@ class Driver:
                 if difference := self._order.facts().difference(message.facts):
                     raise UsageError(f"worker {member.name} computes otherwise: {difference}", "make them alike")
                 member.ready, member.since = True, self._clock()
+                self._ready = self._ready or member.since
             case WorkerRefused():
                 raise UsageError(f"worker {name}: {message.message}")
             case TaskHeard():
@@ -259,7 +276,17 @@ class Driver:
     def _over(self, place: int, result: TaskResult, name: str) -> Iterator[Outcome]:
         if place in self._left:
             self._left.remove(place)
-            yield Outcome(place, replace(result, row=replace(result.row, worker=name)), self._rates())
+            yield Outcome(place, replace(result, row=replace(result.row, worker=name)), self._rates(), self._working())
+            yield from self._heeded(place, result, name)
+
+    def _heeded(self, place: int, result: TaskResult, name: str) -> Iterator[Outcome]:
+        """What a task being over means for those that waited for it."""
+        for later in [later for later, needs in self._after.items() if place in needs]:
+            self._after[later].discard(place)
+            if result.row.status == "failed":
+                yield from self._over(later, TaskResult(result.row, disk_full=result.disk_full), name)
+            elif not self._after[later] and later in self._left:
+                self._waiting.append(later)
 
     def _lost(self, name: str, member: _Member, reason: str) -> Iterator[Outcome]:
         held = [[place for place in chunk if place in self._left] for chunk in member.chunks]

@@ -140,6 +140,8 @@ def _serve(pipe: Connection, make: Callable[[str], Worker], device: str) -> None
     with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
             handle_message(worker, pipe.recv(), say)
+    # Nothing is left to finish, and an exception in what Python does at its exit would be told on stderr.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def handle_message(worker: Worker, message: Any, say: Callable[[Message], None], machine: str = "") -> None:

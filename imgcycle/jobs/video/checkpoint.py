@@ -2,6 +2,9 @@
 
 The manifest lists only what is completely on disk: a segment is closed, then the state at its end is written, then the
 manifest. A process killed at any moment leaves the segments of the previous manifest.
+
+Ranges of a clip that other workers make have stores of their own below its store, each with one writer; whoever comes
+to the first frame of such a range takes over what is there.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +33,7 @@ from imgcycle.media.paths import STATE_FOLDER, shown
 from imgcycle.media.video.mux import Segment
 
 _SCHEMA = 1
-_SHELVES, _MANIFEST, _LOCK = "clips", "manifest.json", "lock"
+_SHELVES, _MANIFEST, _LOCK, _RANGE = "clips", "manifest.json", "lock", "from-"
 
 
 def segment_folder(root: Path, output: Path) -> Path:
@@ -52,11 +55,48 @@ def remove_segments(root: Path, output: Path) -> None:
         folder.parent.rmdir()
 
 
+def begun_ranges(folder: Path) -> list[int]:
+    """First frames of the ranges that have stores of their own below a result's, ascending."""
+    found = (path.name.removeprefix(_RANGE) for path in folder.glob(f"{_RANGE}*"))
+    return sorted(int(name) for name in found if name.isdigit())
+
+
+def frames_begun(folder: Path) -> int | None:
+    """Number of the last frame in a result's store, whatever it was made with; None if there is none."""
+    found = _manifest(folder)
+    return found["segments"][-1]["last"] if found is not None and found["segments"] else None
+
+
+def _range_folder(whole: Path, first: int) -> Path:
+    return whole / f"{_RANGE}{first:09d}"
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a store; None without one that can be read."""
+    try:
+        found = json.loads((folder / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"schema", "making", "segments"} <= found.keys() else None
+
+
+def discard_segments(root: Path, output: Path) -> None:
+    """Remove them before anything is begun, unless another process is at work on them, which whoever begins is told."""
+    folder = segment_folder(root, output)
+    with contextlib.suppress(FileNotFoundError), reported(OutputError, f"{shown(folder)} cannot be written to"):
+        if folder.is_dir():
+            with appending(folder / _LOCK) as file:
+                free = taken(file) is not False
+            if free:
+                shutil.rmtree(folder)
+
+
 @dataclass(frozen=True)
 class SegmentRecord:
     """One finished segment: its frames, start and end in seconds, the number of its last frame.
 
-    `failed` counts frames for which the previous result is repeated.
+    `failed` counts frames for which the previous result is repeated. `place` is its file below the result's store if
+    another worker made it.
     """
 
     frames: int
@@ -64,6 +104,7 @@ class SegmentRecord:
     end: Fraction
     last: int
     failed: int = 0
+    place: str = ""
 
 
 class SegmentStore:
@@ -71,7 +112,8 @@ class SegmentStore:
 
     `making` is everything that the bytes of a segment depend on: if it differs from the manifest's, everything is
     started again. `there` is called to check that outputs of so many segments elsewhere still exist. OutputError if
-    another process works on the same result, or the folder cannot be written.
+    another process works on the same result, or the folder cannot be written. With `first` it is the store of a range
+    that begins with that frame.
     """
 
     def __init__(
@@ -81,16 +123,22 @@ class SegmentStore:
         making: dict[str, Any],
         resume: bool = True,
         there: Callable[[Sequence[SegmentRecord]], bool] = lambda _: True,
+        first: int | None = None,
     ) -> None:
         self.root = root
-        self.folder = segment_folder(root, output)
+        self._whole = segment_folder(root, output)
+        self.folder = self._whole if first is None else _range_folder(self._whole, first)
         self.output = output
+        self._first, self._making = first, making
         self._digest = hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()
         self._resume, self._there = resume, there
         self._lock: IO[bytes] | None = None
         self.closed: list[SegmentRecord] = []
+        self.met: tuple[str, ...] = ()
+        """Problems of the source, as far as it was read to an end."""
         self.problems: tuple[str, ...] | None = None
-        """Problems of the source, after its last frame; None before."""
+        """All of them, after its last frame; None before."""
+        self._reached: int | None = None
 
     @property
     def frames(self) -> int:
@@ -104,8 +152,10 @@ class SegmentStore:
 
     @property
     def last(self) -> int | None:
-        """Number of the last frame done; None at the beginning."""
-        return self.closed[-1].last if self.closed else None
+        """Number of the last frame that is done or cannot be had; None at the beginning."""
+        done = [] if self._first is None else [self._first - 1]
+        done += [] if self._reached is None else [self._reached - 1]
+        return max([*done, *(closed.last for closed in self.closed[-1:])], default=None)
 
     @property
     def next_path(self) -> Path:
@@ -114,7 +164,7 @@ class SegmentStore:
 
     def segments(self) -> list[Segment]:
         """All finished segments, in order."""
-        return [Segment(self._path(n), closed.start, closed.end) for n, closed in enumerate(self.closed)]
+        return [Segment(self._place(n, each), each.start, each.end) for n, each in enumerate(self.closed)]
 
     def memory(self) -> State:
         """State of the smoother at the end of the last finished segment."""
@@ -142,10 +192,59 @@ class SegmentStore:
             self._write()
         self._memory(number - 1).unlink(missing_ok=True)
 
-    def complete(self, problems: Sequence[str]) -> None:
-        """Record that all frames are done, and the problems of the source."""
-        self.problems = tuple(problems)
+    def reach(self, number: int, problems: Sequence[str]) -> None:
+        """Record that all that could be had before a frame is done, and the problems of the source until there."""
+        self._reached = number
+        self.met = tuple(dict.fromkeys((*self.met, *problems)))
         self._note()
+
+    def complete(self) -> None:
+        """Record that all frames are done."""
+        self.problems = self.met
+        self._note()
+
+    def gap(self, at: int, stop: int) -> range:
+        """Frames to make next, from number `at` on and before `stop`; empty if there are none.
+
+        What other workers made from there on is taken over, and what is there further on is left for later.
+        """
+        begun = {first: self._made_until(first) for first in begun_ranges(self._whole) if first != self._first}
+        for first, last in begun.items():
+            # Those that end before are perhaps being made just now, and none of this one's business.
+            if first <= at <= last and at < stop:
+                at = self._taken_over(first, at, stop)
+        return range(
+            at, min((first for first, last in begun.items() if at < first < stop and last >= first), default=stop)
+        )
+
+    def _made_until(self, first: int) -> int:
+        """The last frame of the range that begins with a frame, as far as it is made, and as this is made; -1: none."""
+        found = _manifest(_range_folder(self._whole, first))
+        if found is None or (found["schema"], found["making"]) != (_SCHEMA, self._digest):
+            return -1
+        return max(found["segments"][-1]["last"] if found["segments"] else -1, (found.get("reached") or 0) - 1)
+
+    def _taken_over(self, first: int, at: int, stop: int) -> int:
+        """Take over the segments of a range, from the one on that begins at frame `at`; the frame to go on with."""
+        with SegmentStore(self.root, self.output, self._making, first=first) as made:
+            begins = first
+            for number, closed in enumerate(made.closed):
+                if begins == at and closed.last < stop:
+                    self._adopt(made, number)
+                    at = closed.last + 1
+                begins = closed.last + 1
+            if begins == at and made.last is not None and at <= made.last < stop:
+                at = made.last + 1
+            if at > first:
+                self.reach(at, made.met)
+        return at
+
+    def _adopt(self, made: SegmentStore, number: int) -> None:
+        """Add a segment of another store; its file stays there."""
+        closed = replace(
+            made.closed[number], place=str(made._place(number, made.closed[number]).relative_to(self._whole))
+        )
+        self.add(closed, made.memory() if number + 1 == len(made.closed) else {})
 
     def _note(self) -> None:
         with reported(OutputError, f"{shown(self.folder)} cannot be written"):
@@ -162,8 +261,9 @@ class SegmentStore:
         remove_leftovers(self.folder)
         self.closed = self._known() if self._resume else []
         if not self.closed:
+            self._reached, self.met = None, ()
             for path in self.folder.iterdir():
-                if path.name != _LOCK:
+                if path.is_file() and path.name != _LOCK:
                     path.unlink()
         return self
 
@@ -173,18 +273,22 @@ class SegmentStore:
 
     def _known(self) -> list[SegmentRecord]:
         """Segments of a manifest with the same settings, as far as all their files exist."""
+        found = _manifest(self.folder)
         try:
-            found = json.loads((self.folder / _MANIFEST).read_bytes())
-            if (found["schema"], found["making"]) != (_SCHEMA, self._digest):
+            if found is None or (found["schema"], found["making"]) != (_SCHEMA, self._digest):
                 return []
             closed = [
-                SegmentRecord(s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["last"], s["failed"])
+                SegmentRecord(
+                    s["frames"], Fraction(s["start"]), Fraction(s["end"]), s["last"], s["failed"], s.get("place", "")
+                )
                 for s in found["segments"]
             ]
-            problems = found["problems"]
-        except (OSError, ValueError, KeyError, TypeError):
+            paths = [self._place(n, each) for n, each in enumerate(closed)]
+            problems, met, reached = found["problems"], found.get("met", ()), found.get("reached")
+            self.met, self._reached = tuple(map(str, met)), None if reached is None else int(reached)
+        except (ValueError, KeyError, TypeError):
             return []
-        whole = not found["files"] or all(self._path(n).exists() for n in range(len(closed)))
+        whole = not found["files"] or all(path.exists() for path in paths)
         if not (whole and self._there(closed)):
             return []
         if problems is not None:
@@ -193,18 +297,30 @@ class SegmentStore:
 
     def _write(self) -> None:
         segments = [
-            {"frames": c.frames, "start": str(c.start), "end": str(c.end), "last": c.last, "failed": c.failed}
+            {
+                "frames": c.frames,
+                "start": str(c.start),
+                "end": str(c.end),
+                "last": c.last,
+                "failed": c.failed,
+                "place": c.place,
+            }
             for c in self.closed
         ]
-        files = self._path(0).exists()
+        files = any(self._place(n, each).exists() for n, each in enumerate(self.closed[:1]))
         values = {
             "schema": _SCHEMA,
             "making": self._digest,
             "files": files,
             "segments": segments,
+            "reached": self._reached,
+            "met": self.met,
             "problems": self.problems,
         }
         write_text(self.folder / _MANIFEST, json.dumps(values))
+
+    def _place(self, number: int, closed: SegmentRecord) -> Path:
+        return self._whole / closed.place if closed.place else self._path(number)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.mp4"

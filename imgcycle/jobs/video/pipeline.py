@@ -23,8 +23,9 @@ from imgcycle.jobs.images.colour_rows import coloured
 from imgcycle.jobs.pools.threads import WorkerPool
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.strokes import stroked_frame
+from imgcycle.jobs.video.ranges.places import SegmentRule, work_frame
 from imgcycle.media.image.masks import Mask
-from imgcycle.media.image.pixels import Floats, Pixels, without_holes
+from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import TimedFrame
 from imgcycle.motion.flow import Motion
@@ -49,11 +50,14 @@ class InputFrame:
 
 @dataclass(eq=False)
 class OutputFrame:
-    """A frame after the net; `result` None if it failed. `memory` is set at the end of a segment."""
+    """A frame after the net; `result` None if it failed. `memory` is set at the end of a segment, `begins` at the start
+    of one that is no other's end by time.
+    """
 
     seen: InputFrame
     result: Floats | None
     memory: State | None
+    begins: bool = False
 
 
 Watcher = Callable[[Floats, "Motion | None", Floats, Callable[[Floats], Floats]], None]
@@ -77,7 +81,7 @@ class Sink(Protocol):
 class FramePipeline:
     """One run of frames through a net.
 
-    `ends` says after which frames (by number in the clip) a segment ends. `listener` is called with the number of
+    `rule` says where segments end. `listener` is called with the number of
     frames written so far, `watcher` with each frame that is written. `workers` frames are in the net at once. `masks`
     gives each frame's mask, called in order.
     """
@@ -87,14 +91,14 @@ class FramePipeline:
         smoother: TemporalSmoother,
         options: ResolvedOptions,
         sink: Sink,
-        ends: Callable[[int], bool],
+        rule: SegmentRule,
         listener: Callable[[int], None],
         watcher: Watcher | None = None,
         workers: int = 1,
         masks: Callable[[TimedFrame], Mask | None] = lambda _: None,
     ) -> None:
         self.smoother, self.options, self.sink = smoother, options, sink
-        self.ends, self.listener, self.watcher = ends, listener, watcher
+        self.rule, self.listener, self.watcher = rule, listener, watcher
         self.workers, self.masks = workers, masks
         self.fine = smoother.translator.strokes
         self._nets = FailedFrames("translated")
@@ -131,17 +135,16 @@ class FramePipeline:
             closing(net),
         ):
             for frame, fresh in net(map(self._placed, seen)):
+                begins = self.rule.ends_before(frame.motion is None)
                 result = self._blended(frame, fresh)
-                memory = self.smoother.state() if self.ends(frame.timed.number) else None
-                if not behind.put(OutputFrame(frame, result, memory)):
+                memory = self.smoother.state() if self.rule.ends_after(frame.timed.number) else None
+                if not behind.put(OutputFrame(frame, result, memory, begins)):
                     break
             behind.finish()
 
     def _reduced(self, frames: Iterable[TimedFrame], before: Floats | None) -> Iterator[InputFrame]:
         for timed in frames:
-            pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
-            shape = self.options.work_shape(pixels.shape[0], pixels.shape[1])
-            small = resample.to_float01(reduced(pixels, shape))
+            pixels, small = work_frame(timed, self.options)
             motion = motion_between(before, small) if self.smoother.smoothing or self.watcher else None
             before = small
             yield InputFrame(timed, pixels, small, motion, mask=self.masks(timed))
@@ -182,6 +185,8 @@ class FramePipeline:
                 failed = pixels is None
                 if pixels is None:
                     pixels = self._repeated(item.seen)
+                if item.begins:
+                    self.sink.close_segment({})  # the smoother remembers nothing here
                 if self.watcher is not None:
                     self._watch(item.seen, pixels)
                 self.sink.write(item.seen.timed, pixels, failed)

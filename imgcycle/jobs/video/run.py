@@ -6,8 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,9 @@ from imgcycle.jobs.progress import BatchProgress
 from imgcycle.jobs.recipe import clip_recipe_for, resolve_frames
 from imgcycle.jobs.results.ledger import ledger_at
 from imgcycle.jobs.results.staging import StagedTask, is_afar
-from imgcycle.jobs.tasks import ClipRow, ClipTask, Outcome, TaskResult, left_alone
+from imgcycle.jobs.tasks import ClipRange, ClipRow, ClipTask, Outcome, TaskResult, left_alone
 from imgcycle.jobs.translators import translator_for
-from imgcycle.jobs.video.checkpoint import remove_segments
+from imgcycle.jobs.video.checkpoint import discard_segments, remove_segments
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits, frame_cost
 from imgcycle.jobs.video.fingerprints import fingerprint
 from imgcycle.jobs.video.flicker_stats import Stats
@@ -38,6 +37,8 @@ from imgcycle.jobs.video.masks import frame_masks, mask_cost, with_clip_mask
 from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
+from imgcycle.jobs.video.ranges.parted import PartedClips
+from imgcycle.jobs.video.ranges.places import SEGMENT, SegmentRule, ends_at_cuts
 from imgcycle.jobs.video.sinks.choice import open_sink
 from imgcycle.jobs.video.sinks.sink import FrameSink
 from imgcycle.jobs.video.sources import FrameFacts, FrameSource, measure_frames, open_source
@@ -46,8 +47,6 @@ from imgcycle.media.paths import same_file, shown
 from imgcycle.media.remote import is_remote
 from imgcycle.media.video.y4m_pipes import Pipes
 
-SEGMENT = Fraction(5)
-"""Seconds of a clip in one segment, the unit of resuming."""
 Listener = Callable[[Event], None]
 
 
@@ -139,7 +138,8 @@ def convert_clips(
 ) -> Iterator[Event]:
     """Carry out a plan, one clip after another; `listener` hears of frames between the events given here.
 
-    With a `pool` each of its processes has a clip at a time, as its `order` says; rows come as clips are done.
+    With a `pool` each of its processes has a clip at a time, as its `order` says, or a range of one where clips are
+    fewer than processes; rows come as clips are done.
 
     UsageError before any work when memory that was promised is too small for a clip, or `stats` names a file that may
     not be replaced: an input, a result, and without `overwrite` any that holds no figures.
@@ -149,7 +149,7 @@ def convert_clips(
         _check_memory(plan.to_convert, translator, limits.memory)
     count = [t.verdict for t in plan.tasks].count
     yield Planned(len(plan.tasks), count("convert"), count("skip"), count("keep"), plan.notes)
-    counts = BatchProgress(plan.tasks, begun, fail_fast, in_order=pool is None)
+    counts = BatchProgress(plan.tasks, begun, fail_fast, None if pool is None else len(pool.workers))
     measured: dict[str, Any] = {} if stats is None else Stats.check(stats, plan.tasks, overwrite)
     if not any(bound for task in plan.to_convert for bound in task.options.span):
         check_disk(plan)
@@ -161,13 +161,13 @@ def convert_clips(
             outcomes = _in_turn(plan, translator, listener, counts, watched, resume, limits)
         else:
             assert order is not None
-            outcomes = Driver(plan.tasks, pool, order, _heard_of_all(listener, counts)).run()
+            outcomes = _shared(plan, pool, order, listener, counts, resume)
         for outcome in outcomes:
             place, task = outcome.place, plan.tasks[outcome.place]
             row = committed(task, outcome.result)
             if place in watched and outcome.result.record is not None:
                 measured[task.input] = watched[place].facts(task, row)
-            yield from counts.add(row, outcome.result.disk_full, place)
+            yield from counts.add(row, outcome.result.disk_full, place, outcome.working)
             if counts.over:
                 break
         else:
@@ -216,6 +216,28 @@ def _in_turn(
         hear = partial(of_all, place) if counts.total > 1 else listener
         result = run_clip_task(task, translator, hear, ClipExecution(resume, limits, watched.get(place)))
         yield Outcome(place, result)
+
+
+def _shared(
+    plan: ClipPlan, pool: TaskPool, order: WorkOrder, listener: Listener, counts: BatchProgress, resume: bool
+) -> Iterator[Outcome]:
+    """Yield the result of each task as workers carry them out, of parted clips when their ranges are joined."""
+    begun = time.perf_counter()
+    if not resume:
+        for task in plan.to_convert:
+            if not is_remote(task.root):
+                discard_segments(Path(task.root), Path(task.output))
+    parted = PartedClips.of(plan.tasks, len(pool.workers))
+    for note in parted.notes:
+        listener(Note(note))
+    # What a worker that died has left is gone on with by another.
+    order, hear = replace(order, resume=True), parted.heard(_heard_of_all(listener, counts))
+    for outcome in Driver(parted.tasks, pool, order, hear, after=parted.ranges).run():
+        if outcome.place in parted.ranges:
+            row = replace(outcome.result.row, seconds=round(time.perf_counter() - begun, 3))
+            yield replace(outcome, result=replace(outcome.result, row=row))
+        elif outcome.place < len(plan.tasks):
+            yield outcome
 
 
 def _heard_of_all(listener: Listener, counts: BatchProgress) -> Callable[[int, float | Event], None]:
@@ -287,7 +309,10 @@ def make_clip(
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
     with sink:
-        failures = _process_frames(task, source, sink, net, listener, execution) if sink.problems is None else []
+        failures = [] if sink.problems is not None else _fill(task, source, sink, net, listener, execution)
+        if isinstance(task, ClipRange):
+            seconds = round(time.perf_counter() - begun, 3)
+            return TaskResult(ClipRow(task.input, task.output, "done", *sink.size, seconds, frames=sink.frames))
         listener(FrameProgress(task.input, sink.frames, source.frames, stage="putting together"))
         notes = sink.finish()
         problems = [*(sink.problems or ()), *filter(None, [repeated_frames(sink.failed, failures)])]
@@ -306,6 +331,27 @@ def make_clip(
     return TaskResult(row, record)
 
 
+def _fill(
+    task: ClipTask, source: FrameSource, sink: FrameSink, net: Translator, listener: Listener, execution: ClipExecution
+) -> list[str]:
+    """Make all frames that are not there; return messages on frames that the net failed on."""
+    wanted = range(task.first, task.stop) if isinstance(task, ClipRange) else source.span
+    if sink.frames and not isinstance(task, ClipRange):
+        done = f"{sink.frames} of {source.frames} frames are done"
+        listener(Note(f"{shown(task.input)}: {done} from an earlier try, and it goes on from there"))
+    at = wanted.start if sink.last is None else sink.last + 1
+    failures = []
+    while gap := sink.gap(at, wanted.stop):
+        failures += _process_frames(task, source, sink, net, listener, execution, gap)
+        at = gap.stop
+        sink.reach(at, source.problems)
+    if not sink.frames:
+        raise InputError("no frame could be decoded")
+    if not isinstance(task, ClipRange):
+        sink.complete()
+    return failures
+
+
 def _process_frames(
     task: ClipTask,
     source: FrameSource,
@@ -313,12 +359,10 @@ def _process_frames(
     net: Translator,
     listener: Listener,
     execution: ClipExecution,
+    gap: range,
 ) -> list[str]:
-    """Process the remaining frames from source to sink; return messages on frames that the net failed on."""
+    """Process some frames from source to sink; return messages on frames that the net failed on."""
     name = shown(task.input)
-    if sink.frames:
-        done = f"{sink.frames} of {source.frames} frames are done"
-        listener(Note(f"{name}: {done} from an earlier try, and it goes on from there"))
     options, left_out = task.frames.of_height(source.height)
     if left_out:
         listener(Note(f"{name}: {left_out}"))
@@ -326,20 +370,20 @@ def _process_frames(
     smoother = TemporalSmoother(net, task.options.smooth)
     smoother.load(sink.state())
     lines = source.height if task.output_kind != "animation" else 0  # which keep their size
-    progress = VideoProgress(task.input, source.frames, sink.frames, listener, options.work_size, lines)
+    frames_in_all = task.stop - task.first if isinstance(task, ClipRange) else source.frames
+    progress = VideoProgress(task.input, frames_in_all, sink.frames, listener, options.work_size, lines)
     size = source.height, source.width
     cost = mask_cost(task, options.mask, *size)
     need = frame_cost(*size, source.deep, options, net, task.options.comparison, cost)
     workers = need.workers(net, execution.limits)
     watch = execution.stats.watch if execution.stats else None
-    with frame_masks(task, options.mask, source, sink.last) as masks:
-        stages = FramePipeline(smoother, options, sink, source.ends(SEGMENT), progress.count, watch, workers, masks)
+    after = gap.start - 1 if gap.start > source.span.start else None
+    rule = SegmentRule(source.ends(SEGMENT), after, ends_at_cuts(task))
+    with frame_masks(task, options.mask, source, after) as masks:
+        stages = FramePipeline(smoother, options, sink, rule, progress.count, watch, workers, masks)
         progress.net_seconds = lambda: stages.net_seconds
-        with sink.recording(), source.open(sink.last) as frames:
+        with sink.recording(), source.open(after, gap.stop) as frames:
             stages.run(frames, source.stop, sink.stop)
-    if not sink.frames:
-        raise InputError("no frame could be decoded")
-    sink.complete(source.problems)
     return stages.failures
 
 

@@ -69,8 +69,8 @@ class FrameSource(Protocol):
         """Number of a frame in the name of its image, by default counted from 1."""
         return number - self.span.start + 1
 
-    def open(self, after: int | None) -> AbstractContextManager[Iterator[TimedFrame]]:
-        """Yield frames after number `after`."""
+    def open(self, after: int | None, stop: int | None = None) -> AbstractContextManager[Iterator[TimedFrame]]:
+        """Yield frames after number `after`, up to the one before number `stop`."""
         ...
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]: ...
@@ -185,10 +185,16 @@ class ClipSource(FrameSource):
         self.notes = _clip_notes(clip, medium)
 
     @contextmanager
-    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        first = _place(self.span, after)
+    def open(self, after: int | None, stop: int | None = None) -> Iterator[Iterator[TimedFrame]]:
+        part = _part(self.span, after, stop)
         reader = FrameReader(
-            self._clip, start=self.start, end=self.end, first=first, height=self._height, deep=self.deep
+            self._clip,
+            start=self.start,
+            end=self.end,
+            first=part.start,
+            stop=part.stop,
+            height=self._height,
+            deep=self.deep,
         )
         self._reader = reader
         with reader:
@@ -225,8 +231,9 @@ class SequenceSource(FrameSource):
         return self._pictures.numbers[number]
 
     @contextmanager
-    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        yield read_sequence(self._pictures, start=self.start, end=self.end, first=_place(self.span, after))
+    def open(self, after: int | None, stop: int | None = None) -> Iterator[Iterator[TimedFrame]]:
+        part = _part(self.span, after, stop)
+        yield read_sequence(self._pictures, start=self.start, end=self.end, first=part.start, stop=part.stop)
 
     def ends(self, seconds: Fraction) -> Callable[[int], bool]:
         first, last, each = self.span[0], self.span[-1], self.rate * seconds
@@ -253,8 +260,9 @@ class AnimationSource(FrameSource):
         self.notes = _picture_notes(self._animation.deep, self._animation.alpha, medium)
 
     @contextmanager
-    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
-        yield map(self._fitted, timed_frames(self._animation, self.span[_place(self.span, after) :]))
+    def open(self, after: int | None, stop: int | None = None) -> Iterator[Iterator[TimedFrame]]:
+        part = _part(self.span, after, stop)
+        yield map(self._fitted, timed_frames(self._animation, self.span[part.start : part.stop]))
 
     def _fitted(self, frame: TimedFrame) -> TimedFrame:
         """The frame in the wanted bit depth and size."""
@@ -293,8 +301,9 @@ class StreamSource(FrameSource):
             self.notes += (_INTERLACED,)
 
     @contextmanager
-    def open(self, after: int | None) -> Iterator[Iterator[TimedFrame]]:
+    def open(self, after: int | None, stop: int | None = None) -> Iterator[Iterator[TimedFrame]]:
         assert after is None
+        del stop  # which is its end, unknown until it is there
         yield self._timed()
         if self._reader.problem:
             self.problems = (self._reader.problem,)
@@ -314,9 +323,10 @@ class StreamSource(FrameSource):
         return lambda n: (n + 1 - first) // each > (n - first) // each
 
 
-def _place(span: range, after: int | None) -> int:
-    """Number of frames of a span to skip in order to continue after one of them."""
-    return 0 if after is None else min(len(span), after + 1 - span.start)
+def _part(span: range, after: int | None, stop: int | None) -> range:
+    """Places in a span of the frames after one of them and before another."""
+    first = 0 if after is None else min(len(span), after + 1 - span.start)
+    return range(first, len(span) if stop is None else min(len(span), stop - span.start))
 
 
 def _clip_notes(clip: Clip, medium: OutputMedium) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ class FrameReader:
     """The frames of a clip, in order; a context manager and an iterator of TimedFrame.
 
     `start` and `end` (seconds) choose exactly the frames of `clip.span(start, end)`; the `first` frames of that span
-    are skipped (for resuming). `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709.
+    are skipped (for resuming), and those from its `stop`th on are left out.
+    `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709.
     A thread decodes a few frames ahead. Raises InputError if nothing can be decoded; other damage is listed in
     `problems`.
     """
@@ -80,6 +81,7 @@ class FrameReader:
         start: Fraction | None = None,
         end: Fraction | None = None,
         first: int = 0,
+        stop: int | None = None,
         height: int | None = None,
         deep: bool = False,
     ) -> None:
@@ -87,7 +89,7 @@ class FrameReader:
         self.width, self.height = scaled_size(clip, height)
         self.sar = clip.sar
         self.deep = deep
-        self._span = clip.span(start, end)[first:]
+        self._span = clip.span(start, end)[first:stop]
         self.expected = len(self._span)
         self.frames = 0
         self._begun = False

@@ -100,13 +100,14 @@ def read_sequence(
     start: Fraction | None = None,
     end: Fraction | None = None,
     first: int = 0,
+    stop: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[TimedFrame]:
-    """The images as timed frames, with alpha; `start`, `end` and `first` as for FrameReader.
+    """The images as timed frames, with alpha; `start`, `end`, `first` and `stop` as for FrameReader.
 
     All have the sequence's bit depth. InputError names an image that cannot be read or differs in size.
     """
-    for number in sequence.span(start, end)[first:]:
+    for number in sequence.span(start, end)[first:stop]:
         path = sequence.path(number)
         still = _read(path, max_pixels)
         if still.size != (sequence.width, sequence.height):

@@ -164,6 +164,21 @@ def test_a_worker_that_would_compute_otherwise_is_refused_by_its_name() -> None:
         carried_out(3, pool)
 
 
+def test_a_task_waits_for_those_it_has_need_of_and_fails_with_them() -> None:
+    pool = FakePool(["a", "b"])
+    found = list(Driver(tasks(6), pool, ORDER, after={0: [3, 5], 1: [4]}).run())
+    order = [each.place for each in found]
+    assert sorted(order) == list(range(6))
+    assert order.index(0) > max(order.index(3), order.index(5))
+    assert order.index(1) > order.index(4)
+
+    pool = FakePool(["a", "b"], lambda _, place: "died" if place == 3 else "")
+    ends = {each.place: each.result.row for each in Driver(tasks(6), pool, ORDER, after={0: [3, 5]}).run()}
+    assert {place for place, row in ends.items() if row.status == "failed"} == {0, 3}
+    assert ends[0].error == ends[3].error
+    assert 0 not in [place for _, chunk, _ in pool.given for place in chunk]
+
+
 def test_what_takes_too_long_is_made_elsewhere_as_well() -> None:
     now = [0.0]
 

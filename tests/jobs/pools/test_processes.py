@@ -24,7 +24,7 @@ from imgcycle.jobs.pools.worker import Chunk, Finished, Heard, Worker
 from imgcycle.jobs.translators import open_style
 from imgcycle.media.files import PARTIAL
 from imgcycle.weights.find import find_style
-from tests.jobs.films import film
+from tests.jobs.films import film, scenes
 from tests.jobs.test_shard import tree
 from tests.styles import save_style
 
@@ -89,6 +89,26 @@ def test_an_interrupt_ends_all_workers_and_leaves_what_is_whole(tmp_path: Path) 
     for path in made:
         Image.open(path).load()
     assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_a_clip_is_made_in_ranges_and_comes_out_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = scenes(tmp_path / "a.mp4", [14, 12])
+    weights = save_style(tmp_path / "tiny.safetensors", work_size=32)
+    command = ["video", str(clip), "--to", str(weights), "--precision", "fp32"]
+    assert run([*command, "--json", "-v", "--workers", "2", "--no-resume", "-o", str(tmp_path / "two.mp4")]) == 0
+    said, told = capsys.readouterr()
+    lines = [json.loads(line) for line in said.splitlines()]
+    (row,) = [each for each in lines if "status" in each]
+    assert (row["status"], row["frames"]) == ("done", 52)
+    assert "made in 2 ranges at once" in told
+    heard = [json.loads(line).get("progress", {}) for line in told.splitlines() if line.startswith("{")]
+    shares = [each["frame"] for each in heard if "frame" in each]
+    assert shares == sorted(shares)
+    assert shares[-1] == 52
+    assert {each["frames"] for each in heard if "frames" in each} == {52}, "those of the whole clip"
+    assert run([*command, "-o", str(tmp_path / "one.mp4")]) == 0
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+    assert not (tmp_path / ".imgcycle" / "clips").exists()
 
 
 def test_clips_are_shared_among_processes_and_come_out_the_same(

@@ -37,7 +37,8 @@ def test_what_was_closed_is_there_again(tmp_path: Path) -> None:
         assert [s.path.read_bytes() for s in shelf.segments()] == [b"segment 0", b"segment 1", b"segment 2"]
         assert shelf.next_path.name == "000003.mp4"
         assert shelf.problems is None
-        shelf.complete(["a frame is damaged"])
+        shelf.reach(30, ["a frame is damaged"])
+        shelf.complete()
     # Only the last memory is kept: frames are large.
     assert [p.name for p in before.folder.glob("memory*")] == ["memory-000003.npz"]
     with SegmentStore(tmp_path, tmp_path / "out.mp4", MAKING) as shelf:

@@ -16,6 +16,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import ImgcycleError, InputError
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
+from imgcycle.jobs.video.ranges.places import SegmentRule
 from imgcycle.media.image.masks import Mask
 from imgcycle.media.image.pixels import Floats, Pixels
 from imgcycle.media.image.reduction import reduced
@@ -51,7 +52,9 @@ def filming(
 ) -> FramePipeline:
     chosen = ResolvedOptions(work_size=32, detail=0.5, **options)  # type: ignore[arg-type]
     smoother = TemporalSmoother(translator or tiny_translator(), "light")
-    return FramePipeline(smoother, chosen, sink, lambda n: n % each == each - 1, lambda _: None, workers=workers)
+    return FramePipeline(
+        smoother, chosen, sink, SegmentRule(lambda n: n % each == each - 1), lambda _: None, workers=workers
+    )
 
 
 class Stumbling(Translator):
@@ -191,7 +194,7 @@ def test_no_thread_is_left_when_the_user_ends_it(where: str, workers: int, monke
     if where == "net":
         monkeypatch.setattr(work.smoother, "translated", lambda frame, _: interrupted() or frame)
     elif where == "ends":
-        work.ends = interrupted
+        work.rule = SegmentRule(interrupted)
     else:
         join, calls = threading.Thread.join, []
 

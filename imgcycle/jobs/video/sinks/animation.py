@@ -15,6 +15,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.errors import OutputError, reported
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.pipeline import FramePipeline
+from imgcycle.jobs.video.ranges.places import SegmentRule
 from imgcycle.jobs.video.sinks.before_after import BeforeAfter
 from imgcycle.jobs.video.sinks.sink import DirectSink
 from imgcycle.jobs.video.sources import FrameSource
@@ -79,7 +80,9 @@ class AnimationSink(DirectSink):
             return None
         result = _Last()
         options, _ = self.task.frames.of_height(self.source.height)
-        stages = FramePipeline(TemporalSmoother(self.net, "off"), options, result, lambda _: False, lambda _: None)
+        stages = FramePipeline(
+            TemporalSmoother(self.net, "off"), options, result, SegmentRule(lambda _: False), lambda _: None
+        )
         frame = TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)
         stages.run([frame])
         return self._still(frame, result.pixels)

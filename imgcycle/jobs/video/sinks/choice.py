@@ -8,6 +8,7 @@ from typing import Any
 from imgcycle._version import __version__
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.tasks import ClipTask
+from imgcycle.jobs.video.ranges.places import ends_at_cuts
 from imgcycle.jobs.video.sinks.animation import AnimationSink
 from imgcycle.jobs.video.sinks.segmented import ClipSink, SequenceSink
 from imgcycle.jobs.video.sinks.sink import FrameSink
@@ -38,7 +39,7 @@ def open_sink(
         "input": source.digest,
         "recipe": recipe,
         "precision": str(net.dtype),
-        "segment": str(segment),
+        "segment": f"{segment} and cuts" if ends_at_cuts(task) else str(segment),
         "version": __version__,
     }
     made = SequenceSink if task.output_kind == "sequence" else ClipSink

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from imgcycle.engine.smoothing import State
 from imgcycle.jobs.images.plan import counted
-from imgcycle.jobs.tasks import ClipTask
+from imgcycle.jobs.tasks import ClipRange, ClipTask
 from imgcycle.jobs.video.checkpoint import SegmentRecord, SegmentStore
 from imgcycle.jobs.video.plan import metadata_for
 from imgcycle.jobs.video.sinks.before_after import BeforeAfter
@@ -40,7 +40,9 @@ class _SegmentedSink(ABC):
         self.notes: tuple[str, ...] = ()
         self._recipe = making["recipe"] | {"input": source.digest}
         root, output = Path(task.root), Path(task.output)
-        self.store = SegmentStore(root, output, making | {"coding": coding}, resume, self._is_there)
+        # The first range is the beginning of the whole.
+        first = task.first if isinstance(task, ClipRange) and task.first > source.span.start else None
+        self.store = SegmentStore(root, output, making | {"coding": coding}, resume, self._is_there, first)
         self._frames = self._failed = 0
         self._start = self._end = Fraction(0)
         self._last = 0
@@ -67,8 +69,14 @@ class _SegmentedSink(ABC):
     def stop(self) -> None:
         return
 
-    def complete(self, problems: Sequence[str]) -> None:
-        self.store.complete(problems)
+    def gap(self, at: int, stop: int) -> range:
+        return self.store.gap(at, stop)
+
+    def reach(self, number: int, problems: Sequence[str]) -> None:
+        self.store.reach(number, problems)
+
+    def complete(self) -> None:
+        self.store.complete()
 
     def __enter__(self) -> Self:
         self.store.__enter__()

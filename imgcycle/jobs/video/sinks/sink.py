@@ -62,8 +62,16 @@ class FrameSink(Protocol):
         """End a segment; `state` is the smoother's."""
         ...
 
-    def complete(self, problems: Sequence[str]) -> None:
-        """All frames are done; `problems` are those of the source."""
+    def gap(self, at: int, stop: int) -> range:
+        """Frames to make next, from number `at` on and before `stop`, where others may have made some already."""
+        ...
+
+    def reach(self, number: int, problems: Sequence[str]) -> None:
+        """What could be had before a frame is done; `problems` are those of the source until there."""
+        ...
+
+    def complete(self) -> None:
+        """All frames are done."""
         ...
 
     def finish(self) -> tuple[str, ...]:
@@ -86,6 +94,7 @@ class DirectSink:
         self.frames = self.failed = 0
         self.last: int | None = None
         self.problems: tuple[str, ...] | None = None
+        self._met: tuple[str, ...] = ()
 
     def state(self) -> State:
         return {}
@@ -96,5 +105,12 @@ class DirectSink:
     def close_segment(self, state: State) -> None:
         del state
 
-    def complete(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+    def gap(self, at: int, stop: int) -> range:
+        return range(at, stop)
+
+    def reach(self, number: int, problems: Sequence[str]) -> None:
+        del number
+        self._met = tuple(problems)
+
+    def complete(self) -> None:
+        self.problems = self._met
