@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -31,7 +31,7 @@ from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats
 from imgcycle.engine.row_io import RowSink, RowSource
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strips.run import Advance, Listener
+from imgcycle.engine.strips.run import Listener, in_turn
 from imgcycle.engine.strips.spill import FilePlanes, MemoryPlanes, Planes
 from imgcycle.engine.style import MixPart, Style, work_shape
 from imgcycle.engine.translator import Translator
@@ -196,7 +196,7 @@ class MixedTranslator(Translator):
         """Translate one image as planned, net after net; temporary files are in `folder`."""
         assert isinstance(plan, MixPlan)
         size = (source.height, source.width)
-        hears = _in_turn(listener, plan.parts)
+        hears = in_turn(listener, plan.parts)
         total: Planes = (
             FilePlanes(3, *size, torch.float32, folder) if plan.spilled else MemoryPlanes(3, *size, torch.float32)
         )
@@ -309,19 +309,3 @@ def _smaller(image: Floats, shape: tuple[int, int]) -> Floats:
 
 def _within(at: tuple[int, int], stride: int) -> tuple[int, int]:
     return at[0] % stride, at[1] % stride
-
-
-def _in_turn(listener: Listener | None, plans: Sequence[StripPlan]) -> list[Listener | None]:
-    """A listener for each net, that reports the share 0..1 of all nets' work."""
-    if listener is None:
-        return [None] * len(plans)
-    works = [max(1.0, plan.multiply_adds) for plan in plans]
-    total = sum(works)
-    return [_part(listener, sum(works[:n]) / total, work / total) for n, work in enumerate(works)]
-
-
-def _part(listener: Listener, begun: float, share: float) -> Listener:
-    def hear(advance: Advance) -> None:
-        listener(replace(advance, share=begun + share * advance.share))
-
-    return hear

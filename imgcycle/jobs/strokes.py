@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from imgcycle.engine.resample import Floats, Pixels
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strips.run import Listener
 from imgcycle.engine.strokes import StrokeRows, with_blurred_change
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.colour_rows import ColourManagedRows
@@ -27,21 +26,6 @@ def stroked_frame(pixels: Pixels, small: Floats, result: Floats, options: Resolv
 def frame_plan(height: int, width: int, fine: Translator) -> StripPlan:
     """Plan of the second net for one frame: in strips, which take little memory and give the same bytes."""
     return fine.plan(height, width, 2**62, mode="strips" if fine.streamable else "whole")
-
-
-def in_turn(listener: Callable[[float], None] | None, *plans: StripPlan) -> list[Listener | None]:
-    """A listener for each of an image's nets, which run one after another, that reports the share 0..1 of all
-    multiply-adds done.
-    """
-    if listener is None:
-        return [None] * len(plans)
-    works = [max(1.0, plan.multiply_adds) for plan in plans]
-    total = sum(works)
-    return [_part(listener, sum(works[:n]) / total, work / total) for n, work in enumerate(works)]
-
-
-def _part(listener: Callable[[float], None], begun: float, share: float) -> Listener:
-    return lambda advance: listener(begun + share * advance.share)
 
 
 def held_rows(pixels: Pixels, out: Pixels, small: Floats, result: Floats, options: ResolvedOptions) -> StrokeRows:

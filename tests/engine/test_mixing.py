@@ -12,7 +12,6 @@ from torch import Tensor
 
 from imgcycle.engine import resample
 from imgcycle.engine.mixing import MixedTranslator, MixPlan, mixed_strokes
-from imgcycle.engine.strips.run import Advance
 from imgcycle.engine.style import MixPart, Strokes, Style
 from imgcycle.engine.translator import Translator
 from imgcycle.media.image.reduction import reduced
@@ -108,9 +107,8 @@ def test_progress_is_that_of_all_nets() -> None:
     mix = mixed([single(1), single(2)])
     x = picture()
     plan = mix.plan(90, 70, 2**40, mode="strips")
-    heard: list[Advance] = []
-    mix.translate_rows(TensorSource(x), TensorSink(3, 90, 70), plan, heard.append)
-    shares = [advance.share for advance in heard]
+    shares: list[float] = []
+    mix.translate_rows(TensorSource(x), TensorSink(3, 90, 70), plan, shares.append)
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.5 < shares[-1] == pytest.approx(1)
     assert plan.multiply_adds == sum(part.multiply_adds for part in plan.parts)  # type: ignore[attr-defined]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,21 +26,21 @@ from imgcycle.engine.strips.statistics import Affine, NormStatistics, affine_of
 from imgcycle.errors import ImgcycleError
 from imgcycle.nets.stages import Add, Conv, ConvTranspose, Norm
 
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """Progress of a stream: pass and number of passes, rows done, and the share 0..1 of all work."""
-
-    index: int
-    passes: int
-    rows: int
-    height: int
-    share: float
-
-
-Listener = Callable[[Advance], None]
+Listener = Callable[[float], None]
+"""Hears the share 0..1 of the work that is done."""
 Pieces = list[tuple[int, Tensor]]
 """Consecutive rows of a plane, each piece with its first row."""
+
+
+def part_of(listener: Listener | None, begun: float, work: float, total: float) -> Listener | None:
+    """A listener for `work` of `total`, of which `begun` was done before."""
+    return None if listener is None else lambda share: listener((begun + work * share) / total)
+
+
+def in_turn(listener: Listener | None, plans: Sequence[StripPlan]) -> list[Listener | None]:
+    """A listener for each of an image's nets, which run one after another; work is in multiply-adds."""
+    works = [max(1.0, plan.multiply_adds) for plan in plans]
+    return [part_of(listener, sum(works[:n]), work, sum(works)) for n, work in enumerate(works)]
 
 
 def stream(
@@ -144,7 +143,7 @@ class _Stream:
             self.done += schedule.work(fresh)
             carried, top = carried_on, bottom
             ends = {n: hi for n, (_, hi) in fresh.items()}
-            self.listener(Advance(index, len(self.passes), top, schedule.height, min(1.0, self.done / self.total)))
+            self.listener(min(1.0, self.done / self.total))
         return moments
 
     def _strip(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from imgcycle.engine.strips.run import Listener, part_of
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
@@ -46,16 +46,14 @@ class MovingPicture:
         data = load_bytes(Path(task.input))
         found = decoded(data, task.input, task.options)
         if not isinstance(found, Animation):
-            raise InputError("not the file any more that it was")
+            raise InputError("the file was changed in the meantime")
         self._animation = found
         self.digest = hashlib.sha256(data).hexdigest()
         self.size = result_size(found.size, task.options)
         self.notes: tuple[str, ...] = ()
         self._stack = ExitStack()
 
-    def translate(
-        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
-    ) -> None:
+    def translate(self, translator: Translator, memory: MemoryBudget, listener: Listener | None = None) -> None:
         """Run the net; `listener` is called with the share that is done."""
         options, path = self.task.options, Path(self.task.output)
         target = target_format(self.task.output, self._animation.format)
@@ -122,16 +120,12 @@ def _carry(
     translator: Translator,
     memory: MemoryBudget,
     plan: ImagePlan,
-    listener: Callable[[float], None] | None = None,
+    listener: Listener | None = None,
     folder: Path | None = None,
 ) -> None:
     """Translate every frame and add it to the writer."""
     count = len(animation.delays)
     for number, (still, delay) in enumerate(zip(animation.frames(), animation.delays, strict=True)):
-        hear = None if listener is None else _of_all(listener, number, count)
+        hear = part_of(listener, number, 1, count)
         writer.add(converted(still, options, translator, memory, plan, hear, folder), delay)
     writer.finish()
-
-
-def _of_all(listener: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
-    return lambda share: listener((number + share) / count)

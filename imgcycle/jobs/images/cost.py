@@ -152,6 +152,11 @@ class ImagePlan:
     by_rows: bool = False
     moves: bool = False
 
+    @property
+    def nets(self) -> list[StripPlan]:
+        """Plans of the nets that are run, one after another."""
+        return [plan for plan in (self.net, self.strokes) if plan is not None]
+
     def __str__(self) -> str:
         how = "its size is known once it is decoded" if self.net is None else str(self.net)
         how += "" if self.strokes is None else f" Then strokes, {self.strokes}"

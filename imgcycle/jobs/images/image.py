@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +15,14 @@ import numpy as np
 
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strips.run import Listener
+from imgcycle.engine.strips.run import Listener, in_turn
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, OutputError, reported
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.images.colour_rows import ColourManagedRows, PixelRows, ReducedRows
 from imgcycle.jobs.images.cost import ImagePlan, settled
 from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
-from imgcycle.jobs.strokes import held_rows, in_turn
+from imgcycle.jobs.strokes import held_rows
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
@@ -147,7 +146,7 @@ def translate_frame(
     options: ResolvedOptions,
     translator: Translator,
     plan: ImagePlan,
-    listener: Callable[[float], None] | None = None,
+    listener: Listener | None = None,
     folder: Path | None = None,
 ) -> Result:
     """Run the net on a still as planned; the result is in the image's own colour space, see `Result`.
@@ -161,12 +160,11 @@ def translate_frame(
     rows = ReducedRows(frame.small) if frame.small is not None else _pixel_rows(frame, options)
     ends = ColourManagedRows(rows, frame.still.metadata.icc, options)
     net = options.net(translator, plan.deep)
+    hears = in_turn(listener, plan.nets)
+    net.translate_rows(ends, ends, plan.net, hears[0], folder)
     if plan.strokes is None:
-        net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], folder)
         return rows.out
-    first, second = in_turn(listener, plan.net, plan.strokes)
-    net.translate_rows(ends, ends, plan.net, first, folder)
-    return _stroked(frame, cast(Floats, rows.out), options, net, plan.strokes, second, folder)
+    return _stroked(frame, cast(Floats, rows.out), options, net, plan.strokes, hears[1], folder)
 
 
 def _stroked(
@@ -214,7 +212,7 @@ def converted(
     translator: Translator,
     memory: MemoryBudget,
     plan: ImagePlan | None = None,
-    listener: Callable[[float], None] | None = None,
+    listener: Listener | None = None,
     folder: Path | None = None,
 ) -> Still:
     """All steps from a still to its result at full size; `listener` and `folder` as for `translate_frame`."""
@@ -264,9 +262,7 @@ class LoadedImage:
         target = target_format(task.output, self._prepared.format)
         self.notes: tuple[str, ...] = self._prepared.notes(target, task.options.strip)
 
-    def translate(
-        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
-    ) -> None:
+    def translate(self, translator: Translator, memory: MemoryBudget, listener: Listener | None = None) -> None:
         """Run the net as planned; `listener` is called with the share that is done."""
         frame, options = self._prepared.frame, self.task.options
         self.plan = plan_for_frame(frame, self.plan, options, translator, memory)

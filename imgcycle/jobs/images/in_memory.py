@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions
+from imgcycle.engine.strips.run import Listener, part_of
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
@@ -101,7 +102,7 @@ def translate(
     resolved = resolve(options, translator.style)
     room = memory or MemoryBudget.default()
 
-    def whole(still: Still, share: Callable[[float], None] | None) -> Still:
+    def whole(still: Still, share: Listener | None) -> Still:
         made = converted(still.limited(max_side), resolved, translator, room, listener=share)
         if share is not None:
             share(1.0)  # a small image is done in one step without progress
@@ -116,12 +117,11 @@ def translate(
     raise UsageError(f"a {type(image).__name__} is no picture", "give a Pillow image, an array or a tensor")
 
 
-Listener = Callable[[float], None] | None
-Change = Callable[[Still, Listener], Still]
+Change = Callable[[Still, Listener | None], Still]
 """Turns a still into its stylised version; the second argument is called with the share done."""
 
 
-def _image(image: Image.Image, change: Change, progress: Listener) -> Image.Image:
+def _image(image: Image.Image, change: Change, progress: Listener | None) -> Image.Image:
     try:
         still = still_of(image)
     except InputError as error:
@@ -140,7 +140,7 @@ def _image(image: Image.Image, change: Change, progress: Listener) -> Image.Imag
     return result
 
 
-def _array(array: npt.NDArray[Any], change: Change, progress: Listener) -> npt.NDArray[Any]:
+def _array(array: npt.NDArray[Any], change: Change, progress: Listener | None) -> npt.NDArray[Any]:
     grey = array.ndim == 2
     planes = np.repeat(array[..., None], 3, 2) if grey else array
     if planes.ndim != 3 or planes.shape[2] not in (3, 4) or 0 in planes.shape:
@@ -159,7 +159,7 @@ def _array(array: npt.NDArray[Any], change: Change, progress: Listener) -> npt.N
     return np.ascontiguousarray(result)
 
 
-def _tensor(x: torch.Tensor, change: Change, progress: Listener) -> torch.Tensor:
+def _tensor(x: torch.Tensor, change: Change, progress: Listener | None) -> torch.Tensor:
     if x.ndim not in (3, 4) or x.shape[-3] != 3 or 0 in x.shape:
         raise UsageError(f"a tensor of shape {tuple(x.shape)}", "(3, height, width) or (N, 3, height, width)")
     if x.dtype != torch.uint8 and not x.is_floating_point():
@@ -168,7 +168,7 @@ def _tensor(x: torch.Tensor, change: Change, progress: Listener) -> torch.Tensor
     results = []
     for index, row in enumerate(rows):
         pixels = row.numpy().copy() if x.dtype == torch.uint8 else _levels(row.float().numpy(), -1.0, 1.0)
-        made = change(Still(pixels), _part(progress, index, len(rows))).pixels
+        made = change(Still(pixels), part_of(progress, index, 1, len(rows))).pixels
         results.append(torch.from_numpy(made if x.dtype == torch.uint8 else made / np.float32(_MOST) * 2 - 1))
     planes = torch.stack(results).permute(0, 3, 1, 2)
     return planes.reshape(*x.shape[:-2], *planes.shape[2:]).to(x.device, x.dtype)
@@ -182,7 +182,3 @@ def _levels(values: npt.NDArray[Any], least: float, most: float) -> Pixels:
         raise UsageError(f"values from {low:g} to {high:g}", f"floats are from {least:g} to {most:g} here")
     unit = (values.astype(np.float32) - np.float32(least)) / np.float32(most - least)
     return cast(Pixels, np.rint(unit.clip(0, 1) * _MOST).astype(np.uint16))
-
-
-def _part(progress: Listener, index: int, count: int) -> Listener:
-    return None if progress is None else lambda share: progress((index + share) / count)

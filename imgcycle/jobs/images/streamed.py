@@ -14,7 +14,7 @@ import numpy as np
 
 from imgcycle.engine import resample
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strips.run import Listener
+from imgcycle.engine.strips.run import Listener, in_turn
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, reported
 from imgcycle.jobs.budget import MemoryBudget
@@ -23,7 +23,7 @@ from imgcycle.jobs.images.cost import ImagePlan, settled
 from imgcycle.jobs.images.image import facts_of, target_format, times_of
 from imgcycle.jobs.ledger import file_digest
 from imgcycle.jobs.recipe import ResolvedOptions, result_recipe
-from imgcycle.jobs.strokes import in_turn, stroke_rows
+from imgcycle.jobs.strokes import stroke_rows
 from imgcycle.jobs.tasks import Task
 from imgcycle.media.image.masks import mask_of_file
 from imgcycle.media.image.pixels import Floats, Pixels
@@ -48,7 +48,7 @@ class StreamedImage:
         self.source = facts_of(source)
         reader = open_rows(source, task.options.max_pixels, folder, task.options.max_side)
         if reader is None:
-            raise InputError("not the file any more that it was")
+            raise InputError("the file was changed in the meantime")
         self._reader = reader
         target = target_format(task.output, reader.outline.format)
         self.notes: tuple[str, ...] = (*reader.outline.notes, *losses(reader.outline, target, task.options.strip))
@@ -67,9 +67,7 @@ class StreamedImage:
         """Width and height of the result."""
         return self._reader.outline.size
 
-    def translate(
-        self, translator: Translator, memory: MemoryBudget, listener: Callable[[float], None] | None = None
-    ) -> None:
+    def translate(self, translator: Translator, memory: MemoryBudget, listener: Listener | None = None) -> None:
         """Run the net as planned; `listener` is called with the share that is done."""
         options, outline = self.task.options, self._reader.outline
         size, deep = (outline.height, outline.width), outline.pixels.dtype == np.uint16
@@ -79,14 +77,13 @@ class StreamedImage:
         self.plan = plan = settled(self.plan, *size, deep, self.plan.held, options, translator, memory)
         assert plan.net is not None
         net = options.net(translator, deep)
-        icc = outline.metadata.icc
+        icc, hears = outline.metadata.icc, in_turn(listener, plan.nets)
         if self._small is None:
             self._writer = self._opened()
             ends = ColourManagedRows(_FileRows(self._reader, self._put, options), icc, options)
-            net.translate_rows(ends, ends, plan.net, in_turn(listener, plan.net)[0], self._folder)
+            net.translate_rows(ends, ends, plan.net, hears[0], self._folder)
             self._reader.begin()
             return
-        hears = in_turn(listener, *(each for each in (plan.net, plan.strokes) if each is not None))
         small = ReducedRows(self._small)
         ends = ColourManagedRows(small, icc, options)
         net.translate_rows(ends, ends, plan.net, hears[0], self._folder)
