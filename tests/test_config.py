@@ -46,10 +46,10 @@ def test_a_description_of_before_is_read_as_it_was_meant() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"kind": "compact", "ends": 9}, "a compact generator has no ends of one's choice"),
-        ({"kind": "animegan", "norm": "layer", "head": "clamp"}, "no head of one's choice"),
-        ({"kind": "animegan"}, "animegan generator with instance norms"),
-        ({"kind": "whitebox", "norm": "layer"}, "whitebox generator with layer norms"),
+        ({"kind": "compact", "ends": 9}, "a compact generator has no ends to choose"),
+        ({"kind": "animegan", "norm": "layer", "head": "clamp"}, "no head to choose"),
+        ({"kind": "animegan"}, "animegan generator cannot have instance norms"),
+        ({"kind": "whitebox", "norm": "layer"}, "whitebox generator cannot have layer norms"),
         ({"kind": "resnet", "ends": 8}, "kernels 8 wide"),
         ({"kind": "resnet", "ends": 17}, "ends is 17"),
         ({"kind": "resnet", "downs": 0}, "downs is 0"),

@@ -96,9 +96,9 @@ def test_what_is_wrong_with_one_is_said_with_its_name(tmp_path: Path, text: str,
     [
         (["--recipe", "soup"], "no recipe is called 'soup'"),
         (["--recipe", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["--recipe", "painting", "--paper"], "--paper beside --recipe"),
-        (["--recipe", "painting", "--method", "unit"], "--method unit beside a recipe for fastcut"),
-        (["--recipe", "painting", "--steps", "5", "--minutes", "5"], "--steps beside --minutes"),
+        (["--recipe", "painting", "--paper"], "--paper together with --recipe"),
+        (["--recipe", "painting", "--method", "unit"], "--method unit with a recipe for fastcut"),
+        (["--recipe", "painting", "--steps", "5", "--minutes", "5"], "--steps and --minutes together"),
         (["--minutes", "0"], "0.0 minutes"),
     ],
 )

@@ -24,9 +24,9 @@ COMMANDS = {
     "video": "Convert clips: every frame at its own time, with all sound, subtitles and chapters.",
     "train": "Learn to turn images like those in A into images like those in B (and back), without pairs.",
     "runs": "List the training runs at and below a folder: step, age, state, best validation figures.",
-    "evaluate": "Measure results: how near they are to the real thing, what they kept, beside what takes no learning.",
+    "evaluate": "Measure results: distance to real pictures, content kept of the inputs, beside simple baselines.",
     "export": "Write a style as ONNX, for other programs and for browsers, and check that it gives the same pictures.",
-    "models": "The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
+    "models": "Styles that are here, published, or your own: list, info, path, verify, get, add, import, remove.",
     "doctor": "Show what imgcycle works with here: versions, devices, ffmpeg, extras, folders, speed of each style.",
 }
 """Each is in the module of `cli/commands/` of its name, under that name. Its description is repeated here, so that

@@ -35,7 +35,7 @@ class VideoOptions(PictureOptions):
     )
     fps: str = option("24", "Rate of an image sequence.", panel=PART, metavar="N", word=True)
     smooth: Literal["off", "light", "strong"] = option(
-        "light", "How firmly frames are held to the one before.", panel=LOOK
+        "light", "Temporal smoothing: how strongly a frame follows the one before.", panel=LOOK
     )
     compare: Compare = option(
         "none",
@@ -44,14 +44,14 @@ class VideoOptions(PictureOptions):
         recorded="changed",
         bare="side",
     )
-    codec: Literal["h264", "hevc", "av1", "ffv1"] = option("h264", "What coding the frames get.", panel=CODING)
+    codec: Literal["h264", "hevc", "av1", "ffv1"] = option("h264", "Video codec.", panel=CODING)
     crf: int | None = option(
         None, "Quality: lower is better and larger.", panel=CODING, shown="h264 18, hevc 20, av1 24"
     )
     preset: str | None = option(
         None, "Encoder's speed, as in veryfast or slow.", panel=CODING, metavar="NAME", word=True
     )
-    hardware: bool = option(False, "Encode on the graphics card, where it can.", panel=CODING)
+    hardware: bool = option(False, "Encode on the graphics card, if it can.", panel=CODING)
     max_height: int | None = option(None, "Reduce frames of more lines than this.", panel=CODING, low=16)
     audio: bool = option(True, "Leave the sound out.", panel=CODING, names=(" /--no-audio",))
 
@@ -63,10 +63,10 @@ class VideoOptions(PictureOptions):
         if stop is not None and stop <= (begin or 0):
             raise UsageError(f"the clip would end at {self.end} s, before it starts", "--end comes after --start")
         if not _seconds("fps", self.fps):
-            raise UsageError("no frames a second", "--fps takes a number above 0")
+            raise UsageError(f"--fps is {self.fps}", "above 0")
         length = _seconds("preview", self.preview)
         if length is not None and not length:
-            raise UsageError("a preview of no length", "--preview takes seconds")
+            raise UsageError(f"--preview is {self.preview}", "seconds above 0")
 
     def picture(self) -> ConvertOptions:
         """The options that apply to single frames."""
@@ -133,5 +133,5 @@ def _seconds(name: str, text: str | None) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         raise UsageError(f"{spelling(name)} {text!r} is no number") from None
     if value < 0:
-        raise UsageError(f"{spelling(name)} is {text}", "from 0 on")
+        raise UsageError(f"{spelling(name)} is {text}", "0 or more")
     return value

@@ -47,7 +47,7 @@ class EvaluateRequest(ThreadOptions, DeviceOptions):
         low=32,
         shown=f"{SET_SIZE}, clips {CLIP_SIZE}",
     )
-    seed: int = option(0, "Of bootstrap and baselines.", panel=BESIDE, low=0)
+    seed: int = option(0, "Seed of bootstrap and baselines.", panel=BESIDE, low=0)
 
     @property
     def side(self) -> int:

@@ -18,10 +18,10 @@ before the setting existed stay equal.
 """
 
 WHERE, WHICH, PART = "Where to", "Which inputs", "Which part"
-LOOK, CODING, PAGES = "How it looks", "How it is written", "To look at"
-BESIDE, LABELS, CLIPS = "What is looked at beside them", "Label pictures", "Clips"
-NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and looking"
-MACHINE, REPORT = "Machine", "What is said"
+LOOK, CODING, PAGES = "How it looks", "How it is written", "Overviews"
+BESIDE, LABELS, CLIPS = "Compared with", "Label pictures", "Clips"
+NETS, LOSSES, DESCENT, RHYTHM = "Nets", "Losses", "Optimisation", "Saving and samples"
+MACHINE, REPORT = "Machine", "Messages"
 PANELS = (
     *(WHERE, WHICH, PART, LOOK, CODING, PAGES, BESIDE, LABELS, CLIPS),
     *(NETS, LOSSES, DESCENT, RHYTHM, MACHINE, REPORT),

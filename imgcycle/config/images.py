@@ -85,7 +85,7 @@ class ConvertOptions(PictureOptions):
     )
     compare: bool = option(False, "Before | after in one picture.", panel=LOOK)
     quality: int | None = option(
-        None, "Of JPEG, WebP and AVIF.", panel=LOOK, low=1, high=100, shown="a JPEG source's, at least 92"
+        None, "Quality of JPEG, WebP and AVIF.", panel=LOOK, low=1, high=100, shown="a JPEG source's, at least 92"
     )
     strip: Literal["none", "all", "gps"] = option(
         "none", "Leave out metadata (gps: places); alone it means all.", panel=WHERE, bare="all"

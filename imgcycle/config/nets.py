@@ -64,19 +64,19 @@ class NetConfig(JsonConfig):
     def __post_init__(self) -> None:
         own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
         if self.kind != "resnet" and own is not None:
-            raise UsageError(f"a {self.kind} generator has no {own} of one's choice", "only a resnet has")
+            raise UsageError(f"a {self.kind} generator has no {own} to choose", "only a resnet has")
         if self.norm not in (norms := _NORMS[self.kind]):
             given = "no" if self.norm == "none" else self.norm
-            raise UsageError(f"a {self.kind} generator with {given} norms", f"one of {', '.join(norms)}")
+            raise UsageError(f"a {self.kind} generator cannot have {given} norms", f"one of {', '.join(norms)}")
         if self.global_residual and self.kind != "compact":
-            raise UsageError(f"a {self.kind} generator that adds to its input", "only a compact one can")
+            raise UsageError(f"a {self.kind} generator cannot add its result to its input", "only a compact one can")
         for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"a net's {name} is {getattr(self, name)}", f"choose between {low} and {high}")
         if not self.ends % 2:
             raise UsageError(f"kernels {self.ends} wide at a net's ends", "choose an odd number")
         if self.test_time_stochastic and self.kind != "unet":
-            raise UsageError(f"a {self.kind} generator that is stochastic at test time", "only a unet can be")
+            raise UsageError(f"a {self.kind} generator cannot be stochastic at test time", "only a unet can")
         if not 1 <= self.width <= 1024:
             raise UsageError(f"a net's width is {self.width}", "choose between 1 and 1024 channels")
         low, high = {"unet": (5, 64), "cogan": (2, 7)}.get(self.kind, (1, 64))
@@ -128,5 +128,6 @@ class DiscriminatorConfig(JsonConfig):
         most = {"multiscale": 5, "vgg19": 3}.get(self.kind, 1)
         if not 1 <= self.scales <= most:
             raise UsageError(
-                f"a {self.kind} discriminator at {self.scales} sizes", "1; a multiscale one 1 to 5, vgg19 1 to 3"
+                f"a {self.kind} discriminator cannot look at {self.scales} sizes",
+                "1; a multiscale one 1 to 5, vgg19 1 to 3",
             )

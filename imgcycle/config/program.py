@@ -26,7 +26,7 @@ class StyleChoice(JsonConfig):
         metavar="STYLE",
         required=True,
     )
-    direction: Direction = option("A2B", "Which way through a run folder or a two-way file.", panel=LOOK)
+    direction: Direction = option("A2B", "Direction of a run folder or of a weights file with two.", panel=LOOK)
     range: ValueRange | None = option(
         None, "Values that an ONNX net takes and gives.", panel=LOOK, shown="as its file tells"
     )
@@ -53,7 +53,9 @@ class ProgramOptions(JsonConfig):
     use: str | None = option(
         None, "A preset of the settings file; options given here win.", metavar="PRESET", word=True
     )
-    background: bool = option(False, "Work only while no other program wants the machine.", panel=MACHINE)
+    background: bool = option(
+        False, "Lowest priority: work only while no other program needs the machine.", panel=MACHINE
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,9 +24,11 @@ class BatchRequest(JsonConfig):
     inputs: tuple[str, ...] = ()
     output: str | None = None
     _: KW_ONLY
-    name: str | None = option(None, "Names of outputs, of {dir}{stem}{style}{ext}.", panel=WHERE, metavar="TEMPLATE")
-    on_clash: OnClash = option("rename", "When two results would have one name.", panel=WHERE)
-    update: bool = option(False, "Redo results of imgcycle made otherwise.", panel=WHERE)
+    name: str | None = option(
+        None, "Pattern of output names, of {dir}, {stem}, {style} and {ext}.", panel=WHERE, metavar="TEMPLATE"
+    )
+    on_clash: OnClash = option("rename", "What to do when two results would have the same name.", panel=WHERE)
+    update: bool = option(False, "Redo results that imgcycle made with other options or weights.", panel=WHERE)
     overwrite: bool = option(False, "Replace whatever is there (never an input).", panel=WHERE)
     recursive: bool = option(True, "Walk subfolders.", panel=WHICH, names=("--recursive/--no-recursive", "-r/ "))
     shard: str | None = option(

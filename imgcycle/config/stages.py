@@ -48,9 +48,9 @@ class Stage(JsonConfig):
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1e6:
-            raise UsageError(f"a stage's share of {self.share}", "above 0; shares need not add up to 1")
+            raise UsageError(f"a stage's share is {self.share}", "above 0; shares need not add up to 1")
         if not 0 <= self.warmup_share <= 1:
-            raise UsageError(f"a stage's warmup_share of {self.warmup_share}", "from 0 to 1")
+            raise UsageError(f"a stage's warmup_share is {self.warmup_share}", "from 0 to 1")
 
     def changes(self) -> dict[str, object]:
         """The fields of TrainConfig that the stage sets, by name."""

@@ -93,11 +93,11 @@ class TrainConfig(JsonConfig):
     variant: Variant | None = option(None, "unit: as published, or the rewrite.", shown="2017")
     direction: Direction = option("A2B", "pix2pix: which way to learn.")
     shared_blocks: int = option(1, "Residual blocks shared on either side of UNIT's latent.", panel=NETS, also="2018 0")
-    weight_init: WeightInit | None = option(None, "First weights.", panel=NETS, shown="each net's own")
+    weight_init: WeightInit | None = option(None, "Initial weights.", panel=NETS, shown="each net's own")
     init_gain: float = 0.02
 
     size: int | Literal["full"] = option(
-        286, "Shorter sides are scaled to; full: crops at 1:1.", panel=NETS, also="cogan 143", word=True
+        286, "Size that shorter sides are scaled to; full: crops at 1:1.", panel=NETS, also="cogan 143", word=True
     )
     crop: int = option(256, "Side of the square cut from them.", panel=NETS, also="cogan 128")
     px_per_cm: float | None = option(
@@ -116,7 +116,7 @@ class TrainConfig(JsonConfig):
 
     gan: GanMode = option("lsgan", "Adversarial loss.", panel=LOSSES, also="unit, pix2pix, cogan vanilla")
     use_gan: bool = option(True, "No adversarial loss.", panel=LOSSES, names=(" /--no-gan",))
-    cycle: CycleMode = option("both", "Which ways round must lead home.", panel=LOSSES)
+    cycle: CycleMode = option("both", "Directions in which the cycle loss applies.", panel=LOSSES)
     lambda_gan: float = option(1.0, "Weight of the adversarial loss.", panel=LOSSES, also="unit 10, 2018 1")
     lambda_cycle: float = option(10.0, "Weight of the cycle loss.", panel=LOSSES, also="unit 100, 2018 10")
     lambda_identity: float = option(0.5, "Weight of cyclegan's identity loss, × lambda-cycle.", panel=LOSSES)
@@ -124,26 +124,26 @@ class TrainConfig(JsonConfig):
     lambda_kl: float = option(0.1, "Weight of UNIT's KL terms.", panel=LOSSES, also="2018 0.01")
     lambda_vgg: float = option(0.0, "Weight of unit's and pix2pix's perceptual loss (metrics extra).", panel=LOSSES)
     lambda_l1: float = option(100.0, "Weight of pix2pix's L1 loss.", panel=LOSSES)
-    lambda_content: float = option(1.0, "Weight of gram's scene.", panel=LOSSES)
-    lambda_style: float = option(10.0, "Weight of gram's look.", panel=LOSSES)
+    lambda_content: float = option(1.0, "Weight of gram's content loss.", panel=LOSSES)
+    lambda_style: float = option(10.0, "Weight of gram's style loss.", panel=LOSSES)
     lambda_tv: float = option(0.1, "Weight of gram's total variation.", panel=LOSSES)
-    lambda_self: float = option(10.0, "Weight of simgan's likeness to the input.", panel=LOSSES)
+    lambda_self: float = option(10.0, "Weight of simgan's self-regularisation.", panel=LOSSES)
     feature_loss: FeatureLossName | None = option(
-        None, "simgan: likeness in deep features (metrics extra), not pixels.", panel=LOSSES
+        None, "simgan: self-regularisation in deep features (metrics extra), not in pixels.", panel=LOSSES
     )
     diff_augment: tuple[Augment, ...] = option(
         (),
-        "Changes what discriminators see, for few images: a list of colour,translation,cutout.",
+        "Augment what discriminators see, for few images: a list of colour,translation,cutout.",
         panel=LOSSES,
         metavar="LIST",
         shown="none",
         word=True,
     )
     lambda_shift: float = option(
-        0.0, "Weight of moving as the picture moves, for clips; cyclegan, cut, fastcut, pix2pix, gram.", panel=LOSSES
+        0.0, "Weight of the shift loss (steadier clips); cyclegan, cut, fastcut, pix2pix, gram.", panel=LOSSES
     )
-    lambda_grid: float = option(0.0, "Weight against a grid in what becomes of noise; the same methods.", panel=LOSSES)
-    pool: int = option(50, "Made images kept for the discriminators of cyclegan, simgan and bigan.", panel=LOSSES)
+    lambda_grid: float = option(0.0, "Weight of the loss on grid artefacts; the same methods.", panel=LOSSES)
+    pool: int = option(50, "Generated images kept for the discriminators of cyclegan, simgan and bigan.", panel=LOSSES)
     lambda_nce: float = option(1.0, "Weight of the contrastive loss.", panel=LOSSES, also="fastcut 10")
     nce_identity: bool = True
     nce_temperature: float = 0.07
@@ -152,16 +152,18 @@ class TrainConfig(JsonConfig):
     flip_equivariance: bool = False
 
     lr: float = option(2e-4, "Learning rate.", panel=DESCENT, also="unit 0.0001, gram 0.001")
-    lr_discriminator: float | None = option(None, "The discriminators' own.", panel=DESCENT, shown="as --lr")
+    lr_discriminator: float | None = option(
+        None, "Learning rate of the discriminators.", panel=DESCENT, shown="as --lr"
+    )
     beta1: float = 0.5
     beta2: float = 0.999
-    weight_decay: float = option(0.0, "Pull of weights to 0.", panel=DESCENT, also="unit 0.0001, cogan 0.0005")
+    weight_decay: float = option(0.0, "Weight decay.", panel=DESCENT, also="unit 0.0001, cogan 0.0005")
     schedule: SchedulePolicy = option(
         "linear", "How the learning rate falls.", panel=DESCENT, also="unit, cogan constant, 2018 halving"
     )
     warmup: int = option(0, "Steps over which the generators' rate rises from 0.", panel=DESCENT)
     steps: int | None = option(None, "Length in steps: constant for half, then linear to 0.")
-    minutes: float | None = option(None, "Length in time, turned into the steps that it is on this machine.")
+    minutes: float | None = option(None, "Length in minutes, converted to steps at this machine's speed.")
     epochs: int = 100
     epochs_decay: int = 100
     recipe: str | None = None
@@ -173,7 +175,7 @@ class TrainConfig(JsonConfig):
     val_b: str | None = option(None, "Validation images of B.", panel=RHYTHM, metavar="DIR")
     val_every: int = option(2000, "Steps between validations.", panel=RHYTHM)
     patience: int | None = option(
-        None, "End after so many validations that brought nothing nearer.", panel=RHYTHM, shown="off"
+        None, "Stop after so many validations without improvement.", panel=RHYTHM, shown="off"
     )
     sample_every: int = option(500, "Steps between sample grids.", panel=RHYTHM)
     sample_from: str | None = option(
@@ -194,11 +196,19 @@ class TrainConfig(JsonConfig):
                 f"a load size of {self.size} is below the crop of {self.crop}",
                 "raise --size",
             ),
-            (self.size == "full" or self.px_per_cm is None, "--px-per-cm beside a load size", "--size full"),
-            (self.strokes_of is None or self.size == "full", "strokes for scaled pictures", "--size full"),
+            (
+                self.size == "full" or self.px_per_cm is None,
+                "--px-per-cm is for pictures at their own size",
+                "--size full",
+            ),
+            (
+                self.strokes_of is None or self.size == "full",
+                "--strokes-of is for pictures at their own size",
+                "--size full",
+            ),
             (
                 self.strokes_of is None or self.method in ("cut", "fastcut"),
-                f"strokes by {self.method}, which leads two ways or needs pairs",
+                f"{self.method} cannot learn strokes: it learns two directions or needs pairs",
                 "--method cut or fastcut",
             ),
             (0 <= self.strokes_detail <= 1, f"a strokes detail of {self.strokes_detail}", "from 0 to 1"),
@@ -225,8 +235,8 @@ class TrainConfig(JsonConfig):
             (self.shared_blocks >= 0, f"{self.shared_blocks} shared blocks", "0 (none) or more"),
             (
                 self.use_gan or not self.diff_augment,
-                "augmentation, and no discriminator to see it",
-                "leave --no-gan out",
+                "--diff-augment has no effect with --no-gan",
+                "leave one of the two out",
             ),
             (len(set(self.diff_augment)) == len(self.diff_augment), "an augmentation twice", "name each once"),
             (

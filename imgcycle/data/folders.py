@@ -155,7 +155,7 @@ class ImageFolder:
         scale = None if self._scales is None else self._scales.scale_of(path)
         pixels = read_scaled(path, self.size, self.half, scale)
         if min(pixels.shape[:2]) < self.least:
-            raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, and a crop {self.least}")
+            raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, fewer than a crop of {self.least}")
         if not self.flat_too:
             _check_flat(pixels)
         return pixels if self._prepare is None else self._prepare(pixels)

@@ -133,6 +133,6 @@ def _by_name(folder: ImageFolder) -> dict[str, Path]:
     for path in folder.paths:
         name = path.relative_to(folder.root).with_suffix("").as_posix()
         if name in found:
-            raise UsageError(f"{found[name]} and {path} have one name, and a pair's partner is found by it")
+            raise UsageError(f"{found[name]} and {path} have the same name, by which pairs are found", "rename one")
         found[name] = path
     return found

@@ -230,7 +230,9 @@ def check_state(root: Path) -> None:
 
 def _refuse_link(path: Path) -> None:
     if kind := _linked(path):
-        raise UsageError(f"{shown(path)} is {kind}, and imgcycle notes nothing through one", "delete it, or another -o")
+        raise UsageError(
+            f"{shown(path)} is {kind}, and imgcycle keeps no records through one", "delete it, or choose another -o"
+        )
 
 
 def _linked(path: Path) -> str:

@@ -40,7 +40,7 @@ def load_translator(
         A name (`monet`), a weights file of ours or of another program, an ONNX file, or a run folder of `train`; or
         several with their shares, `monet:0.6,vangogh:0.4`.
     direction
-        Which way through a run folder or a two-way file.
+        Direction of a run folder or of a weights file with two.
     device
         `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
     precision

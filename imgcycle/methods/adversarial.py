@@ -33,7 +33,7 @@ def make_discriminator(
         discriminator = FeatureDiscriminator(config.discriminator)
     else:
         raise UsageError(
-            f"{config.method} with a vgg19 discriminator, which judges one picture in colours", "--discriminator basic"
+            f"{config.method} cannot have a vgg19 discriminator, which takes one RGB picture", "--discriminator basic"
         )
     if config.crop < discriminator.min_size:
         raise UsageError(

@@ -143,7 +143,7 @@ def make_generator(config: TrainConfig) -> Generator:
     net = build_generator(config.net)
     if config.crop % net.stride:
         raise UsageError(
-            f"a crop of {config.crop} pixels does not fit this generator, which halves it down to a {net.stride}th",
+            f"a crop of {config.crop} pixels does not fit this generator: it must be a multiple of {net.stride}",
             f"--crop {max(1, config.crop // net.stride) * net.stride}",
         )
     if config.weight_init is None:

@@ -159,7 +159,8 @@ class Unit(Method):
             raise UsageError(f"UNIT of {variant} has generators of its own, not a {config.net.kind}", "leave --net out")
         if config.shared_blocks > config.net.depth:
             raise UsageError(
-                f"{config.shared_blocks} shared blocks, and the halves have {config.net.depth}", "lower --shared-blocks"
+                f"{config.shared_blocks} shared blocks, more than the {config.net.depth} of each half",
+                "lower --shared-blocks",
             )
         into_b, into_a = (cast(LatentGenerator, make_generator(config)) for _ in range(2))
         into_a.share(into_b, config.shared_blocks)

@@ -159,7 +159,7 @@ class Run:
             except UsageError as error:
                 refused = error
         if self.world.any(refused is not None, self.device):
-            raise refused or UsageError(f"{self.folder.root} cannot be had", "the first rank says why")
+            raise refused or UsageError(f"{self.folder.root} cannot be used", "the first rank says why")
 
     def _build(self, context: RunContext) -> None:
         config, world = self.config, self.world

@@ -166,7 +166,7 @@ def check_way(what: str, asked: Direction, held: object = None, hint: str | None
     if asked in ("A2B", held):
         return
     way = f": {held[:_LONGEST_NAME]}" if isinstance(held, str) and held else ""
-    raise UsageError(f"{what} holds no {asked}, but one way alone{way}", hint or "leave --direction out")
+    raise UsageError(f"{what} holds no {asked}, it has one direction alone{way}", hint or "leave --direction out")
 
 
 def index_entry(sha256: str) -> IndexEntry | None:

@@ -253,7 +253,7 @@ def _check(
         if key not in types:
             raise WeightsError(f"{where} has an unknown key {key!r}")
         if not isinstance(value, types[key]) or isinstance(value, bool):
-            raise WeightsError(f"{where}: {key} is {repr(value)[:80]}")
+            raise WeightsError(f"{where}: {key} is {repr(value)[:80]}, of the wrong type")
         low, high = RANGES.get(key, (0, 0))
         if key in RANGES and isinstance(value, int | float) and not low <= value <= high:
             raise WeightsError(f"{where}: {key} is {value!r}, not {low} to {high}")

@@ -207,8 +207,8 @@ def test_no_file_of_the_users_is_replaced(folder: Path, capsys: pytest.CaptureFi
         (["--sheet", "photos-one/b.png", "--overwrite"], "is itself a result"),
         (["--gallery", "d.html"], "is a folder"),
         (["--gallery", "photos/a.png/g.html"], "--gallery photos/a.png/g.html is where nothing can be written"),
-        (["--gallery", "page.txt"], "is no page (call it .html)"),
-        (["--sheet", "page.gif"], "of no format that sheets come in"),
+        (["--gallery", "page.txt"], "is a web page (end its name in .html)"),
+        (["--sheet", "page.gif"], "has no suffix of a format for sheets"),
     ):
         assert run([*to, *words]) == 2
         assert why in capsys.readouterr().err

@@ -227,15 +227,15 @@ def test_a_card_shows_the_data_folder_by_its_variable(monkeypatch: pytest.Monkey
         (["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "color,blur"], "knows no 'blur'"),
         (
             ["train", "{red}", "{blue}", "-o", "{run}", "--diff-augment", "colour", "--no-gan"],
-            "no discriminator to see it",
+            "--diff-augment has no effect with --no-gan",
         ),
         (
             ["train", "{red}", "{blue}", "-o", "{run}", "--discriminator", "vgg19", "--no-gan"],
-            "--discriminator, and no discriminator",
+            "--discriminator has no effect with --no-gan",
         ),
         (
             ["train", "{red}", "{blue}", "-o", "{run}", "--lr-discriminator", "1e-4", "--no-gan"],
-            "--lr-discriminator, and no discriminator",
+            "--lr-discriminator has no effect with --no-gan",
         ),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "simgan", "--no-gan"], "learn to change nothing"),
         (["train", "{red}", "{blue}", "-o", "{run}", "--method", "bigan", "--no-gan"], "no loss at all"),
@@ -262,13 +262,13 @@ def test_mistakes_take_one_line_and_exit_2(
     ("words", "said"),
     [
         (["{red}", "{red}"], "are one folder"),
-        (["{red}", "{blue}", "--steps", "2", "--epochs", "3"], "--epochs beside --steps"),
+        (["{red}", "{blue}", "--steps", "2", "--epochs", "3"], "--epochs and --steps together"),
         (["{red}", "{blue}", "--lambda-nce", "1"], "cyclegan has no --lambda-nce (--method cut or fastcut has)"),
         (["{red}", "{blue}", "--method", "cut", "--lambda-cycle", "1"], "cut has no --lambda-cycle"),
         (["{red}", "{blue}", "--method", "unit", "--pool", "1"], "unit has no --pool"),
-        (["{red}", "{blue}", "--changed-data"], "--changed-data without --resume"),
-        (["{red}", "{blue}", "--resume", "--start-from", "monet"], "--start-from beside --resume"),
-        (["{red}", "{blue}", "--resume", "--config", "{file}"], "--config beside --resume"),
+        (["{red}", "{blue}", "--changed-data"], "--changed-data is for --resume"),
+        (["{red}", "{blue}", "--resume", "--start-from", "monet"], "--start-from cannot be changed with --resume"),
+        (["{red}", "{blue}", "--resume", "--config", "{file}"], "--config cannot be changed with --resume"),
         (["{red}", "--method", "pix2pix"], "holds ordinary pictures, not two side by side"),
         (["{red}", "{blue}", "--config", "{file}"], "settings.json: TrainConfig has no setting 'charm'"),
         (["{red}", "{blue}", "--config", "{red}"], "red cannot be read: Is a directory"),
@@ -357,7 +357,7 @@ def test_full_is_a_size_with_crops_of_its_own() -> None:
     assert build_config({**FOLDERS, "size": 300}).size == 300
     with pytest.raises(UsageError, match="size is 'huge'"):
         build_config({**FOLDERS, "size": "huge"})
-    with pytest.raises(UsageError, match="beside a load size"):
+    with pytest.raises(UsageError, match="for pictures at their own size"):
         build_config({**FOLDERS, "px_per_cm": 20.0})
 
 

@@ -84,4 +84,4 @@ def test_what_cannot_be_looked_at_exits_2(world: Path, capsys: pytest.CaptureFix
     assert "nowhere is no folder" in capsys.readouterr().err
     pairs = ["train", str(world / "red"), str(world / "blue"), "--method", "pix2pix", "--clean", str(world / "out")]
     assert run(pairs) == 2
-    assert "--clean for pairs" in capsys.readouterr().err
+    assert "--clean is not for pairs" in capsys.readouterr().err

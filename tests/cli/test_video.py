@@ -259,15 +259,15 @@ def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("more", "code", "line"),
     [
-        (["--crf", "99"], 2, "--crf 99 for h264 (0 (best) to 51; 18 is the default)"),
-        (["--preset", "warp"], 2, "--preset 'warp' for h264"),
+        (["--crf", "99"], 2, "--crf 99 is out of range for h264 (0 (best) to 51; 18 is the default)"),
+        (["--preset", "warp"], 2, "h264 has no preset 'warp'"),
         (["--codec", "ffv1", "-o", "x.ts"], 2, "ffv1 cannot go into ts"),
         (["-o", "x.gif"], 2, "no clip is written as '.gif' (choose mp4, mov, mkv, webm, ts)"),
         (["-o", "x/%d.xyz"], 2, "no format is written under that suffix"),
         (["-o", "a.mp4"], 2, "a.mp4 is itself an input and is never written over"),
         (["--start", "soon"], 2, "'soon' is neither seconds nor hh:mm:ss.mmm"),
         (["--start", "3", "--end", "2"], 2, "--end comes after --start"),
-        (["--fps", "0"], 2, "--fps takes a number above 0"),
+        (["--fps", "0"], 2, "--fps is 0 (above 0)"),
         (["b/%d.png", "a/%d.png", "-o", "out/"], 2, "two inputs would become out/%d.png (give each its own -o)"),
         (["--smooth", "much"], 2, "much"),
         (["missing.mp4"], 2, "there is no missing.mp4"),

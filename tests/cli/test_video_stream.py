@@ -85,9 +85,9 @@ def test_what_no_stream_can_be(folder: Path, capsys: pytest.CaptureFixture[str],
         (["clips", "-o", "-"], "clips is a folder, and - takes one clip"),
         (["-", "--dry-run"], "--dry-run plans files, not streams"),
         (["-", "--json"], "the frames and --json would both go to stdout"),
-        (["-", "--workers", "2"], "--workers share files, and a stream is one"),
-        (["-", "--device", "cpu,cpu"], "--workers share files, and a stream is one"),
-        (["-", "--stats", "s.json"], "--stats are of files, not streams"),
+        (["-", "--workers", "2"], "--workers is for several files, and a stream is one"),
+        (["-", "--device", "cpu,cpu"], "--workers is for several files, and a stream is one"),
+        (["-", "--stats", "s.json"], "--stats is for files, not streams"),
         (["-", "-o", "a.mp4"], "a.mp4 is there already (--overwrite replaces it)"),
     ):
         assert run(["video", *words, *TO]) == 2, words

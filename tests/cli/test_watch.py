@@ -101,7 +101,7 @@ def test_what_has_no_sense_with_it_is_refused(
     words = ["convert", "photos/a.png", *WATCH[2:], *words]
     assert run(words) == 2
     said = capsys.readouterr().err
-    assert said.startswith("imgcycle: --watch goes on with what arrives: ")
+    assert said.startswith("imgcycle: --watch converts files as they arrive: ")
     assert said.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == ["photos", "tiny.safetensors"]
 

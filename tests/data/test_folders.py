@@ -161,7 +161,7 @@ def test_full_leaves_pictures_as_they_are_and_small_ones_out(tmp_path: Path) -> 
     with Image.open(tmp_path / "x" / "1.png") as image:
         assert np.array_equal(folder.image(1), np.asarray(image))
     assert folder.crop(2, 32, Placement(0.5, 0.5, False)).shape == (32, 32, 3)
-    assert said == [("thin.png", "its shorter side has 31 pixels, and a crop 32")]
+    assert said == [("thin.png", "its shorter side has 31 pixels, fewer than a crop of 32")]
 
 
 def test_scans_are_brought_to_one_scale_and_never_enlarged(tmp_path: Path) -> None:

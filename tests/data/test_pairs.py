@@ -127,7 +127,7 @@ def test_folders_that_pair_nothing_are_refused(tmp_path: Path) -> None:
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     a, b = two_folders(tmp_path)
     Image.new("RGB", (48, 40)).save(a / "-0.jpg")
-    with pytest.raises(UsageError, match="have one name"):
+    with pytest.raises(UsageError, match="have the same name"):
         open_domains(a, b, 40, paired=True)
 
 

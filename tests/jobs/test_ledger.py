@@ -96,15 +96,17 @@ def test_links_are_refused_and_what_they_lead_to_stays(tmp_path: Path, link: Cal
     root.mkdir()
     (other / "done.jsonl").write_bytes(line() + b"\n")
     link(root, other)
-    with pytest.raises(UsageError, match=r"\.imgcycle.* is a (link|file of several names), and imgcycle notes nothing"):
+    with pytest.raises(
+        UsageError, match=r"\.imgcycle.* is a (link|file of several names), and imgcycle keeps no records"
+    ):
         check_state(root)
     # Nor is it believed, or written to.
     assert Ledger(root).get(root / "a.jpg") is None
     if link in (link_state, link_lock):
-        with pytest.raises(UsageError, match="notes nothing through one"), at_work({root}, set()):
+        with pytest.raises(UsageError, match="keeps no records through one"), at_work({root}, set()):
             pytest.fail("it began")
     if link in (link_state, link_ledger, twin_ledger):
-        with pytest.raises(UsageError, match="notes nothing through one"):
+        with pytest.raises(UsageError, match="keeps no records through one"):
             Ledger(root).append(RECORD)
     assert [p.name for p in other.iterdir()] == ["done.jsonl"]
     assert (other / "done.jsonl").read_bytes() == line() + b"\n"

@@ -61,7 +61,9 @@ def test_a_name_of_a_format_that_is_not_written_is_refused(source: Path, transla
 
 
 def test_in_python_a_suffix_of_no_format_is_refused(source: Path, translator: Translator) -> None:
-    with pytest.raises(UsageError, match=r"\.xyz stands for no format \(end the name in one of \.jpg, \.png"):
+    with pytest.raises(
+        UsageError, match=r"\.xyz is no suffix of an image format \(end the name in one of \.jpg, \.png"
+    ):
         convert_image(source, source.with_name("x.xyz"), translator)
     convert_image(source, source.with_name("x"), translator, AS_IS)
     assert read_still(source.with_name("x").read_bytes()).format is formats.JPEG

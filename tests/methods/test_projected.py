@@ -93,7 +93,7 @@ def test_it_learns_to_tell_two_textures_apart() -> None:
 
 
 def test_pairs_side_by_side_small_crops_and_many_sizes_are_refused() -> None:
-    with pytest.raises(UsageError, match="judges one picture in colours"):
+    with pytest.raises(UsageError, match="takes one RGB picture"):
         make_discriminator(tiny_config(discriminator=TINY), "normal", images=2)
     with pytest.raises(UsageError, match="needs 64"):
         make_discriminator(tiny_config(discriminator=DiscriminatorConfig("vgg19", 4, scales=2)), "normal")

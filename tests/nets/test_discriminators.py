@@ -104,5 +104,5 @@ def test_the_multiscale_discriminator_names_its_least_size(layers: int, scales: 
 
 
 def test_sizes_belong_to_the_multiscale_discriminator() -> None:
-    with pytest.raises(UsageError, match="basic discriminator at 3 sizes"):
+    with pytest.raises(UsageError, match="basic discriminator cannot look at 3 sizes"):
         DiscriminatorConfig(scales=3)

@@ -112,7 +112,7 @@ def test_configs_saved_before_there_were_ways_still_load() -> None:
 
 
 def test_ways_belong_to_resnets() -> None:
-    with pytest.raises(UsageError, match="no down of one's choice"):
+    with pytest.raises(UsageError, match="no down to choose"):
         NetConfig("unet", 64, 8, down="blur")
     with pytest.raises(UsageError, match="batch norms"):
         NetConfig("unit", 64, 4, "batch")

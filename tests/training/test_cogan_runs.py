@@ -102,10 +102,10 @@ def test_clips_and_openvino_are_refused_in_one_line(tmp_path: Path, capsys: pyte
     (tmp_path / "clip.mp4").write_bytes(b"never opened")
     assert command(["video", str(tmp_path / "clip.mp4"), "--style", str(tmp_path / "run"), "--dry-run"]) == 2
     said = capsys.readouterr().err
-    assert "looks for every picture anew" in said
+    assert "searches anew for every picture" in said
     assert said.count("\n") == 1
     assert not list(tmp_path.glob("clip-*"))
-    with pytest.raises(UsageError, match="every picture anew"):
+    with pytest.raises(UsageError, match="searches anew"):
         convert_video(tmp_path / "clip.mp4", tmp_path / "out.mp4", load_translator(str(tmp_path / "run"), device="cpu"))
     with pytest.raises(UsageError, match="searches by gradients"):
         OpenVinoNet(loaded(tmp_path / "run"))

@@ -91,9 +91,9 @@ def test_other_first_weights_are_said_on_resume(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_taught_so_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="strokes by cyclegan"):
+    with pytest.raises(UsageError, match="cyclegan cannot learn strokes"):
         stroke_config(tmp_path, method="cyclegan")
-    with pytest.raises(UsageError, match="strokes for scaled pictures"):
+    with pytest.raises(UsageError, match="for pictures at their own size"):
         stroke_config(tmp_path, size=64)
     with pytest.raises(UsageError, match="strokes detail of 2"):
         stroke_config(tmp_path, strokes_detail=2.0)

@@ -160,16 +160,16 @@ def test_the_way_back_is_refused_where_there_is_none(tmp_path: Path, monkeypatch
     settle(monkeypatch, tmp_path / "home", "plain")
     card = save_style(tmp_path / "card.safetensors", direction="photograph → painting")
     add_style(str(card), "known")
-    with pytest.raises(UsageError, match="known holds no B2A, but one way alone: photograph → painting"):
+    with pytest.raises(UsageError, match="known holds no B2A, it has one direction alone: photograph → painting"):
         find_style("known", "B2A")
-    with pytest.raises(UsageError, match=r"plain holds no B2A, but one way alone \(leave --direction out\)"):
+    with pytest.raises(UsageError, match=r"plain holds no B2A, it has one direction alone \(leave --direction out\)"):
         find_style("plain", "B2A")
     there = save_style(tmp_path / "A2B.safetensors", direction="A2B")
     back = save_style(tmp_path / "B2A.safetensors", direction="B2A")
     foreign = tmp_path / "one.pth"
     torch.save(plain.lively(plain.Resnet(1)).state_dict(), foreign)
     for path, held in ((there, ": A2B"), (card, ": photograph → painting"), (foreign, "")):
-        said = rf"{path.name} holds no B2A, but one way alone{held} \(leave --direction out\)"
+        said = rf"{path.name} holds no B2A, it has one direction alone{held} \(leave --direction out\)"
         with pytest.raises(UsageError, match=said):
             load_translator(str(path), "B2A")
         with pytest.raises(UsageError, match=said):

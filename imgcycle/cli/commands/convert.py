@@ -60,7 +60,7 @@ class PageOptions(JsonConfig):
 
     sheet: Path | None = option(None, "Draw all inputs and results as one picture.", panel=PAGES)
     gallery: Path | None = option(
-        None, "Write a page of dividers between before and after, whole in itself.", panel=PAGES, metavar="FILE.html"
+        None, "Write one self-contained web page with before/after sliders.", panel=PAGES, metavar="FILE.html"
     )
 
 
@@ -68,12 +68,8 @@ class PageOptions(JsonConfig):
 class WatchOptions(JsonConfig):
     """Going on with what arrives in the inputs."""
 
-    watch: bool = option(
-        False, "Go on with what arrives in the folders, once it is complete; Ctrl-C ends it.", panel=WHICH
-    )
-    watch_every: float = option(
-        5.0, "Seconds from one look at the folders to the next.", panel=WHICH, low=0.1, high=86_400
-    )
+    watch: bool = option(False, "Keep converting files that arrive in the folders, until Ctrl-C.", panel=WHICH)
+    watch_every: float = option(5.0, "Seconds between two looks at the folders.", panel=WHICH, low=0.1, high=86_400)
 
 
 @from_fields
@@ -187,7 +183,7 @@ def _check_watch(request: ConvertRequest, viewing: bool, streams: bool, dry_run:
     }
     for reason, given in why.items():
         if given:
-            raise UsageError(f"--watch goes on with what arrives: {reason}", "leave one of both out")
+            raise UsageError(f"--watch converts files as they arrive: {reason}", "leave one of the two out")
 
 
 def _viewing(pages: PageOptions, overwrite: bool) -> Pages | None:

@@ -35,7 +35,7 @@ def check_streams(request: ConvertRequest, viewing: bool, several: bool, json_li
     if to_stdout and json_lines:
         raise UsageError("the picture and --json would both go to stdout", "name a file with -o")
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("a picture is no text for a terminal", "name a file with -o, or send stdout somewhere")
+        raise UsageError("a picture cannot be written to a terminal", "name a file with -o, or send stdout somewhere")
 
 
 def convert_stream(request: ConvertRequest, translator: Translator, memory: MemoryBudget) -> None:
@@ -94,7 +94,9 @@ def _wanted(request: ConvertRequest) -> str | Format:
         raise UsageError("a picture from stdin has no name", "name a file with -o")
     outputs.check_suffix(output, formats.CHOICES.get(request.format))
     if suffix is None and Path(output).suffix:
-        raise UsageError(f"{paths.shown(output)} stands for no format", f"end the name in one of {outputs.WRITTEN}")
+        raise UsageError(
+            f"{paths.shown(output)} has no suffix of an image format", f"end the name in one of {outputs.WRITTEN}"
+        )
     if Path(output).exists() and not request.overwrite:
         raise UsageError(f"{paths.shown(output)} is there already", "--overwrite replaces it")
     return suffix or request.format

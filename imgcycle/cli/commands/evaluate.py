@@ -33,7 +33,7 @@ class OtherMeasures(JsonConfig):
 
 @from_fields
 def evaluate(program: ProgramOptions, request: EvaluateRequest, other: OtherMeasures, report: ReportOptions) -> None:
-    """Measure results: how near they are to the real thing, what they kept, beside what takes no learning."""
+    """Measure results: distance to real pictures, content kept of the inputs, beside simple baselines."""
     del program  # heeded before a command begins
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.evaluate import show

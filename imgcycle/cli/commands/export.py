@@ -15,7 +15,7 @@ from imgcycle.config.program import Direction
 class ExportChoices(JsonConfig):
     """Direction of a style, and verbosity."""
 
-    direction: Direction = option("A2B", "Which way through a run folder or a two-way file.", panel=LOOK)
+    direction: Direction = option("A2B", "Direction of a run folder or of a weights file with two.", panel=LOOK)
     quiet: bool = option(False, "Errors only.", panel=REPORT, names=("-q", "--quiet"))
     json_lines: bool = option(False, "JSON lines on stdout.", panel=REPORT, names=("--json",))
     debug: bool = option(False, "Show tracebacks.", panel=REPORT)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from imgcycle.weights.index import IndexEntry, RemoteEntry
 
 models = typer.Typer(
-    help="The styles known here, and how to make more known: list, info, path, verify, get, add, import, remove.",
+    help="Styles that are here, published, or your own: list, info, path, verify, get, add, import, remove.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
 DirectionOption = Annotated[
-    Direction, typer.Option("--direction", help="Which way through a run folder or a two-way file.")
+    Direction, typer.Option("--direction", help="Direction of a run folder or of a weights file with two.")
 ]
 _LONGEST = 4000
 """Characters shown of one fact; all of it with --json."""
@@ -125,7 +125,7 @@ def _card(name: str) -> dict[str, Any] | None:
 
 @models.command()
 def path(name: Name) -> None:
-    """Where a style's weights lie."""
+    """Path of a style's weights."""
     from imgcycle.cli.render.console import writing_out
     from imgcycle.weights.find import find_style
 
@@ -183,7 +183,7 @@ def get(
     verbose: VerboseOption = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Fetch published styles, compare them with what was fetched first, and keep them in $IMGCYCLE_HOME."""
+    """Download published styles to $IMGCYCLE_HOME, and compare them with their digests."""
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import emit_json, say
     from imgcycle.cli.render.models import fetching
@@ -216,7 +216,7 @@ def import_weights(
     direction: DirectionOption = "A2B",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
-    """Turn another program's checkpoint into a weights file of imgcycle's; its code is never run."""
+    """Convert another program's checkpoint to a weights file of imgcycle's; its code is never run."""
     from imgcycle.cli.interrupts import graceful_exit
     from imgcycle.cli.render.console import say
     from imgcycle.errors import Interrupted, UsageError

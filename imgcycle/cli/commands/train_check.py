@@ -25,7 +25,7 @@ def check_before(config: TrainConfig, clean: Path | None, *, quiet: bool, json_l
     from imgcycle.training.check.look import check_folders
 
     if clean is not None and method_class(config.method).paired:
-        raise UsageError("--clean for pairs", "it is for two folders that belong to one look each")
+        raise UsageError("--clean is not for pairs", "it is for two folders of one look each")
     net, missing = _features(required=clean is not None)
     names = domain_names(Path(config.a), Path(config.b))
     with reporting(quiet=quiet, json_lines=json_lines) as reporter:

@@ -64,7 +64,7 @@ def build_config(given: dict[str, Any], stored: dict[str, Any] | None = None) ->
     complete = with_method_defaults(merged)
     if not complete.get("use_gan", True):
         for option in (option for option in DISCRIMINATORS if option in given):
-            raise UsageError(f"{_spelt(option)}, and no discriminator", "leave it out, or --no-gan")
+            raise UsageError(f"{_spelt(option)} has no effect with --no-gan", "leave one of the two out")
     if not {"a", "b"} <= complete.keys():
         raise _two_folders_needed()
     stochastic = defaults.get("net", {}).get("test_time_stochastic", False)
@@ -79,7 +79,7 @@ def _check_options(given: Mapping[str, Any], method: str) -> None:
 
     lengths = [_spelt(name) for name in ("epochs", "steps", "minutes") if name in given]
     if len(lengths) > 1:
-        raise UsageError(" beside ".join(lengths), "a run has one length: leave all but one out")
+        raise UsageError(" and ".join(lengths) + " together", "a run has one length: leave all but one out")
     if given.get("direction") not in (None, "A2B") and method not in owners("direction"):
         raise UsageError(f"{method} has no --direction", "swap the folders: imgcycle train B/ A/")
     for option in given:
@@ -161,13 +161,13 @@ def check_resume(given: Mapping[str, Any]) -> None:
     """UsageError for options that a resumed run cannot take, or that only a resumed run can."""
     if not given.get("resume"):
         if given.get("changed_data"):
-            raise UsageError("--changed-data without --resume", "a new run takes the pictures as they are")
+            raise UsageError("--changed-data is for --resume", "a new run takes the pictures as they are")
         return
     for option in ("config", "start_from", "paper", "recipe", "minutes"):
         if given.get(option):
-            raise UsageError(f"{_spelt(option)} beside --resume", "a run goes on with what it began with")
+            raise UsageError(f"{_spelt(option)} cannot be changed with --resume", "a run keeps its settings")
     if "output" not in given and not ("a" in given and ("b" in given or given.get("method") == "pix2pix")):
-        raise UsageError("--resume, and no run", "name its folder with -o")
+        raise UsageError("--resume needs a run", "name its folder with -o")
 
 
 def new_run_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
@@ -182,11 +182,11 @@ def new_run_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, s
         return stored, None if asked_random else start
     for option in ("config", "paper"):
         if given.get(option):
-            raise UsageError(f"{_spelt(option)} beside --recipe", "a recipe is a file of settings: leave one out")
+            raise UsageError(f"{_spelt(option)} together with --recipe", "both set everything: leave one out")
     recipe = training_recipe(given["recipe"])
     method = recipe.settings.get("method", TrainConfig.method)
     if given.get("method", method) != method:
-        raise UsageError(f"--method {given['method']} beside a recipe for {method}", "leave --method out")
+        raise UsageError(f"--method {given['method']} with a recipe for {method}", "leave --method out")
     another_net = bool(given.keys() & {"net", "width"}) or bool(given.get("skip"))
     if start is None and not another_net:
         start = recipe.start_from

@@ -43,7 +43,7 @@ class ClipRunOptions(JsonConfig):
         high=64,
         shown="as many as cores, 8 at most",
     )
-    resume: bool = option(True, "Go on where an earlier try was ended.", panel=WHERE)
+    resume: bool = option(True, "Continue where an earlier run stopped.", panel=WHERE)
     stats: Path | None = option(None, "Write frames, seconds and flicker as JSON.", panel=REPORT)
 
 

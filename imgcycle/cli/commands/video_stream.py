@@ -38,19 +38,19 @@ def check_frame_streams(request: ClipRequest, *, json_lines: bool, dry_run: bool
     if dry_run:
         raise UsageError("--dry-run plans files, not streams")
     if several:
-        raise UsageError("--workers share files, and a stream is one", "leave --workers out")
+        raise UsageError("--workers is for several files, and a stream is one", "leave --workers out")
     if stats:
-        raise UsageError("--stats are of files, not streams", "name a file in place of -")
+        raise UsageError("--stats is for files, not streams", "name a file in place of -")
     if name != STREAM and Path(name).is_dir():
         raise UsageError(f"{name} is a folder, and - takes one clip")
     to_stdout = request.output in (None, STREAM)
     if to_stdout and json_lines:
         raise UsageError("the frames and --json would both go to stdout", "name a file with -o")
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("frames are no text for a terminal", "name a file with -o, or send stdout somewhere")
+        raise UsageError("frames cannot be written to a terminal", "name a file with -o, or send stdout somewhere")
     if name == STREAM and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError(
-            "frames are no text from a terminal", "ffmpeg -i CLIP -f yuv4mpegpipe - | imgcycle video - ..."
+            "frames cannot be read from a terminal", "ffmpeg -i CLIP -f yuv4mpegpipe - | imgcycle video - ..."
         )
 
 

@@ -63,7 +63,7 @@ def training_recipe(name: str) -> TrainingRecipe:
 
 def _recipe(path: Path, content: Mapping[str, Any]) -> TrainingRecipe:
     if unknown := sorted(content.keys() - set(_KEYS)):
-        raise UsageError(f"a recipe has no {', '.join(map(repr, unknown))}", f"it has {', '.join(_KEYS)}")
+        raise UsageError(f"a recipe has no key {', '.join(map(repr, unknown))}", f"it has {', '.join(_KEYS)}")
     about, start_from = content.get("about", ""), content.get("start_from")
     settings, stages = content.get("settings", {}), content.get("stages", [])
     if not isinstance(about, str) or not isinstance(start_from, str | None):

@@ -41,7 +41,7 @@ def evaluate_labels(predictions: str, truth: str, palette: str, jobs: int = 2) -
     known = _palette(Path(palette))
     pairing = pair_up(pictures(predictions), pictures(truth))
     if not pairing.pairs:
-        raise UsageError(f"no name in {shown(predictions)} belongs to one in {shown(truth)}")
+        raise UsageError(f"no file in {shown(predictions)} has the name of one in {shown(truth)}")
     left_out = [LeftOut(str(path), f"nothing in {shown(truth)} belongs to it") for path in pairing.alone]
     yield from left_out
     counts: Counts = np.zeros((len(known.classes),) * 2, np.int64)

@@ -47,7 +47,7 @@ def find_samples(request: EvaluateRequest) -> tuple[list[Subject], list[LeftOut]
     UsageError if a folder is missing or has no images, or if no names match.
     """
     if request.back is not None and request.inputs is None:
-        raise UsageError("--back is compared with what the outputs were made from", "name that with --inputs")
+        raise UsageError("--back needs the pictures that the results were made from", "name them with --inputs")
     outputs = pictures(request.outputs)
     found = [Subject(source.path) for source in outputs]
     if request.inputs is None:
@@ -97,7 +97,7 @@ def same_place(one: str, other: str) -> bool:
 def _some(mates: dict[Path, Path], one: str, other: str) -> None:
     if not mates:
         raise UsageError(
-            f"no name in {shown(one)} belongs to one in {shown(other)}",
+            f"no file in {shown(one)} has the name of one in {shown(other)}",
             "pairs share their name: photos/a.jpg with photos-monet/a.jpg or a-monet.jpg",
         )
 
@@ -116,7 +116,7 @@ def look_at(subject: Subject, partner: Path | None, size: int) -> LoadedSample:
         if pixels is not None and not _alike(pixels, output):
             # A result beside its input (--compare), or a crop: pixels that do not show the same place.
             sides = " and ".join("{1}×{0}".format(*p.shape) for p in (output, pixels))
-            raise InputError(f"not of the shape of {shown(str(path))} ({sides} after scaling)")
+            raise InputError(f"not of the same shape as {shown(str(path))} ({sides} after scaling)")
         others.append(pixels)
     squares = [None if p is None else square(p, size) for p in others]
     beside = None if partner is None else square(_read(partner, size), size)

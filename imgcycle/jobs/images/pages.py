@@ -81,7 +81,7 @@ class Pages:
             self._check_place("--sheet", self.sheet, tasks)
         if self.gallery is not None:
             if self.gallery.suffix.lower() not in _PAGES:
-                raise UsageError(f"--gallery {shown(self.gallery)} is no page", "call it .html")
+                raise UsageError(f"--gallery {shown(self.gallery)} is a web page", "end its name in .html")
             self._check_place("--gallery", self.gallery, tasks)
 
     def _least(self, tasks: Sequence[Task]) -> int:
@@ -338,7 +338,7 @@ def _sheet_format(path: Path) -> Format:
     found = formats.by_suffix(path)
     if found not in _SHEETS:
         names = ", ".join(target.suffixes[0] for target in _SHEETS)
-        raise UsageError(f"--sheet {shown(path)} is of no format that sheets come in", f"one of {names}")
+        raise UsageError(f"--sheet {shown(path)} has no suffix of a format for sheets", f"one of {names}")
     assert found is not None
     return found
 

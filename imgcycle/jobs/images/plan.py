@@ -82,7 +82,7 @@ def plan_styles(
     shard = Shard.parse(request.shard)
     apart = apart or len(styles) > 1
     if request.format != "same" and request.format not in formats.CHOICES:
-        raise UsageError(f"--format {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
+        raise UsageError(f"no format is called {request.format!r}", f"one of same, {', '.join(formats.CHOICES)}")
     if apart and request.output is not None and not outputs.names_folder(request.output):
         raise UsageError(f"{len(styles)} styles cannot go into one file {paths.shown(request.output)}", "name a folder")
     if request.output is not None and not request.output.endswith(("/", os.sep)) and not os.path.isdir(request.output):  # noqa: PTH112
@@ -205,7 +205,7 @@ def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
     for assignment in assigned:
         outputs.check_suffix(assignment.output, target)
         if target is not None and formats.by_suffix(assignment.output) is None:
-            raise UsageError(f"{paths.shown(assignment.output)} is {target.name} by nothing", "end --name in {ext}")
+            raise UsageError(f"{paths.shown(assignment.output)} has no suffix of {target.name}", "end --name in {ext}")
 
 
 def _refuse_meetings(plans: Sequence[Plan]) -> None:

@@ -74,7 +74,9 @@ def convert_image(
         raise UsageError(f"{target} is itself the input and is never written over")
     check_suffix(target)
     if target.suffix and formats.by_suffix(target) is None:
-        raise UsageError(f"{target}: {target.suffix} stands for no format", f"end the name in one of {WRITTEN}")
+        raise UsageError(
+            f"{target}: {target.suffix} is no suffix of an image format", f"end the name in one of {WRITTEN}"
+        )
     resolved, missing = with_mask(resolve(options or ConvertOptions(), translator.style), Source(str(source)))
     if missing:
         raise InputError(missing)

@@ -105,7 +105,7 @@ def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: in
         yield lambda _: still
         return
     if moving.frames < source.frames:
-        raise InputError(f"its mask {shown(name)} has {moving.frames} frames, and it has {source.frames}")
+        raise InputError(f"its mask {shown(name)} has {moving.frames} frames, and the clip has {source.frames}")
     begun = None if after is None else after - source.span.start + moving.span.start
     clip = moving.clip
     lossy = is_lossy(name) if clip is None else clip.video.codec not in _LOSSLESS
@@ -115,7 +115,7 @@ def frame_masks(task: ClipTask, name: str | None, source: FrameSource, after: in
         def next_mask(_: TimedFrame) -> Mask | None:
             found = next(masks, None)
             if found is None:
-                raise InputError(f"its mask {shown(name)} ends before it")
+                raise InputError(f"its mask {shown(name)} is shorter than the clip")
             return sized(levels_of(found.frame, found.alpha, lossy=lossy), source.height, source.width)
 
         yield next_mask

@@ -130,7 +130,7 @@ def check_style(style: Style) -> None:
     """Raise UsageError for a style that is not suitable for clips."""
     if not style.clips:
         raise UsageError(
-            f"{style.name} looks for every picture anew, seconds each, so no two frames would be alike",
+            f"{style.name} searches anew for every picture, for seconds, and no two frames would be alike",
             "it is for single pictures: imgcycle convert",
         )
 

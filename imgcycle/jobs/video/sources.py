@@ -177,7 +177,7 @@ class ClipSource(FrameSource):
         self.span = clip.span(start, end)
         self.frames = len(self.span)
         if not self.frames:
-            raise InputError(f"no frame lies there: the clip is {float(clip.end):.3f} s long")
+            raise InputError(f"no frame is in that part: the clip is {float(clip.end):.3f} s long")
         self.width, self.height = scaled_size(clip, height)
         self.sar, self.rate = clip.sar, clip.frame_rate
         self.deep = clip.depth > 8 and medium.bits > 8
@@ -220,7 +220,7 @@ class SequenceSource(FrameSource):
         self.frames = len(self.span)
         if not self.frames:
             raise InputError(
-                f"no picture lies there: the sequence is {float(pictures.frames / pictures.rate):.3f} s long"
+                f"no picture is in that part: the sequence is {float(pictures.frames / pictures.rate):.3f} s long"
             )
         self.width, self.height, self.deep = pictures.width, pictures.height, pictures.deep
         self.sar, self.rate = Fraction(1), pictures.rate
@@ -253,7 +253,7 @@ class AnimationSource(FrameSource):
         self.frames = len(self.span)
         starts = self._animation.starts
         if not self.frames:
-            raise InputError(f"no frame lies there: the animation is {float(starts[-1]):.3f} s long")
+            raise InputError(f"no frame is in that part: the animation is {float(starts[-1]):.3f} s long")
         self.width, self.height = within_height(*self._animation.size, height)
         self.deep = self._animation.deep and medium.bits > 8
         self.sar, self.rate = Fraction(1), (len(starts) - 1) / starts[-1]

@@ -129,7 +129,9 @@ def compose_gif(gif: Gif, width: int, height: int, max_pixels: int) -> Iterator[
         if not frame.complete:
             raise InputError("the file ends in the middle of it")
         if frame.box.width * frame.box.height > max_pixels:
-            raise InputError(f"{frame.box.width}×{frame.box.height} pixels", f"raise --max-pixels {max_pixels}")
+            raise InputError(
+                f"{frame.box.width}×{frame.box.height} pixels, more than the limit", f"raise --max-pixels {max_pixels}"
+            )
         box = frame.box.within(width, height)
         # There is nothing to restore before the first frame, and as in other readers an opaque one is left in place.
         goes_back = frame.disposal in _PREVIOUS and (number > 0 or frame.clear is not None)

@@ -26,7 +26,10 @@ def read_raw(data: bytes, how: Literal["preview", "develop"], max_pixels: int) -
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes
             if sizes.width * sizes.height > max_pixels:
-                raise InputError(f"{sizes.width}×{sizes.height} sensor pixels", f"raise --max-pixels {max_pixels}")
+                raise InputError(
+                    f"{sizes.width}×{sizes.height} sensor pixels, more than the limit",
+                    f"raise --max-pixels {max_pixels}",
+                )
             if how == "preview":
                 thumb = raw.extract_thumb()
                 if thumb.format == rawpy.ThumbFormat.JPEG:

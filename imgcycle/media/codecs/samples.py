@@ -113,7 +113,7 @@ class _Segments:
         prefix = getattr(image, "tag_v2").prefix  # noqa: B009 - Image has no such attribute for mypy
         order: Literal["<", ">"] = ">" if prefix == b"MM" else "<"
         if height < 1 or width < 1 or height > 2**20 or width > 2**20:
-            raise InputError("damaged: its strips or tiles have no size that could be")
+            raise InputError("damaged: its strips or tiles have an impossible size")
         if not counts and len(offsets) == 1 and layout.compression == 1:
             counts = (2**62,)  # to the end of the file
         # As libtiff: only some compressions have a predictor, whatever the tag says.
@@ -226,7 +226,7 @@ def _looked_up(image: Image.Image, layout: SampleLayout, indices: npt.NDArray[An
     """Colours of palette indices; 8 bits where the palette's 16 bits hold no more."""
     table = np.array(numbers(image, 320), np.uint16)
     if len(table) != 3 << layout.bits:
-        raise InputError("damaged: its palette is not of its size")
+        raise InputError("damaged: its palette has a wrong length")
     colours = table.reshape(3, -1).T
     if not layout.deep:
         colours = (colours >> 8).astype(np.uint8)

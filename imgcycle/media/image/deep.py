@@ -79,7 +79,7 @@ def _pnm(data: bytes) -> Wide:
     if kind < 5:
         words = re.sub(rb"#[^\n]*", b"", data[header.end() :]).split(None, count)[:count]
         if not all(word.isdigit() for word in words):
-            raise InputError("damaged: what should be numbers is none")
+            raise InputError("damaged: a pixel is not a number")
         values = np.minimum(np.array(words, dtype="U20").astype(np.float64), white)
     else:
         values = np.frombuffer(data, ">u2", min(count, (len(data) - header.end()) // 2), header.end())

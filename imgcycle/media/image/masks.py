@@ -81,7 +81,7 @@ def mask_of_file(name: str, height: int, width: int) -> Mask:
 def _loaded(name: str, _: int, height: int, width: int) -> Mask:
     found = read_picture(read_file(Path(name)))
     if isinstance(found, Animation):
-        raise InputError("it moves")
+        raise InputError("it is animated")
     return sized(levels_of(found.pixels, found.alpha, lossy=is_lossy(name)), height, width)
 
 

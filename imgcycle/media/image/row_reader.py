@@ -240,7 +240,7 @@ class _Decoder:
         image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error", **self._asked)
         wanted = "ushort" if self._dtype == np.uint16 else "uchar"
         if (image.width, image.height) != self._size or image.format != wanted or image.bands not in (1, 3):
-            raise InputError("its header says one thing and its pixels another")
+            raise InputError("its header does not agree with its pixels")
         return image
 
 

@@ -112,7 +112,7 @@ def _checked_crf(codec: VideoCodec, crf: int | None) -> int:
     if crf is None:
         return usual
     if not 0 <= crf <= most:
-        raise UsageError(f"--crf {crf} for {codec}", f"0 (best) to {most}; {usual} is the default")
+        raise UsageError(f"--crf {crf} is out of range for {codec}", f"0 (best) to {most}; {usual} is the default")
     return crf
 
 
@@ -130,7 +130,7 @@ def _software(codec: VideoCodec, chroma: Chroma, crf: int, preset: str | None) -
         return "libsvtav1", (*quality, "-preset", str(number))
     word = preset or "medium"
     if word not in _WORDS:
-        raise UsageError(f"--preset {word!r} for {codec}", f"one of {', '.join(_WORDS)}")
+        raise UsageError(f"{codec} has no preset {word!r}", f"one of {', '.join(_WORDS)}")
     if codec == "hevc":
         # hvc1 is the only name under which Apple's players take it.
         return "libx265", (*quality, "-preset", word, "-tag:v", "hvc1", "-x265-params", "log-level=error")
@@ -144,7 +144,7 @@ def _av1_preset(preset: str | None) -> int:
         return int(preset)
     if preset in _AV1_NUMBERS:
         return _AV1_NUMBERS[preset]
-    raise UsageError(f"--preset {preset!r} for av1", f"0 (slow) to 13 (fast), or one of {', '.join(_WORDS)}")
+    raise UsageError(f"av1 has no preset {preset!r}", f"0 (slow) to 13 (fast), or one of {', '.join(_WORDS)}")
 
 
 def _hardware(
@@ -152,9 +152,9 @@ def _hardware(
 ) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
     found = None if codec == "ffv1" else find_hardware(codec)
     if found is None:
-        raise UsageError(f"this machine has no {codec} encoder that ffmpeg can use", "leave the hardware option out")
+        raise UsageError(f"this machine has no {codec} encoder that ffmpeg can use", "leave --hardware out")
     if chroma == "444":
-        raise UsageError(f"{found.encoder} cannot keep colour at full resolution", "leave the hardware option out")
+        raise UsageError(f"{found.encoder} cannot keep colour at full resolution", "leave --hardware out")
     options = found.quality(crf)
     if preset is not None:
         options += ("-preset", preset)

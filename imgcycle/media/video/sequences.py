@@ -77,7 +77,7 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
     with reported(InputError, shown(pattern.parent)):
         numbers = picture_numbers(pattern)
     if not numbers:
-        raise InputError(f"no picture there is called like {shown(pattern.name)}")
+        raise InputError(f"no picture there has a name like {shown(pattern.name)}")
     first = _read(picture_path(pattern, numbers[0]), max_pixels)
     width, height = first.size
     deep = first.pixels.dtype == np.uint16

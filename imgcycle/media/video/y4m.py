@@ -116,7 +116,7 @@ def tag_for(chroma: str, depth: int) -> str:
 def y4m_format(line: bytes) -> Y4mFormat:
     """What the first line of a stream says; InputError for anything else, and for samples that are not read."""
     if not line:
-        raise InputError("nothing came", _MAKE)
+        raise InputError("no frames came", _MAKE)
     text = line.rstrip(b"\n").decode("latin-1")
     name, *words = text.split(" ")
     if name.encode("latin-1", "replace") != MAGIC or not line.endswith(b"\n"):
@@ -130,7 +130,7 @@ def y4m_format(line: bytes) -> Y4mFormat:
         raise InputError(f"samples of y4m kind {tag!r} are not read", _TAKEN)
     order = said.get("I", "p")
     if order not in ("p", "t", "b", "?"):
-        raise InputError("y4m of frames and fields by turns is not read", "ffmpeg's -vf bwdif makes frames of it")
+        raise InputError("y4m with frames and fields mixed is not read", "ffmpeg's -vf bwdif makes frames of it")
     full = more.get("COLORRANGE", "FULL" if tag.startswith("mono") else "LIMITED") == "FULL"
     return Y4mFormat(
         width,
@@ -145,7 +145,7 @@ def y4m_format(line: bytes) -> Y4mFormat:
 
 def _size(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 6 or not 0 < int(text) <= _LARGEST:
-        raise InputError(f"a y4m header with a size of {text[:20]!r}")
+        raise InputError(f"the y4m header states a size of {text[:20]!r}")
     return int(text)
 
 

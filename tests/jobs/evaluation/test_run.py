@@ -161,7 +161,7 @@ def test_what_cannot_be_measured_is_named_and_counted(folder: Path) -> None:
     assert set(left_out) == {"bad.jpg", "broken.png", "alone.png", "wide.png"}
     assert "not an image" in left_out["bad.jpg"]
     assert "nothing in photos" in left_out["alone.png"]
-    assert "not of the shape" in left_out["wide.png"]
+    assert "not of the same shape" in left_out["wide.png"]
     last = events[-1]
     assert isinstance(last, Evaluated)
     assert isinstance(last.report, Report)
@@ -204,7 +204,7 @@ def test_a_sample(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"inputs": "red/3.jpg"}, "belongs to one"),
+        ({"inputs": "red/3.jpg"}, "has the name of one"),
         ({"reference": "nowhere"}, "there is no nowhere"),
         ({"reference": "red/3.jpg"}, "fewer than two"),
         ({"outputs": "empty"}, "holds no pictures"),
@@ -269,7 +269,7 @@ def test_labels_that_cannot_be_scored(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UsageError, match=r"none\.txt cannot be read: No such file"):
         list(evaluate_labels("made", "truth", "none.txt"))
     (tmp_path / "palette.txt").write_text(PALETTE)
-    with pytest.raises(UsageError, match="no name in made"):
+    with pytest.raises(UsageError, match="no file in made"):
         list(evaluate_labels("made", "truth", "palette.txt"))
     (tmp_path / "made/a.png").rename(tmp_path / "made/b.png")
     (tmp_path / "truth/b.png").write_bytes(b"bad")

@@ -243,7 +243,7 @@ def test_a_file_that_vanishes_leaves_one_line(tmp_path: Path, name: str, transla
         StreamedImage(task, course)
     assert stopped(source, tmp_path / "out", translator, FULL) == "No such file or directory"
     source.write_bytes(b"something else by now")
-    with pytest.raises(InputError, match="not the file any more"):
+    with pytest.raises(InputError, match="the file was changed"):
         StreamedImage(task, course)
 
 

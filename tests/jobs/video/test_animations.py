@@ -252,7 +252,7 @@ def test_animated_avif(tmp_path: Path, translator: Translator, way: str) -> None
 def test_no_frame_at_a_moment(tmp_path: Path, translator: Translator) -> None:
     source = tmp_path / "a.gif"
     source.write_bytes(as_gif(pictures(5)))
-    with pytest.raises(InputError, match=r"no frame lies there: the animation is 0\.500 s long"):
+    with pytest.raises(InputError, match=r"no frame is in that part: the animation is 0\.500 s long"):
         convert_video(source, tmp_path / "b.gif", translator, VideoOptions(start="0.5"))
 
 

@@ -63,7 +63,7 @@ def test_one_picture_masks_them_all_and_too_few_are_refused(tmp_path: Path, fram
     (tmp_path / "few").mkdir()
     Image.fromarray(halves(0)).save(tmp_path / "few" / "0.png")
     Image.fromarray(halves(0)).save(tmp_path / "few" / "1.png")
-    with pytest.raises(InputError, match="has 2 frames, and it has 6"):
+    with pytest.raises(InputError, match="has 2 frames, and the clip has 6"):
         made(frames, tmp_path / "out2", mask=str(tmp_path / "few" / "%d.png"))
     with pytest.raises(UsageError, match="there is no mask"):
         made(frames, tmp_path / "out2", mask=str(tmp_path / "none" / "%d.png"))

@@ -428,7 +428,7 @@ def test_what_cannot_be_converted_leaves_nothing(tmp_path: Path, translator: Tra
         imgcycle.convert_video(source, tmp_path / "b.mp4", translator, VideoOptions(start="7"))
     with pytest.raises(UsageError, match="no clip is written as"):
         imgcycle.convert_video(source, tmp_path / "b.txt", translator)
-    with pytest.raises(InputError, match="no picture there is called like %d"):
+    with pytest.raises(InputError, match="no picture there has a name like %d"):
         imgcycle.convert_video(tmp_path / "%d.png", tmp_path / "b.mp4", translator)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 

@@ -191,9 +191,9 @@ def test_what_is_cut_off_is_said(tmp_path: Path, translator: Translator) -> None
     row, _, _ = piped(translator, data + b"FRAME\nxyz", str(tmp_path / "a.mp4"))
     assert (row.status, row.frames, probe_video(tmp_path / "a.mp4").frames) == ("failed", 4, 4)
     for bad, why in (
-        (b"", r"stdin: nothing came \(make one with: ffmpeg"),
+        (b"", r"stdin: no frames came \(make one with: ffmpeg"),
         (b"RIFF....AVI ", r"stdin: no y4m stream"),
-        (b"YUV4MPEG2 W64 H36 Im\n", "stdin: y4m of frames and fields by turns"),
+        (b"YUV4MPEG2 W64 H36 Im\n", "stdin: y4m with frames and fields mixed"),
         (data.split(b"FRAME")[0], "stdin: no frame could be decoded"),
     ):
         with pytest.raises(InputError, match=why):

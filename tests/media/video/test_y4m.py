@@ -147,7 +147,7 @@ def test_headers(line: bytes, form: Y4mFormat) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"", "nothing came"),
+        (b"", "no frames came"),
         (b"hello\n", "no y4m stream"),
         (b"YUV4MPEG2 W64 H36", "no y4m stream"),
         (b"YUV4MPEG3 W64 H36\n", "no y4m stream"),
@@ -157,7 +157,7 @@ def test_headers(line: bytes, form: Y4mFormat) -> None:
         (b"YUV4MPEG2 W64 H36 C411\n", "kind '411' are not read"),
         (b"YUV4MPEG2 W64 H36 C420p11\n", "kind '420p11' are not read"),
         (b"YUV4MPEG2 W64 H36 C444alpha\n", "kind '444alpha' are not read"),
-        (b"YUV4MPEG2 W64 H36 Im\n", "frames and fields by turns"),
+        (b"YUV4MPEG2 W64 H36 Im\n", "frames and fields mixed"),
     ],
 )
 def test_what_is_no_header(line: bytes, why: str) -> None:

@@ -112,7 +112,7 @@ def test_crops_at_full_size_leave_small_pictures_out(folders: tuple[Path, Path])
     a, b = folders
     report = check_folders(TrainConfig(str(a), str(b), method="cut", size="full", crop=80))
     assert len(report.remarks) == 48
-    assert report.remarks[0].text == "its shorter side has 72 pixels, and a crop 80"
+    assert report.remarks[0].text == "its shorter side has 72 pixels, fewer than a crop of 80"
 
 
 def test_pairs_and_folders_that_cannot_be(folders: tuple[Path, Path]) -> None:

@@ -83,7 +83,7 @@ def read_header(path: Path) -> Header:
     metadata, chapters, count = _ffmetadata(os.fsdecode(done.output), origin)
     if counted and [stream.index for stream in streams] != list(range(count)):
         raise InputError(
-            f"{count} streams are in it, and ffmpeg's report could be read of {len(streams)} only",
+            f"{count} streams are in it, and ffmpeg's report tells of {len(streams)} alone",
             NEWER,
         )
     return Header(

@@ -166,7 +166,7 @@ def test_a_frame_in_many_minutes_has_no_rate() -> None:
 @pytest.mark.parametrize(
     ("word", "other", "said"),
     [
-        ("Stream #0:0", "Track 0", r"2 streams are in it, and ffmpeg's report could be read of 1 only \(.*newer"),
+        ("Stream #0:0", "Track 0", r"2 streams are in it, and ffmpeg's report tells of 1 alone \(.*newer"),
         ("Video:", "Film:", r"ffmpeg finds a video in it, which its report does not name as one \(.*newer"),
         ("Video: h264 ", "Video: none ", r"video stream 0 \(avc1\) is coded in a way that ffmpeg does not know"),
     ],
