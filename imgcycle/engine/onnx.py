@@ -68,7 +68,7 @@ class OnnxGenerator(Generator):
 
     streamable = False
 
-    def __init__(self, about: OnnxFile, threads: int | None = None) -> None:
+    def __init__(self, about: OnnxFile) -> None:
         super().__init__()
         self.about = about
         if about.sides != (None, None):
@@ -77,7 +77,7 @@ class OnnxGenerator(Generator):
                 f"{about.path} was exported for pictures of {width or 'any'} × {height or 'any'} pixels alone",
                 "export it with open sides",
             )
-        self._session = OnnxSession(about.path, threads, about.path.name)
+        self._session = OnnxSession(about.path, purpose=about.path.name)
         self.stride = about.multiple or self._found_stride()
         self.min_size = about.least or self._found_least()
 

@@ -26,19 +26,19 @@ BASE_BYTES = 144 * 2**20
 class OpenVinoNet:
     """A generator compiled for this CPU: float32 (N, C, H, W) in [-1, 1] in and out, sides as the net requires.
 
-    It is converted once, for all sizes, in eval mode; the torch net is not changed. `threads` defaults to torch's
-    number. The same net, size and number of threads give the same bytes every time.
+    It is converted once, for all sizes, in eval mode; the torch net is not changed. It runs on as many
+    threads as torch; the same net, size and number of threads give the same bytes every time.
 
     MissingExtra without the package; UsageError for a net or a machine that OpenVINO does not support.
     """
 
-    def __init__(self, net: Generator, threads: int | None = None) -> None:
+    def __init__(self, net: Generator) -> None:
         if net.fixed_output_side is not None:
             raise UsageError("OpenVINO cannot run this net, which searches by gradients", "use --backend torch")
         ov = _package()
         try:
             model = _converted(ov, net)
-            compiled = ov.Core().compile_model(model, "CPU", _settings(threads or torch.get_num_threads()))
+            compiled = ov.Core().compile_model(model, "CPU", _settings(torch.get_num_threads()))
             self._request = compiled.create_infer_request()
         except Exception as error:  # its frontends raise exception types of their own
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

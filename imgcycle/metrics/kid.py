@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 DRAWS = 1000
+_TAILS = ((1 - 0.9) / 2, 1 - (1 - 0.9) / 2)
+"""Quantiles at the ends of a 90 % interval."""
 _BLOCK = 1024
 """Rows of a kernel matrix at a time: 80 MB for ten thousand columns."""
 
@@ -64,10 +66,9 @@ def kernel_distances(x: WeightedRows, y: WeightedRows) -> Tensor:
     return x.within + y.within - 2 * across / (x.weights.sum(0) * y.weights.sum(0))
 
 
-def interval(draws: Tensor, coverage: float = 0.9) -> tuple[float, float]:
-    """Percentile bootstrap interval of the given `coverage`, without the set's own figure and without NaN."""
-    tail = (1 - coverage) / 2
-    low, high = torch.nanquantile(draws[1:], torch.tensor([tail, 1 - tail], dtype=draws.dtype))
+def interval(draws: Tensor) -> tuple[float, float]:
+    """90 % percentile bootstrap interval, without the set's own figure and without NaN."""
+    low, high = torch.nanquantile(draws[1:], torch.tensor(_TAILS, dtype=draws.dtype))
     return float(low), float(high)
 
 

@@ -43,13 +43,9 @@ class Limits:
     """Limits for a server: bytes, seconds of silence, seconds in all for one URL, redirects."""
 
     most: int = 256 << 20
-    """Bytes of a file."""
     idle: float = 30.0
-    """Seconds of silence."""
     whole: float = 3600.0
-    """Seconds in all for one address."""
     hops: int = 5
-    """Redirects."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +53,8 @@ class Downloaded:
     """A finished download: SHA-256 of the bytes as served, their number, and the URL asked."""
 
     sha256: str
-    """Of the bytes as served."""
     size: int
-    """Bytes."""
     url: str
-    """The address that was asked."""
 
 
 class _NotGiven(Exception):

@@ -135,20 +135,11 @@ def check_style(style: Style) -> None:
         )
 
 
-def clip_task(
-    source: Path,
-    output: Path,
-    root: Path,
-    options: VideoOptions,
-    frames: ResolvedFrames,
-    verdict: Verdict = "convert",
-    reason: str = "",
-) -> ClipTask:
+def clip_task(source: Path, output: Path, root: Path, options: VideoOptions, frames: ResolvedFrames) -> ClipTask:
     """A task of the kinds given by its names."""
     kind = input_kind(source)
     names = address_of(source), address_of(output), address_of(root)
-    kinds = {"input_kind": kind, "output_kind": output_kind(kind, output)}
-    return ClipTask(*names, options, verdict, reason, frames=frames, **kinds)
+    return ClipTask(*names, options, frames=frames, input_kind=kind, output_kind=output_kind(kind, output))
 
 
 def metadata_for(recipe: dict[str, Any], container: str, present: Mapping[str, str]) -> dict[str, str]:

@@ -78,8 +78,8 @@ class Survey:
         self._texts_size += size
         return True
 
-    def inflated(self, data: bytes, most: int = MOST) -> bytes | None:
-        """Inflate zlib data; None if they are damaged, or exceed `most` or the limit on all texts together."""
+    def inflated(self, data: bytes) -> bytes | None:
+        """Inflate zlib data; None if they are damaged, or exceed the limit on one kind or on all texts together."""
         stream, found, size = zlib.decompressobj(), [], 0
         try:
             while not stream.eof:
@@ -87,7 +87,7 @@ class Survey:
                 data = stream.unconsumed_tail
                 size += len(piece)
                 self._inflated += len(piece)
-                if size > most or self._inflated > _MOST_INFLATED or not (piece or data):
+                if size > MOST or self._inflated > _MOST_INFLATED or not (piece or data):
                     return None
                 found.append(piece)
         except zlib.error:

@@ -14,9 +14,9 @@ import numpy as np
 
 from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError, reported
 from imgcycle.media.files import atomic_write, read_file
-from imgcycle.media.formats import CHOICES, Format, by_suffix
+from imgcycle.media.formats import CHOICES, by_suffix
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import MAX_PIXELS, Still, read_still
+from imgcycle.media.image.read import Still, read_still
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import kind_of, shown
 from imgcycle.media.video.decoder import TimedFrame
@@ -68,7 +68,7 @@ class ImageSequence:
         return range(first, max(first, last))
 
 
-def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> ImageSequence:
+def find_sequence(pattern: Path, rate: Fraction) -> ImageSequence:
     """The sequence of a pattern; InputError if there are no images, or the first cannot be read."""
     if not is_pattern(pattern):
         raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
@@ -78,7 +78,7 @@ def find_sequence(pattern: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -
         numbers = picture_numbers(pattern)
     if not numbers:
         raise InputError(f"no picture there has a name like {shown(pattern.name)}")
-    first = _read(picture_path(pattern, numbers[0]), max_pixels)
+    first = _read(picture_path(pattern, numbers[0]))
     width, height = first.size
     deep = first.pixels.dtype == np.uint16
     return ImageSequence(pattern, numbers, width, height, deep, first.alpha is not None, rate)
@@ -101,7 +101,6 @@ def read_sequence(
     end: Fraction | None = None,
     first: int = 0,
     stop: int | None = None,
-    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[TimedFrame]:
     """The images as timed frames, with alpha; `start`, `end`, `first` and `stop` as for FrameReader.
 
@@ -109,7 +108,7 @@ def read_sequence(
     """
     for number in sequence.span(start, end)[first:stop]:
         path = sequence.path(number)
-        still = _read(path, max_pixels)
+        still = _read(path)
         if still.size != (sequence.width, sequence.height):
             size = "{}×{}".format(*still.size)
             raise InputError(f"{shown(path)} is {size}, the first picture {sequence.width}×{sequence.height}")
@@ -121,15 +120,15 @@ def read_sequence(
 class SequenceWriter:
     """Writes frames as numbered images, each atomically; the counterpart of FrameWriter.
 
-    The format is that of the pattern's suffix (or `target`); 16 bits and alpha are written if it supports them.
+    The format is that of the pattern's suffix; 16 bits and alpha are written if it supports them.
     """
 
     frames: int
 
-    def __init__(self, pattern: Path, *, number: int = 1, target: Format | None = None) -> None:
+    def __init__(self, pattern: Path, *, number: int = 1) -> None:
         if not is_pattern(pattern):
             raise UsageError(f"{shown(pattern)} names no sequence", "put one number in it, as in frames/%05d.png")
-        found = target or by_suffix(pattern)
+        found = by_suffix(pattern)
         if found is None or not found.writable:
             raise UsageError(
                 f"{shown(pattern)}: no format is written under that suffix", f"one of {', '.join(CHOICES)}"
@@ -182,11 +181,11 @@ def _escapes(text: str) -> int:
     return len(text) - len(text.rstrip("%"))
 
 
-def _read(path: Path, max_pixels: int) -> Still:
+def _read(path: Path) -> Still:
     with reported(InputError, shown(path)):
         data = read_file(path)
     try:
-        return read_still(data, max_pixels)
+        return read_still(data)
     except ImgcycleError as error:
         raise error.at(shown(path)) from error
 

@@ -112,7 +112,7 @@ class _Seen:
             return
         for path, shorter in zip(self.paths, self.shorter, strict=True):
             if shorter < self.config.crop:
-                why = f"its shorter side has {shorter} pixels, and a crop {self.config.crop}"
+                why = f"its shorter side has {shorter} pixels, fewer than a crop of {self.config.crop}"
                 yield Remark(path, domain, "unreadable", why)
 
     def facts(self) -> FolderFacts:
