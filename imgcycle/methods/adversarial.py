@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -79,18 +80,33 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Te
         return (lengths - 1).square().mean()
 
 
-def discriminator_loss(mode: GanMode, discriminator: nn.Module, real: Tensor, fake: Tensor, batched: bool) -> Tensor:
+def discriminator_loss(
+    mode: GanMode,
+    discriminator: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    batched: bool,
+    features: Sequence[Tensor] | None = None,
+) -> Tensor:
     """½·(loss of real + loss of fake), with the penalty ×10 under wgangp.
 
-    Both halves go through the discriminator as one batch unless its norms mix the images of a batch.
+    Both halves go through the discriminator as one batch unless its norms mix the images of a batch. `features`, if
+    known, are a FeatureDiscriminator's of that batch, real images first.
     """
     on_real: Logits
     on_fake: Logits
     if not batched:
         on_real, on_fake = discriminator(real), discriminator(fake)
-    elif isinstance(both := discriminator(torch.cat([real, fake])), Tensor):
+    elif isinstance(both := _judged(discriminator, torch.cat([real, fake]), features), Tensor):
         on_real, on_fake = both.chunk(2)
     else:
         on_real, on_fake = zip(*(scale.chunk(2) for scale in both), strict=True)
     loss = 0.5 * (gan_loss(mode, on_real, True) + gan_loss(mode, on_fake, False))
     return loss + 10.0 * gradient_penalty(discriminator, real, fake) if mode == "wgangp" else loss
+
+
+def _judged(discriminator: nn.Module, images: Tensor, features: Sequence[Tensor] | None) -> Logits:
+    if features is None:
+        return cast(Logits, discriminator(images))
+    assert isinstance(discriminator, FeatureDiscriminator)
+    return discriminator.judge(images, features)

@@ -25,15 +25,25 @@ Losses = dict[str, Tensor]
 
 
 @dataclass
+class Recorded:
+    """A pass whose graph a later phase goes on with: its result, planes within, what a frozen net sees in it."""
+
+    translated: Tensor
+    planes: list[Tensor]
+    features: list[Tensor] | None
+
+
+@dataclass
 class Batch:
-    """One step's images, float32 NCHW in [-1, 1], and what a phase leaves for later ones: translations, and whether
-    the images were mirrored.
+    """One step's images, float32 NCHW in [-1, 1], and what a phase leaves for later ones: translations, whether the
+    images were mirrored, a pass that is not to be made again.
     """
 
     a: Tensor
     b: Tensor
     fake: dict[str, Tensor] = field(default_factory=dict)
     mirrored: bool = False
+    recorded: Recorded | None = None
 
 
 class Phase(nn.Module):
@@ -47,6 +57,10 @@ class Phase(nn.Module):
     """`generator` or `discriminator`: the optimizer's."""
     trains: ClassVar[tuple[str, ...]]
     """Names of the nets it updates, where these do not depend on the config."""
+    recordable: ClassVar[tuple[str, ...]] = ()
+    """Nets that it does not update, and whose pass a later phase can go on with."""
+    shares_passes: bool = False
+    """True to record that pass, instead of making it twice; set by the loop."""
 
     def __init__(
         self, config: TrainConfig, nets: Mapping[str, nn.Module], trains: tuple[str, ...] | None = None
@@ -62,6 +76,11 @@ class Phase(nn.Module):
     def is_discriminator(self) -> bool:
         """True if this phase updates discriminators."""
         return self.name.startswith("discriminator")
+
+    @property
+    def differentiates(self) -> set[str]:
+        """Names of the nets whose parameters' gradients its passes prepare."""
+        return {*self.updates, *(self.recordable if self.shares_passes else ())}
 
     def net(self, name: str) -> nn.Module:
         """A net by name, whether it is updated or only evaluated."""
@@ -86,6 +105,8 @@ class Method(ABC):
     """Fields of TrainConfig whose defaults differ for this method."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Values of `--variant`, and the fields that each sets differently from `defaults`."""
+    interleaves: ClassVar[bool] = False
+    """True if on a CPU its steps are faster, as measured, with channels side by side in memory."""
     settings: ClassVar[frozenset[str]] = frozenset()
     """Fields of TrainConfig that are meaningful for this method and not for every other."""
     published_init: ClassVar[WeightInit | None] = None

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
 from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
-from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
+from imgcycle.methods.base import Batch, Losses, Method, Phase, Recorded, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
+from imgcycle.methods.projected import FeatureDiscriminator
 from imgcycle.nets.layers import Generator, initialise
 from imgcycle.nets.stages import run_stages
 
@@ -59,7 +60,7 @@ def patch_nce(query: Tensor, key: Tensor, temperature: float) -> Tensor:
 class DiscriminatorPhase(Phase):
     """The discriminator first: real images of B against fresh translations, no pool."""
 
-    name, trains = "discriminator", ("discriminator_B",)
+    name, trains, recordable = "discriminator", ("discriminator_B",), ("A2B",)
 
     def forward(self, batch: Batch) -> Losses:
         """Term discriminator_B; mirrors the batch for FastCUT, for the generator's phase as well."""
@@ -67,13 +68,33 @@ class DiscriminatorPhase(Phase):
             batch.mirrored = bool(torch.rand(()) < 0.5)
             if batch.mirrored:
                 batch.a, batch.b = batch.a.flip(-1), batch.b.flip(-1)
-        with torch.no_grad():
-            fake = self.net("A2B")(batch.a)
+        discriminator, batched = self.net("discriminator_B"), self.config.discriminator.norm != "batch"
+        features: list[Tensor] | None = None
+        if self.shares_passes:
+            recorded = self._record(batch, batched)
+            fake = recorded.translated[: len(batch.a)].detach()
+            if recorded.features is not None:
+                of_real = cast(FeatureDiscriminator, discriminator).features(batch.b)
+                features = [torch.cat([r, f.detach()]) for r, f in zip(of_real, recorded.features, strict=True)]
+        else:
+            with torch.no_grad():
+                fake = self.net("A2B")(batch.a)
         real, fake = self.augment(batch.b), self.augment(fake)
-        batched = self.config.discriminator.norm != "batch"
-        return {
-            "discriminator_B": discriminator_loss(self.config.gan, self.net("discriminator_B"), real, fake, batched)
-        }
+        return {"discriminator_B": discriminator_loss(self.config.gan, discriminator, real, fake, batched, features)}
+
+    def _record(self, batch: Batch, batched: bool) -> Recorded:
+        """The generator's pass, and what the frozen net sees in its result, once for both phases.
+
+        Between them only the discriminator's own weights change. Augmented images are others in each phase.
+        """
+        generator, discriminator = cast(Generator, self.net("A2B")), self.net("discriminator_B")
+        source = torch.cat([batch.a, batch.b]) if self.config.nce_identity else batch.a
+        translated, planes = run_stages(generator.chain(), source, generator.feature_taps())
+        features: list[Tensor] | None = None
+        if isinstance(discriminator, FeatureDiscriminator) and batched and not self.augment.changes:
+            features = discriminator.features(translated[: len(batch.a)])
+        batch.recorded = Recorded(translated, planes, features)
+        return batch.recorded
 
 
 class GeneratorPhase(Phase):
@@ -86,8 +107,12 @@ class GeneratorPhase(Phase):
         config = self.config
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
-        source = torch.cat([batch.a, batch.b]) if config.nce_identity else batch.a
-        translated, keys = run_stages(generator.chain(), source, taps)
+        features: list[Tensor] | None = None
+        if batch.recorded is None:
+            source = torch.cat([batch.a, batch.b]) if config.nce_identity else batch.a
+            translated, keys = run_stages(generator.chain(), source, taps)
+        else:
+            translated, keys, features = batch.recorded.translated, batch.recorded.planes, batch.recorded.features
         queries = generator.encode(translated, taps)
         if config.flip_equivariance and batch.mirrored:
             keys = [k.flip(-1) for k in keys]
@@ -100,7 +125,11 @@ class GeneratorPhase(Phase):
             key_rows = heads(keys, places)
         pairs = list(zip(heads(queries, places), key_rows, strict=True))
         share = config.lambda_nce / len(pairs)
-        logits = self.net("discriminator_B")(self.augment(fake))
+        discriminator = self.net("discriminator_B")
+        if features is None:
+            logits = discriminator(self.augment(fake))
+        else:
+            logits = cast(FeatureDiscriminator, discriminator).judge(fake, features)
         losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
@@ -124,6 +153,7 @@ class Cut(Method):
 
     directions = ("A2B",)
     published_init = "xavier"
+    interleaves = True
     settings = frozenset(
         {
             "lambda_nce", "nce_identity", "nce_temperature", "nce_patches", "nce_width", "flip_equivariance",

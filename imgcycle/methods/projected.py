@@ -8,6 +8,9 @@ pixels beside it, which sees what the fixed features cannot; so does this one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,8 +55,7 @@ class FeatureDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, 3, H, W) in [-1, 1] → logits: the PatchGAN's map, then each head's, large sizes first."""
-        if self.net.device != x.device:
-            self.net = FeatureNet(x.device)
+        self._follow(x.device)
         found = [self.pixels(x)]
         heads = iter(self.heads)
         for n in range(self.scales):
@@ -61,6 +63,35 @@ class FeatureDiscriminator(nn.Module):
             for planes, (_, _, spread) in zip(self.net.taps(x, list(self.taps)), self.taps.values(), strict=True):
                 found.append(next(heads)(planes / spread))
         return found
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The frozen net's planes of (N, 3, H, W), large sizes first: they are the same for as long as `x` is."""
+        self._follow(x.device)
+        found: list[Tensor] = []
+        for n in range(self.scales):
+            x = F.avg_pool2d(x, 2) if n else x
+            found += self.net.taps(x, list(self.taps))
+        return found
+
+    def judge(self, x: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """What `forward` gives, of images whose features are known.
+
+        Weights are divided by a layer's spread, not its planes, which are a hundred times as many.
+        """
+        found = [self.pixels(x)]
+        spreads = [spread for _, _, spread in self.taps.values()] * self.scales
+        for head, planes, spread in zip(self.heads, features, spreads, strict=True):
+            first, *others = cast(nn.Sequential, head)
+            assert isinstance(first, nn.Conv2d)
+            seen = F.conv2d(planes, first.weight / spread, first.bias, first.stride, 1)
+            for module in others:
+                seen = module(seen)
+            found.append(seen)
+        return found
+
+    def _follow(self, device: torch.device) -> None:
+        if self.net.device != device:
+            self.net = FeatureNet(device)
 
     def initialise(self) -> None:
         """Initialise heads by fan-in: without norms, N(0, 0.02) would leave their output constant for long."""

@@ -47,7 +47,7 @@ class FeatureNet:
             prefix = f"block{name[0]}_conv{name[1]}"
             weight = state[f"{prefix}_W_table"][state[f"{prefix}_W_q"].long()]
             self._layers.append((weight.to(device), state[f"{prefix}_b"].to(device)))
-        self._narrowed: dict[torch.dtype, list[tuple[Tensor, Tensor] | None]] = {torch.float32: self._layers}
+        self._narrowed: dict[torch.dtype, list[tuple[Tensor, Tensor] | None]] = {}
         self._mean = torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
 
     @torch.inference_mode()
@@ -76,7 +76,7 @@ class FeatureNet:
         x = x.to(dtype, memory_format=torch.channels_last)
         found = []
         for name, layer in zip(_PLAN, self._weights(dtype), strict=True):
-            x = F.max_pool2d(x, 2) if layer is None else F.relu(F.conv2d(x, *layer, padding=1))
+            x = F.max_pool2d(x, 2) if layer is None else F.relu_(F.conv2d(x, *layer, padding=1))
             if name in names:
                 found.append(x)
             if len(found) == len(names):
@@ -84,10 +84,12 @@ class FeatureNet:
         return found
 
     def _weights(self, dtype: torch.dtype) -> Sequence[tuple[Tensor, Tensor] | None]:
-        """The layers in `dtype`: autocast would convert these, which have no gradient, again at every pass."""
+        """The layers in `dtype` and in the layout of the planes: both would be converted again at every pass."""
         if dtype not in self._narrowed:
-            layers = [None if pair is None else (pair[0].to(dtype), pair[1].to(dtype)) for pair in self._layers]
-            self._narrowed[dtype] = layers
+            self._narrowed[dtype] = [
+                None if pair is None else (pair[0].to(dtype, memory_format=torch.channels_last), pair[1].to(dtype))
+                for pair in self._layers
+            ]
         return self._narrowed[dtype]
 
     def _run(self, images: Tensor) -> Tensor:

@@ -19,6 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgcycle.config import HeadKind
+from imgcycle.nets.kernels.interleaved import (
+    LINEAR_TAPS,
+    LinearBlur,
+    LinearUpsample,
+    instance_normalised,
+    is_interleaved,
+)
 
 PadMode = Literal["zero", "reflect", "replicate"]
 INPUT = "input"
@@ -202,6 +209,8 @@ def upsample(x: Tensor, mode: Literal["nearest", "linear"]) -> Tensor:
     if mode == "nearest":
         return F.interpolate(x, scale_factor=2, mode="nearest")
     with torch.autocast(x.device.type, enabled=False):
+        if is_interleaved(x):
+            return LinearUpsample.apply(x, _channel_kernel(LINEAR_TAPS, x))  # type: ignore[no-untyped-call, no-any-return]
         return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -210,11 +219,19 @@ def blur(x: Tensor, taps: tuple[float, ...], stride: int, mode: PadMode) -> Tens
 
     Padding as in Zhang's BlurPool: (k − 1)/2 rounded down before, rounded up after.
     """
-    kernel = blur_kernel(taps, x.dtype, x.device).expand(x.shape[1], 1, -1, -1)
+    kernel = _channel_kernel(taps, x)
+    usual = taps == LINEAR_TAPS and stride == 2 and mode == "reflect" and not (x.shape[2] % 2 or x.shape[3] % 2)
+    if usual and is_interleaved(x):
+        with torch.autocast(x.device.type, enabled=False):
+            return LinearBlur.apply(x, kernel)  # type: ignore[no-untyped-call, no-any-return]
     before, after = (len(taps) - 1) // 2, len(taps) // 2
     with torch.autocast(x.device.type, enabled=False):
         padded = F.pad(x, (before, after, before, after), "constant" if mode == "zero" else mode)
         return F.conv2d(padded, kernel, stride=stride, groups=x.shape[1])
+
+
+def _channel_kernel(taps: tuple[float, ...], x: Tensor) -> Tensor:
+    return blur_kernel(taps, x.dtype, x.device).expand(x.shape[1], 1, -1, -1)
 
 
 def blur_kernel(taps: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -238,6 +255,9 @@ def _normalise(norm: Norm, x: Tensor) -> Tensor:
         return norm.running(x)  # type: ignore[no-any-return]
     if norm.kind == "layer":
         return _normalise_layer(norm, x)
+    if is_interleaved(x):
+        with torch.autocast(x.device.type, enabled=False):
+            return instance_normalised(x, norm.weight, norm.bias, norm.eps)
     # A group per channel is the instance norm, in a kernel several times faster on the CPU.
     with torch.autocast(x.device.type, enabled=False):
         weight = None if norm.weight is None else norm.weight.to(x.dtype)

@@ -21,7 +21,7 @@ from imgcycle.training.distributed import World
 from imgcycle.training.events import Finished, Listener
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.inspection import Inspection
-from imgcycle.training.session import Session
+from imgcycle.training.session import Arithmetic, Session
 from imgcycle.training.storage.export import Exporter
 from imgcycle.training.storage.folder import RunFolder, continued
 from imgcycle.training.storage.resuming import (
@@ -65,6 +65,7 @@ class Run:
         )  # fmt: skip
         for remark in remarks_on_pairs(self.a, alone):
             self.emit(events.Noted(remark))
+        self.arithmetic = Arithmetic.fastest(config, device)
         self.step = 0
         self.fresh = True
         self.rollbacks = 0
@@ -102,10 +103,11 @@ class Run:
             if type(threads := facts.get("threads")) is int and 1 <= threads <= MOST_THREADS:
                 torch.set_num_threads(threads)
         run = cls(config, folder, device, world, emit)
+        run.arithmetic = Arithmetic.frozen(facts, config, device)
         if not resume and config.minutes is not None and config.steps is None:
             run._fix_length(config.minutes)
         run._build(context)
-        facts_now = facts_of_resume(run.device, run.dtype, world.size, run.a, run.b, run.first_net)
+        facts_now = facts_of_resume(run.device, run.dtype, world.size, run.arithmetic, run.a, run.b, run.first_net)
         run.started_from = start_from
         if not resume:
             if start_from is not None:
@@ -199,7 +201,7 @@ class Run:
         self.close()
         self.stage = stage
         self.schedule = Schedule(stage.config, self.steps_per_epoch)
-        self.session = Session(stage.config, self.device, self.dtype, self.world)
+        self.session = Session(stage.config, self.device, self.dtype, self.world, self.arithmetic)
         self.exporter.config = stage.config
         self._prefetcher = Prefetcher(self._batches(stage.config), self.device, self.context.workers, stage.end)
         self._clock = (time.perf_counter(), 0.0, self.step)

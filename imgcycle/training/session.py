@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.methods.base import Batch, Phase
-from imgcycle.methods.registry import build_method
+from imgcycle.methods.registry import build_method, method_class
 from imgcycle.nets.layers import Generator
 from imgcycle.training.distributed import World
 from imgcycle.training.ema import Ema
@@ -22,6 +22,39 @@ MAX_GRADIENT_NORM = 1e6
 """Norm of all gradients of a phase above which they are zeroed: a run sees thousands at its start at most."""
 MAX_STALLED_STEPS = 30
 """Steps of a phase in a row with zeroed gradients after which the run counts as diverged."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a step is computed, as far as its rounding depends on it: a run keeps what it began with."""
+
+    memory_format: torch.memory_format
+    shares_passes: bool
+    """True if a pass that two phases need is made once."""
+
+    @classmethod
+    def fastest(cls, config: TrainConfig, device: torch.device) -> Arithmetic:
+        """What new runs begin with: channels_last where tensor cores need it, and where it was measured faster."""
+        if device.type == "cuda":
+            return cls(torch.channels_last, shares_passes=False)
+        interleaves = method_class(config.method).interleaves and config.net.norm in ("affine", "instance", "none")
+        if device.type == "cpu" and interleaves:
+            return cls(torch.channels_last, shares_passes=True)
+        return cls(torch.contiguous_format, shares_passes=False)
+
+    @classmethod
+    def frozen(cls, facts: Mapping[str, Any], config: TrainConfig, device: torch.device) -> Arithmetic:
+        """That of a run with these facts; what new runs begin with if there are none, or of another kind of device."""
+        if facts.get("device") != device.type:
+            return cls.fastest(config, device)
+        interleaved = facts.get("memory_format") == "channels_last"
+        layout = torch.channels_last if interleaved else torch.contiguous_format
+        return cls(layout, shares_passes=facts.get("passes") == "shared")
+
+    def facts(self) -> dict[str, str]:
+        """As stored with a run; runs begun before passes were shared say nothing of them."""
+        layout = "channels_last" if self.memory_format == torch.channels_last else "contiguous"
+        return {"memory_format": layout, **({"passes": "shared"} if self.shares_passes else {})}
 
 
 @dataclass
@@ -43,14 +76,22 @@ class Session:
     `generation` counts rollbacks: each gives the following steps other random numbers and half the learning rate.
     """
 
-    def __init__(self, config: TrainConfig, device: torch.device, dtype: torch.dtype, world: World) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        world: World,
+        arithmetic: Arithmetic | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
         torch.backends.cudnn.benchmark = True  # all crops have one size: cudnn finds the fastest kernels once
         self.config, self.device, self.dtype, self.world = config, device, dtype, world
         self.method = build_method(config)
         self.nets = self.method.nets()
+        self.arithmetic = arithmetic or Arithmetic.fastest(config, device)
         for net in self.nets.values():
-            net.to(device).to(memory_format=memory_format(device)).train()  # type: ignore[call-overload]
+            net.to(device).to(memory_format=self.arithmetic.memory_format).train()  # type: ignore[call-overload]
         self.phase_optimizers = [self._phase_optimizer(phase) for phase in self.method.phases()]
         self.averages: dict[str, Ema] = {}
         if config.ema:
@@ -65,6 +106,8 @@ class Session:
     def _phase_optimizer(self, phase: Phase) -> PhaseOptimizer:
         for net in self.nets.values():
             net.requires_grad_(True)
+        # Over several processes a phase's pass has to be its own, where gradients are averaged.
+        phase.shares_passes = self.arithmetic.shares_passes and self.world.size == 1
         lr = self.method.learning_rate(phase)
         betas = (self.config.beta1, self.config.beta2)
         decay = self.config.weight_decay
@@ -81,7 +124,7 @@ class Session:
         factor *= 0.5**self.generation
         for each in self.phase_optimizers:
             for name, net in self.nets.items():
-                net.requires_grad_(name in each.phase.updates)
+                net.requires_grad_(name in each.phase.differentiates)
             for group in each.optimizer.param_groups:
                 group["lr"] = each.lr * factor * (1.0 if each.phase.is_discriminator else warmup_factor)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -216,11 +259,6 @@ def _check_moments(optimizer: torch.optim.Optimizer) -> None:
         for name in ("exp_avg", "exp_avg_sq"):
             if moments[name].shape != parameter.shape:
                 raise ValueError(f"{name} is {tuple(moments[name].shape)}, not {tuple(parameter.shape)}")
-
-
-def memory_format(device: torch.device) -> torch.memory_format:
-    """channels_last if tensor cores need it; on the CPU a whole training step is slower with it (measured)."""
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def fused_adam(device: torch.device) -> bool:

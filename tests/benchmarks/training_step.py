@@ -1,12 +1,16 @@
-"""A step of training at the published settings against a plain fp32 one: python -m tests.benchmarks.training_step
+"""Steps of training against slower ones: python -m tests.benchmarks.training_step [--only paper|painting]
 
-Both: 9 blocks, 64 channels, 256² crops, batch 1, LSGAN, cycle and identity losses, pool 50, Adam. The plain step is
-written the way the papers' code does it: float32, one pass a term, one after another.
+At the published settings against a plain fp32 step. Both: 9 blocks, 64 channels, 256² crops, batch 1, LSGAN, cycle and
+identity losses, pool 50, Adam. The plain step is written the way the papers' code does it: float32, one pass a term,
+one after another. And each stage of `--recipe painting` against the same computed as runs of before go on: planes apart
+in memory, no pass shared. Processor seconds, which other work on the machine disturbs less than the clock's.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcycle.cli.commands.train_config import build_config
+from imgcycle.cli.commands.train_config import build_config, new_run_settings
 from imgcycle.device import resolve_device, resolve_precision
 from imgcycle.methods.base import Batch
 from imgcycle.methods.pool import ImagePool
 from imgcycle.training.distributed import World
-from imgcycle.training.session import Session
+from imgcycle.training.session import Arithmetic, Session
+from imgcycle.training.timing.stages import plan_stages
 from tests.benchmarks.turns import in_turn, table
 
 
@@ -107,9 +112,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", choices=("paper", "painting"))
     given = parser.parse_args()
     device = resolve_device(given.device)
-    config = build_config({"a": Path("a"), "b": Path("b"), "paper": True, "device": given.device})
+    if given.only != "painting":
+        published(device, given.rounds)
+    if given.only != "paper":
+        painting(device, given.rounds)
+
+
+def painting(device: torch.device, rounds: int) -> None:
+    """Print a step of each stage of the recipe, as new runs compute it and as those of before do."""
+    stored, _ = new_run_settings({"recipe": "painting"})
+    config = build_config({"a": Path("a"), "b": Path("b"), "steps": 1000}, stored)
+    dtype = resolve_precision("auto", device)
+    before = Arithmetic(Arithmetic.fastest(config.replace(method="cyclegan"), device).memory_format, False)
+    torch.manual_seed(0)
+    a, b = (torch.rand(1, 3, config.crop, config.crop, device=device) * 2 - 1 for _ in range(2))
+    for stage in plan_stages(config, 1):
+        new, old = (Session(stage.config, device, dtype, World(), way) for way in (None, before))
+        steps = {name: partial(_step, session, a, b) for name, session in (("as before", old), ("now", new))}
+        seconds = in_turn(steps, rounds, clock=time.process_time)
+        print(
+            f"painting, {stage.name}: {device}, {torch.get_num_threads()} threads, {dtype}, torch {torch.__version__}"
+        )
+        print(table(seconds, "as before"))
+
+
+def _step(session: Session, a: Tensor, b: Tensor) -> None:
+    session.step(Batch(a, b), 1.0)
+    session.take_means()
+
+
+def published(device: torch.device, rounds: int) -> None:
+    """Print a step at `--paper` beside the plain one."""
+    config = build_config({"a": Path("a"), "b": Path("b"), "paper": True, "device": str(device)})
     session = Session(config, device, resolve_precision("auto", device), World())
     plain = PlainStep()
     for net in (plain.ab, plain.ba, plain.da, plain.db):
@@ -117,11 +154,8 @@ def main() -> None:
     torch.manual_seed(0)
     a, b = (torch.rand(1, 3, 256, 256, device=device) * 2 - 1 for _ in range(2))
 
-    def ours() -> None:
-        session.step(Batch(a, b), 1.0)
-        session.take_means()
-
-    seconds = in_turn({"plain fp32 step": lambda: plain(a, b), "imgcycle train --paper": ours}, given.rounds)
+    ours = partial(_step, session, a, b)
+    seconds = in_turn({"plain fp32 step": lambda: plain(a, b), "imgcycle train --paper": ours}, rounds)
     print(f"{device}, {torch.get_num_threads()} threads, {session.dtype}, torch {torch.__version__}")
     print(table(seconds, "plain fp32 step"))
 

@@ -7,15 +7,20 @@ import time
 from collections.abc import Callable, Mapping
 
 
-def in_turn(things: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
-    """Seconds of each thing, round by round, after `warm` uncounted rounds."""
+def in_turn(
+    things: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Seconds of each thing by `clock`, round by round, after `warm` uncounted rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in things}
     for turn in range(warm + rounds):
         for name, thing in things.items():
-            began = time.perf_counter()
+            began = clock()
             thing()
             if turn >= warm:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return seconds
 
 

@@ -14,7 +14,7 @@ from imgcycle.data.folders import ImageFolder
 from imgcycle.device import hardware_facts
 from imgcycle.errors import UsageError
 from imgcycle.training.first_net import FirstNet
-from imgcycle.training.session import fused_adam, memory_format
+from imgcycle.training.session import Arithmetic, fused_adam
 
 DATA_FACTS = ("images_a", "images_b", "count_a", "count_b")
 """What is known of the pictures, among the facts."""
@@ -77,15 +77,15 @@ def facts_of_resume(
     device: torch.device,
     dtype: torch.dtype,
     processes: int,
+    arithmetic: Arithmetic,
     a: ImageFolder,
     b: ImageFolder,
     first_net: FirstNet | None,
 ) -> dict[str, Any]:
     """What a run's bits depend on beside its config: the machine, and fingerprints of the pictures."""
-    layout = "channels_last" if memory_format(device) == torch.channels_last else "contiguous"
     return {
         **asdict(hardware_facts(device, dtype)),
-        "memory_format": layout,
+        **arithmetic.facts(),
         "optimizer": "adam, fused" if fused_adam(device) else "adam",
         "world": processes,
         "images_a": a.digest(),

@@ -1,0 +1,1 @@
+"""Operations for training in channels_last."""
