@@ -1,4 +1,4 @@
-"""A local S3 server (moto) with an empty bucket; requests that fail for a while: tests/media/test_remote.py."""
+"""A local S3 server (moto) with an empty bucket, and one of many objects where that is asked for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIADRILLDRILLDRILL0",
     "AWS_SECRET_ACCESS_KEY": "secret-of-the-drill",
@@ -22,8 +23,10 @@ KEYS = {
 class Bucket:
     """`s3://drill` on the server."""
 
-    def __init__(self, inner: str) -> None:
-        self.environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": inner}
+    def __init__(self, port: int) -> None:
+        self.port = port
+        inner = f"http://127.0.0.1:{port}"
+        self.environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": inner, "PYTHONPATH": str(ROOT)}
         import boto3
 
         secrets = {
@@ -52,8 +55,11 @@ class Bucket:
         """Uploads in parts that were begun and not ended."""
         return list(self.client.list_multipart_uploads(Bucket="drill").get("Uploads", ()))
 
-    def start(self, *words: str, folder: Path) -> subprocess.Popen[str]:
+    def start(self, *words: str, folder: Path, address: str = "") -> subprocess.Popen[str]:
+        """A command; `address` is that of a proxy before the server."""
         environment = {**self.environment, "OMP_NUM_THREADS": "1"}
+        if address:
+            environment["AWS_ENDPOINT_URL"] = address
         return subprocess.Popen(
             [sys.executable, "-m", "imgcycle", *words],
             cwd=folder,
@@ -65,15 +71,15 @@ class Bucket:
 
 
 @contextmanager
-def local_bucket() -> Iterator[Bucket]:
-    """A server with an empty bucket, ended in any case."""
+def local_bucket(many: int = 0) -> Iterator[Bucket]:
+    """A server with an empty bucket, and another one with so many objects, ended in any case."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tests.drills.moto_server", str(port), str(many)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -81,8 +87,7 @@ def local_bucket() -> Iterator[Bucket]:
             except OSError:
                 assert time.monotonic() < end
                 time.sleep(0.2)
-        inner = f"http://127.0.0.1:{port}"
-        yield Bucket(inner)
+        yield Bucket(port)
     finally:
         server.kill()
         server.wait()

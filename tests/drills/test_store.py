@@ -19,6 +19,7 @@ import pytest
 
 from tests.drills.batch import PLAIN, Batch, statuses
 from tests.drills.store import Bucket, local_bucket
+from tests.drills.unreliable import now_and_then, unreliable
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 60
@@ -38,9 +39,9 @@ def bucket(batch: Batch) -> Iterator[Bucket]:
         assert not found.uploads()
 
 
-def start(batch: Batch, bucket: Bucket, output: str, *words: str) -> subprocess.Popen[str]:
+def start(batch: Batch, bucket: Bucket, output: str, *words: str, address: str = "") -> subprocess.Popen[str]:
     command = ("convert", "s3://drill/photos", "--to", str(batch.style), "-o", f"s3://drill/{output}", "--json")
-    return bucket.start(*command, *PLAIN, *words, folder=batch.folder)
+    return bucket.start(*command, *PLAIN, *words, folder=batch.folder, address=address)
 
 
 def lines_of(bucket: Bucket, output: str) -> Counter[str]:
@@ -108,21 +109,51 @@ from imgcycle.engine.translator import Style
 from imgcycle.jobs.images.plan import plan
 from imgcycle.media.remote import walk_objects
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-listed = sum(1 for _ in walk_objects(Path("s3:/drill/many"), True, lambda _: True))
+listed = sum(1 for _ in walk_objects(Path("s3:/many/all"), True, lambda _: True))
 walked = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = plan(ConvertRequest(("s3://drill/many",), "s3://drill/many-out/"), Style("tiny", "d" * 64))
+found = plan(ConvertRequest(("s3://many/all",), "s3://many/out/"), Style("tiny", "d" * 64))
 planned = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(listed, len(found.tasks), (walked - before) // 1024, (planned - before) // 1024)
 """
 
 
-def test_a_hundred_thousand_objects_in_bounded_memory(bucket: Bucket, tmp_path: Path) -> None:
-    for n in range(100_000):
-        bucket.put(f"many/{n // 10_000}/{n:06d}.jpg", b"x")
+def test_a_hundred_thousand_objects_in_bounded_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LISTING]
-    done = subprocess.run(command, env=bucket.environment, capture_output=True, text=True, check=True, cwd=tmp_path)
+    with local_bucket(many=100_000) as bucket:
+        done = subprocess.run(command, env=bucket.environment, capture_output=True, text=True, check=True, cwd=tmp_path)
     listed, planned, walking, planning = map(int, done.stdout.split())
     print(f"{walking} MiB for the walk, {planning} MiB with the plan")
     assert (listed, planned) == (100_000, 100_000)
     assert walking < 100
     assert planning < 400
+
+
+def test_requests_that_fail_for_a_while_cost_nothing(batch: Batch, bucket: Bucket) -> None:
+    with unreliable(bucket.port, now_and_then(1, 0.15)) as server:
+        process = start(batch, bucket, "refused", address=server.address)
+        said, told = process.communicate()
+    assert (process.returncode, told, statuses(said)) == (0, "", {"done": COUNT})
+    assert set(server.harmed) == {"429", "503", "half", "lost"}, server.harmed
+    check(batch, bucket, "refused")
+
+
+def test_a_put_that_always_fails_in_the_middle_leaves_nothing(batch: Batch, bucket: Bucket) -> None:
+    name = min(batch.plain)
+
+    def fate(method: str, path: str) -> str:
+        return "half" if method in ("PUT", "POST") and path.partition("?")[0].endswith(f"/{name}") else ""
+
+    with unreliable(bucket.port, fate) as server:
+        process = start(batch, bucket, "halved", "--limit", "6", address=server.address)
+        said, _ = process.communicate()
+    assert (process.returncode, statuses(said)) == (1, {"done": 5, "failed": 1})
+    (row,) = (row for row in map(json.loads, said.splitlines()) if row.get("status") == "failed")
+    assert row["output"] == f"s3://drill/halved/{name}"
+    assert "cannot be written" in row["error"]
+    assert "secret" not in said
+    assert name not in bucket.files("halved/")
+    assert server.harmed["half"] >= 5
+    process = start(batch, bucket, "halved")
+    said, told = process.communicate()
+    assert (process.returncode, statuses(said)) == (0, {"skipped": 5, "done": COUNT - 5}), told
+    check(batch, bucket, "halved")
