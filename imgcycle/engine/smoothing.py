@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ import torch
 from imgcycle.engine import resample
 from imgcycle.engine.translator import Translator
 from imgcycle.motion.cuts import is_cut
-from imgcycle.motion.flow import Motion, measure_motion
+from imgcycle.motion.flow import Motion, measure_motion, squared
 from imgcycle.motion.shift import grid_shift
 
 Floats = npt.NDArray[np.float32]
@@ -156,11 +156,15 @@ class TemporalSmoother:
         before: Floats, shown: Floats, frame: Floats, fresh: Floats, motion: Motion, smoothing: Smoothing
     ) -> Floats:
         """`fresh` blended with the change `shown` on the previous frame, where that frame is trusted."""
-        trust = _trust(before, frame, motion, smoothing.tolerance)[..., None]
-        change = fresh - frame
-        mixed = fresh + smoothing.weight * trust * (motion.warped(shown) - change)
-        calm: Floats = np.clip(mixed + np.sqrt(trust) * _missing_detail(mixed, fresh), 0, 1)
-        return calm
+        trust = _trust(before, frame, motion, smoothing.tolerance)
+        mixed = motion.warped(shown)
+        mixed -= fresh - frame
+        mixed *= _for_each_colour(smoothing.weight * trust)
+        mixed += fresh
+        calm = _missing_detail(mixed, fresh)
+        calm *= _for_each_colour(np.sqrt(trust))
+        calm += mixed
+        return np.clip(calm, 0, 1, out=calm)
 
 
 def motion_between(before: Floats | None, frame: Floats) -> Motion | None:
@@ -180,16 +184,33 @@ def _turned(at: At, motion: Motion, stride: int) -> At:
 
 def _trust(before: Floats, frame: Floats, motion: Motion, tolerance: float) -> Floats:
     """Confidence, 0..1, that each pixel shows the same content as before, (h, w)."""
-    apart = motion.warped(before, sharp=False) - frame
-    squared = np.einsum("hwc,hwc->hw", apart, apart) * np.float32(255**2 / 3)
-    trust: Floats = np.where(motion.known, np.exp(squared / np.float32(-(tolerance**2))), np.float32(0))
+    apart = motion.warped(before, sharp=False)
+    apart -= frame
+    trust = squared(apart)
+    trust *= np.float32(255**2 / 3)
+    trust /= np.float32(-(tolerance**2))
+    np.exp(trust, out=trust)
+    trust[~motion.known] = 0
     return trust
 
 
 def _missing_detail(mixed: Floats, fresh: Floats) -> Floats:
     """Fine detail to add to an average so that it is as strong as in a fresh result nearby."""
-    fine, wanted = (image - cv2.GaussianBlur(image, (0, 0), _FINE) for image in (mixed, fresh))
-    there, aim = (cv2.blur(np.einsum("hwc,hwc->hw", f, f), (_AROUND, _AROUND)) for f in (fine, wanted))
-    gain = np.clip(np.sqrt(aim / (there + np.float32(1e-8))), 1, _MOST)
-    lost: Floats = (gain - 1)[..., None] * fine
-    return lost
+    fine, wanted = _fine(mixed), _fine(fresh)
+    there, gain = (cast(Floats, cv2.blur(squared(f), (_AROUND, _AROUND))) for f in (fine, wanted))
+    there += np.float32(1e-8)
+    gain /= there
+    np.clip(np.sqrt(gain, out=gain), 1, _MOST, out=gain)
+    gain -= 1
+    fine *= _for_each_colour(gain)
+    return fine
+
+
+def _fine(image: Floats) -> Floats:
+    coarse = cv2.GaussianBlur(image, (0, 0), _FINE)
+    return cast(Floats, np.subtract(image, coarse, out=coarse))
+
+
+def _for_each_colour(plane: Floats) -> Floats:
+    """(h, w) as (h, w, 3): numpy takes twice as long to repeat it while it multiplies."""
+    return cv2.merge([plane, plane, plane])  # type: ignore[return-value]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,15 +23,18 @@ def grid_shift(flow: Floats, period: int) -> tuple[int, int]:
     a grid of 4, motions by 1 and by 5 need the same shift. A median would fall between them. 0 if another shift is
     hardly better.
     """
-    right, down = (_least_slide(flow[..., axis], period) for axis in (0, 1))
+    right, down = (_least_slide(cast(Floats, moved), period) for moved in cv2.split(flow))
     return down, right
 
 
 def _least_slide(moved: Floats, period: int) -> int:
     slides = []
+    apart, turns = np.empty_like(moved), np.empty_like(moved)
     for shift in range(period):
-        apart = moved - shift
-        apart -= period * np.rint(apart / period)
-        slides.append(float(np.abs(apart).mean(dtype=np.float64)))
+        np.subtract(moved, shift, out=apart)
+        np.rint(np.divide(apart, period, out=turns), out=turns)
+        turns *= period
+        apart -= turns
+        slides.append(float(np.abs(apart, out=apart).mean(dtype=np.float64)))
     best = int(np.argmin(slides))
     return best if slides[0] - slides[best] > _WORTH else 0
