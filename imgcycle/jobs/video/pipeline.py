@@ -17,6 +17,7 @@ import numpy as np
 
 from imgcycle.concurrency import Consumer, Prefetched
 from imgcycle.engine import resample
+from imgcycle.engine.planes import PlaneFrames
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.images.colour_rows import coloured
@@ -83,7 +84,7 @@ class FramePipeline:
 
     `rule` says where segments end. `listener` is called with the number of
     frames written so far, `watcher` with each frame that is written. `workers` frames are in the net at once. `masks`
-    gives each frame's mask, called in order.
+    gives each frame's mask, called in order. `planes` are set where frames, read and written, are no RGB.
     """
 
     def __init__(
@@ -96,10 +97,11 @@ class FramePipeline:
         watcher: Watcher | None = None,
         workers: int = 1,
         masks: Callable[[TimedFrame], Mask | None] = lambda _: None,
+        planes: PlaneFrames | None = None,
     ) -> None:
         self.smoother, self.options, self.sink = smoother, options, sink
         self.rule, self.listener, self.watcher = rule, listener, watcher
-        self.workers, self.masks = workers, masks
+        self.workers, self.masks, self.planes = workers, masks, planes
         self.fine = smoother.translator.strokes
         self._nets = FailedFrames("translated")
         self._strokes = FailedFrames("finished")
@@ -144,10 +146,16 @@ class FramePipeline:
 
     def _reduced(self, frames: Iterable[TimedFrame], before: Floats | None) -> Iterator[InputFrame]:
         for timed in frames:
-            pixels, small = work_frame(timed, self.options)
+            pixels, small = work_frame(timed, self.options, self.planes)
             motion = motion_between(before, small) if self.smoother.smoothing or self.watcher else None
             before = small
             yield InputFrame(timed, pixels, small, motion, mask=self.masks(timed))
+
+    def _small(self, written: Pixels) -> Floats:
+        """What is written of a frame, at work size."""
+        if self.planes is not None:
+            return self.planes.small(written, written=True)
+        return resample.to_float01(reduced(written, self.options.work_shape(*written.shape[:2])))
 
     def _placed(self, seen: InputFrame) -> InputFrame:
         seen.at = self.smoother.align_to_grid(seen.motion)
@@ -207,7 +215,7 @@ class FramePipeline:
     def _repeated(self, seen: InputFrame) -> Pixels:
         """The result of the frame before, in place of one that failed; outside its mask the frame itself."""
         if self._before is None:
-            return seen.pixels
+            return seen.pixels if self.planes is None else self.planes.unchanged(seen.pixels)
         if seen.mask is None:
             return self._before
         pixels = self._before.copy()
@@ -217,10 +225,10 @@ class FramePipeline:
     def _watch(self, seen: InputFrame, pixels: Pixels) -> None:
         assert self.watcher is not None
 
-        def small(written: Pixels) -> Floats:
-            return resample.to_float01(reduced(written, seen.small.shape[:2]))
+        def finished(result: Floats) -> Floats:
+            return self._small(self._at_full_size(seen, result))
 
-        self.watcher(seen.small, seen.motion, small(pixels), lambda result: small(self._at_full_size(seen, result)))
+        self.watcher(seen.small, seen.motion, self._small(pixels), finished)
 
     def _restored(self, made: OutputFrame) -> Pixels | None:
         """A frame's result at full size; None if the net failed on it."""
@@ -232,6 +240,8 @@ class FramePipeline:
         if options.strength == 0:
             return source.timed.frame
         result = coloured(source.small, result, options)
+        if self.planes is not None:
+            return self.planes.restored(source.pixels, source.small, result, options.detail, options.strength)
         if self.fine is not None and options.strokes_share(*source.pixels.shape[:2]):
             out = stroked_frame(source.pixels, source.small, result, options, self.fine)
         elif source.small.shape == source.pixels.shape:

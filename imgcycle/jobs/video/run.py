@@ -13,6 +13,7 @@ from typing import Any
 
 from imgcycle.config import VideoOptions
 from imgcycle.device import precision_name
+from imgcycle.engine.planes import PlaneFrames
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError, is_full
@@ -38,7 +39,7 @@ from imgcycle.jobs.video.pipeline import FramePipeline, repeated_frames
 from imgcycle.jobs.video.plan import ClipPlan, check_style, clip_task
 from imgcycle.jobs.video.progress import VideoProgress
 from imgcycle.jobs.video.ranges.parted import PartedClips
-from imgcycle.jobs.video.ranges.places import SEGMENT, SegmentRule, ends_at_cuts
+from imgcycle.jobs.video.ranges.places import SEGMENT, SegmentRule, ends_at_cuts, plane_frames
 from imgcycle.jobs.video.sinks.choice import open_sink
 from imgcycle.jobs.video.sinks.sink import FrameSink
 from imgcycle.jobs.video.sources import FrameFacts, FrameSource, measure_frames, open_source
@@ -304,12 +305,13 @@ def make_clip(
     # Frames of more than 8 bits often hold smooth skies, which a 16-bit float's 256 levels near ±1 would turn into
     # bands.
     net = translator.exact() if source.deep else translator
+    planes = plane_frames(task, source)
     recipe = clip_recipe_for(task.options, task.frames, net.style) | {"precision": precision_name(net.dtype)}
     sink = open_sink(task, source, net, recipe, SEGMENT, execution.resume, execution.pipes)
     for note in (*source.notes, *sink.notes):
         listener(Note(f"{shown(task.input)}: {note}"))
     with sink:
-        failures = [] if sink.problems is not None else _fill(task, source, sink, net, listener, execution)
+        failures = [] if sink.problems is not None else _fill(task, source, sink, net, planes, listener, execution)
         if isinstance(task, ClipRange):
             seconds = round(time.perf_counter() - begun, 3)
             return TaskResult(ClipRow(task.input, task.output, "done", *sink.size, seconds, frames=sink.frames))
@@ -332,7 +334,13 @@ def make_clip(
 
 
 def _fill(
-    task: ClipTask, source: FrameSource, sink: FrameSink, net: Translator, listener: Listener, execution: ClipExecution
+    task: ClipTask,
+    source: FrameSource,
+    sink: FrameSink,
+    net: Translator,
+    planes: PlaneFrames | None,
+    listener: Listener,
+    execution: ClipExecution,
 ) -> list[str]:
     """Make all frames that are not there; return messages on frames that the net failed on."""
     wanted = range(task.first, task.stop) if isinstance(task, ClipRange) else source.span
@@ -342,7 +350,7 @@ def _fill(
     at = wanted.start if sink.last is None else sink.last + 1
     failures = []
     while gap := sink.gap(at, wanted.stop):
-        failures += _process_frames(task, source, sink, net, listener, execution, gap)
+        failures += _process_frames(task, source, sink, net, planes, listener, execution, gap)
         at = gap.stop
         sink.reach(at, source.problems)
     if not sink.frames:
@@ -357,6 +365,7 @@ def _process_frames(
     source: FrameSource,
     sink: FrameSink,
     net: Translator,
+    planes: PlaneFrames | None,
     listener: Listener,
     execution: ClipExecution,
     gap: range,
@@ -380,7 +389,7 @@ def _process_frames(
     after = gap.start - 1 if gap.start > source.span.start else None
     rule = SegmentRule(source.ends(SEGMENT), after, ends_at_cuts(task))
     with frame_masks(task, options.mask, source, after) as masks:
-        stages = FramePipeline(smoother, options, sink, rule, progress.count, watch, workers, masks)
+        stages = FramePipeline(smoother, options, sink, rule, progress.count, watch, workers, masks, planes)
         progress.net_seconds = lambda: stages.net_seconds
         with sink.recording(), source.open(after, gap.stop) as frames:
             stages.run(frames, source.stop, sink.stop)

@@ -22,6 +22,7 @@ from imgcycle.media.image.pixels import eight_bit
 from imgcycle.media.image.read import measure_file
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader, TimedFrame, scaled_size, within_height
+from imgcycle.media.video.filters import StoredPlanes, stored_planes
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.clock import jumps_note
 from imgcycle.media.video.probing.probe import probe_video
@@ -41,7 +42,8 @@ class FrameSource(Protocol):
 
     `span` are the frames' numbers, `frames` how many there are, `digest` identifies the input (of a file its SHA-256),
     `notes` are lines for the user before any work, `problems` errors found while reading. `stop` ends reading from any
-    thread. `clip`, `animation` and `stream` are set if there is one. Of a stream `frames` is 0, since nobody knows, and
+    thread. `clip`, `animation` and `stream` are set if there is one; `stored` where frames can be read as planes of
+    luma and colour, which `planes` asks for before `open`. Of a stream `frames` is 0, since nobody knows, and
     `span` ends with the last frame only when that was read.
     """
 
@@ -60,6 +62,8 @@ class FrameSource(Protocol):
     clip: Clip | None = None
     animation: Animation | None = None
     stream: Y4mFormat | None = None
+    stored: StoredPlanes | None = None
+    planes: bool = False
 
     def stop(self) -> None:
         """End reading, from whatever thread."""
@@ -181,6 +185,7 @@ class ClipSource(FrameSource):
         self.width, self.height = scaled_size(clip, height)
         self.sar, self.rate = clip.sar, clip.frame_rate
         self.deep = clip.depth > 8 and medium.bits > 8
+        self.stored = stored_planes(clip, self.width, self.height)
         self.digest = file_digest(clip.path)
         self.notes = _clip_notes(clip, medium)
 
@@ -195,6 +200,7 @@ class ClipSource(FrameSource):
             stop=part.stop,
             height=self._height,
             deep=self.deep,
+            planes=self.planes,
         )
         self._reader = reader
         with reader:

@@ -16,7 +16,7 @@ from imgcycle.concurrency import ClosableQueue, Prefetched
 from imgcycle.errors import InputError
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.ffmpeg import Running, frames_ahead, reason, source
-from imgcycle.media.video.filters import to_rgb
+from imgcycle.media.video.filters import to_planes, to_rgb
 from imgcycle.media.video.probing.clip import NO_TIME, Clip
 
 _MANY = 1 << 40
@@ -32,7 +32,8 @@ before, and with intra refresh a frame is complete only a full cycle after its n
 class TimedFrame(NamedTuple):
     """A frame with its time (seconds from the file's start), duration (seconds) and number in the clip.
 
-    `frame` is (H, W, 3) RGB, uint8 or uint16, full range, writable; `alpha` (H, W) exists for image sequences only.
+    `frame` is (H, W, 3) RGB, uint8 or uint16, full range, writable; from a reader of planes (3 H ÷ 2, W), luma above
+    half-size colour as it is stored. `alpha` (H, W) exists for image sequences only.
     """
 
     time: Fraction
@@ -61,6 +62,7 @@ class FrameReader:
     `start` and `end` (seconds) choose exactly the frames of `clip.span(start, end)`; the `first` frames of that span
     are skipped (for resuming), and those from its `stop`th on are left out.
     `height` limits the lines of a frame. `deep` gives uint16. HDR is tone-mapped to bt709.
+    `planes` gives frames as they are stored, where `filters.stored_planes` knows how.
     A thread decodes a few frames ahead. Raises InputError if nothing can be decoded; other damage is listed in
     `problems`.
     """
@@ -84,8 +86,10 @@ class FrameReader:
         stop: int | None = None,
         height: int | None = None,
         deep: bool = False,
+        planes: bool = False,
     ) -> None:
         self.clip = clip
+        self._planes = planes
         self.width, self.height = scaled_size(clip, height)
         self.sar = clip.sar
         self.deep = deep
@@ -165,7 +169,8 @@ class FrameReader:
         self._seeks = place is not None
         clip, last = self.clip, self._span[-1]
         whole = len(self._span) == clip.frames
-        chain = to_rgb(clip, self.width, self.height, deep=self.deep)
+        size = self.width, self.height
+        chain = to_planes(*size) if self._planes else to_rgb(clip, *size, deep=self.deep)
         if clip.seekable or not whole:
             ending = "" if last == clip.frames - 1 else f":end_pts={int(clip.pts[last]) + 1}"
             chain = f"trim=start_pts={self._wanted}{ending},{chain}"
@@ -224,6 +229,8 @@ class FrameReader:
             yield ticks, frame
 
     def _blank(self) -> Pixels:
+        if self._planes:
+            return np.empty((self.height * 3 // 2, self.width), np.uint8)
         shape = (self.height, self.width, 3)
         return np.empty(shape, np.uint16) if self.deep else np.empty(shape, np.uint8)
 

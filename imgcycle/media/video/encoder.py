@@ -22,7 +22,7 @@ from imgcycle.media.image.pixels import Pixels, eight_bit
 from imgcycle.media.paths import shown
 from imgcycle.media.video import timed_rawvideo
 from imgcycle.media.video.ffmpeg import Running, frames_ahead, named, reason, says_full
-from imgcycle.media.video.filters import to_bt709
+from imgcycle.media.video.filters import tagged, to_bt709
 from imgcycle.media.video.hardware import find_hardware
 
 VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
@@ -44,7 +44,8 @@ class Coding:
     """Resolved encoder settings for one frame size: ffmpeg's encoder, pixel format and options.
 
     All segments of a video must have equal codings; it is plain data, so that it can be hashed (`dataclasses.asdict`).
-    `filters` is ffmpeg's filter chain from RGB, `device` the arguments that open a hardware encoder.
+    `filters` is ffmpeg's filter chain from RGB, with `planes` from limited-range luma above half-size colour; `device`
+    the arguments that open a hardware encoder.
     """
 
     codec: VideoCodec
@@ -59,6 +60,12 @@ class Coding:
     device: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """One line for each deviation from the usual: 4:4:4 because the size is odd."""
+    planes: bool = False
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a frame's array."""
+        return (self.height * 3 // 2, self.width) if self.planes else (self.height, self.width, 3)
 
 
 def plan_coding(
@@ -73,12 +80,14 @@ def plan_coding(
     sar: Fraction = Fraction(1),
     rate: Fraction = Fraction(25),
     hardware: bool = False,
+    planes: str | None = None,
 ) -> Coding:
     """Choose the encoder settings. UsageError in one line for an unknown crf or preset, or unavailable hardware.
 
     `crf` None is the codec's default; `chroma` None is 4:2:0, or 4:4:4 for ffv1 and where a side is odd and the codec
     does not allow that; 10 bits for hevc and av1 if `deep`, for ffv1 always. `rate` (frames a second) does not change
     timestamps; encoders use it for rate control. `hardware` asks for a hardware encoder, tested with one frame.
+    `planes` names the matrix of frames that come as 8-bit planes of even sides, which are then written as they are.
     """
     if codec not in CODECS:
         raise UsageError(f"no codec is called {codec!r}", f"one of {', '.join(CODECS)}")
@@ -93,14 +102,19 @@ def plan_coding(
     chroma = chroma or "420"
     ten = codec == "ffv1" or (deep and codec != "h264")
     pixel_format = f"yuv{chroma}p10le" if ten else f"yuv{chroma}p"
-    filters = f"{to_bt709(pixel_format, width, height)},setsar=sar={sar.numerator}/{sar.denominator}:max=2147483647"
+    if planes and (pixel_format != "yuv420p" or width % 2 or height % 2):
+        raise ValueError(f"planes of {width} × {height} for {pixel_format}")
+    filters = tagged(planes) if planes else to_bt709(pixel_format, width, height)
+    filters += f",setsar=sar={sar.numerator}/{sar.denominator}:max=2147483647"
     device: tuple[str, ...] = ()
     if hardware:
         encoder, options, device, upload = _hardware(codec, chroma, crf, preset)
         filters += f",{upload}" if upload else ""
     else:
         encoder, options = _software(codec, chroma, crf, preset)
-    return Coding(codec, encoder, pixel_format, width, height, sar, rate, filters, options, device, notes)
+    return Coding(
+        codec, encoder, pixel_format, width, height, sar, rate, filters, options, device, notes, planes is not None
+    )
 
 
 def _checked_crf(codec: VideoCodec, crf: int | None) -> int:
@@ -190,11 +204,12 @@ class FrameWriter:
         self._feeder: Consumer[tuple[bytes, Pixels]] | None = None
 
     def write(self, frame: Pixels, time: Fraction, duration: Fraction) -> None:
-        """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding); seconds, strictly ascending.
+        """Add a frame: (H, W, 3) RGB uint8 or uint16 (either, whatever the coding), or planes if the coding has them;
+        seconds, strictly ascending.
 
         The array is not copied and must not be changed afterwards.
         """
-        shape = (self.coding.height, self.coding.width, 3)
+        shape = self.coding.frame_shape
         if frame.shape != shape:
             raise ValueError(f"a frame of shape {frame.shape} for a video of {shape}")
         if self.frames and time <= self._last:
@@ -278,7 +293,8 @@ class FrameWriter:
         """Thread: write queued frames to ffmpeg until the end, or until ffmpeg stops."""
         coding = self.coding
         try:
-            run.send(timed_rawvideo.header(coding.width, coding.height, coding.rate, deep=self._deep))
+            about = coding.width, coding.height, coding.rate
+            run.send(timed_rawvideo.header(*about, deep=self._deep, planes=coding.planes))
             for block, frame in frames:
                 run.send(block)
                 run.send(frame.reshape(-1).view(np.uint8).data)

@@ -6,9 +6,9 @@ and exact at 10, where swscale is 4 to 8 off.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from imgcycle.media.video.probing.clip import Colour
+from imgcycle.media.video.probing.clip import Clip, Colour, usual_matrix
 from imgcycle.media.video.probing.pixel_formats import Chroma
 
 _MATRICES = {
@@ -29,6 +29,8 @@ _MATRICES = {
 _WIDE = {"bt2020": "2020", "smpte432": "smpte432", "smpte431": "smpte431"}
 """Primaries so much wider than bt709's that colours would look pale if taken for bt709."""
 
+_OF_FEW_LINES = ("smpte170m", "bt470bg")
+"""Matrices of SD, which players take for granted there and nowhere else."""
 _WHITE_NITS = 203
 """Diffuse white of HDR in cd/m² (ITU-R BT.2408), which becomes 1.0 in SDR before tone mapping."""
 _USUAL_PEAK = 1000
@@ -90,9 +92,41 @@ def to_rgb(clip: CodedFrames, width: int, height: int, *, deep: bool) -> str:
     return f"zscale={source}:m=gbr:r=full:{size},format={planar},format={packed}"
 
 
+class StoredPlanes(NamedTuple):
+    """How planes of luma and half-size colour hold 8-bit SDR: ffmpeg's name of the matrix, and whether 0 is black."""
+
+    matrix: str
+    full: bool
+
+
+def stored_planes(clip: Clip, width: int, height: int) -> StoredPlanes | None:
+    """The planes of a clip's frames if results of this size can be written as such: 4:2:0 of 8 bits and even sides,
+    not reduced, in colours that need no other conversion, and a matrix that players expect of the size.
+    """
+    colour = clip.colour
+    known = clip.pixel_format in ("yuv420p", "yuvj420p", "nv12") and (width, height) == (clip.width, clip.height)
+    plain = not colour.is_hdr and colour.primaries not in _WIDE and not (width % 2 or height % 2)
+    if not (known and plain and (colour.matrix == "bt709" or colour.matrix in _OF_FEW_LINES)):
+        return None
+    if colour.matrix != "bt709" and usual_matrix(height) == "bt709":
+        return None
+    return StoredPlanes(colour.matrix, colour.range == "pc")
+
+
+def to_planes(width: int, height: int) -> str:
+    """Filter chain from decoded, upright frames to planes of their own levels, colour at the left of two pixels."""
+    # Neither does anything to frames of this size and siting, which is the usual one.
+    return f"scale=w={width}:h={height},zscale=c=left,format=yuv420p|yuvj420p"
+
+
+def tagged(matrix: str) -> str:
+    """Filter that names the colours of limited-range planes."""
+    return f"setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace={matrix}"
+
+
 def to_bt709(pixel_format: str, width: int, height: int) -> str:
     """Filter chain from packed RGB to tagged, limited-range bt709 in a pixel format."""
-    tags = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    tags = tagged("bt709")
     if "420" in pixel_format and (width % 2 or height % 2):
         return f"scale=out_color_matrix=bt709:out_range=tv:flags={_FLAGS},format={pixel_format},{tags}"
     return (

@@ -17,12 +17,13 @@ _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1549A966, 
 _TRACK, _VIDEO, _GROUP = 0xAE, 0xE0, 0xA0
 
 
-def header(width: int, height: int, rate: Fraction, *, deep: bool) -> bytes:
-    """Start of the stream: one track of (height, width, 3) RGB frames, 8 bits or (little-endian) 16.
+def header(width: int, height: int, rate: Fraction, *, deep: bool, planes: bool = False) -> bytes:
+    """Start of the stream: one track of (height, width, 3) RGB frames, 8 bits or (little-endian) 16; or of 8-bit
+    planes, luma before half-size colour.
 
     `rate` (frames a second) changes no timestamp; encoders use it for rate control.
     """
-    fourcc = b"RGB0" if deep else b"RGB\x18"
+    fourcc = b"I420" if planes else b"RGB0" if deep else b"RGB\x18"
     video = _element(_VIDEO, _number(0xB0, width), _number(0xBA, height), _element(0x2EB524, fourcc))
     track = _element(
         _TRACK,

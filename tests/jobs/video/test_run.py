@@ -23,7 +23,10 @@ from imgcycle.jobs.tasks import ClipRow, ClipTask, Summary
 from imgcycle.jobs.video import run
 from imgcycle.jobs.video.checkpoint import SegmentStore, segment_folder
 from imgcycle.jobs.video.plan import clip_recipe, clip_task, plan_clips
+from imgcycle.jobs.video.ranges.places import plane_frames
 from imgcycle.jobs.video.run import ClipExecution, committed, convert_clips, make_clip
+from imgcycle.jobs.video.sources import open_source
+from imgcycle.media.video.decoder import FrameReader
 from imgcycle.media.video.probing.probe import probe_video
 from imgcycle.media.video.probing.timecode import timecode_of
 from tests.jobs.films import checksums, film, frames_of, same_times, times, tiny_translator
@@ -112,6 +115,53 @@ def test_colours(tmp_path: Path, translator: Translator) -> None:
         assert row.frames == 2
         seen = frames_of(tmp_path / name, 96, 16)
         assert np.abs(middles(seen[1]) - colours).max() <= allowed
+
+
+class Pale(Translator):
+    """A net that exchanges red and blue and takes a part of the contrast: rounding stays rounding in it."""
+
+    def whole(self, x: torch.Tensor, at: tuple[int, int] = (0, 0)) -> torch.Tensor:
+        del at
+        return 0.6 * x.flip(1)
+
+
+@pytest.mark.parametrize("work_size", [32, 64])
+def test_planes_give_what_rgb_gives(
+    tmp_path: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch, work_size: int
+) -> None:
+    translator = Pale(translator.net, translator.device, style=translator.style)
+    calm = "eq=saturation=0.5:contrast=0.6,scale=out_color_matrix=bt709"
+    make(*SOURCE, "-vf", calm, "-colorspace", "bt709", *X264, tmp_path / "a.mp4")
+    options = replace(QUICK, crf=0, work_size=work_size)
+    imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / "planes.mp4", translator, options)
+    monkeypatch.setattr(run, "plane_frames", lambda *_: None)
+    imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / "rgb.mp4", translator, options)
+    planes, rgb = (probe_video(tmp_path / name) for name in ("planes.mp4", "rgb.mp4"))
+    assert planes.colour == rgb.colour
+    with FrameReader(planes, planes=True) as found, FrameReader(rgb, planes=True) as wanted:
+        for one, other in zip(found, wanted, strict=True):
+            apart = np.abs(one.frame.astype(int) - other.frame)
+            assert apart.mean() < 0.6
+            assert np.quantile(apart, 0.99) <= 4  # edges of the test picture
+
+
+def test_planes_are_for_what_needs_no_rgb(tmp_path: Path, translator: Translator) -> None:
+    source = film(tmp_path / "a.mp4")
+
+    def in_planes(options: VideoOptions, output: str = "b.mp4") -> bool:
+        frames = resolve_frames(options, translator.style)
+        task = clip_task(source, tmp_path / output, tmp_path, options, frames)
+        found = plane_frames(task, open_source(task))
+        assert found is None or (found.height, found.width, found.matrix, found.full) == (36, 64, "smpte170m", False)
+        return found is not None
+
+    assert in_planes(QUICK)
+    assert in_planes(replace(QUICK, codec="hevc", keep_colour=True, smooth="off"))
+    assert not in_planes(replace(QUICK, compare="side"))
+    assert not in_planes(replace(QUICK, strength=0))
+    assert not in_planes(replace(QUICK, max_height=18))
+    assert not in_planes(replace(QUICK, codec="ffv1", preset=None))
+    assert not in_planes(QUICK, "%03d.png")
 
 
 def test_how_it_looks(tmp_path: Path, translator: Translator) -> None:

@@ -60,6 +60,24 @@ def check_coding(path: Path, codec: str, crf: int | None, deep: bool, levels: in
         assert np.abs(middles(next(reader).frame) - COLOURS).max() <= levels
 
 
+def test_planes_are_written_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "planes.mp4"
+    frames: list[Pixels] = list(np.random.default_rng(2).integers(0, 256, (3, 36 * 3 // 2, 64), np.uint8))
+    for matrix in ("bt709", "smpte170m"):
+        coding = plan_coding(64, 36, crf=0, preset="ultrafast", planes=matrix)
+        write(path, coding, frames, TIMES[:3])
+        clip = probe_video(path)
+        assert (clip.colour.matrix, clip.colour.range, clip.pixel_format) == (matrix, "tv", "yuv420p")
+        with FrameReader(clip, planes=True) as reader:
+            for frame, found in zip(frames, reader, strict=True):
+                assert np.array_equal(found.frame, frame)
+    with pytest.raises(ValueError, match="shape"):
+        FrameWriter(path, coding).write(squares(), Fraction(0), Fraction(1))
+    for codec, size in (("ffv1", 36), ("h264", 37)):
+        with pytest.raises(ValueError, match="planes of"):
+            plan_coding(64, size, codec, planes="bt709")  # type: ignore[arg-type]
+
+
 def test_odd_sizes_keep_their_size(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frame = rng.integers(0, 256, (37, 65, 3), np.uint8)

@@ -15,6 +15,11 @@ from tests.media.video.clips import ffmpeg
 def test_ffmpeg_reads_back_every_pixel_and_every_time() -> None:
     check_reading_back(deep=False)
     check_reading_back(deep=True)
+    planes = np.random.default_rng(1).integers(0, 256, (6 * 3 // 2, 8), np.uint8)
+    stream = timed_rawvideo.header(8, 6, Fraction(25), deep=False, planes=True)
+    stream += timed_rawvideo.frame_header(planes.nbytes, Fraction(0), Fraction(1, 25)) + planes.tobytes()
+    came = ffmpeg("-f", "matroska", "-i", "-", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-", data=stream)
+    assert came == planes.tobytes()
 
 
 def check_reading_back(*, deep: bool) -> None:

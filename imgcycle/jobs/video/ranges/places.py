@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from imgcycle.engine import resample
+from imgcycle.engine.planes import PlaneFrames
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.checkpoint import begun_ranges, frames_begun, segment_folder
@@ -63,8 +64,24 @@ class SegmentRule:
         return True
 
 
-def work_frame(timed: TimedFrame, options: ResolvedOptions) -> tuple[Pixels, Floats]:
+def plane_frames(task: ClipTask, source: FrameSource) -> PlaneFrames | None:
+    """How frames of a task go through as planes, and has its source read them so; None where something on the way works
+    on RGB at full size.
+    """
+    options, _ = task.frames.of_height(source.height)
+    size, stored = (source.height, source.width), source.stored
+    coded = task.output_kind == "clip" and task.options.codec != "ffv1" and task.options.comparison == "none"
+    plain = options.mask is None and options.strength != 0 and not options.strokes_share(*size)
+    if stored is None or source.deep or not (coded and plain):
+        return None
+    source.planes = True
+    return PlaneFrames(*size, options.work_shape(*size), *stored)
+
+
+def work_frame(timed: TimedFrame, options: ResolvedOptions, planes: PlaneFrames | None) -> tuple[Pixels, Floats]:
     """A frame without transparent holes, and as the net sees it, which is also where cuts are looked for."""
+    if planes is not None:
+        return timed.frame, planes.small(timed.frame)
     pixels = timed.frame if timed.alpha is None else without_holes(timed.frame, timed.alpha)
     return pixels, resample.to_float01(reduced(pixels, options.work_shape(pixels.shape[0], pixels.shape[1])))
 
@@ -97,6 +114,7 @@ def _next_start(task: ClipTask, source: FrameSource, first: int, last: int) -> i
     if not ends_at_cuts(task):
         return next((n for n in range(first, last + 1) if ends(n - 1)), None)
     options, _ = task.frames.of_height(source.height)
+    planes = plane_frames(task, source)
     begun = first
     while begun > source.span.start and not ends(begun - 1):
         begun -= 1
@@ -105,7 +123,7 @@ def _next_start(task: ClipTask, source: FrameSource, first: int, last: int) -> i
     # The frame before these five seconds is what their first one is compared with.
     with source.open(begun - 2 if begun - 2 >= source.span.start else None, last + 1) as frames:
         for frame in frames:
-            _, small = work_frame(frame, options)
+            _, small = work_frame(frame, options, planes)
             cut = before is not None and is_cut(before, small)
             before = small
             if frame.number < begun:

@@ -137,6 +137,7 @@ class ClipSink(_SegmentedSink):
             sar=source.sar,
             rate=source.rate,
             hardware=options.hardware,
+            planes=source.stored.matrix if source.planes and source.stored else None,
         )
         coding = dataclasses.asdict(self.coding) | {"sar": str(source.sar), "rate": str(source.rate)}
         super().__init__(task, source, making, coding, resume)
