@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from imgcycle.engine import resample
-from imgcycle.engine.planes import PlaneFrames
+from imgcycle.engine.clips.planes import PlaneFrames
 from imgcycle.engine.smoothing import TemporalSmoother, motion_between
 from imgcycle.engine.style import work_shape
 from imgcycle.engine.translator import Translator

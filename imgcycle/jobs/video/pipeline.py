@@ -17,7 +17,7 @@ import numpy as np
 
 from imgcycle.concurrency import Consumer, Prefetched
 from imgcycle.engine import resample
-from imgcycle.engine.planes import PlaneFrames
+from imgcycle.engine.clips.planes import PlaneFrames
 from imgcycle.engine.smoothing import At, State, TemporalSmoother, motion_between
 from imgcycle.errors import ImgcycleError
 from imgcycle.jobs.images.colour_rows import coloured

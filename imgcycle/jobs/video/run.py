@@ -13,7 +13,7 @@ from typing import Any
 
 from imgcycle.config import VideoOptions
 from imgcycle.device import precision_name
-from imgcycle.engine.planes import PlaneFrames
+from imgcycle.engine.clips.planes import PlaneFrames
 from imgcycle.engine.smoothing import TemporalSmoother
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import InputError, UsageError, is_full

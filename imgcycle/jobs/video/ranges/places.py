@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from imgcycle.engine import resample
-from imgcycle.engine.planes import PlaneFrames
+from imgcycle.engine.clips.planes import PlaneFrames
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.checkpoint import begun_ranges, frames_begun, segment_folder

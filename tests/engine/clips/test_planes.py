@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from imgcycle.engine import resample
-from imgcycle.engine.planes import MATRICES, PlaneFrames
+from imgcycle.engine.clips.planes import MATRICES, PlaneFrames
 from imgcycle.engine.resample import Floats, Pixels
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader

@@ -1,0 +1,1 @@
+"""What clips alone ask of inference: frames whose luma and colour stay apart."""
