@@ -104,13 +104,15 @@ def main() -> None:
     parser.add_argument("style", nargs="?")
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--work-size", type=int, help="as convert has it")
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--strength", type=float, help="as convert has it")
     parser.add_argument("--choose", type=Path, metavar="OUT", help="link pictures to learn from")
     given = parser.parse_args()
     if given.choose is not None:
         choose(given.folders[0], given.choose)
         return
-    translator = load_translator(given.style, precision="fp32")
-    options = ConvertOptions(work_size=given.work_size or "auto")
+    translator = load_translator(given.style, precision=given.precision)
+    options = ConvertOptions(work_size=given.work_size or "auto", strength=given.strength)
     print(f"{given.style}: {'pictures':>9}{'green':>9}{'white':>9}{'luma':>15}{'sky moves':>11}{'edges':>7}")
     for folder in given.folders:
         ground, turned, before, after, moves, edges = 0, 0, 0.0, 0.0, [], []
