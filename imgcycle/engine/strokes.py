@@ -2,13 +2,16 @@
 
 A style learnt on 256-pixel images is applied at its work size and upscaled, so that at 1:1 a large photograph is a blur
 with the photograph's own detail on it. A second net, trained at 1:1 on scans of paintings, draws the strokes that are
-missing. With p the photograph, r its downscaled image, E the upscaling and n = r + B(net(r) − r), where B is a blur
-that softens the first net's change of small things (σ = `calm` pixels of r; none if it is 0),
+missing. With p the photograph, r its downscaled image, n = net(r) and E the upscaling,
 
-    x = E(n) + d (p − E(r))           the upscaled result with a share d of the photograph's detail
+    b = E(n) + d (p − E(r))           the upscaled result with a share d of the photograph's detail: no strokes yet
+    x = E(r + B(n − r)) + d (p − E(r))         the same without what the first net did to small things
     y = fine(x)
-    z = y + L(x − y)                  L a low-pass: light and colours are those of x, strokes those of y
-    out = (1 − s) p + s (x + k (z − x))        s strength, k the share of the strokes
+    z = y + L(b − y)                  light, colours and broad strokes are those of b, fine strokes those of y
+    out = (1 − s) p + s (b + k (z − b))        s strength, k the share of the strokes
+
+B is a blur (σ = `calm` pixels of r; none if it is 0): upscaled specks would be painted over as if they were things. L
+is a low-pass that ends just above the size of those specks, so that the first net's broad strokes stay.
 
 Every part is local except norms of the fine net, which the engine's passes handle, so rows are streamed and the result
 is that of the whole image.
@@ -26,17 +29,19 @@ import numpy.typing as npt
 from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
 
-CELL = 8
-"""Side in pixels of the cells whose means the low-pass smooths."""
-SIGMA = 1.5
+SPECK = 0.75
+"""Standard deviation of the low-pass in pixels of the downscaled image: a first net's specks are about as wide."""
+CELLS = (2, 8)
+"""Least and greatest side in pixels of the cells whose means the low-pass smooths."""
+SIGMA = 1.0
 """Standard deviation, in cells, of the Gaussian that smooths these means."""
-_REACH = 5
+_REACH = 4
 _TAPS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SIGMA) ** 2)
 _KERNEL: Floats = (_TAPS / _TAPS.sum()).astype(np.float32)
-LAG = (_REACH + 2) * CELL
+LAG = (_REACH + 2) * CELLS[1]
 """Largest number of rows by which output lags behind input."""
 _ROW_BYTES = 60
-"""Bytes a pixel of buffered rows: the photograph, x and y, their difference, and the result, as floats."""
+"""Bytes a pixel of buffered rows: the photograph, b and y, their difference, and the result, as floats."""
 _STRIP = 96 * 2**20
 """Bytes of the rows of one strip, or of an image processed whole, beside the net's planes."""
 
@@ -53,12 +58,17 @@ def with_blurred_change(small: Floats, result: Floats, calm: float) -> Floats:
     return small + cv2.GaussianBlur(result - small, (0, 0), calm)
 
 
+def cell_of(height: int, small: int) -> int:
+    """Side of the low-pass's cells for an image of `height` rows that was downscaled to `small`."""
+    return min(max(round(SPECK * height / small), CELLS[0]), CELLS[1])
+
+
 class StrokeRows:
     """Rows of x for the fine net, and its result turned into finished pixels; see the module.
 
     `read` returns rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
     `write` receives finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
-    image's own colour space, `result` already softened (`with_blurred_change`).
+    image's own colour space; `calm` is in their pixels.
     """
 
     def __init__(
@@ -72,51 +82,52 @@ class StrokeRows:
         small: Floats,
         result: Floats,
         *,
+        calm: float,
         detail: float,
         strength: float,
         share: float,
     ) -> None:
         self.height, self.width = height, width
         self._read, self._reread, self._write = read, reread, write
-        self._dtype, self._small, self._result, self._detail = dtype, small, result, detail
+        self._dtype, self._small, self._detail = dtype, small, detail
+        self._calm = with_blurred_change(small, result, calm)
         self._strength, self._share = strength, share
-        self._fore = self._aft = self._restoration()
-        self._last: tuple[int, int, Pixels, Floats] | None = None
-        self._lows = LowPass(height, width)
+        self._fore = self._aft = self._restoration(self._calm)
+        self._broad = self._restoration(result)
+        self._last: tuple[int, int, Pixels] | None = None
+        self._lows = LowPass(height, width, cell_of(height, len(small)))
         self._pending: deque[tuple[Pixels, Floats, Floats]] = deque()
         self._written = 0
 
     def ahead(self, top: int, bottom: int) -> Floats:
         """Rows of x for the net; a pass may restart at the top."""
         if top == 0:
-            self._fore = self._restoration()
+            self._fore = self._restoration(self._calm)
         return self._painted(self._fore, top, self._read(top, bottom))
 
     def behind(self, top: int, bottom: int) -> Floats:
         """The same rows once more, just before the net's rows are `put`."""
-        return self._behind(top, bottom)[1]
+        return self._painted(self._aft, top, self._photograph(top, bottom))
 
     def put(self, top: int, result: Floats) -> None:
         """Add rows of the fine net's result; finished rows are written as soon as the low-pass covers them."""
         for first in range(0, len(result), resample.BAND):
             part = result[first : first + resample.BAND]
-            pixels, x = self._behind(top + first, top + first + len(part))
-            self._pending.append((pixels, x, part))
-            self._lows.add(x - part)
+            pixels = self._photograph(top + first, top + first + len(part))
+            broad = self._painted(self._broad, top + first, pixels)
+            self._pending.append((pixels, broad, part))
+            self._lows.add(broad - part)
             self._finish()
 
-    def _behind(self, top: int, bottom: int) -> tuple[Pixels, Floats]:
-        if self._last is not None and self._last[0] <= top and bottom <= self._last[1]:
-            first = self._last[0]
-            return self._last[2][top - first : bottom - first], self._last[3][top - first : bottom - first]
-        if top == 0:
-            self._aft = self._restoration()
-        pixels = self._reread(top, bottom)
-        self._last = top, bottom, pixels, self._painted(self._aft, top, pixels)
-        return self._last[2:]
+    def _photograph(self, top: int, bottom: int) -> Pixels:
+        """Rows behind the net, those just read from memory."""
+        if self._last is None or top < self._last[0] or self._last[1] < bottom:
+            self._last = top, bottom, self._reread(top, bottom)
+        first = self._last[0]
+        return self._last[2][top - first : bottom - first]
 
-    def _restoration(self) -> resample.Restoration:
-        about = (self._dtype, self._small, self._result, self._detail)
+    def _restoration(self, result: Floats) -> resample.Restoration:
+        about = (self._dtype, self._small, result, self._detail)
         return resample.Restoration(self.height, self.width, *about, strength=1.0)
 
     def _painted(self, whole: resample.Restoration, top: int, pixels: Pixels) -> Floats:
@@ -127,8 +138,8 @@ class StrokeRows:
     def _finish(self) -> None:
         """Write the rows that the low-pass covers."""
         while self._pending and (low := self._lows.take(len(self._pending[0][0]))) is not None:
-            pixels, x, y = self._pending.popleft()
-            result = x + self._share * (y + low - x)
+            pixels, broad, fine = self._pending.popleft()
+            result = broad + self._share * (fine + low - broad)
             out = np.empty_like(pixels)
             resample.blended(pixels, result, self._strength, out)
             self._write(self._written, out)
@@ -141,9 +152,9 @@ class LowPass:
     The result does not depend on the bands in which rows are added and taken, not in a bit.
     """
 
-    def __init__(self, height: int, width: int) -> None:
-        self._height, self._width = height, width
-        self._cells = -(-height // CELL)
+    def __init__(self, height: int, width: int, cell: int) -> None:
+        self._height, self._width, self._cell = height, width, cell
+        self._cells = -(-height // cell)
         self._partial = np.empty((0, width, 3), np.float32)
         self._means: dict[int, Floats] = {}
         self._lines: dict[int, Floats] = {}
@@ -154,15 +165,15 @@ class LowPass:
         """Add the next rows, (h, W, 3)."""
         self._added += len(rows)
         rows = np.concatenate([self._partial, rows])
-        while len(rows) >= CELL or (len(rows) and self._added == self._height):
-            self._means[self._done] = self._mean(rows[:CELL])
+        while len(rows) >= self._cell or (len(rows) and self._added == self._height):
+            self._means[self._done] = self._mean(rows[: self._cell])
             self._done += 1
-            rows = rows[CELL:]
+            rows = rows[self._cell :]
         self._partial = rows
 
     def take(self, count: int) -> Floats | None:
         """The next `count` rows of L, or None while rows below them are missing."""
-        at = (np.arange(self._taken, self._taken + count) + 0.5) / CELL - 0.5
+        at = (np.arange(self._taken, self._taken + count) + 0.5) / self._cell - 0.5
         above = np.floor(at).astype(np.intp)
         if min(int(above[-1]) + 1, self._cells - 1) + _REACH >= self._done < self._cells:
             return None
@@ -185,17 +196,17 @@ class LowPass:
         if row not in self._lines:
             around = np.clip(np.arange(row - _REACH, row + _REACH + 1), 0, self._cells - 1)
             smooth: Floats = sum(weight * self._means[int(n)] for weight, n in zip(_KERNEL, around, strict=True))
-            wide = cv2.resize(smooth[None], (smooth.shape[0] * CELL, 1), interpolation=cv2.INTER_LINEAR)
+            wide = cv2.resize(smooth[None], (smooth.shape[0] * self._cell, 1), interpolation=cv2.INTER_LINEAR)
             self._lines[row] = np.asarray(wide[0, : self._width], np.float32)
         return self._lines[row]
 
     def _mean(self, rows: Floats) -> Floats:
         """Means over one row of cells, smoothed along the row."""
         line = rows.mean(0)
-        whole = self._width // CELL
-        means = line[: whole * CELL].reshape(whole, CELL, 3).mean(1)
-        if whole * CELL < self._width:
-            means = np.concatenate([means, line[whole * CELL :].mean(0, keepdims=True)])
+        whole = self._width // self._cell
+        means = line[: whole * self._cell].reshape(whole, self._cell, 3).mean(1)
+        if whole * self._cell < self._width:
+            means = np.concatenate([means, line[whole * self._cell :].mean(0, keepdims=True)])
         one = np.ones(1, np.float32)
         smooth = cv2.sepFilter2D(means[None], -1, _KERNEL, one, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(smooth[0], np.float32)

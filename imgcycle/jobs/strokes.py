@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imgcycle.engine.resample import Floats, Pixels
 from imgcycle.engine.strips.plan import StripPlan
-from imgcycle.engine.strokes import StrokeRows, with_blurred_change
+from imgcycle.engine.strokes import StrokeRows
 from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.colour_rows import ColourManagedRows
 from imgcycle.jobs.recipe import ResolvedOptions
@@ -54,7 +54,8 @@ def stroke_rows(
 ) -> StrokeRows:
     """Rows between a style's two nets for an image of (height, width) `size` (`StrokeRows`)."""
     return StrokeRows(
-        *size, read, reread, write, dtype, small, with_blurred_change(small, result, options.calm),
+        *size, read, reread, write, dtype, small, result,
+        calm=options.calm,
         detail=options.detail,
         strength=options.strength,
         share=options.strokes_share(*size),

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcycle.engine import resample
-from imgcycle.engine.strokes import CELL, LAG, LowPass, StrokeRows, with_blurred_change
+from imgcycle.engine.strokes import CELLS, LAG, LowPass, StrokeRows, cell_of, with_blurred_change
 from imgcycle.engine.style import share_of
 from imgcycle.media.image.reduction import reduced
 from tests.media.pictures import scene
 
 
-def low_pass(x: resample.Floats, bands: list[int]) -> resample.Floats:
+def low_pass(x: resample.Floats, bands: list[int], cell: int = 8) -> resample.Floats:
     """L of a whole picture, its rows added in the given bands and taken as soon as they are there."""
-    stream, top, taken = LowPass(*x.shape[:2]), 0, []
+    stream, top, taken = LowPass(x.shape[0], x.shape[1], cell), 0, []
     count = 0
     while count < len(x):
         if top < len(x):
@@ -32,10 +32,12 @@ def low_pass(x: resample.Floats, bands: list[int]) -> resample.Floats:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 130), st.integers(1, 70), st.lists(st.integers(1, 40), min_size=1, max_size=4))
-def test_the_low_pass_is_one_whatever_the_bands(height: int, width: int, bands: list[int]) -> None:
+@given(
+    st.integers(1, 130), st.integers(1, 70), st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(*CELLS)
+)
+def test_the_low_pass_is_one_whatever_the_bands(height: int, width: int, bands: list[int], cell: int) -> None:
     x = np.random.default_rng(height).random((height, width, 3)).astype(np.float32)
-    assert np.array_equal(low_pass(x, bands), low_pass(x, [height]))
+    assert np.array_equal(low_pass(x, bands, cell), low_pass(x, [height], cell))
 
 
 def test_the_low_pass_keeps_light_and_takes_strokes_away() -> None:
@@ -47,10 +49,15 @@ def test_the_low_pass_keeps_light_and_takes_strokes_away() -> None:
     ramp = np.repeat(np.linspace(0, 1, 400, dtype=np.float32)[:, None, None], 3, 2).repeat(40, 1)
     assert np.abs(low_pass(ramp, [32]) - ramp)[60:-60].max() < 1e-3
     whole = np.random.default_rng(0).random((96, 160, 3)).astype(np.float32)
-    cells = cv2.resize(whole, (160 // CELL, 96 // CELL), interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(cells, (11, 11), 1.5, borderType=cv2.BORDER_REPLICATE)
-    wanted = cv2.resize(smooth, (160, 96), interpolation=cv2.INTER_LINEAR)
-    assert np.allclose(low_pass(whole, [32]), wanted, atol=1e-5)
+    for cell in (2, 4, 8):
+        cells = cv2.resize(whole, (160 // cell, 96 // cell), interpolation=cv2.INTER_AREA)
+        smooth = cv2.GaussianBlur(cells, (9, 9), 1.0, borderType=cv2.BORDER_REPLICATE)
+        wanted = cv2.resize(smooth, (160, 96), interpolation=cv2.INTER_LINEAR)
+        assert np.allclose(low_pass(whole, [32], cell), wanted, atol=1e-5)
+
+
+def test_the_low_pass_ends_above_the_specks_of_the_first_net() -> None:
+    assert [cell_of(height, 100) for height in (100, 400, 800, 9000)] == [2, 3, 6, 8]
 
 
 class Kept:
@@ -66,7 +73,13 @@ class Kept:
 
 
 def stroked(
-    photo: resample.Pixels, result: resample.Floats, net: object, bands: int, strength: float, share: float
+    photo: resample.Pixels,
+    result: resample.Floats,
+    net: object,
+    bands: int,
+    strength: float,
+    share: float,
+    calm: float = 0.0,
 ) -> resample.Pixels:
     small = resample.to_float01(reduced(photo, result.shape[:2]))
     kept = Kept(photo)
@@ -76,7 +89,7 @@ def stroked(
 
     rows = StrokeRows(
         photo.shape[0], photo.shape[1], read, read, kept.write, photo.dtype, small, result,
-        detail=0.5, strength=strength, share=share,
+        calm=calm, detail=0.5, strength=strength, share=share,
     )  # fmt: skip
     for _ in range(2):  # a pass that measures, and the one that puts
         seen = [rows.ahead(top, min(len(photo), top + bands)) for top in range(0, len(photo), bands)]
@@ -100,12 +113,15 @@ def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
     def net(x: resample.Floats) -> resample.Floats:
         return 0.5 * x**2 + 0.3
 
-    x = resample.Restoration(150, 110, dtype, small, result, 0.5, 1.0)
-    x_whole = np.concatenate([x.floats(top, photo[top : top + 32]) for top in range(0, 150, 32)])
-    assert np.abs(x_whole * most - resample.restored(photo, small, result, 0.5, 1.0)).max() < 0.51
-    z = net(x_whole) + low_pass(x_whole - net(x_whole), [150])
-    wanted = 0.3 * photo + 0.7 * most * (x_whole + 0.8 * (z - x_whole))
-    found = stroked(photo, result, net, bands, 0.7, 0.8)
+    def upscaled(small_result: resample.Floats) -> resample.Floats:
+        rows = resample.Restoration(150, 110, dtype, small, small_result, 0.5, 1.0)
+        return np.concatenate([rows.floats(top, photo[top : top + 32]) for top in range(0, 150, 32)])
+
+    b, y = upscaled(result), net(upscaled(with_blurred_change(small, result, 1.5)))
+    assert np.abs(b * most - resample.restored(photo, small, result, 0.5, 1.0)).max() < 0.51
+    z = y + low_pass(b - y, [150], cell_of(150, 50))
+    wanted = 0.3 * photo + 0.7 * most * (b + 0.8 * (z - b))
+    found = stroked(photo, result, net, bands, 0.7, 0.8, 1.5)
     assert np.abs(found - wanted.clip(0, most)).max() <= (0.51 if most == 255 else 2)
 
 
@@ -115,7 +131,7 @@ def test_a_net_that_only_shifts_colours_leaves_no_trace() -> None:
     plain = resample.restored(photo, small, 1 - small, 0.5, 1.0)
     found = stroked(photo, 1 - small, lambda x: x * 1.0 - 0.2, 33, 1.0, 1.0)
     assert np.abs(found.astype(int) - plain).max() <= 1
-    none = stroked(photo, 1 - small, lambda x: 1 - x, 33, 1.0, 0.0)
+    none = stroked(photo, 1 - small, lambda x: 1 - x, 33, 1.0, 0.0, calm=2.0)
     assert np.abs(none.astype(int) - plain).max() <= 1
 
 

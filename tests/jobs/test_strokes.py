@@ -83,14 +83,13 @@ def test_the_style_says_how_its_strokes_are_laid(weights: Path) -> None:
 def test_strokes_are_drawn_on_enlarged_results_alone(weights: Path, photo: Path, tmp_path: Path) -> None:
     translator = load_translator(str(weights), precision="fp32")
     found = {}
-    for share in (0.0, 0.5, 0.75, 1.0):
+    for share in (0.0, 0.5, 1.0):
         convert_image(photo, tmp_path / "out.png", translator, ConvertOptions(strokes=share, detail=0.7))
         found[share] = pixels(tmp_path / "out.png")
-    drawn = found[1.0] - found[0.5]
-    assert np.abs(found[0.5] - found[0.0]).max() > 5
+    drawn = found[1.0] - found[0.0]
     assert np.abs(drawn).max() > 5
     inside = np.all([(f > 0) & (f < 255) for f in found.values()], axis=0)
-    assert np.abs(found[0.75] - (found[0.5] + found[1.0]) / 2)[inside].max() <= 1
+    assert np.abs(found[0.5] - (found[0.0] + found[1.0]) / 2)[inside].max() <= 1, "from nothing on, without a jump"
     assert abs(drawn.mean()) < 0.3, "light and colours stay"
     small = photo.with_name("small.png")
     Image.fromarray(scene(30, 34)).save(small)
