@@ -75,7 +75,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("about = ", "is no TOML"),
-        ("cook = 1", "a recipe has no 'cook'"),
+        ("cook = 1", "a recipe has no key 'cook'"),
         ("[[stages]]\nlr = 1e-4", "a stage without a share"),
         ("[[stages]]\nshare = 1\nonly = 'mondays'", "a stage is only for 'mondays'"),
         ("[[stages]]\nshare = 1\nheat = 3", "Stage has no setting 'heat'"),

@@ -199,5 +199,5 @@ def test_without_norms_a_net_looks_no_further_than_its_surroundings() -> None:
     assert not torch.equal(near[:, :, 110:120], far[:, :, 110:120])
     taps = net.encode(x, net.feature_taps())
     assert [t.shape[1] for t in taps] == [3, 8, 16, 16, 16], "the last two are blocks' ends"
-    with pytest.raises(UsageError, match="with no norms"):
+    with pytest.raises(UsageError, match="a resnet generator cannot have no norms"):
         NetConfig("resnet", 4, 1, "none")

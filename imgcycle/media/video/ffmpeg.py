@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import subprocess
-import sys
 import threading
 import weakref
 from collections import deque
@@ -31,8 +30,6 @@ OLDEST = (8, 0)
 _QUIET = ("-nostdin", "-hide_banner", "-nostats")
 _AHEAD_BYTES = 96 << 20
 """Most bytes of queued frames, unless two frames are more."""
-_PIPE_BYTES = 1 << 20
-"""Room in a pipe, where the system lets one choose: in its usual 64 KiB a frame would be handed over in fifty parts."""
 _KEPT_LINES = 400
 _LINE = re.compile(r"^(?:\[[^\]]*@ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)$")
 _VAGUE = re.compile(
@@ -145,9 +142,6 @@ class Running:
             env=None if environment is None else {**os.environ, **environment},
             **apart,
         )
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and sys.platform == "linux":
-                _widen(pipe)
         # Also without `close`: an object kept alive by a traceback must not leave a process behind.
         self._end = weakref.finalize(self, _end, self._process)
         self._reader = threading.Thread(target=self._read_log, name="ffmpeg-log", daemon=True)
@@ -252,13 +246,6 @@ def must_run(arguments: Sequence[str], failure: type[ImgcycleError], what: str) 
 def says_full(reason: str) -> bool:
     """True if ffmpeg failed because the disk is full; the errors of another program are known by their text alone."""
     return os.strerror(errno.ENOSPC) in reason
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    import fcntl
-
-    with contextlib.suppress(OSError):  # beyond what the system allows a user
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ from imgcycle.errors import InputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Event, Note
 from imgcycle.jobs.tasks import ClipRow
+from imgcycle.jobs.video import sources
 from imgcycle.jobs.video.cost import VideoLimits
 from imgcycle.jobs.video.plan import plan_clips
 from imgcycle.jobs.video.run import convert_video
@@ -114,7 +115,8 @@ def test_a_stream_becomes_a_clip_or_pictures(tmp_path: Path, translator: Transla
             piped(translator, data, str(tmp_path / name))
 
 
-def test_a_clip_becomes_a_stream(tmp_path: Path, translator: Translator) -> None:
+def test_a_clip_becomes_a_stream(tmp_path: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "stored_planes", lambda *_: None)  # a stream is made of RGB
     source = film(tmp_path / "a.mp4", sound=True)
     made, heard = io.BytesIO(), list[Event]()
     request = ClipRequest((str(source),), "-", options=QUICK)
