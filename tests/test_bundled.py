@@ -48,7 +48,15 @@ def test_the_wheel_ships_every_bundled_file_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "least", "rougher"),
-    [("monet", 6, 2), ("vangogh", 6, 3), ("winter", 2, 2), ("snow", 8, 2), ("summer", 2, 2), ("photo", 2, 2), ("ukiyo-e", 6, 3)],
+    [
+        ("monet", 6, 2),
+        ("vangogh", 6, 3),
+        ("winter", 2, 2),
+        ("snow", 8, 2),
+        ("summer", 2, 2),
+        ("photo", 2, 2),
+        ("ukiyo-e", 6, 3),
+    ],
 )
 def test_each_changes_the_samples_and_keeps_their_light(
     tmp_path: Path, name: str, least: float, rougher: float
