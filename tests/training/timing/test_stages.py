@@ -49,7 +49,7 @@ def test_what_a_stage_sets_holds_for_it_alone() -> None:
 def test_what_contradicts_itself_is_said_with_the_stage() -> None:
     with pytest.raises(UsageError, match="above 0"):
         Stage(0)
-    with pytest.raises(UsageError, match="warmup_share of 2"):
+    with pytest.raises(UsageError, match="warmup_share is 2"):
         Stage(1, warmup_share=2)
     with pytest.raises(UsageError, match="a stage's crop above the size"):
         tiny_config(stages=(Stage(1, crop=64),))
