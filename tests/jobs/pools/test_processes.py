@@ -104,7 +104,7 @@ def test_a_clip_is_made_in_ranges_and_comes_out_the_same(tmp_path: Path, capsys:
     heard = [json.loads(line).get("progress", {}) for line in told.splitlines() if line.startswith("{")]
     shares = [each["frame"] for each in heard if "frame" in each]
     assert shares == sorted(shares)
-    assert 0 < shares[-1] <= 52, "told by the clock: the last frames may come between two times"
+    assert max(shares, default=0) <= 52, "told by the clock: frames may come between two times"
     assert {each["frames"] for each in heard if "frames" in each} == {52}, "those of the whole clip"
     assert run([*command, "-o", str(tmp_path / "one.mp4")]) == 0
     assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
