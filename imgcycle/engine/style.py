@@ -60,12 +60,6 @@ class Style:
             return 0.0
         return self.strokes.share if asked is None else asked
 
-    def detail_share(self, asked: float | None, strokes: float | None) -> float:
-        """Share of a photograph's own fine detail: as asked, else the style's, with strokes or without."""
-        if asked is not None:
-            return asked
-        return self.strokes.detail if self.strokes is not None and self.strokes_share(strokes) else self.detail
-
 
 @dataclass(frozen=True, kw_only=True)
 class MixPart(JsonConfig):

@@ -21,9 +21,6 @@ from imgcycle.media.paths import shown
 if TYPE_CHECKING:
     from imgcycle.engine.translator import Translator
 
-CLIP_LINES = 720
-"""Frames of more lines get no strokes unless asked for: there the second net takes longer than the rest."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedOptions(ConvertOptions):
@@ -31,12 +28,14 @@ class ResolvedOptions(ConvertOptions):
 
     `mask` is a file or `alpha`, and `mask_digest` what a recipe states of it.
     `strokes` 0..1 is None for a style without a net for them. `mix` has the settings of each style of a mix, whose work
-    size is the largest and whose detail the mean. `calm` is σ, in pixels of the downscaled image, of the
-    blur of the first net's change that the second net was trained with.
+    size is the largest and whose detail the mean. `strokes_detail` is the detail below strokes that are drawn in
+    full, None if it is no other, and `calm` σ, in pixels of the downscaled image, of the blur of the first net's change
+    that the second net was trained with.
     """
 
     work_size: int | Literal["full"] = "full"
     detail: float = 0.0
+    strokes_detail: float | None = None
     calm: float = 0.0
     mask_digest: str = ""
     mix: tuple[MixPart, ...] = ()
@@ -62,21 +61,11 @@ class ResolvedOptions(ConvertOptions):
             return 0.0
         return share_of(height, width, self.work_shape(height, width), self.strokes)
 
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedFrames(JsonConfig):
-    """Resolved options of a clip's frames, whose lines are known once it is opened: those of more than `CLIP_LINES`
-    lines have `tall` if that differs, which leaves out strokes that were not asked for.
-    """
-
-    usual: ResolvedOptions = ResolvedOptions()
-    tall: ResolvedOptions | None = None
-
-    def of_height(self, height: int) -> tuple[ResolvedOptions, str]:
-        """Options of frames of `height` lines, and a line for the user if strokes were left out."""
-        if self.tall is None or height <= CLIP_LINES:
-            return self.usual, ""
-        return self.tall, f"no fine strokes in frames of more than {CLIP_LINES} lines, for speed; --strokes 1 lays them"
+    def detail_share(self, height: int, width: int) -> float:
+        """Share 0..1 of an image's own fine detail: between that without strokes and that with them, as their share."""
+        if self.strokes_detail is None:
+            return self.detail
+        return self.detail + self.strokes_share(height, width) * (self.strokes_detail - self.detail)
 
 
 def check_strokes(styles: Sequence[Style], options: ConvertOptions | VideoOptions) -> None:
@@ -98,7 +87,8 @@ def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
 def _met(options: ConvertOptions, style: Style) -> dict[str, Any]:
     return {
         "work_size": style.work_size if options.work_size == "auto" else options.work_size,
-        "detail": style.detail_share(options.detail, options.strokes),
+        "detail": style.detail if options.detail is None else options.detail,
+        "strokes_detail": None if options.detail is not None or style.strokes is None else style.strokes.detail,
         "strokes": None if style.strokes is None else style.strokes_share(options.strokes),
         "calm": 0.0 if style.strokes is None else style.strokes.calm,
     }
@@ -123,10 +113,21 @@ def _met_by_mix(options: ConvertOptions, style: Style) -> dict[str, Any]:
     return {
         "work_size": "full" if "full" in sizes else max(sizes),
         "detail": sum(part.share * part.detail for part in parts),
+        "strokes_detail": _mean_strokes_detail(each),
         "strokes": max(part.strokes for part in parts) if fine else None,
         "calm": sum(share * calm for share, calm in fine) / sum(share for share, _ in fine) if fine else 0.0,
         "mix": parts,
     }
+
+
+def _mean_strokes_detail(each: Sequence[tuple[float, Style, dict[str, Any]]]) -> float | None:
+    """The detail below a mix's strokes: the mean of its styles', None if none has another with strokes."""
+    if all(met["strokes_detail"] is None for _, _, met in each):
+        return None
+    mean: float = sum(
+        share * (met["detail"] if met["strokes_detail"] is None else met["strokes_detail"]) for share, _, met in each
+    )
+    return mean
 
 
 def _digest_of(name: str) -> str:
@@ -147,20 +148,23 @@ def with_mask(options: ResolvedOptions, source: Source) -> tuple[ResolvedOptions
         return options, f"its mask {shown(found)} cannot be read: {error.strerror}"
 
 
-def resolve_frames(options: VideoOptions, style: Style) -> ResolvedFrames:
-    """Resolve a clip's options against a style, as far as they concern single frames."""
-    picture = options.picture()
-    usual = resolve(picture, style)
-    if options.strokes is not None or not usual.strokes:
-        return ResolvedFrames(usual=usual)
-    return ResolvedFrames(usual=usual, tall=resolve(picture.replace(strokes=0.0), style))
+def resolve_frames(options: VideoOptions, style: Style) -> ResolvedOptions:
+    """Resolve a clip's options against a style, as far as they concern single frames.
+
+    Frames have strokes only if they are asked for: they take as long as all the rest.
+    """
+    resolved = resolve(options.picture(), style)
+    if options.strokes is not None or not resolved.strokes:
+        return resolved
+    return resolve(options.picture().replace(strokes=0.0), style)
 
 
 def recipe_for(options: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of an image's result, without the digest of its input: style, weights, options, version. A changed
     default changes the recipe.
     """
-    return _recipe(recorded(options, ConvertOptions) | _mask_of(options) | _mix_of(options), style)
+    left = {} if options.strokes_detail is None else {"detail": None}  # to the style, which has two
+    return _recipe(recorded(options, ConvertOptions) | left | _mask_of(options) | _mix_of(options), style)
 
 
 def _mix_of(options: ResolvedOptions) -> dict[str, Any]:
@@ -179,11 +183,11 @@ def _mask_of(options: ResolvedOptions) -> dict[str, str]:
     return {} if options.mask is None else {"mask": options.mask_digest}
 
 
-def clip_recipe_for(options: VideoOptions, frames: ResolvedFrames, style: Style) -> dict[str, Any]:
+def clip_recipe_for(options: VideoOptions, frames: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of a clip's result."""
-    making = recorded(options, VideoOptions) | recorded(frames.usual, PictureOptions) | _mask_of(frames.usual)
-    making |= {"strokes": options.strokes} if frames.usual.strokes is not None else {}
-    return _recipe(making | _mix_of(frames.usual), style)
+    making = recorded(options, VideoOptions) | recorded(frames, PictureOptions) | _mask_of(frames)
+    making |= {"strokes": options.strokes} if frames.strokes is not None else {}
+    return _recipe(making | _mix_of(frames), style)
 
 
 def recorded(options: JsonConfig, config: type[JsonConfig]) -> dict[str, Any]:

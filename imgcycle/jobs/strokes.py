@@ -56,7 +56,7 @@ def stroke_rows(
     return StrokeRows(
         *size, read, reread, write, dtype, small, result,
         calm=options.calm,
-        detail=options.detail,
+        detail=options.detail_share(*size),
         strength=options.strength,
         share=options.strokes_share(*size),
     )  # fmt: skip

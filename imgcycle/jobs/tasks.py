@@ -7,7 +7,7 @@ from typing import Literal
 
 from imgcycle.config import JsonConfig, VideoOptions
 from imgcycle.jobs.ledger import Record
-from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
+from imgcycle.jobs.recipe import ResolvedOptions
 
 Status = Literal["done", "skipped", "kept", "failed"]
 Verdict = Literal["convert", "skip", "keep", "fail"]
@@ -44,7 +44,7 @@ class ClipTask(JsonConfig):
     options: VideoOptions
     verdict: Verdict = "convert"
     reason: str = ""
-    frames: ResolvedFrames = field(default_factory=ResolvedFrames, kw_only=True)
+    frames: ResolvedOptions = field(default_factory=ResolvedOptions, kw_only=True)
     input_kind: MediumKind = field(default="clip", kw_only=True)
     output_kind: MediumKind = field(default="clip", kw_only=True)
 

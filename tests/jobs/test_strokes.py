@@ -17,9 +17,8 @@ from imgcycle.config import ClipRequest, ConvertOptions, VideoOptions
 from imgcycle.engine.strips import plan as engine_plan
 from imgcycle.engine.style import Strokes, Style
 from imgcycle.errors import UsageError, WeightsError
-from imgcycle.jobs import recipe as recipes
 from imgcycle.jobs.budget import MemoryBudget
-from imgcycle.jobs.events import Event, Note
+from imgcycle.jobs.events import Event
 from imgcycle.jobs.images.cost import plan_file
 from imgcycle.jobs.images.image import converted
 from imgcycle.jobs.images.plan import read_recipe
@@ -76,7 +75,6 @@ def test_the_style_says_how_its_strokes_are_laid(weights: Path) -> None:
     assert style.strokes == Strokes(0.6, 0.7, 1.5)
     assert translator.strokes is not None
     assert (style.strokes_share(None), style.strokes_share(0.2), Style().strokes_share(1.0)) == (0.6, 0.2, 0.0)
-    assert (style.detail_share(None, None), style.detail_share(None, 0), style.detail_share(0.1, 1)) == (0.7, 0.2, 0.1)
     assert load_translator(str(weights), precision="bf16").exact().strokes is not None
 
 
@@ -108,7 +106,7 @@ def test_the_recipe_states_strokes_where_there_are_any(weights: Path, photo: Pat
     convert_image(photo, tmp_path / "out.png", translator, ConvertOptions())
     recipe = read_recipe(tmp_path / "out.png")
     assert recipe is not None
-    assert (recipe["options"]["strokes"], recipe["options"]["detail"]) == (0.6, 0.7)
+    assert (recipe["options"]["strokes"], recipe["options"]["detail"]) == (0.6, None)
     assert "strokes" not in recipe_for(resolve(ConvertOptions(), Style("plain")), Style("plain"))["options"]
 
 
@@ -166,22 +164,27 @@ def test_frames_of_a_clip_have_strokes(clip: Path, weights: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(frames[1.0], frames_of(out), strict=True))
 
 
-def test_tall_frames_get_none_unless_asked_and_that_is_said(
-    clip: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recipes, "CLIP_LINES", 20)
+def test_clips_get_none_unless_asked(clip: Path, weights: Path) -> None:
+    unasked, none, drawn = (
+        frames_of(made(clip, weights, VideoOptions(work_size=16, strokes=share))[1]) for share in (None, 0.0, 1.0)
+    )
+    assert np.array_equal(unasked, none)
+    assert not np.array_equal(unasked, drawn)
     style = load_translator(str(weights)).style
-    heard, _ = made(clip, weights, VideoOptions(work_size=16))
-    said = [event.text for event in heard if isinstance(event, Note) and "strokes" in event.text]
-    assert len(said) == 1
-    assert "--strokes 1" in said[0]
-    options, line = resolve_frames(VideoOptions(strokes=0.4), style).of_height(36)
-    assert (options.strokes, line) == (0.4, "")
-    low, _ = resolve_frames(VideoOptions(), style).of_height(20)
-    high, _ = resolve_frames(VideoOptions(), style).of_height(21)
-    assert (low.strokes, low.detail, high.strokes, high.detail) == (0.6, 0.7, 0.0, 0.2)
-    plain = resolve(VideoOptions().picture(), Style("plain"))
-    assert resolve_frames(VideoOptions(), Style("plain")).of_height(36) == (plain, "")
+    assert resolve_frames(VideoOptions(strokes=0.4), style).strokes == 0.4
+    assert resolve_frames(VideoOptions(), style).strokes == 0.0
+    assert resolve_frames(VideoOptions(), Style("plain")) == resolve(VideoOptions().picture(), Style("plain"))
+
+
+def test_the_detail_goes_with_the_share_of_the_strokes(weights: Path) -> None:
+    style = load_translator(str(weights)).style  # work size 32, detail 0.2, and 0.7 below strokes
+    drawn = resolve(ConvertOptions(strokes=1.0), style)
+    found = [drawn.detail_share(side, side) for side in (20, 32, 48, 64, 4000)]
+    assert found == pytest.approx([0.2, 0.2, 0.45, 0.7, 0.7])
+    assert resolve(ConvertOptions(strokes=0.5), style).detail_share(64, 64) == pytest.approx(0.45)
+    assert resolve(ConvertOptions(strokes=0.0), style).detail_share(64, 64) == 0.2
+    assert resolve(ConvertOptions(strokes=1.0, detail=0.1), style).detail_share(64, 64) == 0.1
+    assert recipe_for(drawn, style)["options"]["detail"] is None, "left to the style, so that --like leaves it, too"
 
 
 def test_strokes_on_the_command_line(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from imgcycle.errors import ImgcycleError, InputError
-from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask, MediumKind
 from imgcycle.jobs.video.cost import MaskCost
 from imgcycle.jobs.video.fingerprints import fingerprint
@@ -30,9 +29,9 @@ FrameMasks = Callable[[TimedFrame], "Mask | None"]
 """Gives the mask of the next frame; asked for each in order."""
 
 
-def with_clip_mask(frames: ResolvedFrames, source: Source) -> tuple[ResolvedFrames, str]:
+def with_clip_mask(frames: ResolvedOptions, source: Source) -> tuple[ResolvedOptions, str]:
     """A clip's options with the mask that a folder holds for it by name, and its digest; or why there is none."""
-    name = frames.usual.mask
+    name = frames.mask
     if name is None or name == ALPHA:
         return frames, ""
     path = Path(name)
@@ -48,11 +47,7 @@ def with_clip_mask(frames: ResolvedFrames, source: Source) -> tuple[ResolvedFram
         known = {"mask": os.fspath(path), "mask_digest": fingerprint(path).digest}
     except OSError as error:
         return frames, f"its mask {shown(path)} cannot be read: {error.strerror}"
-
-    def told(options: ResolvedOptions) -> ResolvedOptions:
-        return options.replace(**known)
-
-    return replace(frames, usual=told(frames.usual), tall=None if frames.tall is None else told(frames.tall)), ""
+    return frames.replace(**known), ""
 
 
 def _literal(stem: str) -> str:

@@ -82,9 +82,9 @@ class Sink(Protocol):
 class FramePipeline:
     """One run of frames through a net.
 
-    `rule` says where segments end. `listener` is called with the number of
-    frames written so far, `watcher` with each frame that is written. `workers` frames are in the net at once. `masks`
-    gives each frame's mask, called in order. `planes` are set where frames, read and written, are no RGB.
+    `rule` says where segments end. `listener` is called with the number of frames written so far, `watcher` with each
+    frame that is written. `workers` frames are in the net at once. `masks` gives each frame's mask, called in order.
+    `planes` are set where frames, read and written, are no RGB.
     """
 
     def __init__(

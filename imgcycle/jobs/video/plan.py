@@ -22,7 +22,7 @@ from imgcycle.jobs.images.plan import (
     read_recipe,
     unread,
 )
-from imgcycle.jobs.recipe import ResolvedFrames, check_strokes, clip_recipe_for, resolve_frames
+from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, clip_recipe_for, resolve_frames
 from imgcycle.jobs.results.ledger import AnyLedger, ledger_at
 from imgcycle.jobs.results.verdicts import judged, verdict_for
 from imgcycle.jobs.shard import Shard
@@ -135,7 +135,7 @@ def check_style(style: Style) -> None:
         )
 
 
-def clip_task(source: Path, output: Path, root: Path, options: VideoOptions, frames: ResolvedFrames) -> ClipTask:
+def clip_task(source: Path, output: Path, root: Path, options: VideoOptions, frames: ResolvedOptions) -> ClipTask:
     """A task of the kinds given by its names."""
     kind = input_kind(source)
     names = address_of(source), address_of(output), address_of(root)

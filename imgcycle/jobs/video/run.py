@@ -189,7 +189,7 @@ def _check_memory(tasks: Iterable[ClipTask], translator: Translator, memory: Mem
 def must_fit(task: ClipTask, facts: FrameFacts, translator: Translator, memory: MemoryBudget) -> None:
     """UsageError for frames that need more memory than is allowed."""
     width, height, deep, held = facts
-    options, _ = task.frames.of_height(height)
+    options = task.frames
     net = options.net(translator, deep)
     masks = mask_cost(task, options.mask, height, width)
     need = frame_cost(height, width, deep, options, net, task.options.comparison, masks)
@@ -371,10 +371,7 @@ def _process_frames(
     gap: range,
 ) -> list[str]:
     """Process some frames from source to sink; return messages on frames that the net failed on."""
-    name = shown(task.input)
-    options, left_out = task.frames.of_height(source.height)
-    if left_out:
-        listener(Note(f"{name}: {left_out}"))
+    options = task.frames
     net = options.net(net)
     smoother = TemporalSmoother(net, task.options.smooth)
     smoother.load(sink.state())

@@ -142,9 +142,9 @@ def measure_frames(task: ClipTask) -> FrameFacts:
         return FrameFacts(*scaled_size(clip, height), clip.depth > 8)
     facts, target = measure_file(path), by_suffix(task.output)
     if task.output_kind != "animation" or target is None:
-        cost = image_cost(facts, path.stat().st_size, task.frames.usual, PNG.name)
+        cost = image_cost(facts, path.stat().st_size, task.frames, PNG.name)
         return FrameFacts(*within_height(facts.width, facts.height, height), facts.deep, cost.reading)
-    cost = image_cost(facts, path.stat().st_size, task.frames.usual, target.name)
+    cost = image_cost(facts, path.stat().st_size, task.frames, target.name)
     return FrameFacts(facts.width, facts.height, facts.deep, max(cost.reading, cost.held + cost.writing))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.errors import InputError, UsageError
-from imgcycle.jobs.recipe import ResolvedFrames
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.video.cost import MaskCost, frame_cost
 from imgcycle.jobs.video.masks import mask_cost
 from imgcycle.jobs.video.plan import clip_task, plan_clips
@@ -90,7 +90,7 @@ def test_masks_count_in_the_memory_that_is_promised(tmp_path: Path, frames: str)
     (tmp_path / "deep").mkdir()
     for n in range(2):
         Image.fromarray(halves(n).astype(np.uint16) * 257).save(tmp_path / "deep" / f"{n}.png")
-    task = clip_task(Path(frames), tmp_path / "%d.png", tmp_path, VideoOptions(), ResolvedFrames())
+    task = clip_task(Path(frames), tmp_path / "%d.png", tmp_path, VideoOptions(), ResolvedOptions())
     plane, rows = 36 * 64, ROWS_BYTES * 64
     still = mask_cost(task, str(tmp_path / "m.png"), 36, 64)
     assert still.each == 0
@@ -102,7 +102,7 @@ def test_masks_count_in_the_memory_that_is_promised(tmp_path: Path, frames: str)
     assert mask_cost(task, "alpha", 36, 64) == MaskCost(2 * plane, rows)
     assert mask_cost(task, None, 36, 64) == MaskCost()
     translator = tiny_translator()
-    options = task.frames.usual
+    options = task.frames
     without, counted = (
         frame_cost(36, 64, False, options, translator, masks=cost) for cost in (MaskCost(), MaskCost(1000, 70))
     )
@@ -121,6 +121,6 @@ def test_a_folder_is_searched_by_name_and_another_mask_is_another_result(tmp_pat
         Image.fromarray(np.full((4, 4), level, np.uint8)).save(tmp_path / "masks" / "a.png")
         task = plan_clips(request, style).tasks[0]
         assert task.verdict == "convert"
-        assert task.frames.usual.mask == str(tmp_path / "masks" / "a.png")
-        digests.add(task.frames.usual.mask_digest)
+        assert task.frames.mask == str(tmp_path / "masks" / "a.png")
+        digests.add(task.frames.mask_digest)
     assert len(digests) == 2

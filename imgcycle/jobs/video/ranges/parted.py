@@ -50,7 +50,6 @@ class PartedClips:
             if len(starts) > 1:
                 ranges[place] = range(len(every), len(every) + len(starts))
                 notes.append(f"{shown(task.input)}: made in {len(starts)} ranges at once")
-            if len(starts) > 1:
                 every += [_range_of(task, *each) for each in pairwise([*starts, source.span.stop])]
         return cls(tuple(every), ranges, tuple(notes))
 

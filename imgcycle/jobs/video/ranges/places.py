@@ -68,7 +68,7 @@ def plane_frames(task: ClipTask, source: FrameSource) -> PlaneFrames | None:
     """How frames of a task go through as planes, and has its source read them so; None where something on the way works
     on RGB at full size.
     """
-    options, _ = task.frames.of_height(source.height)
+    options = task.frames
     size, stored = (source.height, source.width), source.stored
     coded = task.output_kind == "clip" and task.options.codec != "ffv1" and task.options.comparison == "none"
     plain = options.mask is None and options.strength != 0 and not options.strokes_share(*size)
@@ -113,7 +113,7 @@ def _next_start(task: ClipTask, source: FrameSource, first: int, last: int) -> i
     ends = source.ends(SEGMENT)
     if not ends_at_cuts(task):
         return next((n for n in range(first, last + 1) if ends(n - 1)), None)
-    options, _ = task.frames.of_height(source.height)
+    options = task.frames
     planes = plane_frames(task, source)
     begun = first
     while begun > source.span.start and not ends(begun - 1):

@@ -79,9 +79,8 @@ class AnimationSink(DirectSink):
         if still is None:
             return None
         result = _Last()
-        options, _ = self.task.frames.of_height(self.source.height)
         stages = FramePipeline(
-            TemporalSmoother(self.net, "off"), options, result, SegmentRule(lambda _: False), lambda _: None
+            TemporalSmoother(self.net, "off"), self.task.frames, result, SegmentRule(lambda _: False), lambda _: None
         )
         frame = TimedFrame(Fraction(0), still.pixels, Fraction(0), 0, still.alpha)
         stages.run([frame])

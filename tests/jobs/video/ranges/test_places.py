@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from imgcycle.config import VideoOptions
-from imgcycle.jobs.recipe import ResolvedFrames, ResolvedOptions
+from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask
 from imgcycle.jobs.video.ranges.places import SegmentRule, range_starts
 from imgcycle.jobs.video.sources import open_source
 from tests.jobs.films import scenes
 
-FRAMES = ResolvedFrames(usual=ResolvedOptions(work_size=32, detail=0.5))
+FRAMES = ResolvedOptions(work_size=32, detail=0.5)
 
 
 def ending(rule: SegmentRule, numbers: range, cuts: set[int]) -> list[int]:
