@@ -22,7 +22,7 @@ from imgcycle.jobs.budget import MemoryBudget
 from imgcycle.jobs.events import Ended, Event, Note, PageWritten, RowFinished
 from imgcycle.jobs.images.batch import StyleJob
 from imgcycle.jobs.ledger import Fingerprint, Ledger, Record, at_work, file_digest
-from imgcycle.jobs.recipe import recipe_for, resolve
+from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.side_outputs import check_place
 from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
@@ -141,13 +141,14 @@ def _mixed_credit(found: FoundMix, style: Style, options: ConvertOptions) -> Cre
 
 
 def _settings(style: Style, options: ConvertOptions) -> str:
-    used = recipe_for(resolve(options, style), style)["options"]
-    parts = [f"work size {used['work_size']}", f"detail {used['detail']:g}"]
-    if used["strength"] != 1:
-        parts.append(f"strength {used['strength']:g}")
-    if "strokes" in used:
-        parts.append(f"strokes {used['strokes']:g}")
-    if used["keep_colour"]:
+    used = resolve(options, style)
+    parts = [f"work size {used.work_size}", f"detail {used.detail:g}"]
+    if used.strength != 1:
+        parts.append(f"strength {used.strength:g}")
+    if used.strokes is not None:
+        below = "" if used.strokes_detail is None or not used.strokes else f" over a detail of {used.strokes_detail:g}"
+        parts.append(f"strokes {used.strokes:g}{below}")
+    if used.keep_colour:
         parts.append("colours kept")
     return ", ".join(parts)
 

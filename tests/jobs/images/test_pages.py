@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from imgcycle.config import ConvertOptions, ConvertRequest
-from imgcycle.engine.style import Style
+from imgcycle.engine.style import Strokes, Style
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import OutputError, UsageError
 from imgcycle.jobs.budget import MemoryBudget
@@ -48,6 +48,16 @@ def shown(folder: Path, of: list[StyleJob], viewing: Pages, fail_fast: bool = Fa
     found = FoundStyle("tiny", folder / "tiny.safetensors")
     credits = [credit_for(found, work.style, ConvertOptions()) for work in of]
     return with_pages(convert_styles(of, fail_fast=fail_fast), of, credits, viewing)
+
+
+def test_a_credit_says_the_settings(folder: Path) -> None:
+    found, two = FoundStyle("tiny", folder / "tiny.safetensors"), Strokes(1.0, 0.9, 1.5)
+    style = Style("s", "d" * 64, 32, 0.4, strokes=two)
+    said = {
+        share: credit_for(found, style, ConvertOptions(strokes=share, strength=0.5)).settings for share in (None, 0.0)
+    }
+    assert said[None] == "work size 32, detail 0.4, strength 0.5, strokes 1 over a detail of 0.9"
+    assert said[0.0] == "work size 32, detail 0.4, strength 0.5, strokes 0"
 
 
 def test_what_was_never_reached_is_named(folder: Path) -> None:
