@@ -17,6 +17,18 @@ ROOT = Path(__file__).parents[2]
 PLAIN = ("--precision", "fp32")
 
 
+def started(folder: Path, *command: str) -> subprocess.Popen[str]:
+    """A command of imgcycle in a process of its own, on one thread, whose output can be read."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "imgcycle", *command],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 class Batch:
     """`count` pictures in `folder/photos`, a net, and their results as one process makes them, `plain`."""
 
@@ -35,15 +47,7 @@ class Batch:
 
     def start(self, output: str, *words: str) -> subprocess.Popen[str]:
         """Convert all pictures into a folder beside them, as told by further words."""
-        command = ["convert", "photos", "--to", str(self.style), "-o", f"{output}/", *words]
-        return subprocess.Popen(
-            [sys.executable, "-m", "imgcycle", *command],
-            cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return started(self.folder, "convert", "photos", "--to", str(self.style), "-o", f"{output}/", *words)
 
     def made(self, output: str) -> dict[str, bytes]:
         """Every file of a folder of results but imgcycle's own notes: temporary ones, too."""

@@ -10,14 +10,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from imgcycle.jobs.video.checkpoint import segment_folder
-from tests.drills.batch import PLAIN, ROOT, processes, wait_for_none
+from tests.drills.batch import PLAIN, processes, started, wait_for_none
 from tests.jobs.films import checksums, times
 from tests.media.video.clips import ffmpeg, packets
 from tests.styles import save_style
@@ -68,14 +67,7 @@ class Minute:
 
     def start(self, output: str, *words: str) -> subprocess.Popen[str]:
         command = ["video", str(self.clip), "--to", str(self.style), "-o", output, "-q", "--json", *PLAIN, *words]
-        return subprocess.Popen(
-            [sys.executable, "-m", "imgcycle", *command],
-            cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return started(self.folder, *command)
 
     def segments(self, output: str) -> Files:
         """The closed segments of an unfinished result, those of its ranges included."""
