@@ -85,6 +85,17 @@ def uploaded(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     return x.pin_memory().to(device, non_blocking=True)
 
 
+def choose_kernels() -> None:
+    """Have the CPU's vector functions choose their kernels, by one thread.
+
+    Where several ask first, at once, one may be given others. That is what it looked like: in some first calls of a
+    process one thread's half of a picture was 4e-5 off, and not in 48 with this; the chance varies, so it is no proof.
+    """
+    import torch
+
+    torch.tanh(torch.zeros(16))
+
+
 def cpu_has_bf16() -> bool:
     """True if bf16 matrix products run in hardware (AVX512-BF16 or AMX); elsewhere they are emulated, slowly."""
     import torch

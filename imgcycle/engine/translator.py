@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from imgcycle.device import uploaded
+from imgcycle.device import choose_kernels, uploaded
 from imgcycle.engine.full_frame import run_whole
 from imgcycle.engine.fused import fused
 from imgcycle.engine.padding import pad_to, padded_size
@@ -44,6 +44,7 @@ class Translator:
         self.strokes = strokes
         """Translator of the style's second net, which draws fine strokes at full size."""
         self.style = replace(style or Style(), clips=net.fixed_output_side is None)
+        choose_kernels()
         self.device = device
         self.dtype = dtype
         self.stride, self.min_size = net.stride, net.min_size

@@ -12,7 +12,7 @@ import torch
 from imgcycle.config import TrainConfig
 from imgcycle.data.batches import Batches, PairedBatches, Prefetcher, UnpairedBatches
 from imgcycle.data.pairs import open_domains, remarks_on_pairs
-from imgcycle.device import default_memory, precision_name, resolve_precision
+from imgcycle.device import choose_kernels, default_memory, precision_name, resolve_precision
 from imgcycle.errors import InputError, TrainingError, UsageError
 from imgcycle.methods.base import Batch
 from imgcycle.methods.registry import build_method, method_class
@@ -53,6 +53,7 @@ class Run:
 
     def __init__(self, config: TrainConfig, folder: RunFolder, device: torch.device, world: World, emit: Listener):
         self.config, self.folder, self.device, self.world, self.emit = config, folder, device, world, emit
+        choose_kernels()
         self.dtype = resolve_precision(config.precision, device)
         self.paired = method_class(config.method).paired
         if folder.root.resolve() in (Path(config.a).resolve(), Path(config.b).resolve()):
