@@ -22,7 +22,8 @@ STYLE = Style("two", "d" * 64, 384, 0.2, strokes=Strokes(0.6, 0.7, 1.5))
 
 def test_what_is_left_to_the_style_becomes_a_value() -> None:
     found = resolve(ConvertOptions(), STYLE)
-    assert (found.work_size, found.detail, found.strokes, found.calm) == (384, 0.7, 0.6, 1.5)
+    assert (found.work_size, found.detail, found.strokes, found.calm) == (384, 0.2, 0.6, 1.5)
+    assert found.strokes_detail == 0.7
     plain = resolve(ConvertOptions(strokes=0), STYLE)
     assert (plain.detail, plain.strokes) == (0.2, 0.0)
     asked = resolve(ConvertOptions(work_size="full", detail=0.1, keep_colour=True, quality=80), STYLE)
