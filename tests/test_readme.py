@@ -71,8 +71,8 @@ def test_every_benchmark_is_named() -> None:
 
 def test_the_two_commands_that_do_all_the_set_up() -> None:
     assert "pip install . && imgcycle convert pretrained/samples --to monet -o out/" in README
-    assert "pip install -e '.[test]' && pytest" in README
-    assert "\npytest\n" in (ROOT / ".ci/run").read_text("utf-8")
+    assert "pip install -e '.[test]' && pytest -n auto" in README
+    assert "\npytest -n auto\n" in (ROOT / ".ci/run").read_text("utf-8")
 
 
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
