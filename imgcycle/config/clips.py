@@ -46,10 +46,15 @@ class VideoOptions(PictureOptions):
     )
     codec: Literal["h264", "hevc", "av1", "ffv1"] = option("h264", "Video codec.", panel=CODING)
     crf: int | None = option(
-        None, "Quality: lower is better and larger.", panel=CODING, shown="h264 18, hevc 20, av1 24"
+        None, "Quality: lower is better and larger.", panel=CODING, shown="h264 17, hevc 20, av1 24"
     )
     preset: str | None = option(
-        None, "Encoder's speed, as in veryfast or slow.", panel=CODING, metavar="NAME", word=True
+        None,
+        "Encoder's speed, as in veryfast or slow.",
+        panel=CODING,
+        metavar="NAME",
+        word=True,
+        shown="h264, hevc veryfast, av1 fast",
     )
     hardware: bool = option(False, "Encode on the graphics card, if it can.", panel=CODING)
     max_height: int | None = option(None, "Reduce frames of more lines than this.", panel=CODING, low=16)

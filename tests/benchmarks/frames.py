@@ -3,8 +3,8 @@
 Seconds of CPU a frame for each part of `imgcycle video`, one after another on one thread: decoding (ffmpeg's process
 and the reading of its pipe apart), reducing to the work size, optical flow, the net, blending with the frame before,
 enlarging back to the full size, and encoding. Frames are planes of luma and colour where the program has them so. Then
-x264's presets on those results: seconds, megabytes and PSNR, from which the default is chosen. Without a clip a test
-picture of 1920×1080 is taken, which compresses better than films.
+presets of the encoders on those results: seconds, megabytes and PSNR, from which the defaults are chosen. Without a
+clip a test picture of 1920×1080 is taken, which compresses better than films.
 """
 
 from __future__ import annotations
@@ -32,13 +32,21 @@ from imgcycle.jobs.translators import load_translator
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.image.reduction import reduced
 from imgcycle.media.video.decoder import FrameReader
-from imgcycle.media.video.encoder import FrameWriter, plan_coding
+from imgcycle.media.video.encoder import FrameWriter, VideoCodec, plan_coding
 from imgcycle.media.video.filters import stored_planes
 from imgcycle.media.video.probing.clip import Clip
 from imgcycle.media.video.probing.probe import probe_video
 from tests.benchmarks.video import RATE, clip
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
+PRESETS: dict[VideoCodec, tuple[tuple[str, int], ...]] = {
+    "h264": (
+        *((word, 18) for word in ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")),
+        ("veryfast", 17),
+    ),
+    "hevc": tuple((word, 20) for word in ("ultrafast", "superfast", "veryfast", "fast", "medium")),
+    "av1": tuple((number, 24) for number in ("11", "10", "9", "8", "7", "6")),
+}
+"""Speeds and qualities to compare."""
 
 
 class Budget:
@@ -100,10 +108,17 @@ def translated(translator: Translator, clip: Clip, count: int, budget: Budget) -
     return results
 
 
-def encoded(frames: list[Pixels], path: Path, clip: Clip, preset: str | None, crf: int | None = None) -> float:
+def encoded(
+    frames: list[Pixels],
+    path: Path,
+    clip: Clip,
+    preset: str | None,
+    crf: int | None = None,
+    codec: VideoCodec = "h264",
+) -> float:
     """CPU seconds of encoding, in both processes, file to file."""
     matrix = clip.colour.matrix if frames[0].ndim == 2 else None
-    coding = plan_coding(clip.width, clip.height, preset=preset, crf=crf, planes=matrix)
+    coding = plan_coding(clip.width, clip.height, codec, preset=preset, crf=crf, planes=matrix)
     budget = Budget()
     with budget.of("own", "ffmpeg"), FrameWriter(path, coding) as writer:
         for n, frame in enumerate(frames):
@@ -126,6 +141,7 @@ def main() -> None:
     parser.add_argument("--style", default="monet")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--size", default="1920x1080", help="of the test picture")
+    parser.add_argument("--codecs", nargs="+", default=["h264"], choices=list(PRESETS))
     given = parser.parse_args()
     torch.set_num_threads(1)
     translator = load_translator(given.style, device="cpu")
@@ -137,15 +153,17 @@ def main() -> None:
         results = translated(translator, source, given.frames, budget)
         budget.seconds["encoding"] = encoded(results, folder / "out.mp4", source, None)
         print(budget.table(len(results)))
-        print(f"\n{'preset, crf':14}{'CPU ms a frame':>16}{'MB':>8}{'PSNR':>8}")
-        for preset, crf in [(preset, 18) for preset in PRESETS] + [("veryfast", 17)]:
-            path = folder / f"{preset}.mp4"
-            seconds = encoded(results, path, source, preset, crf)
-            size = path.stat().st_size / 1e6
-            print(
-                f"{f'{preset}, {crf}':14}{1000 * seconds / len(results):16.1f}{size:8.2f}{psnr(results, path):8.2f}",
-                flush=True,
-            )
+        print(f"\n{'preset, crf':20}{'CPU ms a frame':>16}{'MB':>8}{'PSNR':>8}")
+        for codec in given.codecs:
+            for preset, crf in PRESETS[codec]:
+                path = folder / f"{codec}-{preset}-{crf}.mp4"
+                seconds = encoded(results, path, source, preset, crf, codec)
+                size = path.stat().st_size / 1e6
+                print(
+                    f"{f'{codec} {preset}, {crf}':20}{1000 * seconds / len(results):16.1f}{size:8.2f}"
+                    f"{psnr(results, path):8.2f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -259,7 +259,7 @@ def test_pictures_among_clips(folder: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("more", "code", "line"),
     [
-        (["--crf", "99"], 2, "--crf 99 is out of range for h264 (0 (best) to 51; 18 is the default)"),
+        (["--crf", "99"], 2, "--crf 99 is out of range for h264 (0 (best) to 51; 17 is the default)"),
         (["--preset", "warp"], 2, "h264 has no preset 'warp'"),
         (["--codec", "ffv1", "-o", "x.ts"], 2, "ffv1 cannot go into ts"),
         (["-o", "x.gif"], 2, "no clip is written as '.gif' (choose mp4, mov, mkv, webm, ts)"),

@@ -12,7 +12,7 @@ from imgcycle.errors import OutputError, UsageError
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video import hardware
 from imgcycle.media.video.decoder import FrameReader
-from imgcycle.media.video.encoder import Coding, FrameWriter, plan_coding
+from imgcycle.media.video.encoder import Coding, FrameWriter, VideoCodec, plan_coding
 from imgcycle.media.video.probing.probe import probe_video
 from tests.media.video.clips import middles
 from tests.media.video.test_decoder import COLOURS
@@ -157,6 +157,14 @@ def test_what_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(UsageError, match=said):
             plan_coding(64, 36, **wanted)
     assert "-preset 11" in " ".join(plan_coding(64, 36, "av1", preset="11").options)
+
+
+@pytest.mark.parametrize(
+    ("codec", "preset", "crf"), [("h264", "veryfast", "17"), ("hevc", "veryfast", "20"), ("av1", "8", "24")]
+)
+def test_what_is_not_asked_for(codec: VideoCodec, preset: str, crf: str) -> None:
+    options = plan_coding(64, 36, codec).options
+    assert options[: options.index("-preset") + 2] == ("-crf", crf, "-preset", preset)
 
 
 def test_a_hardware_encoder_is_tried_before_it_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
