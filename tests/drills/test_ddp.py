@@ -132,9 +132,9 @@ def test_a_rank_is_killed_and_as_many_go_on_bit_for_bit(lab: Lab) -> None:
     os.kill(random.Random(count).choice(ranks), signal.SIGKILL)
     assert run.end(120) != 0
     assert not [pid for pid in ranks if Path(f"/proc/{pid}").exists()]
-    (line,) = run.said()
-    assert f"another of the {count} processes stopped" in line
-    assert "--resume" in line
+    # The other may have been asked to stop by torchrun before it noticed, and then says that, too.
+    told = [line for line in run.said() if f"another of the {count} processes stopped" in line and "--resume" in line]
+    assert len(told) == 1, run.lines
     step = final_state(lab.folder / name)["step"]
     assert EVERY <= step < STEPS
     again = lab.resume(count, name)
