@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--work-size", type=int, help="as convert has it")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--strength", type=float, help="as convert has it")
+    parser.add_argument("--strength", type=float, default=1.0, help="as convert has it")
     parser.add_argument("--choose", type=Path, metavar="OUT", help="link pictures to learn from")
     given = parser.parse_args()
     if given.choose is not None:
