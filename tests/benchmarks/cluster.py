@@ -1,7 +1,7 @@
 """What giving work to processes and machines costs, and where the driver becomes the limit.
 
     python -m tests.benchmarks.cluster null        # CPU of the driver for a picture that takes no time, by pool
-    python -m tests.benchmarks.cluster pictures    # CPU for a picture: threads, processes, Ray on this machine, in turn
+    python -m tests.benchmarks.cluster pictures    # a picture: threads, processes, Ray on this machine, in turn
     python -m tests.benchmarks.cluster simulate    # 8 machines of 8 GPUs, by discrete events
 
 Processor seconds, since a wall clock measures whatever else the machine does. In the simulation the driver is the real
@@ -228,9 +228,9 @@ def _ray(worker: type[Worker]) -> Iterator[tuple[Any, WorkerPlan]]:
 
 
 def pictures(style: str, number: int, rounds: int, ray: bool) -> None:
-    """Processor seconds of all processes for a picture, by threads, processes and Ray, in turn, after their start."""
+    """Seconds for a picture by threads, processes, Ray, after their start, in turn: by the clock, and of all cores."""
     kinds = ("threads", "processes", *(("ray",) if ray else ()))
-    spent: dict[str, list[float]] = {kind: [] for kind in kinds}
+    spent: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photos = folder / "photos"
@@ -248,10 +248,14 @@ def pictures(style: str, number: int, rounds: int, ray: bool) -> None:
                     job = StyleJob(whole, translator.style, lambda: translator, order)
                     spent[kind].append(_after_start(convert_styles([job], pool=pool), number))
             for kind in kinds:
-                print(f"round {turn}: {kind:12}{spent[kind][-1] * 1e3:8.2f} ms of CPU a picture", flush=True)
+                clock, used = spent[kind][-1]
+                print(f"round {turn}: {kind:12}{clock * 1e3:8.2f} ms a picture, {used * 1e3:8.2f} of CPU", flush=True)
     for kind in kinds:
-        ratio = statistics.median(a / b for a, b in zip(spent[kind], spent["threads"], strict=True))
-        print(f"{kind:12}{statistics.median(spent[kind]) * 1e3:8.2f} ms of CPU a picture, {ratio:5.3f} of threads'")
+        for n, what in enumerate(("ms a picture", "ms of CPU")):
+            each = [(mine[n], threads[n]) for mine, threads in zip(spent[kind], spent["threads"], strict=True)]
+            ratio = statistics.median(mine / threads for mine, threads in each)
+            typical = statistics.median(mine for mine, _ in each)
+            print(f"{kind:12}{typical * 1e3:8.2f} {what}, {ratio:5.3f} of threads'")
 
 
 @contextmanager
@@ -259,19 +263,20 @@ def _nothing() -> Iterator[tuple[None, None]]:
     yield None, None
 
 
-def _after_start(events: Iterator[Any], number: int) -> float:
-    """Processor seconds a picture from a tenth of the rows to nine tenths."""
+def _after_start(events: Iterator[Any], number: int) -> tuple[float, float]:
+    """Seconds a picture from a tenth of the rows to nine tenths: of the clock, and of all processors."""
     from imgcycle.jobs.events import RowFinished
 
-    rows, begun, ended = 0, 0.0, 0.0
+    rows, begun, ended = 0, (0.0, 0.0), (0.0, 0.0)
     low, high = number // 10, number * 9 // 10
     for event in events:
         rows += isinstance(event, RowFinished)
         if isinstance(event, RowFinished) and rows == low:
-            begun = _cpu()
+            begun = time.perf_counter(), _cpu()
         if isinstance(event, RowFinished) and rows == high:
-            ended = _cpu()
-    return (ended - begun) / max(1, high - low)
+            ended = time.perf_counter(), _cpu()
+    clock, used = ((after - before) / max(1, high - low) for before, after in zip(begun, ended, strict=True))
+    return clock, used
 
 
 def _cpu() -> float:

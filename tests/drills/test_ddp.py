@@ -8,15 +8,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.drills.batch import ROOT, processes
-from tests.training.processes import SMALL
+from tests.training.processes import SMALL, TrainingProcess
 from tests.training.toys import final_state, same, texture_world
 
 STEPS, EVERY = 60, 6
@@ -42,7 +39,7 @@ runpy.run_module("imgcycle", run_name="__main__")
 """
 
 
-class Ranks:
+class Ranks(TrainingProcess):
     """`imgcycle train` as torchrun starts it; a tiny net on two textures."""
 
     def __init__(self, folder: Path, count: int, *words: str | Path, harm: str = "") -> None:
@@ -51,39 +48,15 @@ class Ranks:
             script = folder / "harmed.py"
             script.write_text(HARMED)
             run = [script]
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        self.process = subprocess.Popen(
-            [*launcher, *map(str, run), "train", *map(str, words)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "DRILL_HARM": harm},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self._saved = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as lines:
-            for line in lines:
-                self.lines.append(line.rstrip("\n"))
-                if line.startswith(f"saved step {EVERY}"):
-                    self._saved.set()
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", *run]
+        super().__init__(*words, env={"PYTHONPATH": str(ROOT), "DRILL_HARM": harm}, launcher=launcher)
 
     def wait_for_a_save(self) -> None:
         """Until a state after the first one is saved."""
-        assert self._saved.wait(600), self.lines
+        self.wait_for(f"saved step {EVERY}")
 
     def ranks(self) -> list[int]:
         return processes(b"imgcycle", self.process.pid)
-
-    def end(self, seconds: float = 900) -> int:
-        """Its exit code; it has so many seconds."""
-        code = self.process.wait(seconds)
-        self._reader.join(60)
-        return code
 
     def said(self) -> list[str]:
         return [line for line in self.lines if line.startswith("imgcycle:")]
@@ -130,7 +103,7 @@ def test_a_rank_is_killed_and_as_many_go_on_bit_for_bit(lab: Lab) -> None:
     ranks = run.ranks()
     assert len(ranks) == count
     os.kill(random.Random(count).choice(ranks), signal.SIGKILL)
-    assert run.end(120) != 0
+    assert run.end(timeout=120) != 0
     assert not [pid for pid in ranks if Path(f"/proc/{pid}").exists()]
     # The other may have been asked to stop by torchrun before it noticed, and then says that, too.
     told = [line for line in run.said() if f"another of the {count} processes stopped" in line and "--resume" in line]
@@ -166,7 +139,7 @@ def test_another_number_of_ranks_is_named_and_goes_on(lab: Lab) -> None:
     run = lab.start(4, "fewer")
     run.wait_for_a_save()
     run.process.send_signal(signal.SIGTERM)
-    run.end(300)
+    run.end(timeout=300)
     saved = final_state(lab.folder / "fewer")["step"]
     assert EVERY <= saved < STEPS
     again = lab.resume(2, "fewer")

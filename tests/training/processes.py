@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 SMALL = [
@@ -26,11 +27,13 @@ SMALL += ["--sample-every", "1000"]
 
 
 class TrainingProcess:
-    """`imgcycle train` in a process of its own; its stderr is read line by line."""
+    """`imgcycle train` in a process of its own, or started by `launcher`; its stderr is read line by line."""
 
-    def __init__(self, *words: str | Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str | Path, env: dict[str, str] | None = None, launcher: Sequence[str | Path] = ("-m", "imgcycle")
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "imgcycle", "train", *map(str, words)],
+            [sys.executable, *map(str, launcher), "train", *map(str, words)],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
