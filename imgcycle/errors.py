@@ -130,3 +130,8 @@ def is_full(error: BaseException | None) -> bool:
     """True if the disk, or the user's quota of it, is full."""
     full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
     return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in full)
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 picture`, `2,000 pictures`: for messages."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

@@ -29,8 +29,8 @@ class ResolvedOptions(ConvertOptions):
     `mask` is a file or `alpha`, and `mask_digest` what a recipe states of it.
     `strokes` 0..1 is None for a style without a net for them. `mix` has the settings of each style of a mix, whose work
     size is the largest and whose detail the mean. `strokes_detail` is the detail below strokes that are drawn in
-    full, None if it is no other, and `calm` σ, in pixels of the downscaled image, of the blur of the first net's change
-    that the second net was trained with.
+    full, None if it is no other or none are drawn, and `calm` σ, in pixels of the downscaled image, of the blur of the
+    first net's change that the second net was trained with.
     """
 
     work_size: int | Literal["full"] = "full"
@@ -85,11 +85,13 @@ def resolve(options: ConvertOptions, style: Style) -> ResolvedOptions:
 
 
 def _met(options: ConvertOptions, style: Style) -> dict[str, Any]:
+    strokes = None if style.strokes is None else style.strokes_share(options.strokes)
+    below = style.strokes.detail if strokes and style.strokes is not None and options.detail is None else None
     return {
         "work_size": style.work_size if options.work_size == "auto" else options.work_size,
         "detail": style.detail if options.detail is None else options.detail,
-        "strokes_detail": None if options.detail is not None or style.strokes is None else style.strokes.detail,
-        "strokes": None if style.strokes is None else style.strokes_share(options.strokes),
+        "strokes_detail": below,
+        "strokes": strokes,
         "calm": 0.0 if style.strokes is None else style.strokes.calm,
     }
 
@@ -186,7 +188,7 @@ def _mask_of(options: ResolvedOptions) -> dict[str, str]:
 def clip_recipe_for(options: VideoOptions, frames: ResolvedOptions, style: Style) -> dict[str, Any]:
     """Recipe of a clip's result."""
     making = recorded(options, VideoOptions) | recorded(frames, PictureOptions) | _mask_of(frames)
-    making |= {"strokes": options.strokes} if frames.strokes is not None else {}
+    making |= {} if frames.strokes is None else {"strokes": frames.strokes}
     return _recipe(making | _mix_of(frames), style)
 
 

@@ -23,7 +23,7 @@ from imgcycle.training.first_net import FirstNet
 from imgcycle.training.inspection import Inspection
 from imgcycle.training.session import Arithmetic, Session
 from imgcycle.training.storage.export import Exporter
-from imgcycle.training.storage.folder import RunFolder, continued
+from imgcycle.training.storage.folder import RunFolder, continued, length_is_fixed
 from imgcycle.training.storage.resuming import (
     DATA_FACTS,
     RunContext,
@@ -120,7 +120,7 @@ class Run:
             emit(events.Noted(note))
         run._take(new=False)
         run._load()
-        if remark := length_left(folder.root, run.step, run.total):
+        if remark := length_left(folder.root, run.step, run.total, length_is_fixed(run.config)):
             emit(events.Noted(remark))
         if world.leads:
             check_room(folder.root, run._room() - folder.states.size())

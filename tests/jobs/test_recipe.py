@@ -29,6 +29,10 @@ def test_what_is_left_to_the_style_becomes_a_value() -> None:
     asked = resolve(ConvertOptions(work_size="full", detail=0.1, keep_colour=True, quality=80), STYLE)
     assert (asked.work_size, asked.detail, asked.keep_colour, asked.quality) == ("full", 0.1, True, 80)
     assert resolve(ConvertOptions(), Style("one")).strokes is None
+    # Without strokes there is one detail, and left to the style or said, it is the same making.
+    assert plain.strokes_detail is None
+    assert recipe_for(plain, STYLE) == recipe_for(resolve(ConvertOptions(strokes=0, detail=0.2), STYLE), STYLE)
+    assert recipe_for(found, STYLE)["options"]["detail"] is None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -23,7 +23,7 @@ from imgcycle.jobs.images.cost import plan_file
 from imgcycle.jobs.images.image import converted
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_image
-from imgcycle.jobs.recipe import check_strokes, recipe_for, resolve, resolve_frames
+from imgcycle.jobs.recipe import check_strokes, clip_recipe_for, recipe_for, resolve, resolve_frames
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.translators import load_translator
 from imgcycle.jobs.video.cost import DEFAULT_LIMITS, VideoLimits
@@ -174,6 +174,10 @@ def test_clips_get_none_unless_asked(clip: Path, weights: Path) -> None:
     assert resolve_frames(VideoOptions(strokes=0.4), style).strokes == 0.4
     assert resolve_frames(VideoOptions(), style).strokes == 0.0
     assert resolve_frames(VideoOptions(), Style("plain")) == resolve(VideoOptions().picture(), Style("plain"))
+    # What was not asked for and what was, alike, are one making; pictures made like a clip have none either.
+    recipes = [clip_recipe_for(o, resolve_frames(o, style), style) for o in (VideoOptions(), VideoOptions(strokes=0.0))]
+    assert recipes[0] == recipes[1]
+    assert recipes[0]["options"]["strokes"] == 0.0
 
 
 def test_the_detail_goes_with_the_share_of_the_strokes(weights: Path) -> None:

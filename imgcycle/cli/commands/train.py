@@ -115,7 +115,7 @@ def train(
     from imgcycle.training.storage.resuming import RunContext
 
     if folder.recipe == "list":
-        list_recipes()
+        list_recipes(report.json_lines)
         return
     check_resume(given)
     run = folder.output or run_folder(given.get("a"), given.get("b"), given.get("method"))

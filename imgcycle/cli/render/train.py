@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imgcycle.cli.render.console import duration
 from imgcycle.cli.render.reporter import Bar, Reporter, fields_of, reporting
+from imgcycle.errors import counted
 
 if TYPE_CHECKING:
     from imgcycle.training.events import Event, Listener, Progress, Timed, Validated
@@ -100,7 +101,7 @@ def training_line(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a
             return (
                 f"{event.run} {verb} at step {event.step} of {event.steps} "
                 f"({event.images_a} + {event.images_b} images, {event.steps_per_epoch} steps an epoch) "
-                f"on {event.device} in {event.precision}, {event.threads} threads"
+                f"on {event.device} in {event.precision}, {counted(event.threads, 'thread')}"
             )
         case e.Progress():
             return (
@@ -114,7 +115,7 @@ def training_line(event: Event) -> str:  # noqa: PLR0911, PLR0912 - one return a
             return length_in_words(event)
         case e.StageBegan():
             which = f"stage {event.number} of {event.stages}, {event.name}"
-            return f"{which}: {event.length:,} steps from step {event.step:,} on"
+            return f"{which}: {counted(event.length, 'step')} from step {event.step:,} on"
         case e.Stopping():
             return "stopping after this step, saving … (once more Ctrl-C ends at once, as of the last save)"
         case e.Saved():

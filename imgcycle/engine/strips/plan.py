@@ -22,7 +22,7 @@ from imgcycle.engine.fused import AnyStage, FusedUpsampleConv, SubpixelConv
 from imgcycle.engine.padding import padded_size
 from imgcycle.engine.strips.passes import Node, Pass, PassSchedule, cut_into_passes, pass_ends, trace
 from imgcycle.engine.strips.rows import shape_after
-from imgcycle.errors import UsageError
+from imgcycle.errors import UsageError, counted
 from imgcycle.nets.layers import Generator
 from imgcycle.nets.stages import Activation, Add, Blur, Conv, ConvTranspose, Save, multiply_adds
 
@@ -116,7 +116,7 @@ class StripPlan:
             kept += f", {_size(self.spill_bytes)} in a temporary file"
         extra = 100 * (self.multiply_adds / self.whole_multiply_adds - 1)
         return (
-            f"{picture}: exact strips, {len(self.rows)} passes of {_range(self.rows)} rows at a time,"
+            f"{picture}: exact strips, {_rows_of_passes(self.rows)} at a time,"
             f" {_size(self.strip_bytes)} of strips and {kept};"
             f" {extra:.0f} % more arithmetic than whole, which would take {_size(self.whole_bytes)}."
         )
@@ -364,5 +364,7 @@ def _size(count: int) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{-(-count // 2**20)} MiB"
 
 
-def _range(rows: Sequence[int]) -> str:
-    return f"{min(rows)}" if min(rows) == max(rows) else f"{min(rows)} to {max(rows)}"
+def _rows_of_passes(rows: Sequence[int]) -> str:
+    passes = "1 pass" if len(rows) == 1 else f"{len(rows)} passes"
+    least = "" if min(rows) == max(rows) else f"{min(rows)} to "
+    return f"{passes} of {least}{counted(max(rows), 'row')}"

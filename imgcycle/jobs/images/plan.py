@@ -11,7 +11,7 @@ from typing import Any
 
 from imgcycle.config import ConvertRequest
 from imgcycle.engine.style import Style
-from imgcycle.errors import UsageError
+from imgcycle.errors import UsageError, counted
 from imgcycle.jobs.ledger import check_state
 from imgcycle.jobs.recipe import ResolvedOptions, check_strokes, recipe_for, resolve, with_mask
 from imgcycle.jobs.results.history import results_among
@@ -355,8 +355,3 @@ def kept_notes(tasks: Sequence[Task | ClipTask], about: str = "") -> list[str]:
         if task.verdict == "keep" and task.output:
             kept[task.reason] = kept.get(task.reason, 0) + 1
     return [f"{counted(number, 'output')}{about} kept: {reason}" for reason, number in kept.items()]
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -12,10 +12,9 @@ from typing import Any
 
 from imgcycle.config import ClipRequest, VideoOptions
 from imgcycle.engine.style import Style
-from imgcycle.errors import ImgcycleError, UsageError
+from imgcycle.errors import ImgcycleError, UsageError, counted
 from imgcycle.jobs.images.plan import (
     chosen_inputs,
-    counted,
     kept_notes,
     left_out,
     open_ledgers,

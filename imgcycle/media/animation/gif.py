@@ -213,6 +213,8 @@ class GifWriter:
         if before is not None:
             drawn = frame.differs(before)
             box = box_of(drawn)
+            if frame.fills(box) and has_all_colours(frame.pixels[box.place]):
+                drawn = None  # no index is left for what stays, so that is drawn again
         elif drawn is not None:
             box = self._window(frame.pixels, drawn) or box
         frame.whole = before is None
@@ -263,6 +265,10 @@ class _Written:
         if after.visible is None:
             return False
         return bool((~after.visible).any() if self.visible is None else (self.visible & ~after.visible).any())
+
+    def fills(self, box: Box) -> bool:
+        """True if every pixel in a box is visible."""
+        return self.visible is None or bool(self.visible[box.place].all())
 
     def differs(self, before: _Written) -> npt.NDArray[np.bool_]:
         """Mask (H, W) of the visible pixels that differ from the frame before."""

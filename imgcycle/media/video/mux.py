@@ -57,6 +57,8 @@ def mux_segments(
         arguments = _arguments(segments, clip, plan, start, end, folder, listed)
         for key, value in (metadata or {}).items():
             arguments += ["-metadata", f"{key}={value}"]
+        if plan.container in ("mkv", "webm"):
+            arguments += ["-fflags", "+bitexact"]  # else streams and file are numbered at random
         arguments += ["-f", MUXERS[plan.container], "-y", named(temporary.absolute())]
         must_run(arguments, OutputError, f"{shown(output)} cannot be put together")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imgcycle.config import TrainConfig
+from imgcycle.methods.base import Method
 from imgcycle.training.check.report import CheckReport, FolderFacts
 
 FEW, SOME, MANY = 15, 60, 250
@@ -17,9 +18,9 @@ _GREY = 0.5
 _REPEATED = 0.05
 
 
-def advice_on(report: CheckReport, config: TrainConfig, paired: bool) -> Iterator[str]:
+def advice_on(report: CheckReport, config: TrainConfig, method: type[Method]) -> Iterator[str]:
     """Yield sentences, the most important first."""
-    yield from _number(report, paired)
+    yield from _number(report, method)
     yield from _size(report.a, config)
     if report.b.root != report.a.root:
         yield from _size(report.b, config)
@@ -42,10 +43,11 @@ def advice_on(report: CheckReport, config: TrainConfig, paired: bool) -> Iterato
     yield _length(report, config)
 
 
-def _number(report: CheckReport, paired: bool) -> Iterator[str]:
-    least = min(report.a, report.b, key=lambda facts: facts.pictures)
+def _number(report: CheckReport, method: type[Method]) -> Iterator[str]:
+    sides = (report.a,) if method.fewest_b == 1 else (report.a, report.b)
+    least = min(sides, key=lambda facts: facts.pictures)
     many, name = f"{least.pictures:,} pictures in {least.root.name}", least.root.name
-    if paired:
+    if method.paired:
         yield f"{report.a.pictures:,} pairs: " + (
             "enough for a filter-like look; hundreds teach more." if report.a.pictures < SOME else "enough to begin."
         )
@@ -80,6 +82,10 @@ def _size(facts: FolderFacts, config: TrainConfig) -> Iterator[str]:
 
 
 def _length(report: CheckReport, config: TrainConfig) -> str:
+    if config.minutes is not None:
+        return (
+            f"An epoch is {report.steps_per_epoch:,} steps; how many {config.minutes:g} minutes are is measured first."
+        )
     epochs = config.epochs + config.epochs_decay
     steps = config.steps or epochs * report.steps_per_epoch
     asked = f"{config.steps:,} steps" if config.steps else f"{epochs} epochs"

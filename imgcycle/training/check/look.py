@@ -34,13 +34,19 @@ Progress = Callable[[int, int], None]
 def check_folders(config: TrainConfig, net: FeatureNet | None = None, progress: Progress | None = None) -> CheckReport:
     """Check the two folders of a config as training would read them; `progress` is called with images done and total.
 
-    With a `net`, outliers are found by its features. UsageError as for training: a folder is missing, has fewer than
-    two images, or both are the same.
+    With a `net`, outliers are found by its features. UsageError as for training: a folder is missing, has fewer images
+    than the method needs, or both are the same.
     """
-    paired = method_class(config.method).paired
+    method = method_class(config.method)
+    paired = method.paired
     left_out: list[tuple[Path, str]] = []
     a, b, alone = open_domains(
-        Path(config.a), Path(config.b), SIDE, paired, on_unreadable=lambda path, why: left_out.append((path, why))
+        Path(config.a),
+        Path(config.b),
+        SIDE,
+        paired,
+        on_unreadable=lambda path, why: left_out.append((path, why)),
+        fewest_b=method.fewest_b,
     )
     left_out += [(path, "it has no partner of the same name") for path in alone]
     folders = [a] if a.half is not None else [a, b]
@@ -65,7 +71,7 @@ def check_folders(config: TrainConfig, net: FeatureNet | None = None, progress: 
     facts = [one.facts() for one in seen]
     largest = max(fact.pictures for fact in facts)
     report = CheckReport(facts[0], facts[-1], tuple(remarks), -(-largest // config.batch), told_apart)
-    return replace(report, advice=tuple(advice_on(report, config, paired)))
+    return replace(report, advice=tuple(advice_on(report, config, method)))
 
 
 class _Seen:

@@ -215,7 +215,7 @@ def _renamed(line: bytes) -> bytes:
 
 def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
     """The config to resume with; UsageError names any difference that is not allowed."""
-    fixed = {"steps"} if stored.stages or stored.minutes is not None else set()
+    fixed = {"steps"} if length_is_fixed(stored) else set()
     changes = {
         name: (value, getattr(asked, name))
         for name, value in stored.__dict__.items()
@@ -226,6 +226,11 @@ def continued(stored: TrainConfig, asked: TrainConfig) -> TrainConfig:
         may = "intervals" if fixed else "steps and intervals"
         raise UsageError(f"the run was begun with other settings: {listed}", f"only {may} may change")
     return stored.replace(**{name: getattr(asked, name) for name in CHANGEABLE})
+
+
+def length_is_fixed(stored: TrainConfig) -> bool:
+    """True if a run's number of steps followed from its stages or minutes when it began, and stays."""
+    return bool(stored.stages) or stored.minutes is not None
 
 
 def _plain(changes: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, tuple[Any, Any]]]:

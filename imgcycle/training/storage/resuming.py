@@ -96,11 +96,17 @@ def facts_of_resume(
     }
 
 
-def length_left(root: Path, step: int, total: int) -> str | None:
-    """A remark when nothing is left to do; UsageError when fewer steps are asked for than are done."""
+def length_left(root: Path, step: int, total: int, fixed: bool) -> str | None:
+    """A remark when nothing is left to do; UsageError when fewer steps are asked for than are done.
+
+    `fixed` as `length_is_fixed` says: such a run cannot be made longer.
+    """
     if step > total:
         raise UsageError(
             f"{root} has {step} steps behind it, more than the {total} asked for",
             "ask for more with --steps, or begin anew in another -o",
         )
-    return f"all {total} steps were done before; more are taken with a larger --steps" if step == total else None
+    if step < total:
+        return None
+    more = f"a new run goes on from it: --start-from {root} -o NEW" if fixed else "more are taken with a larger --steps"
+    return f"all {total} steps were done before; {more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,10 @@ def test_a_recipe_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -
 def test_a_switch_has_no_value(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert "<bool>" not in capsys.readouterr().out
+
+
+def test_the_list_is_of_objects_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--recipe", "list", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"painting", "one-painting"} <= {row["recipe"] for row in rows}
+    assert all(Path(row["file"]).is_file() and row["about"] for row in rows)

@@ -100,6 +100,16 @@ def compared(kind: str, tmp_path: Path, translator: Translator) -> None:
         assert packets(after.path, 2) == packets(source, 2)
 
 
+@pytest.mark.parametrize("name", ["mp4", "mov", "mkv", "webm", "ts"])
+def test_the_same_bytes_again(tmp_path: Path, translator: Translator, name: str) -> None:
+    make(*SOURCE, *X264, tmp_path / "a.mp4")
+    options = VideoOptions(codec="av1", preset="12") if name == "webm" else QUICK
+    for part in ("b", "c"):
+        imgcycle.convert_video(tmp_path / "a.mp4", tmp_path / part / f"made.{name}", translator, options)
+    first, second = ((tmp_path / part / f"made.{name}").read_bytes() for part in ("b", "c"))
+    assert first == second
+
+
 def test_colours(tmp_path: Path, translator: Translator) -> None:
     """Rounding to 8 bits and back is all that `--strength 0` may do, and a good quality little more."""
     colours = np.array(

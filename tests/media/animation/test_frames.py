@@ -271,6 +271,17 @@ def test_every_one_of_256_colours_is_kept() -> None:
         assert np.array_equal(picture[..., :3], palette[wanted])
 
 
+def test_every_one_of_256_colours_is_kept_around_what_does_not_change() -> None:
+    indices, palette = many_colours(256)
+    first = np.insert(indices, 8, indices[0], 0)
+    second = first[:, ::-1].copy()
+    second[8] = first[8]
+    data = gif((16, 17), gif_blocks(first, palette), gif_blocks(second, palette), palette=palette)
+    found, _ = written(data, formats.GIF)
+    for picture, wanted in zip(made.composed(found), (first, second), strict=True):
+        assert np.array_equal(picture[..., :3], palette[wanted])
+
+
 def test_more_than_256_colours_through_palettes_of_frames() -> None:
     """Four quarters of 256 colours each, drawn one after the other, are 1024 on the last frame."""
     blocks = []

@@ -59,3 +59,14 @@ def test_more_colours_are_diffused() -> None:
     assert change[4:-4, 4:-4].max() < 12
     assert np.abs(back.astype(int) - pixels).mean() < 6
     assert np.abs(back[50:54, 60:64].astype(int) - 255).max() < 25
+
+
+def test_a_smooth_picture_has_most_of_the_palette() -> None:
+    """A sky: an octree finds nine colours in it, and it would lie in bands."""
+    y, x = np.mgrid[0:120, 0:160]
+    pixels = np.dstack([90 + y // 4 + x // 40, 130 + y // 3, 200 + y // 5]).astype(np.uint8)
+    pixels[:, :80] += np.random.default_rng(0).integers(0, 3, (120, 80, 3), dtype=np.uint8)
+    found = indexed(pixels, None)
+    table = np.frombuffer(found.palette, np.uint8).reshape(-1, 3)
+    assert len(np.unique(found.indices)) > 64
+    assert np.abs(table[found.indices].astype(int) - pixels).mean() < 1.5

@@ -13,6 +13,7 @@ from PIL import Image
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
+from imgcycle.methods.registry import method_class
 from imgcycle.training.check.advice import advice_on
 from imgcycle.training.check.clean import copy_clean
 from imgcycle.training.check.features import FAR, outliers
@@ -148,7 +149,8 @@ def facts(name: str, count: int, shorter: tuple[int, int, int] = (300, 400, 500)
 def said(a: FolderFacts, b: FolderFacts, remarks: tuple[Remark, ...] = (), **more: Any) -> str:
     told: float | None = more.pop("told_apart", None)
     report = CheckReport(a, b, remarks, max(a.pictures, b.pictures), told)
-    return " ".join(advice_on(report, TrainConfig("a", "b", **more), paired=False))
+    config = TrainConfig("a", "b", **more)
+    return " ".join(advice_on(report, config, method_class(config.method)))
 
 
 @pytest.mark.parametrize(
@@ -175,3 +177,13 @@ def test_small_sizes_repetition_likeness_and_lack_of_colour_are_spoken_of() -> N
 def test_it_says_how_long_a_run_would_be() -> None:
     assert "200 epochs are 180,000 steps" in said(facts("a", 900), facts("b", 30))
     assert "450 steps are 0.5 epochs" in said(facts("a", 900), facts("b", 30), steps=450)
+    assert "how many 60 minutes are is measured first" in said(facts("a", 900), facts("b", 30), minutes=60)
+
+
+def test_a_single_picture_is_enough_where_a_method_learns_from_one(folders: tuple[Path, Path]) -> None:
+    a, b = folders
+    report = check_folders(TrainConfig(str(a), str(b / "00.png"), method="gram"))
+    assert (report.a.pictures, report.b.pictures) == (24, 1)
+    assert "24 pictures in red: enough for one painter" in report.advice[0]
+    with pytest.raises(UsageError, match="is no folder"):
+        check_folders(TrainConfig(str(a), str(b / "00.png"), method="cut"))

@@ -17,13 +17,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imgcycle.config import NetConfig
+from imgcycle.config import NetConfig, TrainConfig
 from imgcycle.errors import DiskFull, ImgcycleError, OutputError, TrainingError, UsageError
 from imgcycle.training import events
 from imgcycle.training.loop import train
 from imgcycle.training.session import Session
 from imgcycle.training.storage import saves
-from imgcycle.training.storage.folder import RunFolder
+from imgcycle.training.storage.folder import RunFolder, continued, length_is_fixed
+from imgcycle.training.storage.resuming import length_left
 from imgcycle.training.storage.saves import SavedStates, UnsoundState, check_room, read_state
 from imgcycle.weights.description import inspect_weights
 from tests.training.toys import final_state, same, toy_config
@@ -243,6 +244,18 @@ def test_fewer_steps_than_are_done_are_refused_and_as_many_are_nothing(run: Path
         resumed(run, finished, steps=5)
     assert (run / "config.json").read_bytes() == before
     assert resumed(run, finished) == ["all 12 steps were done before; more are taken with a larger --steps"]
+
+
+def test_a_run_that_cannot_be_made_longer_says_what_can_be_done() -> None:
+    root = Path("mine")
+    assert length_left(root, 11, 12, fixed=True) is None
+    said = length_left(root, 12, 12, fixed=True)
+    assert said == "all 12 steps were done before; a new run goes on from it: --start-from mine -o NEW"
+    staged = TrainConfig("a", "b", steps=12, minutes=1)
+    assert length_is_fixed(staged)
+    assert not length_is_fixed(TrainConfig("a", "b", steps=12))
+    with pytest.raises(UsageError, match="steps was 12 and is now 13"):
+        continued(staged, staged.replace(steps=13))
 
 
 def test_weights_that_are_missing_or_old_are_written_again(run: Path, finished: Path) -> None:

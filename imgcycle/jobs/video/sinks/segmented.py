@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from imgcycle.engine.smoothing import State
-from imgcycle.jobs.images.plan import counted
+from imgcycle.errors import counted
 from imgcycle.jobs.tasks import ClipRange, ClipTask
 from imgcycle.jobs.video.checkpoint import SegmentRecord, SegmentStore
 from imgcycle.jobs.video.plan import metadata_for
