@@ -20,10 +20,6 @@ from imgcycle.media.image.read import read_still
 from imgcycle.media.paths import kind_of
 from tests.benchmarks.snow import Floats, luma, saturation
 
-BRIGHTER = 0.65
-"""Of the style's brightening once more, where the photograph is all green."""
-COLOUR = 0.4
-"""Of the style's colour, there."""
 SKY = 0.6
 """Of the style's change, in the sky."""
 
@@ -48,19 +44,22 @@ def green(rgb: Floats) -> Floats:
     return _blurred(np.clip((share - 0.02) / 0.1, 0, 1).astype(np.float32), rgb.shape[1] / 256)
 
 
-def target(photograph: Floats, result: Floats) -> Floats:
-    """What is to be learnt for a photograph and the style's result, both (h, w, 3) in [0, 1]."""
+def target(photograph: Floats, result: Floats, brighter: float, colour: float) -> Floats:
+    """What is to be learnt for a photograph and the style's result, both (h, w, 3) in [0, 1].
+
+    Where the photograph is all green, `brighter` of the style's brightening comes once more, and of its colour `colour`
+    is left.
+    """
     ground = 1 - sky(photograph)
     grassy = green(photograph) * ground
     before, after = luma(photograph), luma(result)
     change = after - before
     raised = np.maximum(_blurred(change, photograph.shape[1] / 128), 0)
     share = ground + SKY * (1 - ground)
-    light = before + share * change + BRIGHTER * grassy * raised
+    light = before + share * change + brighter * grassy * raised
     own, made = photograph - before[..., None], result - after[..., None]
-    colour = own + share[..., None] * (made - own)
-    colour *= (1 - (1 - COLOUR) * grassy)[..., None]
-    return np.asarray(np.clip(light[..., None] + colour, 0, 1), np.float32)
+    tint = (own + share[..., None] * (made - own)) * (1 - (1 - colour) * grassy)[..., None]
+    return np.asarray(np.clip(light[..., None] + tint, 0, 1), np.float32)
 
 
 def _blurred(plane: Floats, sigma: float) -> Floats:
@@ -72,6 +71,8 @@ def main() -> None:
     parser.add_argument("style")
     parser.add_argument("photographs", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--brighter", type=float, default=0.65, help="of the brightening once more, in the green")
+    parser.add_argument("--colour", type=float, default=0.4, help="what is left of the colour there")
     given = parser.parse_args()
     translator = load_translator(given.style, precision="fp32")
     for side in ("photographs", "targets"):
@@ -82,7 +83,7 @@ def main() -> None:
         made = translate(photograph, translator)
         x, y = ((side / 255).astype(np.float32) for side in (photograph, made))
         Image.fromarray(photograph).save(given.out / "photographs" / f"{path.stem}.png")
-        levels = np.rint(255 * target(x, y)).astype(np.uint8)
+        levels = np.rint(255 * target(x, y, given.brighter, given.colour)).astype(np.uint8)
         Image.fromarray(levels).save(given.out / "targets" / f"{path.stem}.png")
     print(f"{len(paths)} pairs in {given.out}")
 
