@@ -43,7 +43,7 @@ class PictureOptions(JsonConfig):
     )
     strokes: float | None = option(
         None,
-        "Share of the style's fine strokes at full size.",
+        "Share of the style's fine strokes, in what is larger than the work size.",
         panel=LOOK,
         low=0,
         high=1,

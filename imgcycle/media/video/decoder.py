@@ -23,6 +23,8 @@ _MANY = 1 << 40
 _MARK = "imgcycle-frame"
 _TIMED = re.compile(_MARK + r" (-?\d+) (-?\d+) ")
 _DAMAGED = "corrupt decoded frame"
+_OUT_OF_ORDER = "monotonically increasing dts to muxer"
+"""Of times at a joint of clips that overlap, which `problems` counts: no frame is lost by it."""
 _KEYS_BACK = 2
 """Key frames to go back before the nearest one when seeking. Frames before an open GOP's key frame refer to the GOP
 before, and with intra refresh a frame is complete only a full cycle after its nominal key frame.
@@ -215,7 +217,7 @@ class FrameReader:
             pass  # frames before the first wanted one are dropped
         elif _DAMAGED in text:
             self._damaged += 1
-        elif level in ("error", "fatal"):
+        elif level in ("error", "fatal") and _OUT_OF_ORDER not in text:
             self._said.append(text)
 
     def _read(self, run: Running) -> Iterator[tuple[int, Pixels]]:

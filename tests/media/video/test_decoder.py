@@ -196,3 +196,14 @@ def test_packets_that_repeat_a_picture_are_no_lost_frames(tmp_path: Path) -> Non
         assert reader.problems == ()
     assert numbers == [n for n in range(25) if n not in (5, 6, 15)]
     assert probe_video(tmp_path / "a.mp4", counted=True).frames == 22
+
+
+def test_times_that_overlap_at_a_joint_are_no_damage(steady: Path) -> None:
+    with FrameReader(probe_video(steady)) as reader:
+        next(reader)
+        reader._hear(
+            "error", "Application provided invalid, non monotonically increasing dts to muxer in stream 0: 5 >= 4"
+        )
+        assert reader.problems == ()
+        reader._hear("error", "error while decoding MB 3 4")
+        assert "error while decoding MB 3 4" in "".join(reader.problems)
