@@ -45,7 +45,7 @@ _STALE = re.compile(r"(?i)^(encoder|duration|bps|number_of_(frames|bytes)|_stati
 class StreamFate:
     """Plan for one stream: "convert" for the picture, "copy", "drop", or "recode" with `codec` (ffmpeg's encoder).
 
-    `reason` says in one line why it is re-encoded or dropped; "" if nothing is lost.
+    `reason` says in one line why it is re-encoded or dropped, or what one might not expect; "" for nothing to say.
     """
 
     stream: Stream
@@ -63,7 +63,7 @@ class StreamPlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line for every stream that is re-encoded or dropped."""
+        """One line for every stream that has another fate than one would expect."""
         return tuple(f"{fate.stream}: {fate.reason}" for fate in self.fates if fate.reason)
 
     @property
@@ -120,7 +120,8 @@ def plan_streams(clip: Clip, container: Container, *, audio: bool = True) -> Str
 
 def _fate(stream: Stream, container: Container, clip: Clip) -> StreamFate:
     if copies(stream, container):
-        return StreamFate(stream, "copy")
+        another = stream.kind == "video" and not stream.cover
+        return StreamFate(stream, "copy", reason="another track of pictures, which stays as it is" if another else "")
     name = "a transport stream" if container == "ts" else container
     encoder = recoded(stream, container)
     if encoder:

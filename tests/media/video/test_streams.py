@@ -11,7 +11,7 @@ from imgcycle.errors import UsageError
 from imgcycle.media.video.containers import copies, recoded
 from imgcycle.media.video.probing.clip import Stream
 from imgcycle.media.video.probing.probe import probe_video
-from imgcycle.media.video.streams import container_for, plan_streams, stream_arguments, suffix_for
+from imgcycle.media.video.streams import _fate, container_for, plan_streams, stream_arguments, suffix_for
 from tests.media.video.probing.test_clip import made_up
 
 
@@ -66,6 +66,13 @@ def test_what_is_copied_and_what_is_turned_into_what(
     assert copies(stream, container) is copied  # type: ignore[arg-type]
     if not copied:
         assert recoded(stream, container) == instead  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cover", "said"), [(False, "another track of pictures, which stays as it is"), (True, "")])
+def test_a_second_track_of_pictures_is_spoken_of(cover: bool, said: str) -> None:
+    second = Stream(1, "video", "mjpeg", cover=cover)
+    fate = _fate(second, "mkv", made_up([0, 3600], streams=(second,)))
+    assert (fate.way, fate.reason) == ("copy", said)
 
 
 def check_every_loss_is_named(rich: Path) -> None:
