@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from imgcycle.errors import TrainingError
 
@@ -27,10 +27,18 @@ class World:
         return self.rank == 0
 
     def wrap(self, phase: nn.Module) -> nn.Module:
-        """A phase whose gradients are averaged over all ranks."""
+        """A phase whose gradients are averaged over all ranks.
+
+        On a CPU they are added in the order of the ranks: elsewhere it depends on where a gradient lies in its bucket,
+        which changes after the first step, so a resumed run of more than two would not be bit for bit the same.
+        """
         if self.size == 1:
             return phase
-        return nn.parallel.DistributedDataParallel(phase)
+        wrapped = nn.parallel.DistributedDataParallel(phase)
+        if self.size > 2 and dist.get_backend() == "gloo":
+            # It looks at a hook's annotations, which are text in this module: a lambda has none.
+            wrapped.register_comm_hook(self.size, lambda size, bucket: _mean_in_order(size, bucket.buffer()))
+        return wrapped
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """True if the flag is set on any rank."""
@@ -60,6 +68,22 @@ class World:
         """Wait for all ranks."""
         if self.size > 1:
             dist.barrier()
+
+
+def _mean_in_order(size: int, own: Tensor) -> torch.futures.Future[Tensor]:
+    """Mean of all ranks' gradients, each of them added in the order of the ranks."""
+    own.div_(size)
+    parts = [torch.empty_like(own) for _ in range(size)]
+
+    def added(_: object) -> Tensor:
+        for part in parts[1:]:
+            parts[0].add_(part)
+        return parts[0]
+
+    work = dist.all_gather(parts, own, async_op=True)
+    assert work is not None
+    mean: torch.futures.Future[Tensor] = work.get_future().then(added)
+    return mean
 
 
 def join_world(device: torch.device) -> tuple[World, torch.device]:

@@ -96,8 +96,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return Lab(tmp_path_factory.mktemp("lab"))
 
 
-def test_a_rank_is_killed_and_as_many_go_on_bit_for_bit(lab: Lab) -> None:
-    count, name = 2, "killed"
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_rank_is_killed_and_as_many_go_on_bit_for_bit(lab: Lab, count: int) -> None:
+    name = f"killed-{count}"
     run = lab.start(count, name)
     run.wait_for_a_save()
     ranks = run.ranks()
@@ -107,7 +108,7 @@ def test_a_rank_is_killed_and_as_many_go_on_bit_for_bit(lab: Lab) -> None:
     assert not [pid for pid in ranks if Path(f"/proc/{pid}").exists()]
     # The other may have been asked to stop by torchrun before it noticed, and then says that, too.
     told = [line for line in run.said() if f"another of the {count} processes stopped" in line and "--resume" in line]
-    assert len(told) == 1, run.lines
+    assert 1 <= len(told) < count, run.lines  # torchrun may end one before it has noticed
     step = final_state(lab.folder / name)["step"]
     assert EVERY <= step < STEPS
     again = lab.resume(count, name)
