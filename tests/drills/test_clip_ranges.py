@@ -17,6 +17,7 @@ import pytest
 
 from imgcycle.jobs.video.checkpoint import segment_folder
 from tests.drills.batch import PLAIN, processes, started, wait_for_none
+from tests.drills.cluster import local_cluster
 from tests.jobs.films import checksums, times
 from tests.media.video.clips import ffmpeg, packets
 from tests.styles import save_style
@@ -112,6 +113,17 @@ def test_four_ranges_are_one_run(minute: Minute) -> None:
     assert times(made) == times(clip)
     assert [packets(made, n) for n in (1, 2)] == [packets(clip, n) for n in (1, 2)]
     assert checksums(made) == checksums(minute.folder / "plain.mp4")
+
+
+def test_the_nodes_of_a_cluster_make_a_range_each(minute: Minute, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with local_cluster(tmp_path, 1) as cluster:
+        process = minute.start("cluster.mp4", "--cluster", cluster.address)
+        minute.wait_for("cluster.mp4", 4, ranges=3)
+        said, told = process.communicate()
+        assert (process.returncode, told) == (0, ""), said
+        minute.check("cluster.mp4", said)
+        cluster.no_actor_within(10)
 
 
 def test_a_worker_that_is_killed_costs_its_range_alone_a_segment(minute: Minute) -> None:
