@@ -62,6 +62,7 @@ def main() -> None:
             Image.fromarray(photograph(height, width, 0)).save(path, quality=92)
             out = ["-o", f"{here / 'out'}/", "--overwrite", "-q"]
             things[name] = ["-m", "imgcycle", "convert", str(path), "--to", given.style, *out]
+            things[f"{name}, --strokes 0"] = [*things[name], "--strokes", "0"]
         compared("import torch", things, given.rounds)
 
 
