@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.cli.app import run
+from imgcycle.cli.commands.convert import _listed
 from imgcycle.cli.options import BareOption, with_bare_options
 from tests.cli.terminals import on_terminal
 from tests.media.pictures import encoded, exif_block, scene
@@ -56,6 +57,12 @@ def test_lists_from_a_file_and_from_stdin(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stdin", Stdin(b"photos/2.png\nphotos/3.png\n"))
     assert run(["convert", "--files-from", "-", *TO, "-o", "b/"]) == 0
     assert sorted(p.name for p in (folder / "b").glob("*.png")) == ["2.png", "3.png"]
+    # Longer than what is read at once, with a name across that border, and no end of line at the end.
+    long = ("photos/" + "x" * 90 + ".png\r\n").encode()
+    few = b"photos/0.png\n" * 20 + b"photos/1.png"
+    (folder / "long").write_bytes(long * (2**20 // len(long) - 1) + b"\n" + few)
+    assert set(_listed("long", False)) == {long.strip().decode(), "photos/0.png", "photos/1.png"}
+    assert len(_listed("long", False)) == 2**20 // len(long) - 1 + 21
     (folder / "none").write_bytes(b"")
     assert run(["convert", "--files-from", "none", *TO]) == 0
     assert run(["convert", "--files-from", "missing", *TO]) == 2

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
-from imgcycle.cli.commands.convert_stream import check_streams, convert_stream, read_stdin
+from imgcycle.cli.commands.convert_stream import check_streams, convert_stream, open_stdin
 from imgcycle.cli.options import from_fields
 from imgcycle.config.fields import PAGES, REPORT, WHICH, option
 from imgcycle.config.images import ConvertRequest
@@ -233,10 +233,21 @@ def _listed(source: str, null: bool) -> list[str]:
     from imgcycle.errors import UsageError, reported
     from imgcycle.media.paths import shown
 
-    with reported(UsageError, f"--files-from {shown(source)} cannot be read"):
-        data = read_stdin() if source == STREAM else Path(source).read_bytes()
-    names = data.split(b"\0") if null else [line.rstrip(b"\r") for line in data.split(b"\n")]
-    return [os.fsdecode(name) for name in names if name]
+    with (
+        reported(UsageError, f"--files-from {shown(source)} cannot be read"),
+        nullcontext(open_stdin()) if source == STREAM else Path(source).open("rb") as file,
+    ):
+        names = _parts(file, b"\0") if null else (line.rstrip(b"\r") for line in _parts(file, b"\n"))
+        return [os.fsdecode(name) for name in names if name]
+
+
+def _parts(file: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """What stands between ends in a file, a megabyte in memory at a time: lists may hold millions of names."""
+    left = b""
+    while data := file.read(2**20):
+        *whole, left = (left + data).split(end)
+        yield from whole
+    yield left
 
 
 def _convert_trees(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from imgcycle.config.request import STREAM
 
@@ -102,8 +102,13 @@ def _wanted(request: ConvertRequest) -> str | Format:
     return suffix or request.format
 
 
-def read_stdin() -> bytes:
-    """All bytes of stdin; OSError if there are none."""
+def open_stdin() -> BinaryIO:
+    """Bytes of stdin as they come; OSError if there are none."""
     if sys.stdin is None:
         raise OSError("it is closed")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
+
+
+def read_stdin() -> bytes:
+    """All bytes of stdin; OSError if there are none."""
+    return open_stdin().read()
