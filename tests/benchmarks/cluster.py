@@ -4,9 +4,9 @@
     python -m tests.benchmarks.cluster pictures    # a picture: threads, processes, Ray on this machine, in turn
     python -m tests.benchmarks.cluster simulate    # 8 machines of 8 GPUs, by discrete events
 
-Processor seconds, since a wall clock measures whatever else the machine does. In the simulation the driver is the real
-one, with its rows, its events and its ledger on disk; its workers do nothing but let a clock pass. Its own processor
-time passes on that clock as well, and so does what each message was measured to cost.
+Processor seconds, for a wall clock, printed beside them by `pictures`, measures all that the machine does. In the
+simulation the driver is the real one, with its rows, its events and its ledger on disk; its workers do nothing but let
+a clock pass. Its own processor time passes on that clock as well, and so does what each message was measured to cost.
 """
 
 from __future__ import annotations

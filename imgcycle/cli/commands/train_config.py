@@ -196,14 +196,14 @@ def new_run_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, s
 
 def list_recipes(json_lines: bool) -> None:
     """Print the recipes that come along, what each is for, where its file lies; `json_lines`: an object for each."""
-    from imgcycle.cli.render.console import emit_json
+    from imgcycle.cli.render.console import emit, emit_json
 
     for name in recipe_names():
         recipe = training_recipe(name)
         if json_lines:
             emit_json({"schema": 1, "recipe": name, "about": recipe.about, "file": str(recipe.path)})
             continue
-        print(f"{name:14}{recipe.about}\n{'':14}{recipe.path}")  # noqa: T201 - asked for, so on stdout
+        emit(f"{name:14}{recipe.about}\n{'':14}{recipe.path}")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _check_names(assigned: Sequence[Assignment], wanted: str) -> None:
 
 def _refuse_meetings(plans: Sequence[Plan]) -> None:
     """UsageError if plans of several styles have an output in common."""
-    if len(plans) == 1:  # of a million names, whose set would be as large as all the rest
+    if len(plans) == 1:  # whose outputs differ already, and may be a million
         return
     taken: set[str] = set()
     for plan in plans:

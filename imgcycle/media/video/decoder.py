@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from imgcycle.concurrency import ClosableQueue, Prefetched
-from imgcycle.errors import InputError
+from imgcycle.errors import InputError, counted
 from imgcycle.media.image.pixels import Pixels
 from imgcycle.media.video.ffmpeg import Running, frames_ahead, reason, source
 from imgcycle.media.video.filters import to_planes, to_rgb
@@ -120,13 +120,13 @@ class FrameReader:
         """
         told = []
         if self._damaged:
-            told.append(f"{_count(self._damaged)} damaged in the file and shown as well as the decoder could")
+            told.append(f"{counted(self._damaged, 'frame')} damaged in the file and shown as well as the decoder could")
         elif self._said:
             told.append(f"the decoder met damage in the file: {self._said[0]}")
         if self._ended and self.frames != self.expected and not (self._whole and self.frames < self.expected):
-            told.append(f"{_count(self.expected)} expected, {self.frames} could be decoded")
+            told.append(f"{counted(self.expected, 'frame')} expected, {self.frames} could be decoded")
         if self._late:
-            told.append(f"{_count(self._late)} out of order in time, shown as soon as possible")
+            told.append(f"{counted(self._late, 'frame')} out of order in time, shown as soon as possible")
         return tuple(told)
 
     def __iter__(self) -> Self:
@@ -261,7 +261,3 @@ class FrameReader:
             self._decoded.close()
         if self._run is not None:
             self._run.close()
-
-
-def _count(frames: int) -> str:
-    return f"{frames:,} frame{'' if frames == 1 else 's'}"

@@ -44,8 +44,11 @@ def advice_on(report: CheckReport, config: TrainConfig, method: type[Method]) ->
 
 
 def _number(report: CheckReport, method: type[Method]) -> Iterator[str]:
-    sides = (report.a,) if method.fewest_b == 1 else (report.a, report.b)
-    least = min(sides, key=lambda facts: facts.pictures)
+    if method.fewest_b == 1:
+        enough = "more scenes teach more." if report.a.pictures < SOME else "enough."
+        yield f"{report.a.pictures:,} pictures in {report.a.root.name} to learn the look of single ones on: {enough}"
+        return
+    least = min(report.a, report.b, key=lambda facts: facts.pictures)
     many, name = f"{least.pictures:,} pictures in {least.root.name}", least.root.name
     if method.paired:
         yield f"{report.a.pictures:,} pairs: " + (

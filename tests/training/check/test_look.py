@@ -184,6 +184,6 @@ def test_a_single_picture_is_enough_where_a_method_learns_from_one(folders: tupl
     a, b = folders
     report = check_folders(TrainConfig(str(a), str(b / "00.png"), method="gram"))
     assert (report.a.pictures, report.b.pictures) == (24, 1)
-    assert "24 pictures in red: enough for one painter" in report.advice[0]
+    assert report.advice[0] == "24 pictures in red to learn the look of single ones on: more scenes teach more."
     with pytest.raises(UsageError, match="is no folder"):
         check_folders(TrainConfig(str(a), str(b / "00.png"), method="cut"))
