@@ -13,7 +13,7 @@ from imgcycle.config import TrainConfig
 from imgcycle.data.batches import Batches, PairedBatches, Prefetcher, UnpairedBatches
 from imgcycle.data.pairs import open_domains, remarks_on_pairs
 from imgcycle.device import choose_kernels, default_memory, precision_name, resolve_precision
-from imgcycle.errors import InputError, TrainingError, UsageError
+from imgcycle.errors import InputError, TrainingError, UsageError, counted
 from imgcycle.methods.base import Batch
 from imgcycle.methods.registry import build_method, method_class
 from imgcycle.training import events
@@ -34,7 +34,7 @@ from imgcycle.training.storage.resuming import (
     with_whole_paths,
 )
 from imgcycle.training.storage.saves import KEPT_STATES, UnsoundState, check_room
-from imgcycle.training.storage.start import start_from_weights
+from imgcycle.training.storage.start import check_start, start_from_weights
 from imgcycle.training.timing.length import measured_length
 from imgcycle.training.timing.schedule import Schedule
 from imgcycle.training.timing.stages import PlannedStage, hand_over, plan_stages, stage_at
@@ -106,6 +106,8 @@ class Run:
         run = cls(config, folder, device, world, emit)
         run.arithmetic = Arithmetic.frozen(facts, config, device)
         if not resume and config.minutes is not None and config.steps is None:
+            if start_from is not None:
+                check_start(start_from, run.config)
             run._fix_length(config.minutes)
         run._build(context)
         facts_now = facts_of_resume(run.device, run.dtype, world.size, run.arithmetic, run.a, run.b, run.first_net)
@@ -192,10 +194,11 @@ class Run:
 
     def _fix_length(self, minutes: float) -> None:
         """Turn minutes into the steps that they are here."""
-        self.emit(events.Noted(f"timing some steps, to know how many {minutes:g} minutes are"))
+        span = "a minute" if minutes == 1 else f"{minutes:g} minutes"
+        self.emit(events.Noted(f"timing some steps, to know how many fit into {span}"))
         steps = measured_length(self.config, self._batches, self.device, self.dtype, self.world)
         self.config = self.config.replace(steps=steps)
-        self.emit(events.Noted(f"{minutes:g} minutes are {steps:,} steps here, which are now the length of the run"))
+        self.emit(events.Noted(f"{counted(steps, 'step')} fit into {span} here: that is now the length of the run"))
 
     def _open(self, stage: PlannedStage) -> None:
         """Nets, optimizers, schedule and batches of a stage, as fresh as at its beginning."""

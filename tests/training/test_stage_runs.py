@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from imgcycle.config import Stage
+from imgcycle.config import NetConfig, Stage
 from imgcycle.errors import UsageError
 from imgcycle.training import events
 from imgcycle.training.distributed import World
@@ -125,6 +125,15 @@ def test_a_stage_that_cannot_be_is_said_before_the_first_step(tmp_path: Path) ->
     assert not (tmp_path / "run/config.json").exists()
 
 
+def test_weights_that_do_not_fit_are_refused_before_any_step_is_timed(tmp_path: Path) -> None:
+    train(toy_config(tmp_path, steps=1), tmp_path / "first")
+    heard: list[events.Event] = []
+    config = toy_config(tmp_path, minutes=1, steps=None, net=NetConfig("resnet", 4, 1))
+    with pytest.raises(UsageError, match="does not fit this run's generator"):
+        train(config, tmp_path / "run", start_from=tmp_path / "first", listener=heard.append)
+    assert not [e for e in heard if isinstance(e, events.Noted) and "timing" in e.text]
+
+
 def test_minutes_become_steps_that_a_resumed_run_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgcycle.training.timing.length._seconds_a_step", lambda *_: 10.0)
     heard: list[events.Event] = []
@@ -133,8 +142,8 @@ def test_minutes_become_steps_that_a_resumed_run_keeps(tmp_path: Path, monkeypat
     assert ended.steps == 5, "95 % of a minute"
     notes = [e.text for e in heard if isinstance(e, events.Noted)]
     assert notes == [
-        "timing some steps, to know how many 1 minutes are",
-        "1 minutes are 5 steps here, which are now the length of the run",
+        "timing some steps, to know how many fit into a minute",
+        "5 steps fit into a minute here: that is now the length of the run",
     ]
     stored = json.loads((tmp_path / "run/config.json").read_text())["config"]
     assert (stored["steps"], stored["minutes"]) == (5, 1.0)

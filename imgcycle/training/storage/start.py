@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from imgcycle.config import NET_NAMES, NetConfig, TrainConfig
 from imgcycle.config.legacy import DISCRIMINATORS_CARDS, DISCRIMINATORS_FILES
 from imgcycle.errors import UsageError, WeightsError
+from imgcycle.methods.registry import build_method
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
@@ -61,6 +63,12 @@ def start_from_weights(
         if way in averages:
             averages[way].begin_from(generators[way])
     return notes
+
+
+def check_start(source: str | Path, config: TrainConfig) -> None:
+    """Refuse what `start_from_weights` would refuse for a config, before time is spent on anything else."""
+    with torch.random.fork_rng(devices=[]):
+        start_from_weights(source, config, build_method(config).nets(), {})
 
 
 def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
