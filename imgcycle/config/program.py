@@ -105,7 +105,8 @@ class MachineOptions(DeviceOptions):
     )
     backend: Backend = option(
         "torch",
-        "What computes: OpenVINO is for CPUs without bf16 (extra: openvino), it and onnxruntime (extra: onnx) in fp32.",
+        "What computes: OpenVINO (extra: openvino) or onnxruntime (extra: onnx), in fp32; OpenVINO also with "
+        "--precision bf16.",
         panel=MACHINE,
     )
     memory: str | None = option(

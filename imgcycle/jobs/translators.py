@@ -46,7 +46,7 @@ def load_translator(
     precision
         `auto` (by the hardware), `fp32`, `bf16` or `fp16`.
     backend
-        `torch`, or `openvino` or `onnx`, which compute on the CPU in float32.
+        `torch`, or `openvino` or `onnx`, which compute on the CPU: in float32, OpenVINO also in bf16 if asked to.
     value_range
         Of what an ONNX net takes and gives, where its file does not tell.
 
@@ -160,10 +160,11 @@ def _maker(device: str, precision: str, backend: Backend) -> Maker:
     if backend == "openvino":
         from imgcycle.engine.openvino import OpenVinoTranslator
 
-        if precision not in ("auto", "fp32"):
-            raise UsageError(f"--backend openvino computes in fp32, not in {precision}", "leave --precision out")
+        if precision not in ("auto", "fp32", "bf16"):
+            raise UsageError(f"--backend openvino computes in fp32 or bf16, not in {precision}", "name one of them")
         cpu = resolve_device("cpu" if device == "auto" else device)
-        return lambda net, style, strokes: OpenVinoTranslator(net, cpu, style, strokes)
+        kind = resolve_precision("fp32" if precision == "auto" else precision, cpu)
+        return lambda net, style, strokes: OpenVinoTranslator(net, cpu, kind, style, strokes)
     if backend == "onnx":
         from imgcycle.engine.onnx import OnnxTranslator
 

@@ -36,6 +36,7 @@ def main() -> None:
             "torch fp32": Translator(net, cpu),
             "torch bf16": Translator(net, cpu, torch.bfloat16),
             "openvino fp32": OpenVinoTranslator(net, cpu),
+            "openvino bf16": OpenVinoTranslator(net, cpu, torch.bfloat16),
         }
         for side in given.sides:
             x = photograph(side)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from imgcycle.config import NetConfig
+from imgcycle.device import cpu_has_bf16
 from imgcycle.engine.openvino import OpenVinoNet, OpenVinoTranslator
 from imgcycle.engine.translator import Translator
 from imgcycle.errors import MissingExtra, UsageError
@@ -51,6 +52,22 @@ def test_the_same_bytes_every_time_from_any_thread(translator: OpenVinoTranslato
     for y, copy, z in zip(first, copies, again, strict=True):
         assert torch.equal(y, copy)
         assert torch.equal(y, z)
+
+
+def test_bfloat16_where_the_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = tiny_net(), picture(45, 34)
+    exact = OpenVinoTranslator(net, CPU)(x)
+    if cpu_has_bf16():
+        found = OpenVinoTranslator(net, CPU, torch.bfloat16)
+        compiled = found._compiled._request.get_compiled_model()
+        assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "bf16"
+        assert found.dtype == torch.bfloat16
+        error = (found(x) - exact).abs() * 127.5
+        assert 1e-3 < error.max() < 4
+        assert found.exact().dtype == torch.float32
+    monkeypatch.setattr("imgcycle.engine.openvino.cpu_has_bf16", lambda: False)
+    with pytest.raises(UsageError, match=r"computes in fp32 here \(leave --precision out"):
+        OpenVinoTranslator(net, CPU, torch.bfloat16)
 
 
 def test_its_libraries_count(translator: OpenVinoTranslator) -> None:

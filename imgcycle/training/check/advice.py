@@ -87,7 +87,8 @@ def _size(facts: FolderFacts, config: TrainConfig) -> Iterator[str]:
 def _length(report: CheckReport, config: TrainConfig) -> str:
     if config.minutes is not None:
         return (
-            f"An epoch is {report.steps_per_epoch:,} steps; how many fit into {config.minutes:g} minutes is measured first."
+            f"An epoch is {report.steps_per_epoch:,} steps; "
+            f"how many fit into {config.minutes:g} minutes is measured first."
         )
     epochs = config.epochs + config.epochs_decay
     steps = config.steps or epochs * report.steps_per_epoch
