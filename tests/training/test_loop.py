@@ -106,6 +106,8 @@ def test_cards_tell_how_a_continued_run_was_begun(tmp_path: Path) -> None:
     card = inspect_weights(run / "weights" / "A2B.safetensors").card
     assert card["command"] == "imgcycle train A B && imgcycle train --steps 4 --resume"
     assert card["licence"] == "CC0"
+    train(toy_config(tmp_path, steps=4), run, resume=True, context=RunContext(licence="CC-BY-4.0"))
+    assert inspect_weights(run / "weights" / "A2B.safetensors").card["licence"] == "CC-BY-4.0", "of a run that is over"
 
 
 def test_a_run_that_exists_is_not_overwritten(tmp_path: Path) -> None:

@@ -53,10 +53,11 @@ class Exporter:
             former.unlink(missing_ok=True)  # of a run begun by an earlier version
 
     def stale(self, directions: Iterable[str], step: int) -> bool:
-        """True if weights are missing, damaged, or of another step."""
+        """True if weights are missing, damaged, of another step, or under another licence."""
         try:
             files = [self.folder.weights / f"{direction}.safetensors" for direction in directions]
-            return any(inspect_weights(path).card.get("steps") != step for path in files)
+            cards = [inspect_weights(path).card for path in files]
+            return any(card.get("steps") != step or card.get("licence") != self.licence for card in cards)
         except UsageError:
             return True
 
