@@ -20,7 +20,7 @@ from imgcycle.training.loop import train
 from imgcycle.weights.description import inspect_weights
 from imgcycle.weights.native import load_generator, load_strokes
 from tests.media.pictures import scene
-from tests.styles import save_style, tiny_net
+from tests.styles import TINY, save_style, tiny_net
 from tests.training.toys import final_state, same, toy_config
 
 FINE = NetConfig("compact", 4, 1, "none", global_residual=True)
@@ -83,6 +83,17 @@ def test_it_goes_on_bit_for_bit_and_may_start_from_another_second_net(tmp_path: 
     assert learnt is not None
     assert begun is not None
     pairs = zip(learnt.parameters(), begun.parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_it_may_start_from_the_first_net_if_that_alone_fits(tmp_path: Path) -> None:
+    train(stroke_config(tmp_path, steps=1), tmp_path / "both")
+    begun = tmp_path / "begun"
+    config = stroke_config(tmp_path, steps=1, lr=1e-12, net=TINY)
+    train(config, begun, start_from=tmp_path / "both/weights/A2B.safetensors")
+    fine = load_strokes(inspect_weights(begun / "weights/A2B.safetensors"))
+    assert fine is not None
+    pairs = zip(tiny_net().parameters(), fine.parameters(), strict=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 

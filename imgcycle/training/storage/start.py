@@ -30,10 +30,10 @@ def start_from_weights(
     """Load a new run's nets, built after `config`, from a style, a weights file or all of a run's weights.
 
     A file is loaded into the net of its direction, or the only one there is, and of its two nets the second if that is
-    what the run trains; a run of another method provides its generators alone. A net with a skip takes everything but
-    the tail from one without; the reverse is refused. Returns notes: what was recognised and assumed of another
-    program's file, what was not taken of a run. UsageError if the architecture differs or nothing fits; UnknownStyle
-    and WeightsError as for any style.
+    what the run trains, unless the first alone fits; a run of another method provides its generators alone. A net with
+    a skip takes everything but the tail from one without; the reverse is refused. Returns notes: what was recognised
+    and assumed of another program's file, what was not taken of a run. UsageError if the architecture differs or
+    nothing fits; UnknownStyle and WeightsError as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
     folder = Path(source).expanduser()
@@ -72,12 +72,15 @@ def check_start(source: str | Path, config: TrainConfig) -> None:
 
 
 def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
-    """Load one generator from our own file, its second net if that is what the run trains."""
+    """Load a generator from our own file: for a second net the file's second, or the first if that alone fits."""
     about = inspect_weights(path)
-    second = None if config.strokes_of is None else about.strokes
-    theirs = NetConfig.from_dict(about.config if second is None else second)
+    theirs, second = NetConfig.from_dict(about.config), False
+    if config.strokes_of is not None and about.strokes is not None:
+        fine = NetConfig.from_dict(about.strokes)
+        second = _fits(fine, config.net) or not _fits(theirs, config.net)
+        theirs = fine if second else theirs
     _check_fit(str(path), theirs, config.net)
-    fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second is not None)
+    fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second)
     if isinstance(net, CompactGenerator) and config.net.global_residual and not theirs.global_residual:
         net.draw_nothing()  # a net that drew images is to predict changes: it starts with none
 
@@ -111,13 +114,18 @@ def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generato
 
 def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
     """UsageError if weights of one architecture cannot initialise a net of another."""
-    if theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual):
+    if _fits(theirs, mine):
         return
     if theirs.global_residual and theirs == mine.replace(global_residual=True):
         raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
     raise UsageError(
         f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
     )
+
+
+def _fits(theirs: NetConfig, mine: NetConfig) -> bool:
+    """True for the same architecture, or one whose net draws pictures where this one is to draw changes."""
+    return theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual)
 
 
 def _told(net: NetConfig) -> str:
