@@ -43,7 +43,7 @@ class NetConfig(JsonConfig):
     (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts upsamplings from 4×4: its output
     has one size. `test_time_stochastic` is for a unet alone: its norms use each image's own statistics and its dropout
     stays on at test time, as in pix2pix. With `global_residual`, a compact net predicts the change that is added to its
-    input.
+    input, in [-1, 1]: at most half of the range, too little to turn a vivid leaf white.
     """
 
     kind: GeneratorKind = "compact"

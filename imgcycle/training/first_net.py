@@ -59,7 +59,10 @@ class FirstNet:
         if self._own_detail is not None:
             used |= {"detail": self._own_detail}
         told = {key: self.about.card[key] for key in ("data", "steps", "command") if key in self.about.card}
-        return {**used, "first_net": {"style": self.label, "sha256": self.digest, **told}}
+        # The card of a file that holds two nets is about the second; what it tells of the first goes on.
+        before = self.about.card.get("first_net")
+        told = before if isinstance(before, dict) else {"style": self.label, "sha256": self.digest, **told}
+        return {**used, "first_net": told}
 
     def with_strokes(self, net: nn.Module, config: dict[str, Any]) -> dict[str, Any]:
         """Arguments of `save_weights` for a file of both nets."""

@@ -17,6 +17,7 @@ from imgcycle.jobs.images.run import convert_image
 from imgcycle.jobs.translators import load_translator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.loop import train
+from imgcycle.training.storage.resuming import RunContext
 from imgcycle.weights.description import inspect_weights
 from imgcycle.weights.native import load_generator, load_strokes
 from tests.media.pictures import scene
@@ -68,6 +69,16 @@ def test_the_run_exports_one_file_of_both_nets(tmp_path: Path) -> None:
     assert about.card["strokes"] == {"share": 1.0, "detail": 0.6, "calm": 1.0}
     assert about.card["first_net"]["steps"] == 9
     assert (about.card["steps"], about.card["detail"]) == (2, 0.3)
+
+
+def test_the_first_net_of_a_file_of_two_keeps_its_own_record(tmp_path: Path) -> None:
+    train(stroke_config(tmp_path, steps=1), tmp_path / "one", context=RunContext(command="imgcycle train C D"))
+    made = tmp_path / "one/weights/A2B.safetensors"
+    train(stroke_config(tmp_path, steps=1, strokes_of=str(made)), tmp_path / "two")
+    cards = [inspect_weights(tmp_path / run / "weights/A2B.safetensors").card for run in ("one", "two")]
+    assert cards[0]["first_net"]["command"] == "imgcycle train A B"
+    assert cards[0]["command"] == "imgcycle train C D"
+    assert cards[1]["first_net"] == cards[0]["first_net"]
 
 
 def test_it_goes_on_bit_for_bit_and_may_start_from_another_second_net(tmp_path: Path) -> None:
