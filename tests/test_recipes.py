@@ -53,6 +53,10 @@ def test_painting_begins_from_monet_or_from_random_weights() -> None:
     assert built("painting", start_from="vangogh")[1] == "vangogh"
 
 
+def test_seasons_are_changes_of_any_size() -> None:
+    assert built("season")[0].net == NetConfig.named("compact").drawing_changes()
+
+
 def test_options_beside_it_win_in_every_stage() -> None:
     config, _ = built("painting", lr=1e-4, lambda_grid=0.0, steps=500, ema=0.9)
     assert {stage.config.lr for stage in plan_stages(config, 1)} == {1e-4}

@@ -14,7 +14,7 @@ GeneratorKind = Literal["compact", "resnet", "unet", "unit", "unit2017", "cogan"
 NormKind = Literal["instance", "affine", "batch", "layer", "none"]
 DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "reflected", "linear"]
-HeadKind = Literal["tanh", "clamp", "scaled"]
+HeadKind = Literal["tanh", "clamp", "scaled", "wide"]
 DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
 NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
 _NORMS: dict[GeneratorKind, tuple[NormKind, ...]] = {
@@ -43,7 +43,8 @@ class NetConfig(JsonConfig):
     (nets/stages.py). A cogan's `width` is that of its last planes, and `depth` counts upsamplings from 4×4: its output
     has one size. `test_time_stochastic` is for a unet alone: its norms use each image's own statistics and its dropout
     stays on at test time, as in pix2pix. With `global_residual`, a compact net predicts the change that is added to its
-    input, in [-1, 1]: at most half of the range, too little to turn a vivid leaf white.
+    input: with the head `wide` from -2 to 2, all of the range, with `tanh`, as all had it once, half of that, which is
+    too little to turn a vivid leaf white.
     """
 
     kind: GeneratorKind = "compact"
@@ -63,13 +64,15 @@ class NetConfig(JsonConfig):
 
     def __post_init__(self) -> None:
         own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
-        if self.kind != "resnet" and own is not None:
+        if self.kind != "resnet" and own is not None and not (own == "head" and self.head == "wide"):
             raise UsageError(f"a {self.kind} generator has no {own} to choose", "only a resnet has")
         if self.norm not in (norms := _NORMS[self.kind]):
             given = "no" if self.norm == "none" else self.norm
             raise UsageError(f"a {self.kind} generator cannot have {given} norms", f"one of {', '.join(norms)}")
         if self.global_residual and self.kind != "compact":
             raise UsageError(f"a {self.kind} generator cannot add its result to its input", "only a compact one can")
+        if self.head == "wide" and not self.global_residual:
+            raise UsageError("a generator that draws pictures cannot have a wide head", "one that draws changes can")
         for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"a net's {name} is {getattr(self, name)}", f"choose between {low} and {high}")
@@ -86,6 +89,10 @@ class NetConfig(JsonConfig):
     @classmethod
     def _current(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return current_net_settings(values)
+
+    def drawing_changes(self) -> NetConfig:
+        """The same net, drawing changes of any size to its input; one that draws changes already is left as it is."""
+        return self if self.global_residual else self.replace(global_residual=True, head="wide")
 
     @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:

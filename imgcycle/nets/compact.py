@@ -41,6 +41,7 @@ class CompactGenerator(Generator):
         w, c = config.width, config.channels
         self.streamable = config.norm != "batch"
         self.global_residual = config.global_residual
+        self.head_kind = config.head
         self.head = conv(c, w, 5)
         self.down = nn.ModuleList([conv(w, 2 * w, 3), conv(2 * w, 4 * w, 3)])
         self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
@@ -59,7 +60,7 @@ class CompactGenerator(Generator):
         for up in self.up:
             assert isinstance(up, nn.Conv2d)
             chain += [Upsample(), Conv(up.weight, up.bias, pad=1, mode="reflect"), Activation()]
-        chain += [Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head()]
+        chain += [Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head(self.head_kind)]
         return [*chain, Add(INPUT)] if self.global_residual else chain
 
     def initialise(self) -> None:

@@ -125,7 +125,8 @@ class Add:
 class Head:
     """The last step to [-1, 1], in float32 at least: near ±1 bfloat16 tells only 256 levels apart.
 
-    `tanh` squashes, `clamp` cuts off what lies beyond. `scaled` is 150 · tanh in levels from 0 to 255, cut off, as
+    `tanh` squashes, `clamp` cuts off what lies beyond. `wide` is 2 · tanh(x / 2), in [-2, 2], for changes to an input:
+    as steep as `tanh` where little changes. `scaled` is 150 · tanh in levels from 0 to 255, cut off, as
     some nets after Johnson et al. (ECCV 2016) end.
     """
 
@@ -179,6 +180,8 @@ def squashed(head: Head, x: Tensor) -> Tensor:
     """Apply a Head's function to planes in float32 or wider."""
     if head.kind == "clamp":
         return x.clamp(-1, 1)
+    if head.kind == "wide":
+        return 2 * torch.tanh(x / 2)
     x = torch.tanh(x)
     return x if head.kind == "tanh" else (x * _SCALED - 1).clamp(-1, 1)
 

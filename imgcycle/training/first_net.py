@@ -21,6 +21,9 @@ from imgcycle.weights.find import find_style, repair_hint
 from imgcycle.weights.native import load_generator
 from imgcycle.weights.usage import usage_of
 
+_TOLD = ("data", "steps", "command")
+"""What a file's card tells of a first net."""
+
 
 class FirstNet:
     """The net of `--strokes-of`, which prepares domain A and is exported beside the trained net.
@@ -58,7 +61,7 @@ class FirstNet:
         used = {"work_size": self.work_size, "strokes": {"share": 1.0, "detail": self.detail, "calm": self.calm}}
         if self._own_detail is not None:
             used |= {"detail": self._own_detail}
-        told = {key: self.about.card[key] for key in ("data", "steps", "command") if key in self.about.card}
+        told: dict[str, Any] = {key: self.about.card[key] for key in _TOLD if key in self.about.card}
         # The card of a file that holds two nets is about the second; what it tells of the first goes on.
         before = self.about.card.get("first_net")
         told = before if isinstance(before, dict) else {"style": self.label, "sha256": self.digest, **told}

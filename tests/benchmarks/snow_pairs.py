@@ -3,22 +3,26 @@
 Writes to OUT/A photographs of `summer/train` and `photo/train` at a shorter side of 286 pixels, those with much that is
 green and a few with little, and to OUT/B the same under snow, painted by the rule below: what is green or straw keeps
 its shapes and turns from bluish shadow to white, ground nearly all of it, trees on their lit side; smooth dark water
-stays; all else gets a little cooler and paler. A net that learns it from pairs (`--recipe pairs`) needs no mask, leaves
-no seams where the rule does, and is calm in clips.
+stays; all else gets a little cooler and paler. A net that learns it from pairs needs no mask, leaves no seams where the
+rule does, and is calm in clips.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imgcycle.media.image.pixels import eight_bit
 from imgcycle.media.image.read import read_still
 from tests.benchmarks.snow import LOWER, Floats, luma, saturation
+
+Values = NDArray[np.floating[Any]]
 
 SIDE = 286
 """Shorter side of the pairs."""
@@ -30,20 +34,20 @@ SHADOW, LIGHT = np.array([0.80, 0.97, 1.22], np.float32), np.array([0.975, 1.0, 
 """Colour of snow in shadow and in light, by channel."""
 
 
-def ramp(low: float, high: float, x: Floats) -> Floats:
+def ramp(low: float, high: float, x: Values) -> Floats:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def blurred(x: Floats, sigma: float) -> Floats:
+def blurred(x: Values, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
 
 
 def along_edges(x: Floats, guide: Floats, radius: int, epsilon: float) -> Floats:
     """Guided filter (He et al. 2010): `x` smoothed, with the edges of `guide`."""
 
-    def mean(v: Floats) -> Floats:
+    def mean(v: Values) -> Floats:
         side = 2 * radius + 1
         return np.asarray(cv2.boxFilter(v, -1, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 

@@ -361,6 +361,15 @@ def test_full_is_a_size_with_crops_of_its_own() -> None:
         build_config({**FOLDERS, "px_per_cm": 20.0})
 
 
+def test_a_skip_draws_changes_of_any_size_and_one_learnt_before_stays_as_it_was() -> None:
+    net = build_config({**FOLDERS, "method": "cut", "skip": True}).net
+    assert (net.kind, net.global_residual, net.head) == ("compact", True, "wide")
+    assert build_config({**FOLDERS, "method": "cut"}).net.head == "tanh"
+    before = net.replace(head="tanh")
+    stored = {**build_config({**FOLDERS, "method": "cut"}).to_dict(), "net": before.to_dict()}
+    assert build_config({**FOLDERS, "method": "cut", "skip": True}, stored).net == before
+
+
 def test_strokes_bring_their_net_and_size() -> None:
     config = build_config({**FOLDERS, "method": "fastcut", "strokes_of": "monet", "strokes_calm": 2.0})
     assert (config.size, config.crop, config.net.norm, config.strokes_of, config.strokes_calm) == (

@@ -17,6 +17,7 @@ from tests.nets.parameters import parameter_count, parameters_of
 SMALL = {
     "compact": NetConfig("compact", 4, 2, "affine"),
     "compact skip": NetConfig("compact", 4, 2, "affine", global_residual=True),
+    "compact wide skip": NetConfig("compact", 4, 2, "affine", global_residual=True, head="wide"),
     "compact without norms": NetConfig("compact", 4, 2, "none", global_residual=True),
     "resnet": NetConfig("resnet", 4, 2),
     "resnet affine": NetConfig("resnet", 4, 1, "affine"),
@@ -184,6 +185,33 @@ def test_a_skip_adds_what_is_drawn_to_the_input() -> None:
     assert torch.equal(small("compact skip")(x), x), "it starts at no change"
     with pytest.raises(UsageError, match="only a compact one"):
         NetConfig("resnet", 4, 1, global_residual=True)
+
+
+def test_a_wide_head_reaches_every_value_from_every_other() -> None:
+    narrow, wide = small("compact skip"), small("compact wide skip")
+    black, x = torch.full((1, 3, 16, 20), -1.0), torch.rand(1, 3, 16, 20) * 2 - 1
+    for net in (narrow, wide):
+        assert isinstance(net, CompactGenerator)
+        net.tail.weight.data.normal_(0, 0.01)
+        assert net.tail.bias is not None
+        net.tail.bias.data.fill_(20.0)
+    assert narrow(black).max() == 0, "half of the range"
+    assert wide(black).min() == 1, "all of it"
+    nets = (small("compact skip"), small("compact wide skip"))
+    for net in nets:
+        assert isinstance(net, CompactGenerator)
+        torch.manual_seed(1)
+        net.tail.weight.data.normal_(0, 1e-3)
+    little = [net(x) - x for net in nets]
+    assert little[0].abs().max() > 1e-3
+    assert torch.allclose(little[0], little[1], atol=1e-5), "as steep as the other where little changes"
+    with pytest.raises(UsageError, match="cannot have a wide head"):
+        NetConfig("compact", 4, 1, "affine", head="wide")
+    with pytest.raises(UsageError, match="no head to choose"):
+        NetConfig("compact", 4, 1, "affine", head="clamp")
+    once = NetConfig("compact", 4, 1, "affine", global_residual=True)
+    assert once.drawing_changes() == once, "as it was learnt"
+    assert NetConfig("compact", 4, 1, "affine").drawing_changes() == once.replace(head="wide")
 
 
 def test_without_norms_a_net_looks_no_further_than_its_surroundings() -> None:

@@ -413,8 +413,9 @@ def test_a_run_can_start_from_another_or_from_one_file(tmp_path: Path) -> None:
 def test_a_net_that_draws_changes_starts_from_one_that_draws_pictures_at_no_change(tmp_path: Path) -> None:
     adding = NetConfig("compact", 4, 1, "affine", global_residual=True)
     nets: dict[str, dict[str, torch.Tensor]] = {}
-    for name, source in (("drawn", None), ("added", "drawn"), ("more", "added")):
-        config = toy_config(tmp_path, method="cut", steps=2, net=toy_config(tmp_path).net if source is None else adding)
+    kinds = {"drawn": toy_config(tmp_path).net, "wide": adding.replace(head="wide")}
+    for name, source in (("drawn", None), ("added", "drawn"), ("more", "added"), ("wide", "added")):
+        config = toy_config(tmp_path, method="cut", steps=2, net=kinds.get(name, adding))
 
         def first(event: events.Event, name: str = name) -> None:
             if isinstance(event, events.Saved) and event.step == 0:
@@ -429,6 +430,7 @@ def test_a_net_that_draws_changes_starts_from_one_that_draws_pictures_at_no_chan
     assert all(torch.equal(nets["added"][n], drawn[n]) for n in drawn if not n.startswith("tail."))
     assert added["tail.weight"].any()
     assert all(torch.equal(nets["more"][n], added[n]) for n in added), "from one with a skip, all of it"
+    assert all(torch.equal(nets["wide"][n], added[n]) for n in added), "a wide head has the same weights"
     with pytest.raises(UsageError, match="add --skip"):
         train(toy_config(tmp_path, method="cut", steps=1), tmp_path / "back", start_from=tmp_path / "added")
 

@@ -23,11 +23,7 @@ class NetChoice(JsonConfig):
 
     net: NetName | None = option(None, "Generator.", panel=NETS, shown="compact")
     width: int | None = option(None, "Channels of the generator's first stage.", panel=NETS)
-    skip: bool = option(
-        False,
-        "A compact generator draws the change to its input, of at most half the range of values: for seasons.",
-        panel=NETS,
-    )
+    skip: bool = option(False, "A compact generator draws the change to its input: for seasons.", panel=NETS)
     discriminator: DiscriminatorKind | None = option(
         None,
         "Discriminator: 70×70 patches, any depth, single pixels; UNIT's two; vgg19 (metrics extra) looks at a "

@@ -94,15 +94,13 @@ def _spelt(option: str) -> str:
 
 def _net(given: dict[str, Any], stored: dict[str, Any], stochastic: bool) -> dict[str, Any]:
     if stored and "net" not in given:
-        changes = {"width": given["width"]} if "width" in given else {}
-        return {**stored, **changes, **({"global_residual": True} if given.get("skip") else {})}
+        net = NetConfig.from_dict({**stored, **({"width": given["width"]} if "width" in given else {})})
+        return (net.drawing_changes() if given.get("skip") else net).to_dict()
     usual = "resnet9" if given.get("paper") else "strokes" if "strokes_of" in given else "compact"
     name = given.get("net") or usual
     net = NetConfig.named(name, given.get("width"))
-    return net.replace(
-        test_time_stochastic=stochastic and net.kind == "unet",
-        global_residual=net.global_residual or given.get("skip", False),
-    ).to_dict()
+    net = net.replace(test_time_stochastic=stochastic and net.kind == "unet")
+    return (net.drawing_changes() if given.get("skip") else net).to_dict()
 
 
 def _discriminator(given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:

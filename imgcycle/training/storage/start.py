@@ -116,7 +116,7 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
     """UsageError if weights of one architecture cannot initialise a net of another."""
     if _fits(theirs, mine):
         return
-    if theirs.global_residual and theirs == mine.replace(global_residual=True):
+    if theirs.global_residual and _plain(theirs) == _plain(mine).replace(global_residual=True):
         raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
     raise UsageError(
         f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
@@ -125,7 +125,13 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
 
 def _fits(theirs: NetConfig, mine: NetConfig) -> bool:
     """True for the same architecture, or one whose net draws pictures where this one is to draw changes."""
+    theirs, mine = _plain(theirs), _plain(mine)
     return theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual)
+
+
+def _plain(net: NetConfig) -> NetConfig:
+    """The config with a wide head as a tanh, which has the same weights and is as steep."""
+    return net.replace(head="tanh") if net.head == "wide" else net
 
 
 def _told(net: NetConfig) -> str:
@@ -135,6 +141,7 @@ def _told(net: NetConfig) -> str:
 
 def _asked(net: NetConfig) -> str:
     """Options that make such a net."""
+    net = _plain(net)
     for name in NET_NAMES:
         named = NetConfig.named(name, net.width)
         if net == named.replace(test_time_stochastic=net.test_time_stochastic, global_residual=net.global_residual):

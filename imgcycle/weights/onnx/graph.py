@@ -230,6 +230,11 @@ class _Graph:
         return found
 
     def _head(self, head: Head) -> None:
+        if head.kind == "wide":
+            self._then("Mul", self._floats(0.5))
+            self._then("Tanh")
+            self._then("Mul", self._floats(2))
+            return
         if head.kind != "clamp":
             self._then("Tanh")
         if head.kind == "scaled":
