@@ -102,7 +102,9 @@ def test_rows_are_those_of_the_whole(h: int, w: int, many: bool, data: st.DataOb
             lo = data.draw(st.integers(0, height - 1))
             hi = data.draw(st.integers(lo + 1, height))
             found = computed(stage, partial(pieces, planes), planes.shape[2], (lo, hi))
-            torch.testing.assert_close(found, whole[:, :, lo:hi], rtol=1e-5, atol=1e-5)
+            # Other sizes may be summed in another order: what is small may be off by a rounding of what is large.
+            slack = 1e-6 * float(whole.abs().max())
+            torch.testing.assert_close(found, whole[:, :, lo:hi], rtol=1e-5, atol=slack)
             x = whole
 
 
