@@ -84,7 +84,7 @@ class Soft(TemporalSmoother):
     """Calm that leaves averages as soft as they are."""
 
     def follow(self, frame: Floats, motion: Motion | None) -> Floats:
-        with mock.patch.object(temporal, "_lost", return_value=np.float32(0)):
+        with mock.patch.object(temporal, "_missing_detail", return_value=np.float32(0)):
             return super().follow(frame, motion)
 
 
