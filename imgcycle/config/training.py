@@ -23,6 +23,7 @@ GanMode = Literal["lsgan", "vanilla", "wgangp"]
 CycleMode = Literal["both", "forward", "backward", "none"]
 Variant = Literal["2017", "2018"]
 FeatureLossName = Literal["vgg19"]
+StyleLossName = Literal["gram", "sliced"]
 WeightInit = Literal["normal", "xavier", "kaiming", "orthogonal"]
 _Config = TypeVar("_Config", bound=JsonConfig)
 
@@ -61,11 +62,11 @@ class TrainConfig(JsonConfig):
     identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way each net and method was made
     for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's, `direction` is pix2pix's, whose pairs
     lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and `feature_loss` are SimGAN's: how much
-    an output owes to its input, and whether in pixels or in features. `lambda_content`, `lambda_style` and `lambda_tv`
-    are gram's, for which `b` may be one picture. `diff_augment` names what is changed at random in the pictures that
-    discriminators see, `lambda_shift` weighs how far translations are from moving with their pictures, `lambda_grid`
-    what repeats itself with a net's strides in what it makes of noise. Over the first `warmup` steps the generators'
-    learning rate rises from 0, while the discriminators learn at theirs.
+    an output owes to its input, and whether in pixels or in features. `lambda_content`, `lambda_style`, `lambda_tv`
+    and `style_loss` are gram's, for which `b` may be one picture. `diff_augment` names what is changed at random in the
+    pictures that discriminators see, `lambda_shift` weighs how far translations are from moving with their pictures,
+    `lambda_grid` what repeats itself with a net's strides in what it makes of noise. Over the first `warmup` steps the
+    generators' learning rate rises from 0, while the discriminators learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
@@ -127,6 +128,9 @@ class TrainConfig(JsonConfig):
     lambda_content: float = option(1.0, "Weight of gram's content loss.", panel=LOSSES)
     lambda_style: float = option(10.0, "Weight of gram's style loss.", panel=LOSSES)
     lambda_tv: float = option(0.1, "Weight of gram's total variation.", panel=LOSSES)
+    style_loss: StyleLossName = option(
+        "gram", "gram: what is compared, Gram matrices or, whole, sliced distributions.", panel=LOSSES
+    )
     lambda_self: float = option(10.0, "Weight of simgan's self-regularisation.", panel=LOSSES)
     feature_loss: FeatureLossName | None = option(
         None, "simgan: self-regularisation in deep features (metrics extra), not in pixels.", panel=LOSSES

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from imgcycle.concurrency import ordered_map
-from imgcycle.data.folders import ImageFolder, Pixels, cut
+from imgcycle.data.folders import ImageFolder, Pixels, cut, mirrored
 from imgcycle.data.pairs import pair_of
-from imgcycle.data.sampling import UnpairedOrder, placement
+from imgcycle.data.sampling import Placement, UnpairedOrder, placement
 
 
 class Batches(Protocol):
@@ -34,7 +34,7 @@ class UnpairedBatches:
     """Batches of two unpaired domains for one rank of `world`.
 
     `load(step)` is a pure function of its arguments and the files, so workers have no state and resuming needs nothing
-    but the step number.
+    but the step number. With `whole_b`, B's part is one whole image a step, whatever the batch.
     """
 
     a: ImageFolder
@@ -45,6 +45,7 @@ class UnpairedBatches:
     flip: bool = True
     rank: int = 0
     world: int = 1
+    whole_b: bool = False
 
     @property
     def order(self) -> UnpairedOrder:
@@ -58,12 +59,19 @@ class UnpairedBatches:
     def load(self, step: int, generation: int = 0) -> tuple[Tensor, Tensor]:
         epoch, within = divmod(step, self.steps_per_epoch)
         first = (within * self.world + self.rank) * self.batch
-        parts_a, parts_b = [], []
+        parts_a: list[Pixels] = []
+        parts_b: list[Pixels] = []
         for item in range(first, first + self.batch):
             index_a, index_b = self.order.pair(epoch, item, generation)
             parts_a.append(self.a.crop(index_a, self.crop, placement(self.seed, "A", epoch, item), self.flip))
-            parts_b.append(self.b.crop(index_b, self.crop, placement(self.seed, "B", epoch, item), self.flip))
+            if not (self.whole_b and parts_b):
+                parts_b.append(self._part_of_b(index_b, placement(self.seed, "B", epoch, item)))
         return stack(parts_a), stack(parts_b)
+
+    def _part_of_b(self, index: int, where: Placement) -> Pixels:
+        if self.whole_b:
+            return mirrored(self.b.image(index), where, self.flip)
+        return self.b.crop(index, self.crop, where, self.flip)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,11 @@ class Method(ABC):
         """Fields that follow from the crop; they override `defaults`. UsageError for an impossible crop."""
         return {}
 
+    @classmethod
+    def whole_b(cls, config: TrainConfig) -> bool:  # noqa: ARG003 - most methods compare crops
+        """True if a step's batch of B is to be one whole picture, scaled to `size`, instead of crops."""
+        return False
+
     @abstractmethod
     def nets(self) -> dict[str, nn.Module]:
         """All nets by name; generators under their direction."""

@@ -12,10 +12,21 @@ no discriminator. Objective, eqs. 2, 3 and 4 and the total variation of section 
 φ_j are VGG19's relu1_2, relu2_2, relu3_3 and relu4_3 (theirs are VGG16's layers of these names), φ_c is relu3_3, each
 divided by the root mean square of its planes so that the layers count alike. b is a crop of the one picture, another
 one each step: in the mean over crops, the distance from their Gram matrices is that from their mean, plus a constant.
+
+`style_loss: sliced` compares distributions instead, after Heitz, Vanhoey, Chambon, Belcour: A Sliced Wasserstein Loss
+for Neural Texture Synthesis, CVPR 2021 (arXiv 2006.07229), eqs. 4 to 6: for each layer
+
+    C_j·E_v ‖sort(v·φ_j(G(a))) − sort(v·φ_j(b))‖² / n,  v a random unit vector of C_j values, n random pixels of each
+
+Gram matrices are second moments: nets that match those of a night with a few yellow stars are as near in grey-blue
+alone, and learn no star. Sorted values match all of the distribution, its rare ends too. b is the whole picture then,
+since a mean of sorted values over crops would lose these ends; the colours of both, reduced 4 times, are a layer, too;
+and ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so that a scene may change its light and colours.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -33,6 +44,12 @@ from imgcycle.metrics.features import FeatureNet
 LAYERS = {"12": 200.0, "22": 230.0, "33": 800.0, "43": 800.0}
 """Layers whose Gram matrices are compared, and about the root mean square of their planes."""
 CONTENT_LAYER = "33"
+SCENE_LAYER = "43"
+"""The layer whose standardised planes keep the scene where distributions are compared."""
+PIXELS, SLICES = 3072, 48
+"""Pixels and directions that a sliced distance draws."""
+COLOURS_REDUCED = 4
+"""Factor by which pictures are reduced to compare their colours."""
 
 
 def gram_matrix(planes: Tensor) -> Tensor:
@@ -48,7 +65,7 @@ def total_variation(images: Tensor) -> Tensor:
     return across.abs().mean() + down.abs().mean()
 
 
-class GramDistance:
+class LookDistance(ABC):
     """Content and style terms between pictures; MissingExtra at once without the `metrics` extra's weights.
 
     The net goes where the pictures are, and is no part of a run's state.
@@ -57,13 +74,25 @@ class GramDistance:
     def __init__(self) -> None:
         self.net = FeatureNet(torch.device("cpu"))
 
+    @abstractmethod
     def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """How far `fake` is from the scene of `source` and from the look of `style`: two float32 scalars.
 
         Float NCHW in [-1, 1], sides of 16 at least; gradients reach `fake` alone.
         """
-        if self.net.device != fake.device:
-            self.net = FeatureNet(fake.device)
+
+    def _planes(self, images: Tensor) -> dict[str, Tensor]:
+        """The layers' planes by name, each divided by its usual size; float32."""
+        if self.net.device != images.device:
+            self.net = FeatureNet(images.device)
+        taps = self.net.taps(images, list(LAYERS))
+        return {name: planes.float() / size for (name, size), planes in zip(LAYERS.items(), taps, strict=True)}
+
+
+class GramDistance(LookDistance):
+    """Squared differences of planes, and of Gram matrices."""
+
+    def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             wanted = self._planes(source)[CONTENT_LAYER]
             looks = {name: gram_matrix(planes) for name, planes in self._planes(style).items()}
@@ -72,9 +101,53 @@ class GramDistance:
         distances = [(gram_matrix(found[name]) - look).square().sum((1, 2)).mean() for name, look in looks.items()]
         return content, torch.stack(distances).sum()
 
-    def _planes(self, images: Tensor) -> dict[str, Tensor]:
-        taps = self.net.taps(images, list(LAYERS))
-        return {name: planes.float() / size for (name, size), planes in zip(LAYERS.items(), taps, strict=True)}
+
+class SlicedDistance(LookDistance):
+    """Squared differences of standardised planes, and of sorted values in random directions.
+
+    Directions and pixels are drawn from torch's generator.
+    """
+
+    def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            wanted = standardised(self._planes(source)[SCENE_LAYER])
+            looks = self._look(style)
+        planes = self._look(fake)
+        content = F.mse_loss(standardised(planes[SCENE_LAYER]), wanted)
+        return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()
+
+    def _look(self, images: Tensor) -> dict[str, Tensor]:
+        """The layers, and the colours."""
+        return {"colours": F.avg_pool2d(images.float(), COLOURS_REDUCED), **self._planes(images)}
+
+
+def standardised(planes: Tensor) -> Tensor:
+    """Planes (N, C, H, W), each with mean 0 and a deviation of 1, or less where it is nearly even."""
+    deviation, mean = torch.std_mean(planes, (2, 3), keepdim=True)
+    return (planes - mean) / (deviation + 0.05)
+
+
+def sliced_distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Squared sliced Wasserstein distance of the pixels of (N, C, H, W) and (M, C, H, W), times C; a float32 scalar.
+
+    An estimate from `SLICES` directions and at most `PIXELS` pixels of each, of images together; where counts differ,
+    sorted values at evenly spaced places.
+    """
+    channels = ours.shape[1]
+    directions = F.normalize(torch.randn(SLICES, channels, device=ours.device), dim=1)
+    ordered = []
+    for planes in (ours, theirs):
+        rows = planes.float().transpose(0, 1).flatten(1)
+        drawn = torch.randperm(rows.shape[1], device=rows.device)[:PIXELS]
+        ordered.append(torch.sort(directions @ rows[:, drawn], dim=1).values)
+    count = min(values.shape[1] for values in ordered)
+    places = (torch.arange(count, device=ours.device) + 0.5) / count
+    one, other = (values[:, (places * values.shape[1]).long()] for values in ordered)
+    return channels * F.mse_loss(one, other)
+
+
+DISTANCES: dict[str, type[LookDistance]] = {"gram": GramDistance, "sliced": SlicedDistance}
+"""By the names of `style_loss`."""
 
 
 class GeneratorPhase(Phase):
@@ -82,7 +155,7 @@ class GeneratorPhase(Phase):
 
     name, trains = "generator", ("A2B",)
 
-    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: GramDistance) -> None:
+    def __init__(self, config: TrainConfig, nets: dict[str, nn.Module], distance: LookDistance) -> None:
         super().__init__(config, nets)
         self.distance = distance
 
@@ -106,7 +179,7 @@ class Gram(Method):
 
     directions = ("A2B",)
     fewest_b = 1
-    settings = frozenset({"lambda_content", "lambda_style", "lambda_tv", "lambda_shift", "lambda_grid"})
+    settings = frozenset({"lambda_content", "lambda_style", "lambda_tv", "lambda_shift", "lambda_grid", "style_loss"})
     defaults: ClassVar[Mapping[str, Any]] = {"use_gan": False, "pool": 0, "lr": 1e-3, "grad_clip": 5.0}
 
     def __init__(self, config: TrainConfig) -> None:
@@ -114,7 +187,12 @@ class Gram(Method):
         if not config.lambda_content and not config.lambda_style:
             raise UsageError("neither a content nor a style loss is left", "there would be nothing to learn")
         self._nets: dict[str, nn.Module] = {"A2B": make_generator(config)}
-        self._distance = GramDistance()
+        self._distance = DISTANCES[config.style_loss]()
+
+    @classmethod
+    def whole_b(cls, config: TrainConfig) -> bool:
+        """Distributions are those of whole pictures."""
+        return config.style_loss == "sliced"
 
     def nets(self) -> dict[str, nn.Module]:
         """A2B."""

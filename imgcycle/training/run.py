@@ -189,8 +189,9 @@ class Run:
 
     def _batches(self, config: TrainConfig) -> Batches:
         return (PairedBatches if self.paired else UnpairedBatches)(
-            self.a, self.b, config.seed, config.batch, config.crop, config.flip, self.world.rank, self.world.size
-        )
+            self.a, self.b, config.seed, config.batch, config.crop, config.flip, self.world.rank, self.world.size,
+            whole_b=method_class(config.method).whole_b(config),
+        )  # fmt: skip
 
     def _fix_length(self, minutes: float) -> None:
         """Turn minutes into the steps that they are here."""

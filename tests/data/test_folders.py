@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,20 @@ def test_the_cache_keeps_to_its_budget_and_changes_nothing(tmp_path: Path) -> No
 def batches(root: Path, rank: int = 0, world: int = 1) -> UnpairedBatches:
     a, b = ImageFolder(fill(root / "a", 5), 40), ImageFolder(fill(root / "bb", 3), 40)
     return UnpairedBatches(a, b, seed=1, batch=1, crop=32, rank=rank, world=world)
+
+
+def test_a_whole_picture_of_b_a_step(tmp_path: Path) -> None:
+    cropped = batches(tmp_path)
+    source = dataclasses.replace(cropped, whole_b=True, batch=3)
+    flips = set()
+    for step in range(8):
+        a, b = source.load(step)
+        assert a.shape == (3, 3, 32, 32)
+        assert b.shape == (1, 3, 40, b.shape[3])
+        wholes = [torch.from_numpy(source.b.image(n).copy()).permute(2, 0, 1) for n in range(3)]
+        (flipped,) = {i > 2 for i, w in enumerate([*wholes, *(w.flip(-1) for w in wholes)]) if torch.equal(w, b[0])}
+        flips.add(flipped)
+    assert flips == {False, True}
 
 
 def test_a_batch_is_a_function_of_its_step(tmp_path: Path) -> None:

@@ -13,7 +13,16 @@ from imgcycle.config import NetConfig
 from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.methods.base import Batch
-from imgcycle.methods.gram import Gram, GramDistance, gram_matrix, total_variation
+from imgcycle.methods.gram import (
+    Gram,
+    GramDistance,
+    LookDistance,
+    SlicedDistance,
+    gram_matrix,
+    sliced_distance,
+    standardised,
+    total_variation,
+)  # fmt: skip
 from imgcycle.methods.registry import build_method
 from imgcycle.training.loop import train
 from imgcycle.weights.native import load_generator
@@ -30,6 +39,43 @@ def test_a_gram_matrix_by_hand() -> None:
 def test_total_variation_by_hand() -> None:
     image = torch.tensor([[[[0.0, 1.0], [0.5, 0.5]]]])
     assert float(total_variation(image)) == pytest.approx((1.0 + 0.0) / 2 + (0.5 + 0.5) / 2)
+
+
+def test_sliced_distances_see_what_second_moments_do_not() -> None:
+    torch.manual_seed(0)
+    even = torch.ones(1, 1, 8, 8)
+    starry = torch.zeros(1, 1, 8, 8)
+    starry[..., ::2, ::2] = 2.0
+    assert torch.equal(gram_matrix(even), gram_matrix(starry))
+    # Sorted, three of four values are 1 too small and one is 1 too large.
+    assert float(sliced_distance(even, starry)) == pytest.approx(1.0, rel=0.01)
+    assert float(sliced_distance(starry, starry.flip(-1))) < 0.01
+    # Of C values that differ by 1 each, random directions see 1 / C of the squared distance C, and C times that.
+    six = torch.zeros(1, 6, 8, 8)
+    assert float(sliced_distance(six, six + 1)) == pytest.approx(6.0, rel=0.4)
+    assert float(sliced_distance(six, torch.ones(1, 6, 3, 20))) > 3, "of other sizes, too"
+
+
+def test_standardised_planes_by_hand() -> None:
+    planes = torch.tensor([[[[3.0, 5.0]], [[7.0, 7.0]]]])
+    deviation = 2**0.5
+    assert standardised(planes).flatten().tolist() == pytest.approx(
+        [-1 / (deviation + 0.05), 1 / (deviation + 0.05), 0, 0]
+    )
+
+
+def test_distributions_leave_a_scene_its_light_and_find_the_look_of_a_whole_picture() -> None:
+    torch.manual_seed(0)
+    distance = SlicedDistance()
+    scene = torch.rand(1, 3, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3) * 2 - 1
+    other = scene.flip(-1)
+    content, style = distance(scene, scene, scene)
+    assert float(content) == 0
+    turned, elsewhere = distance(0.6 * scene + 0.2, scene, scene), distance(other, scene, scene)
+    assert float(turned[0]) < 0.3 * float(elsewhere[0]), "a paler scene is the same scene"
+    assert float(elsewhere[1]) < 0.5 * float(turned[1]), "a mirrored one has the same look"
+    assert float(style) < float(turned[1])
+    assert distance(scene, scene, torch.rand(1, 3, 40, 96))[1] > style, "a look of any size"
 
 
 def test_a_picture_is_at_no_distance_from_itself_and_style_knows_no_places() -> None:
@@ -62,6 +108,8 @@ def test_its_terms_have_their_weights_and_reach_the_generator_alone() -> None:
     assert terms["style_B"] == pytest.approx(3 * float(style), rel=1e-5)
     assert terms["tv_A2B"] == pytest.approx(4 * float(total_variation(fake)), rel=1e-5)
     losses["style_B"].backward()
+    assert not Gram.whole_b(config)
+    assert Gram.whole_b(config.replace(style_loss="sliced"))
     assert all(p.grad is not None for p in method.nets()["A2B"].parameters() if p.dim() > 1)
     assert method.nets().keys() == {"A2B"}
 
@@ -84,11 +132,22 @@ def test_one_picture_is_a_domain_for_this_method_only(tmp_path: Path) -> None:
         train(tiny_config(a=str(red), b=str(picture), method="cut", steps=1), tmp_path / "cut")
 
 
-def test_it_takes_the_colours_of_one_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("style_loss", "kind"), [("gram", GramDistance), ("sliced", SlicedDistance)])
+def test_the_compared_statistics_are_a_choice(style_loss: str, kind: type[LookDistance]) -> None:
+    method = Gram(tiny_config(method="gram", style_loss=style_loss))
+    assert type(method._distance) is kind
+    batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 24, 50) * 2 - 1)
+    losses = method.phases()[0](batch)
+    losses["style_B"].backward()
+    assert all(p.grad is not None for p in method.nets()["A2B"].parameters() if p.dim() > 1)
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "sliced"])
+def test_it_takes_the_colours_of_one_picture(tmp_path: Path, style_loss: str) -> None:
     red, blue = texture_world(tmp_path, side=64)
     config = tiny_config(
         a=str(red), b=str(blue / "0.png"), method="gram", net=NetConfig("compact", 4, 1, "affine"), size=64, crop=32,
-        steps=60, save_every=60, sample_every=60, lr=5e-3, ema=0.0,
+        steps=60, save_every=60, sample_every=60, lr=5e-3, ema=0.0, style_loss=style_loss,
     )  # fmt: skip
     train(config, tmp_path / "run")
     net, about = load_generator(tmp_path / "run/weights/A2B.safetensors")
