@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from imgcycle.concurrency import ordered_map
-from imgcycle.data.folders import ImageFolder, Pixels, cut, mirrored
+from imgcycle.data.folders import ImageFolder, Pixels, cut
 from imgcycle.data.pairs import pair_of
 from imgcycle.data.sampling import Placement, UnpairedOrder, placement
 
@@ -34,7 +34,8 @@ class UnpairedBatches:
     """Batches of two unpaired domains for one rank of `world`.
 
     `load(step)` is a pure function of its arguments and the files, so workers have no state and resuming needs nothing
-    but the step number. With `whole_b`, B's part is one whole image a step, whatever the batch.
+    but the step number. With `whole_b`, B's part is one whole image a step as it is, whatever the
+    batch.
     """
 
     a: ImageFolder
@@ -70,7 +71,7 @@ class UnpairedBatches:
 
     def _part_of_b(self, index: int, where: Placement) -> Pixels:
         if self.whole_b:
-            return mirrored(self.b.image(index), where, self.flip)
+            return self.b.image(index)
         return self.b.crop(index, self.crop, where, self.flip)
 
 

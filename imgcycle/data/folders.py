@@ -185,12 +185,8 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
     """A `side` × `side` crop of an image, mirrored if the placement says so and `flip` allows it."""
     height, width = pixels.shape[:2]
     top, left = int(where.top * (height - side + 1)), int(where.left * (width - side + 1))
-    return mirrored(pixels[top : top + side, left : left + side], where, flip)
-
-
-def mirrored(pixels: Pixels, where: Placement, flip: bool = True) -> Pixels:
-    """An image, mirrored if the placement says so and `flip` allows it."""
-    return pixels[:, ::-1] if flip and where.flip else pixels
+    part = pixels[top : top + side, left : left + side]
+    return part[:, ::-1] if flip and where.flip else part
 
 
 def _reason(error: OSError | InputError) -> str:

@@ -105,13 +105,20 @@ class GramDistance(LookDistance):
 class SlicedDistance(LookDistance):
     """Squared differences of standardised planes, and of sorted values in random directions.
 
-    Directions and pixels are drawn from torch's generator.
+    Directions and pixels are drawn from torch's generator. The planes of the latest picture are kept, since there is
+    mostly one alone.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest: tuple[Tensor, dict[str, Tensor]] | None = None
 
     def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             wanted = standardised(self._planes(source)[SCENE_LAYER])
-            looks = self._look(style)
+            if self._latest is None or not torch.equal(self._latest[0], style):
+                self._latest = style, self._look(style)
+            looks = self._latest[1]
         planes = self._look(fake)
         content = F.mse_loss(standardised(planes[SCENE_LAYER]), wanted)
         return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()

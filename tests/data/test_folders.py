@@ -129,15 +129,14 @@ def batches(root: Path, rank: int = 0, world: int = 1) -> UnpairedBatches:
 def test_a_whole_picture_of_b_a_step(tmp_path: Path) -> None:
     cropped = batches(tmp_path)
     source = dataclasses.replace(cropped, whole_b=True, batch=3)
-    flips = set()
+    seen = set()
     for step in range(8):
         a, b = source.load(step)
         assert a.shape == (3, 3, 32, 32)
-        assert b.shape == (1, 3, 40, b.shape[3])
-        wholes = [torch.from_numpy(source.b.image(n).copy()).permute(2, 0, 1) for n in range(3)]
-        (flipped,) = {i > 2 for i, w in enumerate([*wholes, *(w.flip(-1) for w in wholes)]) if torch.equal(w, b[0])}
-        flips.add(flipped)
-    assert flips == {False, True}
+        wholes = [torch.from_numpy(source.b.image(n).copy()).permute(2, 0, 1)[None] for n in range(3)]
+        (found,) = [n for n, whole in enumerate(wholes) if torch.equal(whole, b)]
+        seen.add(found)
+    assert len(seen) > 1
 
 
 def test_a_batch_is_a_function_of_its_step(tmp_path: Path) -> None:
