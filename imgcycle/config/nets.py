@@ -16,7 +16,7 @@ DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "reflected", "linear"]
 HeadKind = Literal["tanh", "clamp", "scaled", "wide"]
 DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
-NET_NAMES = ("compact", "strokes", "resnet9", "resnet6", "unet256", "unet128")
+NET_NAMES = ("compact", "strokes", "luma", "resnet9", "resnet6", "unet256", "unet128")
 _NORMS: dict[GeneratorKind, tuple[NormKind, ...]] = {
     "compact": ("instance", "affine", "batch", "none"),
     "resnet": ("instance", "affine", "batch"),
@@ -44,7 +44,8 @@ class NetConfig(JsonConfig):
     has one size. `test_time_stochastic` is for a unet alone: its norms use each image's own statistics and its dropout
     stays on at test time, as in pix2pix. With `global_residual`, a compact net predicts the change that is added to its
     input: with the head `wide` from -2 to 2, all of the range, with `tanh`, as all had it once, half of that, which is
-    too little to turn a vivid leaf white.
+    too little to turn a vivid leaf white. With `luma`, such a net sees an image's luma alone and changes it alone, so
+    that colours stay the input's; it is trained on grey images.
     """
 
     kind: GeneratorKind = "compact"
@@ -61,6 +62,7 @@ class NetConfig(JsonConfig):
     convs: int = 1
     eps: float = 1e-5
     head: HeadKind = "tanh"
+    luma: bool = False
 
     def __post_init__(self) -> None:
         own = next((n for n in _RESNET_ALONE if getattr(self, n) != type(self).__dataclass_fields__[n].default), None)
@@ -73,6 +75,8 @@ class NetConfig(JsonConfig):
             raise UsageError(f"a {self.kind} generator cannot add its result to its input", "only a compact one can")
         if self.head == "wide" and not self.global_residual:
             raise UsageError("a generator that draws pictures cannot have a wide head", "one that draws changes can")
+        if self.luma and not self.global_residual:
+            raise UsageError("a generator that draws pictures cannot draw luma alone", "one that draws changes can")
         for name, low, high in (("ends", 3, 15), ("downs", 1, 6), ("convs", 1, 2), ("eps", 1e-12, 0.1)):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"a net's {name} is {getattr(self, name)}", f"choose between {low} and {high}")
@@ -96,10 +100,11 @@ class NetConfig(JsonConfig):
 
     @classmethod
     def named(cls, name: str, width: int | None = None) -> NetConfig:
-        """Config of a `--net` name: compact, strokes, resnet9, resnet6, unet256, unet128."""
+        """Config of a `--net` name: compact, strokes, luma, resnet9, resnet6, unet256, unet128."""
         table = {
             "compact": cls("compact", 16, 6, "affine"),
             "strokes": cls("compact", 12, 4, "none", global_residual=True),
+            "luma": cls("compact", 12, 5, "none", global_residual=True, head="wide", luma=True),
             "resnet9": cls("resnet", 64, 9),
             "resnet6": cls("resnet", 64, 6),
             "unet256": cls("unet", 64, 8, "batch"),

@@ -51,7 +51,8 @@ class ImageFolder:
     small or too long and thin are reported once through `on_unreadable` and left out, and so are images that turn out
     to be damaged or of one flat colour when first decoded (flat ones are kept with `flat_too`). UsageError if the
     folder is missing or fewer than `fewest` images are left; where one is enough, `root` may be its file. `prepare` is
-    applied to each image. With `half`, each file holds two images side by side, of which this folder has one.
+    applied to each image, and with `grey` it is turned to grey then. With `half`, each file holds two images side by
+    side, of which this folder has one.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ImageFolder:
         half: Half | None = None,
         flat_too: bool = False,
         prepare: Callable[[Pixels], Pixels] | None = None,
+        grey: bool = False,
         fewest: int = 2,
         cache_bytes: int = 0,
         leave_out: Sequence[Path] = (),
@@ -78,7 +80,7 @@ class ImageFolder:
         self.half = half
         self._scales = None if px_per_cm is None else ScanScales(px_per_cm)
         self.flat_too = flat_too
-        self._prepare = prepare
+        self._prepare, self._grey = prepare, grey
         self.left_out: set[int] = set()
         """Images with a valid header and damaged pixels; the next image replaces them."""
         self.file_bytes: dict[Path, int] = {}
@@ -158,7 +160,9 @@ class ImageFolder:
             raise InputError(f"its shorter side has {min(pixels.shape[:2])} pixels, fewer than a crop of {self.least}")
         if not self.flat_too:
             _check_flat(pixels)
-        return pixels if self._prepare is None else self._prepare(pixels)
+        if self._prepare is not None:
+            pixels = self._prepare(pixels)
+        return in_grey(pixels) if self._grey else pixels
 
     def leave_out(self, index: int, reason: str) -> None:
         """Report an image, and replace it by the next one from now on."""
@@ -187,6 +191,11 @@ def cut(pixels: Pixels, side: int, where: Placement, flip: bool = True) -> Pixel
     top, left = int(where.top * (height - side + 1)), int(where.left * (width - side + 1))
     part = pixels[top : top + side, left : left + side]
     return part[:, ::-1] if flip and where.flip else part
+
+
+def in_grey(pixels: Pixels) -> Pixels:
+    """An image (H, W, 3) with its luma in all three channels."""
+    return np.repeat(np.asarray(Image.fromarray(pixels).convert("L"))[..., None], 3, 2)
 
 
 def _reason(error: OSError | InputError) -> str:

@@ -36,11 +36,12 @@ def open_domains(
     px_per_cm: float | None = None,
     prepare_a: Callable[[Pixels], Pixels] | None = None,
     fewest_b: int = 2,
+    grey: bool = False,
 ) -> tuple[ImageFolder, ImageFolder, list[Path]]:
     """The folders of two domains, each with its own cache; if `paired`, image n of both is one pair.
 
-    Folders in `leave_out` are skipped; `size`, `least` and `px_per_cm` as for ImageFolder, `prepare_a` is its `prepare`
-    for A, `fewest_b` its `fewest` for B. Pairs are in one folder given twice, A at the left and B at the right of every
+    Folders in `leave_out` are skipped; `size`, `least`, `px_per_cm` and `grey` as for ImageFolder, `prepare_a` is its
+    `prepare` for A, `fewest_b` its `fewest` for B. Pairs are in one folder given twice, A at the left and B at the right of every
     file, or in two as files of equal names except for the suffix; the third value lists those without a partner.
     UsageError as for ImageFolder, if both folders hold the same images, and if `paired` and fewer than two names are in
     both folders or one is twice in a folder.
@@ -49,7 +50,8 @@ def open_domains(
     if together and not paired:
         raise UsageError(f"{a} and {b} are one folder", "one look is turned into another: give a folder of each")
     folder = partial(
-        ImageFolder, size=size, least=least, px_per_cm=px_per_cm, cache_bytes=cache_bytes, leave_out=leave_out,
+        ImageFolder, size=size, least=least, px_per_cm=px_per_cm, grey=grey,
+        cache_bytes=cache_bytes, leave_out=leave_out,
         flat_too=paired,  # a label may fill an image with one flat colour, and is valid
     )  # fmt: skip
     first = folder(a, half="left" if together else None, on_unreadable=on_unreadable, prepare=prepare_a)

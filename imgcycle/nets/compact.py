@@ -15,6 +15,8 @@ Four choices set it apart from the ResNet generator:
 - **Without norms** (`norm: none`) the net is a function of a pixel's neighbourhood alone: its result at 1:1 is the same
   in a square of 128 pixels, as in training, and in an image of a hundred megapixels, and strips are exact in one pass.
   Nets that draw strokes at full size are built this way.
+- **Luma alone on request**: the net then reads one plane, and adds its one plane of changes to all three colours, which
+  keep their differences. What a scan teaches of strokes is in its luma; its palette is one painting's.
 - **A skip from input pixels to output pixels only on request**: the net then predicts the change, and unchanged pixels
   stay exact, which suits seasons. A sum may leave [-1, 1], driven by discriminators too: 3 % of the values of `winter`,
   8 % of those of `photo`. Whoever converts to levels, or measures, has to clip. Cycle and identity losses (both L1,
@@ -25,12 +27,16 @@ from __future__ import annotations
 
 from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from imgcycle.config import NetConfig
 from imgcycle.nets.layers import Generator, conv, initialise
 from imgcycle.nets.resnet import ResidualBlock
 from imgcycle.nets.stages import INPUT, Activation, Add, Blur, Conv, Head, Stage, Upsample
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in luma (ITU-R BT.601), as Pillow has them."""
 
 
 class CompactGenerator(Generator):
@@ -38,7 +44,7 @@ class CompactGenerator(Generator):
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        w, c = config.width, config.channels
+        w, c = config.width, 1 if config.luma else config.channels
         self.streamable = config.norm != "batch"
         self.global_residual = config.global_residual
         self.head_kind = config.head
@@ -47,10 +53,17 @@ class CompactGenerator(Generator):
         self.blocks = nn.ModuleList([ResidualBlock(4 * w, config) for _ in range(config.depth)])
         self.up = nn.ModuleList([conv(4 * w, 2 * w, 3), conv(2 * w, w, 3)])
         self.tail = conv(w, c, 5)
+        self.luma = config.luma
+        self.register_buffer("to_luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
     def chain(self) -> list[Stage]:
         """Head; blur and convolution twice; blocks; interpolation and convolution twice; tail."""
-        chain: list[Stage] = [Conv(self.head.weight, self.head.bias, pad=2, mode="reflect"), Activation()]
+        head, tail, end = self.head.weight, self.tail.weight, self.tail.bias
+        assert end is not None
+        if self.luma:
+            # As convolutions from and to three colours, so that whatever reads a chain meets nothing new.
+            head, tail, end = head * cast(Tensor, self.to_luma), tail.expand(3, -1, -1, -1), end.expand(3)
+        chain: list[Stage] = [Conv(head, self.head.bias, pad=2, mode="reflect"), Activation()]
         for down in self.down:
             assert isinstance(down, nn.Conv2d)
             chain += [Blur(), Conv(down.weight, down.bias, pad=1, mode="reflect"), Activation()]
@@ -60,7 +73,7 @@ class CompactGenerator(Generator):
         for up in self.up:
             assert isinstance(up, nn.Conv2d)
             chain += [Upsample(), Conv(up.weight, up.bias, pad=1, mode="reflect"), Activation()]
-        chain += [Conv(self.tail.weight, self.tail.bias, pad=2, mode="reflect"), Head(self.head_kind)]
+        chain += [Conv(tail, end, pad=2, mode="reflect"), Head(self.head_kind)]
         return [*chain, Add(INPUT)] if self.global_residual else chain
 
     def initialise(self) -> None:

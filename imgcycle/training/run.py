@@ -62,7 +62,7 @@ class Run:
         self.a, self.b, alone = open_domains(
             Path(config.a), Path(config.b), config.size, self.paired, default_memory() // 4, self._unreadable,
             leave_out=(folder.root,), least=config.crop, px_per_cm=config.px_per_cm, prepare_a=self.first_net,
-            fewest_b=method_class(config.method).fewest_b,
+            fewest_b=method_class(config.method).fewest_b, grey=config.net.luma,
         )  # fmt: skip
         for remark in remarks_on_pairs(self.a, alone):
             self.emit(events.Noted(remark))

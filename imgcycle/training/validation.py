@@ -34,7 +34,7 @@ class Validation:
         side, paired = config.size, method_class(config.method).paired
         a, b, _ = open_domains(
             Path(str(config.val_a)), Path(str(config.val_b)), side, paired, 2**28, least=config.crop,
-            px_per_cm=config.px_per_cm, prepare_a=prepare_a,
+            px_per_cm=config.px_per_cm, prepare_a=prepare_a, grey=config.net.luma,
         )  # fmt: skip
         return cls(a, b, config.crop if side == "full" else side, device)
 

@@ -126,6 +126,15 @@ def batches(root: Path, rank: int = 0, world: int = 1) -> UnpairedBatches:
     return UnpairedBatches(a, b, seed=1, batch=1, crop=32, rank=rank, world=world)
 
 
+def test_grey_images_have_the_luma_in_all_channels(tmp_path: Path) -> None:
+    folder = fill(tmp_path, 2)
+    grey = ImageFolder(folder, 40, grey=True, prepare=lambda pixels: pixels // 2).image(1)
+    luma = (ImageFolder(folder, 40).image(1) // 2) @ np.array([0.299, 0.587, 0.114])
+    assert grey.shape[2] == 3
+    assert np.ptp(grey, 2).max() == 0
+    assert np.abs(grey[..., 0] - luma).max() <= 1
+
+
 def test_a_whole_picture_of_b_a_step(tmp_path: Path) -> None:
     cropped = batches(tmp_path)
     source = dataclasses.replace(cropped, whole_b=True, batch=3)

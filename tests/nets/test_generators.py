@@ -19,6 +19,9 @@ SMALL = {
     "compact skip": NetConfig("compact", 4, 2, "affine", global_residual=True),
     "compact wide skip": NetConfig("compact", 4, 2, "affine", global_residual=True, head="wide"),
     "compact without norms": NetConfig("compact", 4, 2, "none", global_residual=True),
+    "compact without norms, luma skip": NetConfig(
+        "compact", 4, 2, "none", global_residual=True, head="wide", luma=True
+    ),
     "resnet": NetConfig("resnet", 4, 2),
     "resnet affine": NetConfig("resnet", 4, 1, "affine"),
     "resnet batch": NetConfig("resnet", 4, 1, "batch"),
@@ -59,7 +62,7 @@ def test_the_compact_net_stays_below_three_giga_multiply_adds() -> None:
     assert multiply_adds(stages, 256, 256) < 3e9
 
 
-@pytest.mark.parametrize("name", [n for n in SMALL if n != "unet"])
+@pytest.mark.parametrize("name", [n for n in SMALL if n != "unet" and "luma" not in n])
 def test_every_parameter_stands_in_the_chain_exactly_once(name: str) -> None:
     net = small(name)
     listed = [id(p) for p in parameters_of(net.chain())]
@@ -146,7 +149,7 @@ def test_colours_travel_through_the_untrained_compact_net() -> None:
 
 def test_batch_norm_is_the_only_norm_with_running_statistics() -> None:
     for name in SMALL:
-        if name in ("unet", "compact without norms"):
+        if name == "unet" or "without norms" in name:
             continue
         norms = [s for s in small(name).chain() if isinstance(s, Norm)]
         assert norms
@@ -185,6 +188,29 @@ def test_a_skip_adds_what_is_drawn_to_the_input() -> None:
     assert torch.equal(small("compact skip")(x), x), "it starts at no change"
     with pytest.raises(UsageError, match="only a compact one"):
         NetConfig("resnet", 4, 1, global_residual=True)
+
+
+def test_luma_alone_is_seen_and_changed() -> None:
+    net = small("compact without norms, luma skip")
+    assert isinstance(net, CompactGenerator)
+    assert (net.head.weight.shape[1], net.tail.weight.shape[0]) == (1, 1)
+    assert "to_luma" not in net.state_dict()
+    learnt = [p for layer in (net.head, net.tail) for p in layer.parameters()]
+    torch.nn.init.normal_(net.tail.weight, 0.0, 0.2)
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    change = net(x) - x
+    assert change.abs().mean() > 0.05
+    assert torch.allclose(change[:, 0], change[:, 1], atol=1e-6)
+    assert torch.allclose(change[:, 0], change[:, 2], atol=1e-6)
+    luma = (0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2])[:, None].expand(-1, 3, -1, -1)
+    assert torch.allclose(net(luma) - luma, change, atol=1e-5), "colours are not seen"
+    # The gradients of what the chain multiplies and repeats reach the parameters.
+    net.requires_grad_(True)
+    net(x).square().mean().backward()
+    assert len(learnt) == 4
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in learnt)
+    with pytest.raises(UsageError, match="cannot draw luma alone"):
+        NetConfig("compact", 4, 1, "none", luma=True)
 
 
 def test_a_wide_head_reaches_every_value_from_every_other() -> None:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import ConvertOptions, NetConfig, TrainConfig
+from imgcycle.data.batches import UnpairedBatches
 from imgcycle.engine import resample
 from imgcycle.engine.strokes import StrokeRows
 from imgcycle.errors import UsageError
@@ -69,6 +70,30 @@ def test_the_run_exports_one_file_of_both_nets(tmp_path: Path) -> None:
     assert about.card["strokes"] == {"share": 1.0, "detail": 0.6, "calm": 1.0}
     assert about.card["first_net"]["steps"] == 9
     assert (about.card["steps"], about.card["detail"]) == (2, 0.3)
+
+
+def test_a_net_of_luma_is_taught_in_grey_and_leaves_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    load = UnpairedBatches.load
+
+    def noted(self: UnpairedBatches, step: int, generation: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(load(self, step, generation))
+        return seen[-1]
+
+    monkeypatch.setattr(UnpairedBatches, "load", noted)
+    run = tmp_path / "run"
+    luma = FINE.replace(head="wide", luma=True)
+    train(stroke_config(tmp_path, net=luma, steps=3, lr=0.05, strokes_calm=0.0), run)
+    assert seen
+    for part in (part for pair in seen for part in pair):
+        assert torch.equal(part[:, 0], part[:, 1])
+        assert torch.equal(part[:, 0], part[:, 2])
+    fine = load_strokes(load_generator(run / "weights/A2B.safetensors")[1])
+    assert fine is not None
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    change = fine(x) - x
+    assert change.abs().max() > 1e-3
+    assert torch.allclose(change[:, 0], change[:, 2], atol=1e-6)
 
 
 def test_the_first_net_of_a_file_of_two_keeps_its_own_record(tmp_path: Path) -> None:

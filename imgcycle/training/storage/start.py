@@ -136,7 +136,8 @@ def _plain(net: NetConfig) -> NetConfig:
 
 def _told(net: NetConfig) -> str:
     """Short description of an architecture."""
-    return f"a {net.kind} of width {net.width} and depth {net.depth} with {net.norm} norms"
+    of = " of luma" if net.luma else ""
+    return f"a {net.kind}{of} of width {net.width} and depth {net.depth} with {net.norm} norms"
 
 
 def _asked(net: NetConfig) -> str:

@@ -29,6 +29,7 @@ NETS = {
     "compact": NetConfig("compact", 4, 2, "affine"),
     "compact, no norms": NetConfig("compact", 4, 2, "none", global_residual=True),
     "compact, skip": NetConfig("compact", 4, 2, "affine", global_residual=True),
+    "compact, luma": NetConfig("compact", 4, 2, "none", global_residual=True, head="wide", luma=True),
     "compact, wide skip": NetConfig("compact", 4, 2, "affine", global_residual=True, head="wide"),
     "resnet 9": NetConfig("resnet", 2, 9),
     "resnet 6 affine": NetConfig("resnet", 2, 6, "affine"),
