@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from imgcycle.config.json import JsonConfig
 from imgcycle.config.legacy import current_net_settings
@@ -16,7 +16,8 @@ DownKind = Literal["strided", "reflected", "blur"]
 UpKind = Literal["transposed", "nearest", "reflected", "linear"]
 HeadKind = Literal["tanh", "clamp", "scaled", "wide"]
 DiscriminatorKind = Literal["basic", "nlayers", "pixel", "plain", "multiscale", "vgg19"]
-NET_NAMES = ("compact", "strokes", "luma", "resnet9", "resnet6", "unet256", "unet128")
+NetName = Literal["compact", "strokes", "luma", "resnet9", "resnet6", "unet256", "unet128"]
+NET_NAMES: tuple[NetName, ...] = get_args(NetName)
 _NORMS: dict[GeneratorKind, tuple[NormKind, ...]] = {
     "compact": ("instance", "affine", "batch", "none"),
     "resnet": ("instance", "affine", "batch"),

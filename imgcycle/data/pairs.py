@@ -41,10 +41,10 @@ def open_domains(
     """The folders of two domains, each with its own cache; if `paired`, image n of both is one pair.
 
     Folders in `leave_out` are skipped; `size`, `least`, `px_per_cm` and `grey` as for ImageFolder, `prepare_a` is its
-    `prepare` for A, `fewest_b` its `fewest` for B. Pairs are in one folder given twice, A at the left and B at the right of every
-    file, or in two as files of equal names except for the suffix; the third value lists those without a partner.
-    UsageError as for ImageFolder, if both folders hold the same images, and if `paired` and fewer than two names are in
-    both folders or one is twice in a folder.
+    `prepare` for A, `fewest_b` its `fewest` for B. Pairs are in one folder given twice, A at the left and B at the
+    right of every file, or in two as files of equal names except for the suffix; the third value lists those without a
+    partner. UsageError as for ImageFolder, if both folders hold the same images, and if `paired` and fewer than two
+    names are in both folders or one is twice in a folder.
     """
     together = a.resolve() == b.resolve()
     if together and not paired:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from imgcycle.cli.options import Given, from_fields
 from imgcycle.cli.render.recipe import show_recipe
 from imgcycle.config.fields import MACHINE, NETS, RHYTHM, option
 from imgcycle.config.json import JsonConfig
-from imgcycle.config.nets import DiscriminatorKind
+from imgcycle.config.nets import DiscriminatorKind, NetName
 from imgcycle.config.program import ProgramOptions, ReportOptions
 from imgcycle.config.training import TrainConfig
-
-NetName = Literal["compact", "strokes", "resnet9", "resnet6", "unet256", "unet128"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetChoice(JsonConfig):
     """Generator and discriminators, by name and by changes to it; unset values are the method's."""
 
-    net: NetName | None = option(None, "Generator.", panel=NETS, shown="compact")
+    net: NetName | None = option(None, "Generator; strokes and luma are for --strokes-of.", panel=NETS, shown="compact")
     width: int | None = option(None, "Channels of the generator's first stage.", panel=NETS)
     skip: bool = option(False, "A compact generator draws the change to its input: for seasons.", panel=NETS)
     discriminator: DiscriminatorKind | None = option(

@@ -144,9 +144,10 @@ def _asked(net: NetConfig) -> str:
     """Options that make such a net."""
     net = _plain(net)
     for name in NET_NAMES:
-        named = NetConfig.named(name, net.width)
+        named = _plain(NetConfig.named(name, net.width))
         if net == named.replace(test_time_stochastic=net.test_time_stochastic, global_residual=net.global_residual):
-            return f"ask for it: --net {name} --width {net.width}" + (" --skip" if net.global_residual else "")
+            skip = " --skip" if net.global_residual and not named.global_residual else ""
+            return f"ask for it: --net {name} --width {net.width}{skip}"
     return "no --net is built like that"
 
 

@@ -53,7 +53,9 @@ def test_a_recipe_of_ones_own(
     monkeypatch.setenv("COLUMNS", "160")
     (tmp_path / "own.toml").write_text(OWN)
     told = helped(capsys, f"--recipe={tmp_path / 'own.toml'}", "--help-all")
-    assert "Generator. One of compact, strokes, luma, resnet9, resnet6, unet256, unet128. [default: resnet]" in told
+    assert (
+        "for --strokes-of. One of compact, strokes, luma, resnet9, resnet6, unet256, unet128. [default: resnet]" in told
+    )
     assert "first stage. [default: 24]" in told
     assert "[default: cutout]" in told
     assert "Stages: first (from random weights): lr 0.001; second: as above." in told
