@@ -20,8 +20,9 @@ for Neural Texture Synthesis, CVPR 2021 (arXiv 2006.07229), eqs. 4 to 6: for eac
 
 Gram matrices are second moments: nets that match those of a night with a few yellow stars are as near in grey-blue
 alone, and learn no star. Sorted values match all of the distribution, its rare ends too. b is the whole picture then,
-since a mean of sorted values over crops would lose these ends; the colours of both, reduced 4 times, are a layer, too;
-and ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so that a scene may change its light and colours.
+since a mean of sorted values over crops would lose these ends. Layers are those of both at full and at half the
+size, and the colours, reduced 4 times, are one more. ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so that a
+scene may change its light and colours.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ SCENE_LAYER = "43"
 """The layer whose standardised planes keep the scene where distributions are compared."""
 PIXELS, SLICES = 3072, 48
 """Pixels and directions that a sliced distance draws."""
+SCALES = (1, 2)
+"""Factors by which pictures are reduced to compare distributions: what is broader than relu4_3 sees counts, too."""
 COLOURS_REDUCED = 4
 """Factor by which pictures are reduced to compare their colours."""
 
@@ -120,12 +123,16 @@ class SlicedDistance(LookDistance):
                 self._latest = style, self._look(style)
             looks = self._latest[1]
         planes = self._look(fake)
-        content = F.mse_loss(standardised(planes[SCENE_LAYER]), wanted)
+        content = F.mse_loss(standardised(planes[f"1:{SCENE_LAYER}"]), wanted)
         return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()
 
     def _look(self, images: Tensor) -> dict[str, Tensor]:
-        """The layers, and the colours."""
-        return {"colours": F.avg_pool2d(images.float(), COLOURS_REDUCED), **self._planes(images)}
+        """The layers at each size, and the colours."""
+        looks = {"colours": F.avg_pool2d(images.float(), COLOURS_REDUCED)}
+        for scale in SCALES:
+            planes = self._planes(F.avg_pool2d(images.float(), scale))
+            looks |= {f"{scale}:{name}": found for name, found in planes.items()}
+        return looks
 
 
 def standardised(planes: Tensor) -> Tensor:
