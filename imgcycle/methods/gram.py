@@ -20,9 +20,9 @@ for Neural Texture Synthesis, CVPR 2021 (arXiv 2006.07229), eqs. 4 to 6: for eac
 
 Gram matrices are second moments: nets that match those of a night with a few yellow stars are as near in grey-blue
 alone, and learn no star. Sorted values match all of the distribution, its rare ends too. b is the whole picture then,
-since a mean of sorted values over crops would lose these ends. Layers are those of both at full and at half the
-size, and the colours, reduced 4 times, are one more. ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so that a
-scene may change its light and colours.
+since a mean of sorted values over crops would lose these ends. Layers are those of both at full and at half the size,
+and the colours, reduced 4 times, are one more. ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so
+that a scene may change its light and colours.
 """
 
 from __future__ import annotations
