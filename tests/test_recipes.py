@@ -57,6 +57,20 @@ def test_seasons_are_changes_of_any_size() -> None:
     assert built("season")[0].net == NetConfig.named("compact").drawing_changes()
 
 
+@pytest.mark.parametrize(
+    ("net", "wanted"),
+    [
+        ('kind = "compact"', NetConfig.named("compact")),
+        ('kind = "compact"\nwidth = 12\nnorm = "none"', NetConfig("compact", 12, 6, "none")),
+        ('kind = "resnet"', NetConfig.named("resnet9")),
+        ('kind = "unet"\ndepth = 7', NetConfig.named("unet128")),
+    ],
+)
+def test_a_net_of_which_the_kind_alone_is_said_is_the_usual_one(tmp_path: Path, net: str, wanted: NetConfig) -> None:
+    (tmp_path / "own.toml").write_text(f'[settings]\nmethod = "cyclegan"\n[settings.net]\n{net}\n')
+    assert built(str(tmp_path / "own.toml"))[0].net == wanted
+
+
 def test_options_beside_it_win_in_every_stage() -> None:
     config, _ = built("painting", lr=1e-4, lambda_grid=0.0, steps=500, ema=0.9)
     assert {stage.config.lr for stage in plan_stages(config, 1)} == {1e-4}
