@@ -108,8 +108,8 @@ class GramDistance(LookDistance):
 class SlicedDistance(LookDistance):
     """Squared differences of standardised planes, and of sorted values in random directions.
 
-    Directions and pixels are drawn from torch's generator. The planes of the latest picture are kept, since there is
-    mostly one alone.
+    Directions and pixels are drawn from torch's generator. On a CPU the planes of the latest picture are kept, since
+    there is mostly one alone; elsewhere to compare pictures would cost a wait for the device.
     """
 
     def __init__(self) -> None:
@@ -119,9 +119,10 @@ class SlicedDistance(LookDistance):
     def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             wanted = standardised(self._planes(source)[SCENE_LAYER])
-            if self._latest is None or not torch.equal(self._latest[0], style):
-                self._latest = style, self._look(style)
-            looks = self._latest[1]
+            latest = self._latest
+            if latest is None or not style.is_cpu or not torch.equal(latest[0], style):
+                self._latest = latest = style, self._look(style)
+            looks = latest[1]
         planes = self._look(fake)
         content = F.mse_loss(standardised(planes[f"1:{SCENE_LAYER}"]), wanted)
         return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()
@@ -145,13 +146,18 @@ def sliced_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Squared sliced Wasserstein distance of the pixels of (N, C, H, W) and (M, C, H, W), times C; a float32 scalar.
 
     An estimate from `SLICES` directions and at most `PIXELS` pixels of each, of images together; where counts differ,
-    sorted values at evenly spaced places.
+    sorted values at evenly spaced places. In float32 throughout: order does not survive bf16.
     """
+    with torch.autocast(ours.device.type, enabled=False):
+        return _sliced_distance(ours.float(), theirs.float())
+
+
+def _sliced_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     channels = ours.shape[1]
     directions = F.normalize(torch.randn(SLICES, channels, device=ours.device), dim=1)
     ordered = []
     for planes in (ours, theirs):
-        rows = planes.float().transpose(0, 1).flatten(1)
+        rows = planes.transpose(0, 1).flatten(1)
         drawn = torch.randperm(rows.shape[1], device=rows.device)[:PIXELS]
         ordered.append(torch.sort(directions @ rows[:, drawn], dim=1).values)
     count = min(values.shape[1] for values in ordered)
