@@ -22,7 +22,8 @@ Gram matrices are second moments: nets that match those of a night with a few ye
 alone, and learn no star. Sorted values match all of the distribution, its rare ends too. b is the whole picture then,
 since a mean of sorted values over crops would lose these ends. Layers are those of both at full and at half the size,
 and the colours, reduced 4 times, are one more. ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so
-that a scene may change its light and colours.
+that a scene may change its colours, and of luma, reduced 8 times and standardised, so that what is light stays lighter
+than what is dark.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
 from imgcycle.metrics.features import FeatureNet
+from imgcycle.nets.compact import LUMA
 
 LAYERS = {"12": 200.0, "22": 230.0, "33": 800.0, "43": 800.0}
 """Layers whose Gram matrices are compared, and about the root mean square of their planes."""
@@ -51,6 +53,8 @@ PIXELS, SLICES = 3072, 48
 """Pixels and directions that a sliced distance draws."""
 SCALES = (1, 2)
 """Factors by which pictures are reduced to compare distributions: what is broader than relu4_3 sees counts, too."""
+LIGHT_REDUCED = 8
+"""Factor by which pictures are reduced to compare where they are light."""
 COLOURS_REDUCED = 4
 """Factor by which pictures are reduced to compare their colours."""
 
@@ -118,13 +122,13 @@ class SlicedDistance(LookDistance):
 
     def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            wanted = standardised(self._planes(source)[SCENE_LAYER])
+            wanted, broad = standardised(self._planes(source)[SCENE_LAYER]), broad_light(source)
             latest = self._latest
             if latest is None or not style.is_cpu or not torch.equal(latest[0], style):
                 self._latest = latest = style, self._look(style)
             looks = latest[1]
         planes = self._look(fake)
-        content = F.mse_loss(standardised(planes[f"1:{SCENE_LAYER}"]), wanted)
+        content = F.mse_loss(standardised(planes[f"1:{SCENE_LAYER}"]), wanted) + F.mse_loss(broad_light(fake), broad)
         return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()
 
     def _look(self, images: Tensor) -> dict[str, Tensor]:
@@ -134,6 +138,12 @@ class SlicedDistance(LookDistance):
             planes = self._planes(F.avg_pool2d(images.float(), scale))
             looks |= {f"{scale}:{name}": found for name, found in planes.items()}
         return looks
+
+
+def broad_light(images: Tensor) -> Tensor:
+    """Luma of float NCHW, reduced by `LIGHT_REDUCED` and standardised, (N, 1, h, w): what is light, what dark."""
+    luma = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
+    return standardised(F.avg_pool2d((images.float() * luma).sum(1, keepdim=True), LIGHT_REDUCED))
 
 
 def standardised(planes: Tensor) -> Tensor:

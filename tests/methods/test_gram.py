@@ -18,6 +18,7 @@ from imgcycle.methods.gram import (
     GramDistance,
     LookDistance,
     SlicedDistance,
+    broad_light,
     gram_matrix,
     sliced_distance,
     standardised,
@@ -56,6 +57,14 @@ def test_sliced_distances_see_what_second_moments_do_not() -> None:
     assert float(sliced_distance(six, torch.ones(1, 6, 3, 20))) > 3, "of other sizes, too"
 
 
+def test_broad_light_by_hand() -> None:
+    image = torch.zeros(1, 3, 8, 16)
+    image[:, 1, :, 8:] = 1.0  # green alone, at the right
+    deviation = 0.587 / 2**0.5
+    high = 0.587 / 2 / (deviation + 0.05)
+    assert broad_light(image).flatten().tolist() == pytest.approx([-high, high])
+
+
 def test_standardised_planes_by_hand() -> None:
     planes = torch.tensor([[[[3.0, 5.0]], [[7.0, 7.0]]]])
     deviation = 2**0.5
@@ -73,6 +82,7 @@ def test_distributions_leave_a_scene_its_light_and_find_the_look_of_a_whole_pict
     assert float(content) == 0
     turned, elsewhere = distance(0.6 * scene + 0.2, scene, scene), distance(other, scene, scene)
     assert float(turned[0]) < 0.3 * float(elsewhere[0]), "a paler scene is the same scene"
+    assert float(distance(-scene, scene, scene)[0]) > 2, "and a negative is not"
     assert float(elsewhere[1]) < 0.5 * float(turned[1]), "a mirrored one has the same look"
     assert float(style) < float(turned[1])
     assert distance(scene, scene, torch.rand(1, 3, 40, 96))[1] > style, "a look of any size"
