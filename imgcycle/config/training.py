@@ -72,7 +72,8 @@ class TrainConfig(JsonConfig):
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
     (data/scans.py) to that many pixels per centimetre of canvas. `strokes_of` names the style whose second net is
     taught: A then holds photographs, and the net sees what the style's first net makes of them at full size, with a
-    share `strokes_detail` 0..1 of their own detail, the change blurred by `strokes_calm` pixels (engine/strokes.py).
+    share `strokes_detail` 0..1 of their own detail, the change blurred by `strokes_calm` pixels (engine/strokes.py);
+    `strokes_luma` is for who uses the two nets: strokes then leave colours alone.
 
     Every `sample_every` steps fixed pictures are translated to be looked at, and with them some of the folder
     `sample_from`, whole. After `patience` validations in a row that brought no direction nearer the run ends.
@@ -112,6 +113,7 @@ class TrainConfig(JsonConfig):
     )
     strokes_detail: float = option(0.5, "Share of the photographs' detail that it sees.", panel=NETS)
     strokes_calm: float = option(0.0, "Blur of the first net's change, in pixels at its work size.", panel=NETS)
+    strokes_luma: bool = option(False, "Strokes change luma alone; colours stay the first net's.", panel=NETS)
     flip: bool = True
     batch: int = option(1, "Images a step, of each folder.", panel=DESCENT, also="cogan 64")
 

@@ -11,7 +11,8 @@ missing. With p the photograph, r its downscaled image, n = net(r) and E the ups
     out = (1 − s) p + s (b + k (z − b))        s strength, k the share of the strokes
 
 B is a blur (σ = `calm` pixels of r; none if it is 0): upscaled specks would be painted over as if they were things. L
-is a low-pass that ends just above the size of those specks, so that the first net's broad strokes stay.
+is a low-pass that ends just above the size of those specks, so that the first net's broad strokes stay. Where strokes
+are of `luma` alone, y is b with the luma of fine(x): the palette of a few scans is not that of a style.
 
 Every part is local except norms of the fine net, which the engine's passes handle, so rows are streamed and the result
 is that of the whole image.
@@ -68,7 +69,7 @@ class StrokeRows:
 
     `read` returns rows top..bottom of the photograph ahead of the net, `reread` the same once more behind it, in order;
     `write` receives finished rows in order. `small` and `result` are the first net's, (h, w, 3) in [0, 1] in the
-    image's own colour space; `calm` is in their pixels.
+    image's own colour space; `calm` is in their pixels. With `luma` strokes change luma alone.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class StrokeRows:
         detail: float,
         strength: float,
         share: float,
+        luma: bool = False,
     ) -> None:
         self.height, self.width = height, width
         self._read, self._reread, self._write = read, reread, write
         self._dtype, self._small, self._detail = dtype, small, detail
         self._calm = with_blurred_change(small, result, calm)
-        self._strength, self._share = strength, share
+        self._strength, self._share, self._luma = strength, share, luma
         self._fore = self._aft = self._restoration(self._calm)
         self._broad = self._restoration(result)
         self._last: tuple[int, int, Pixels] | None = None
@@ -115,6 +117,8 @@ class StrokeRows:
             part = result[first : first + resample.BAND]
             pixels = self._photograph(top + first, top + first + len(part))
             broad = self._painted(self._broad, top + first, pixels)
+            if self._luma:
+                part = broad + _luma_of(part - broad)[..., None]
             self._pending.append((pixels, broad, part))
             self._lows.add(broad - part)
             self._finish()
@@ -144,6 +148,12 @@ class StrokeRows:
             resample.blended(pixels, result, self._strength, out)
             self._write(self._written, out)
             self._written += len(out)
+
+
+def _luma_of(rows: Floats) -> Floats:
+    """Luma (h, w) of rows (h, w, 3); sums as numpy's products would have it, without threads and for any band alike."""
+    red, green, blue = (np.float32(weight) * rows[..., n] for n, weight in enumerate((0.299, 0.587, 0.114)))
+    return np.asarray(red + green + blue, np.float32)
 
 
 class LowPass:

@@ -24,13 +24,14 @@ detail: its index says `detail = 1.0`.
 
 @dataclass(frozen=True)
 class Strokes:
-    """Fine strokes of a style's second net (engine/strokes.py): their default share, and the `detail` and `calm`
-    that it was trained with.
+    """Fine strokes of a style's second net (engine/strokes.py): their default share, the `detail` and `calm` that
+    it was trained with, and whether they change `luma` alone.
     """
 
     share: float = 1.0
     detail: float = DETAIL
     calm: float = 0.0
+    luma: bool = False
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,7 @@ def style_from(found: FoundStyle, about: WeightsFile, seen: str) -> Style:
         default.share if usage.strokes is None else usage.strokes,
         default.detail if usage.strokes_detail is None else usage.strokes_detail,
         default.calm if usage.strokes_calm is None else usage.strokes_calm,
+        usage.strokes_luma,
     )
     return Style(
         found.label,

@@ -46,6 +46,7 @@ class FirstNet:
         self.work_size = usage.work_size or WORK_SIZE
         self.label, self.detail, self.calm = found.label, config.strokes_detail, config.strokes_calm
         self._own_detail = usage.detail
+        self.luma = config.strokes_luma
         self._translator = Translator(self.net, device, dtype)
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -58,7 +59,7 @@ class FirstNet:
 
     def card(self) -> dict[str, Any]:
         """Card of the two nets: about the first one, and how the second is used."""
-        used = {"work_size": self.work_size, "strokes": {"share": 1.0, "detail": self.detail, "calm": self.calm}}
+        used: dict[str, Any] = {"work_size": self.work_size, "strokes": self.strokes}
         if self._own_detail is not None:
             used |= {"detail": self._own_detail}
         told: dict[str, Any] = {key: self.about.card[key] for key in _TOLD if key in self.about.card}
@@ -66,6 +67,12 @@ class FirstNet:
         before = self.about.card.get("first_net")
         told = before if isinstance(before, dict) else {"style": self.label, "sha256": self.digest, **told}
         return {**used, "first_net": told}
+
+    @property
+    def strokes(self) -> dict[str, Any]:
+        """How strokes are laid, as a card says it."""
+        said = {"share": 1.0, "detail": self.detail, "calm": self.calm}
+        return said | ({"luma": True} if self.luma else {})
 
     def with_strokes(self, net: nn.Module, config: dict[str, Any]) -> dict[str, Any]:
         """Arguments of `save_weights` for a file of both nets."""

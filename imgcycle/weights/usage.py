@@ -17,6 +17,7 @@ class Usage:
     strokes: float | None = None
     strokes_detail: float | None = None
     strokes_calm: float | None = None
+    strokes_luma: bool = False
 
 
 def usage_of(found: FoundStyle, card: dict[str, Any], digest: str) -> Usage:
@@ -33,6 +34,7 @@ def usage_of(found: FoundStyle, card: dict[str, Any], digest: str) -> Usage:
         None if strokes is None else float(strokes),
         _number(fine.get("detail"), 0, 1),
         _number(fine.get("calm"), 0, 64),
+        fine.get("luma") is True,
     )
 
 

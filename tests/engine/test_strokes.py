@@ -80,6 +80,7 @@ def stroked(
     strength: float,
     share: float,
     calm: float = 0.0,
+    luma: bool = False,
 ) -> resample.Pixels:
     small = resample.to_float01(reduced(photo, result.shape[:2]))
     kept = Kept(photo)
@@ -89,7 +90,7 @@ def stroked(
 
     rows = StrokeRows(
         photo.shape[0], photo.shape[1], read, read, kept.write, photo.dtype, small, result,
-        calm=calm, detail=0.5, strength=strength, share=share,
+        calm=calm, detail=0.5, strength=strength, share=share, luma=luma,
     )  # fmt: skip
     for _ in range(2):  # a pass that measures, and the one that puts
         seen = [rows.ahead(top, min(len(photo), top + bands)) for top in range(0, len(photo), bands)]
@@ -104,7 +105,8 @@ def stroked(
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("bands", [7, 64, 200])
-def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
+@pytest.mark.parametrize("luma", [False, True])
+def test_the_formula_holds_in_any_bands(bands: int, dtype: type, luma: bool) -> None:
     photo: resample.Pixels = scene(150, 110).astype(dtype) * (257 if dtype is np.uint16 else 1)
     result = np.clip(1 - resample.to_float01(reduced(photo, (50, 37))), 0.2, 0.8)
     small = resample.to_float01(reduced(photo, (50, 37)))
@@ -119,9 +121,11 @@ def test_the_formula_holds_in_any_bands(bands: int, dtype: type) -> None:
 
     b, y = upscaled(result), net(upscaled(with_blurred_change(small, result, 1.5)))
     assert np.abs(b * most - resample.restored(photo, small, result, 0.5, 1.0)).max() < 0.51
+    if luma:
+        y = b + ((y - b) @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float32)
     z = y + low_pass(b - y, [150], cell_of(150, 50))
     wanted = 0.3 * photo + 0.7 * most * (b + 0.8 * (z - b))
-    found = stroked(photo, result, net, bands, 0.7, 0.8, 1.5)
+    found = stroked(photo, result, net, bands, 0.7, 0.8, 1.5, luma)
     assert np.abs(found - wanted.clip(0, most)).max() <= (0.51 if most == 255 else 2)
 
 
@@ -133,6 +137,16 @@ def test_a_net_that_only_shifts_colours_leaves_no_trace() -> None:
     assert np.abs(found.astype(int) - plain).max() <= 1
     none = stroked(photo, 1 - small, lambda x: 1 - x, 33, 1.0, 0.0, calm=2.0)
     assert np.abs(none.astype(int) - plain).max() <= 1
+
+
+def test_strokes_of_luma_leave_colours_alone() -> None:
+    photo = scene(90, 130)
+    small = resample.to_float01(reduced(photo, (30, 43)))
+    result = np.clip(0.5 + 0.3 * (small - 0.5), 0, 1)
+    plain = stroked(photo, result, lambda x: x, 33, 1.0, 0.0).astype(int)
+    found = stroked(photo, result, lambda x: (x[..., ::-1] > 0.5).astype(np.float32), 33, 1.0, 1.0, luma=True) - plain
+    assert np.abs(found).max() > 5
+    assert np.ptp(found, 2).max() <= 2
 
 
 def test_strokes_come_with_the_enlargement() -> None:

@@ -78,6 +78,17 @@ def test_the_style_says_how_its_strokes_are_laid(weights: Path) -> None:
     assert load_translator(str(weights), precision="bf16").exact().strokes is not None
 
 
+def test_strokes_of_luma_keep_the_first_nets_colours(tmp_path: Path, photo: Path) -> None:
+    weights = save_two_nets(tmp_path / "luma.safetensors", strokes={**CARD, "luma": True}, work_size=32, detail=0.7)
+    translator = load_translator(str(weights), precision="fp32")
+    assert translator.style.strokes == Strokes(0.6, 0.7, 1.5, luma=True)
+    for name, strokes in (("without", 0.0), ("with", 1.0)):
+        convert_image(photo, tmp_path / f"{name}.png", translator, ConvertOptions(strokes=strokes, strength=0.5))
+    change = pixels(tmp_path / "with.png") - pixels(tmp_path / "without.png")
+    assert np.abs(change).max() > 2
+    assert np.ptp(change, 2).max() <= 2
+
+
 def test_strokes_are_drawn_on_enlarged_results_alone(weights: Path, photo: Path, tmp_path: Path) -> None:
     translator = load_translator(str(weights), precision="fp32")
     found = {}

@@ -96,6 +96,19 @@ def test_a_net_of_luma_is_taught_in_grey_and_leaves_colours(tmp_path: Path, monk
     assert torch.allclose(change[:, 0], change[:, 2], atol=1e-6)
 
 
+def test_strokes_of_luma_can_be_said_of_a_run_that_is_over(tmp_path: Path) -> None:
+    weights = tmp_path / "run/weights/A2B.safetensors"
+    train(stroke_config(tmp_path), tmp_path / "run")
+    before = load_strokes(load_generator(weights)[1])
+    train(stroke_config(tmp_path, strokes_luma=True), tmp_path / "run", resume=True)
+    about = inspect_weights(weights)
+    assert about.card["strokes"] == {"share": 1.0, "detail": 0.6, "calm": 1.0, "luma": True}
+    after = load_strokes(about)
+    assert before is not None
+    assert after is not None
+    assert same(before.state_dict(), after.state_dict())
+
+
 def test_the_first_net_of_a_file_of_two_keeps_its_own_record(tmp_path: Path) -> None:
     train(stroke_config(tmp_path, steps=1), tmp_path / "one", context=RunContext(command="imgcycle train C D"))
     made = tmp_path / "one/weights/A2B.safetensors"

@@ -53,11 +53,13 @@ class Exporter:
             former.unlink(missing_ok=True)  # of a run begun by an earlier version
 
     def stale(self, directions: Iterable[str], step: int) -> bool:
-        """True if weights are missing, damaged, of another step, or under another licence."""
+        """True if weights are missing, damaged, of another step, under another licence, or for other strokes."""
         try:
             files = [self.folder.weights / f"{direction}.safetensors" for direction in directions]
             cards = [inspect_weights(path).card for path in files]
-            return any(card.get("steps") != step or card.get("licence") != self.licence for card in cards)
+            strokes = None if self.first_net is None else self.first_net.strokes
+            said = [(card.get("steps"), card.get("licence"), card.get("strokes")) for card in cards]
+            return any(each != (step, self.licence, strokes) for each in said)
         except UsageError:
             return True
 

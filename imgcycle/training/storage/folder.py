@@ -26,7 +26,7 @@ from imgcycle.training.storage.saves import SavedStates, UnsoundState, read_stat
 
 CHANGEABLE = (
     *("steps", "epochs", "epochs_decay", "sample_every", "save_every", "val_every", "patience"),
-    *("a", "b", "val_a", "val_b", "sample_from"),
+    *("a", "b", "val_a", "val_b", "sample_from", "strokes_luma"),
 )
 """Settings that may differ between a run and its continuation, beside the number of workers.
 
