@@ -64,11 +64,20 @@ def test_seasons_are_changes_of_any_size() -> None:
         ('kind = "compact"\nwidth = 12\nnorm = "none"', NetConfig("compact", 12, 6, "none")),
         ('kind = "resnet"', NetConfig.named("resnet9")),
         ('kind = "unet"\ndepth = 7', NetConfig.named("unet128")),
+        ("width = 24", NetConfig.named("compact", 24)),
     ],
 )
-def test_a_net_of_which_the_kind_alone_is_said_is_the_usual_one(tmp_path: Path, net: str, wanted: NetConfig) -> None:
+def test_what_is_left_open_of_a_net_is_as_usual(tmp_path: Path, net: str, wanted: NetConfig) -> None:
     (tmp_path / "own.toml").write_text(f'[settings]\nmethod = "cyclegan"\n[settings.net]\n{net}\n')
     assert built(str(tmp_path / "own.toml"))[0].net == wanted
+
+
+def test_what_is_left_open_of_a_net_is_first_of_all_the_methods_own(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[settings]\nmethod = "pix2pix"\n[settings.net]\nkind = "unet"\nwidth = 32\n')
+    config = built(str(tmp_path / "own.toml"))[0]
+    asked = build_config({"a": Path("a"), "b": Path("b"), "method": "pix2pix", "net": "unet256", "width": 32})
+    assert config.net == asked.net
+    assert config.net.test_time_stochastic
 
 
 def test_options_beside_it_win_in_every_stage() -> None:

@@ -73,7 +73,7 @@ class TrainConfig(JsonConfig):
     (data/scans.py) to that many pixels per centimetre of canvas. `strokes_of` names the style whose second net is
     taught: A then holds photographs, and the net sees what the style's first net makes of them at full size, with a
     share `strokes_detail` 0..1 of their own detail, the change blurred by `strokes_calm` pixels (engine/strokes.py);
-    `strokes_luma` is for who uses the two nets: strokes then leave colours alone.
+    with `strokes_luma`, which is for whoever uses the two nets, strokes leave colours alone.
 
     Every `sample_every` steps fixed pictures are translated to be looked at, and with them some of the folder
     `sample_from`, whole. After `patience` validations in a row that brought no direction nearer the run ends.
@@ -113,7 +113,12 @@ class TrainConfig(JsonConfig):
     )
     strokes_detail: float = option(0.5, "Share of the photographs' detail that it sees.", panel=NETS)
     strokes_calm: float = option(0.0, "Blur of the first net's change, in pixels at its work size.", panel=NETS)
-    strokes_luma: bool = option(False, "Strokes change luma alone; colours stay the first net's.", panel=NETS)
+    strokes_luma: bool = option(
+        False,
+        "Strokes change luma alone; colours stay the first net's. Also for a run that is over.",
+        panel=NETS,
+        names=("--strokes-luma/--no-strokes-luma",),
+    )
     flip: bool = True
     batch: int = option(1, "Images a step, of each folder.", panel=DESCENT, also="cogan 64")
 
@@ -131,7 +136,7 @@ class TrainConfig(JsonConfig):
     lambda_style: float = option(10.0, "Weight of gram's style loss.", panel=LOSSES)
     lambda_tv: float = option(0.1, "Weight of gram's total variation.", panel=LOSSES)
     style_loss: StyleLossName = option(
-        "gram", "gram: what is compared, Gram matrices or, whole, sliced distributions.", panel=LOSSES
+        "gram", "What gram compares: Gram matrices of crops, or sliced distributions of whole pictures.", panel=LOSSES
     )
     lambda_self: float = option(10.0, "Weight of simgan's self-regularisation.", panel=LOSSES)
     feature_loss: FeatureLossName | None = option(
@@ -216,6 +221,11 @@ class TrainConfig(JsonConfig):
                 self.strokes_of is None or self.method in ("cut", "fastcut"),
                 f"{self.method} cannot learn strokes: it learns two directions or needs pairs",
                 "--method cut or fastcut",
+            ),
+            (
+                self.strokes_of is not None or not self.strokes_luma,
+                "--strokes-luma is for a second net",
+                "--strokes-of STYLE",
             ),
             (0 <= self.strokes_detail <= 1, f"a strokes detail of {self.strokes_detail}", "from 0 to 1"),
             (0 <= self.strokes_calm <= 64, f"a strokes calm of {self.strokes_calm} pixels", "from 0 to 64"),

@@ -34,8 +34,7 @@ class UnpairedBatches:
     """Batches of two unpaired domains for one rank of `world`.
 
     `load(step)` is a pure function of its arguments and the files, so workers have no state and resuming needs nothing
-    but the step number. With `whole_b`, B's part is one whole image a step as it is, whatever the
-    batch.
+    but the step number. With `whole_b`, B's part is one whole image a step, whatever the batch.
     """
 
     a: ImageFolder

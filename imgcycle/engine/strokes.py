@@ -118,7 +118,7 @@ class StrokeRows:
             pixels = self._photograph(top + first, top + first + len(part))
             broad = self._painted(self._broad, top + first, pixels)
             if self._luma:
-                part = broad + _luma_of(part - broad)[..., None]
+                part = resample.with_colours_of(broad, part)
             self._pending.append((pixels, broad, part))
             self._lows.add(broad - part)
             self._finish()
@@ -148,12 +148,6 @@ class StrokeRows:
             resample.blended(pixels, result, self._strength, out)
             self._write(self._written, out)
             self._written += len(out)
-
-
-def _luma_of(rows: Floats) -> Floats:
-    """Luma (h, w) of rows (h, w, 3); sums as numpy's products would have it, without threads and for any band alike."""
-    red, green, blue = (np.float32(weight) * rows[..., n] for n, weight in enumerate((0.299, 0.587, 0.114)))
-    return np.asarray(red + green + blue, np.float32)
 
 
 class LowPass:

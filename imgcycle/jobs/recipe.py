@@ -30,14 +30,15 @@ class ResolvedOptions(ConvertOptions):
     `strokes` 0..1 is None for a style without a net for them. `mix` has the settings of each style of a mix, whose work
     size is the largest and whose detail the mean. `strokes_detail` is the detail below strokes that are drawn in
     full, None if it is no other or none are drawn, and `calm` σ, in pixels of the downscaled image, of the blur of the
-    first net's change that the second net was trained with. With `luma` strokes change luma alone.
+    first net's change that the second net was trained with. With `strokes_luma` strokes change luma
+    alone; those of a mix, if each of its styles says so.
     """
 
     work_size: int | Literal["full"] = "full"
     detail: float = 0.0
     strokes_detail: float | None = None
     calm: float = 0.0
-    luma: bool = False
+    strokes_luma: bool = False
     mask_digest: str = ""
     mix: tuple[MixPart, ...] = ()
 
@@ -94,7 +95,7 @@ def _met(options: ConvertOptions, style: Style) -> dict[str, Any]:
         "strokes_detail": below,
         "strokes": strokes,
         "calm": 0.0 if style.strokes is None else style.strokes.calm,
-        "luma": style.strokes is not None and style.strokes.luma,
+        "strokes_luma": style.strokes is not None and style.strokes.luma,
     }
 
 
@@ -120,7 +121,7 @@ def _met_by_mix(options: ConvertOptions, style: Style) -> dict[str, Any]:
         "strokes_detail": _mean_strokes_detail(each),
         "strokes": max(part.strokes for part in parts) if fine else None,
         "calm": sum(share * calm for share, calm in fine) / sum(share for share, _ in fine) if fine else 0.0,
-        "luma": bool(fine) and all(met["luma"] for _, _, met in each if met["strokes"] is not None),
+        "strokes_luma": bool(fine) and all(met["strokes_luma"] for _, _, met in each if met["strokes"] is not None),
         "mix": parts,
     }
 

@@ -59,5 +59,5 @@ def stroke_rows(
         detail=options.detail_share(*size),
         strength=options.strength,
         share=options.strokes_share(*size),
-        luma=options.luma,
+        luma=options.strokes_luma,
     )  # fmt: skip

@@ -14,16 +14,16 @@ divided by the root mean square of its planes so that the layers count alike. b 
 one each step: in the mean over crops, the distance from their Gram matrices is that from their mean, plus a constant.
 
 `style_loss: sliced` compares distributions instead, after Heitz, Vanhoey, Chambon, Belcour: A Sliced Wasserstein Loss
-for Neural Texture Synthesis, CVPR 2021 (arXiv 2006.07229), eqs. 4 to 6: for each layer
+for Neural Texture Synthesis, CVPR 2021 (arXiv 2006.07229): for each layer
 
     C_j·E_v ‖sort(v·φ_j(G(a))) − sort(v·φ_j(b))‖² / n,  v a random unit vector of C_j values, n random pixels of each
 
-Gram matrices are second moments: nets that match those of a night with a few yellow stars are as near in grey-blue
-alone, and learn no star. Sorted values match all of the distribution, its rare ends too. b is the whole picture then,
-since a mean of sorted values over crops would lose these ends. Layers are those of both at full and at half the size,
-and the colours, reduced 4 times, are one more. ‖φ_c(G(a)) − φ_c(a)‖² is of relu4_3 with each plane standardised, so
-that a scene may change its colours, and of luma, reduced 8 times and standardised, so that what is light stays lighter
-than what is dark.
+Gram matrices are second moments: nets can match those of a night with a few yellow stars in grey-blue alone. Sorted
+values match all of the distribution, its rare ends too; the factor C_j is ours. b is the whole picture then, since a
+mean of sorted values over crops would lose these ends. Both pictures are compared at full and at half size, and their
+colours, reduced 4 times, are one more layer. The content term is of relu4_3 with each plane standardised, so that a
+scene may change its colours, and of luma, reduced 8 times and standardised, so that what is light stays lighter than
+what is dark.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ PIXELS, SLICES = 3072, 48
 """Pixels and directions that a sliced distance draws."""
 SCALES = (1, 2)
 """Factors by which pictures are reduced to compare distributions: what is broader than relu4_3 sees counts, too."""
+STYLE_SCALE = 40.0
+"""Divisor of the sum of sliced distances, so that the weights that suit Gram matrices suit them as well."""
 LIGHT_REDUCED = 8
 """Factor by which pictures are reduced to compare where they are light."""
 COLOURS_REDUCED = 4
@@ -113,7 +115,7 @@ class SlicedDistance(LookDistance):
     """Squared differences of standardised planes, and of sorted values in random directions.
 
     Directions and pixels are drawn from torch's generator. On a CPU the planes of the latest picture are kept, since
-    there is mostly one alone; elsewhere to compare pictures would cost a wait for the device.
+    there is mostly only one; elsewhere to compare pictures would cost a wait for the device.
     """
 
     def __init__(self) -> None:
@@ -123,13 +125,20 @@ class SlicedDistance(LookDistance):
     def __call__(self, fake: Tensor, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             wanted, broad = standardised(self._planes(source)[SCENE_LAYER]), broad_light(source)
-            latest = self._latest
-            if latest is None or not style.is_cpu or not torch.equal(latest[0], style):
-                self._latest = latest = style, self._look(style)
-            looks = latest[1]
+            looks = self._look_of_picture(style)
         planes = self._look(fake)
         content = F.mse_loss(standardised(planes[f"1:{SCENE_LAYER}"]), wanted) + F.mse_loss(broad_light(fake), broad)
-        return content, torch.stack([sliced_distance(planes[name], look) for name, look in looks.items()]).sum()
+        distances = [sliced_distance(planes[name], look) for name, look in looks.items()]
+        return content, torch.stack(distances).sum() / STYLE_SCALE
+
+    def _look_of_picture(self, style: Tensor) -> dict[str, Tensor]:
+        if self._latest is not None and style.is_cpu and torch.equal(self._latest[0], style):
+            return self._latest[1]
+        self._latest = None
+        looks = self._look(style)
+        if style.is_cpu:
+            self._latest = style, looks
+        return looks
 
     def _look(self, images: Tensor) -> dict[str, Tensor]:
         """The layers at each size, and the colours."""
@@ -142,12 +151,13 @@ class SlicedDistance(LookDistance):
 
 def broad_light(images: Tensor) -> Tensor:
     """Luma of float NCHW, reduced by `LIGHT_REDUCED` and standardised, (N, 1, h, w): what is light, what dark."""
-    luma = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
-    return standardised(F.avg_pool2d((images.float() * luma).sum(1, keepdim=True), LIGHT_REDUCED))
+    luma = sum(weight * images[:, n : n + 1].float() for n, weight in enumerate(LUMA))
+    assert isinstance(luma, Tensor)
+    return standardised(F.avg_pool2d(luma, LIGHT_REDUCED))
 
 
 def standardised(planes: Tensor) -> Tensor:
-    """Planes (N, C, H, W), each with mean 0 and a deviation of 1, or less where it is nearly even."""
+    """Planes (N, C, H, W), each with mean 0 and a deviation of nearly 1, less where it is even."""
     deviation, mean = torch.std_mean(planes, (2, 3), keepdim=True)
     return (planes - mean) / (deviation + 0.05)
 
@@ -216,6 +226,8 @@ class Gram(Method):
         super().__init__(config)
         if not config.lambda_content and not config.lambda_style:
             raise UsageError("neither a content nor a style loss is left", "there would be nothing to learn")
+        if self.whole_b(config) and config.size == "full":
+            raise UsageError("sliced distributions of pictures at their own size take too much memory", "--size 384")
         self._nets: dict[str, nn.Module] = {"A2B": make_generator(config)}
         self._distance = DISTANCES[config.style_loss]()
 

@@ -1,6 +1,6 @@
 """Our own small generator: 2.7 GMAC at 256², no checkerboard by construction, colours kept, stable under shifts.
 
-Four choices set it apart from the ResNet generator:
+Five choices set it apart from the ResNet generator:
 
 - **Only residual branches are normalised.** A norm on the trunk removes each channel's mean, and with it the image's
   absolute colour, which later layers then have to guess: results drift in colour from image to image. Here the trunk,
@@ -54,7 +54,8 @@ class CompactGenerator(Generator):
         self.up = nn.ModuleList([conv(4 * w, 2 * w, 3), conv(2 * w, w, 3)])
         self.tail = conv(w, c, 5)
         self.luma = config.luma
-        self.register_buffer("to_luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+        if config.luma:
+            self.register_buffer("to_luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
     def chain(self) -> list[Stage]:
         """Head; blur and convolution twice; blocks; interpolation and convolution twice; tail."""

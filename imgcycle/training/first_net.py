@@ -46,7 +46,7 @@ class FirstNet:
         self.work_size = usage.work_size or WORK_SIZE
         self.label, self.detail, self.calm = found.label, config.strokes_detail, config.strokes_calm
         self._own_detail = usage.detail
-        self.luma = config.strokes_luma
+        self.luma = config.strokes_luma or config.net.luma
         self._translator = Translator(self.net, device, dtype)
 
     def __call__(self, pixels: Pixels) -> Pixels:

@@ -131,6 +131,7 @@ class Run:
             folder.update_config(continued(stored, config.replace(precision=stored.precision)), content)
             if run.exporter.stale(run.session.translators(), run.step):
                 run._export()
+                run.exporter.restate_best()
         return run
 
     def _room(self) -> int:

@@ -85,7 +85,7 @@ class Session:
         arithmetic: Arithmetic | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
-        torch.backends.cudnn.benchmark = True  # all crops have one size: cudnn finds the fastest kernels once
+        torch.backends.cudnn.benchmark = True  # crops have one size: cudnn finds the fastest kernels once
         self.config, self.device, self.dtype, self.world = config, device, dtype, world
         self.method = build_method(config)
         self.nets = self.method.nets()

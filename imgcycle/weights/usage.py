@@ -10,7 +10,7 @@ from imgcycle.weights.find import FoundStyle, index_entry
 
 @dataclass(frozen=True)
 class Usage:
-    """None if unknown. `work_size` in pixels, the rest shares 0..1 and, for `calm`, pixels."""
+    """None if unknown, `strokes_luma` False. `work_size` in pixels, the rest shares 0..1 and, for `calm`, pixels."""
 
     work_size: int | None = None
     detail: float | None = None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def test_what_is_left_to_the_style_becomes_a_value() -> None:
     assert plain.strokes_detail is None
     assert recipe_for(plain, STYLE) == recipe_for(resolve(ConvertOptions(strokes=0, detail=0.2), STYLE), STYLE)
     assert recipe_for(found, STYLE)["options"]["detail"] is None
+
+
+def test_strokes_of_a_mix_are_of_luma_if_each_style_says_so() -> None:
+    luma = dataclasses.replace(STYLE, strokes=Strokes(0.6, 0.7, 1.5, luma=True))
+    for styles, wanted in (((luma, luma), True), ((luma, STYLE), False), ((luma, Style("plain", "e" * 64)), True)):
+        mix = Style("mix", mixed=tuple((0.5, style) for style in styles))
+        assert resolve(ConvertOptions(), mix).strokes_luma is wanted
+    assert resolve(ConvertOptions(), luma).strokes_luma
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

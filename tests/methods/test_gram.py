@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from imgcycle.config import NetConfig
+from imgcycle.data.batches import UnpairedBatches
 from imgcycle.data.folders import ImageFolder
 from imgcycle.errors import MissingExtra, UsageError
 from imgcycle.methods.base import Batch
@@ -85,7 +86,8 @@ def test_distributions_leave_a_scene_its_light_and_find_the_look_of_a_whole_pict
     assert float(distance(-scene, scene, scene)[0]) > 2, "and a negative is not"
     assert float(elsewhere[1]) < 0.5 * float(turned[1]), "a mirrored one has the same look"
     assert float(style) < float(turned[1])
-    assert distance(scene, scene, torch.rand(1, 3, 40, 96))[1] > style, "a look of any size"
+    assert distance(scene, scene, torch.rand(1, 3, 40, 96))[1] > 100 * style, "a look of any size"
+    assert distance(scene, scene, scene)[1] < 10 * style, "and the first one again"
 
 
 def test_a_picture_is_at_no_distance_from_itself_and_style_knows_no_places() -> None:
@@ -127,6 +129,8 @@ def test_its_terms_have_their_weights_and_reach_the_generator_alone() -> None:
 def test_what_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="neither a content nor a style loss"):
         build_method(tiny_config(method="gram", lambda_content=0, lambda_style=0))
+    with pytest.raises(UsageError, match="at their own size take too much memory"):
+        build_method(tiny_config(method="gram", style_loss="sliced", size="full"))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(MissingExtra):
         build_method(tiny_config(method="gram"))
@@ -153,7 +157,16 @@ def test_the_compared_statistics_are_a_choice(style_loss: str, kind: type[LookDi
 
 
 @pytest.mark.parametrize("style_loss", ["gram", "sliced"])
-def test_it_takes_the_colours_of_one_picture(tmp_path: Path, style_loss: str) -> None:
+def test_it_takes_the_colours_of_one_picture(tmp_path: Path, style_loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple[int, ...]] = set()
+    load = UnpairedBatches.load
+
+    def noted(self: UnpairedBatches, step: int, generation: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        a, b = load(self, step, generation)
+        seen.add(tuple(b.shape))
+        return a, b
+
+    monkeypatch.setattr(UnpairedBatches, "load", noted)
     red, blue = texture_world(tmp_path, side=64)
     config = tiny_config(
         a=str(red), b=str(blue / "0.png"), method="gram", net=NetConfig("compact", 4, 1, "affine"), size=64, crop=32,
@@ -168,3 +181,4 @@ def test_it_takes_the_colours_of_one_picture(tmp_path: Path, style_loss: str) ->
     assert before[0] > before[2], "it was red"
     assert after[2] > after[0], "it is blue"
     assert not (tmp_path / "run/weights/discriminators.safetensors").exists()
+    assert seen == {(1, 3, 64, 64) if style_loss == "sliced" else (1, 3, 32, 32)}, "the whole picture, or crops of it"

@@ -19,6 +19,7 @@ from imgcycle.jobs.translators import load_translator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.loop import train
 from imgcycle.training.storage.resuming import RunContext
+from imgcycle.training.validation import Validation
 from imgcycle.weights.description import inspect_weights
 from imgcycle.weights.native import load_generator, load_strokes
 from tests.media.pictures import scene
@@ -107,6 +108,33 @@ def test_strokes_of_luma_can_be_said_of_a_run_that_is_over(tmp_path: Path) -> No
     assert before is not None
     assert after is not None
     assert same(before.state_dict(), after.state_dict())
+    with pytest.raises(UsageError, match="--strokes-luma is for a second net"):
+        TrainConfig("a", "b", method="cut", strokes_luma=True)
+
+
+def test_the_best_weights_so_far_say_the_same_of_strokes(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    config = stroke_config(images, steps=2)
+    config = config.replace(val_a=config.a, val_b=config.b, val_every=1)
+    train(config, tmp_path / "run")
+    before = load_strokes(inspect_weights(tmp_path / "run/weights/best/A2B.safetensors"))
+    train(config.replace(strokes_luma=True), tmp_path / "run", resume=True)
+    about = inspect_weights(tmp_path / "run/weights/best/A2B.safetensors")
+    assert about.card["strokes"]["luma"] is True
+    after = load_strokes(about)
+    assert before is not None
+    assert after is not None
+    assert same(before.state_dict(), after.state_dict())
+    style = load_translator(str(tmp_path / "run"), precision="fp32").style
+    assert style.strokes is not None
+    assert style.strokes.luma
+
+
+def test_pictures_for_validation_of_a_net_of_luma_are_grey(tmp_path: Path) -> None:
+    config = stroke_config(tmp_path, net=FINE.replace(head="wide", luma=True), strokes_of=None)
+    config = config.replace(val_a=config.a, val_b=config.b)
+    for folder in Validation.of(config, torch.device("cpu")).folders.values():
+        assert np.ptp(folder.image(0), 2).max() == 0
 
 
 def test_the_first_net_of_a_file_of_two_keeps_its_own_record(tmp_path: Path) -> None:

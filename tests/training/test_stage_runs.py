@@ -13,12 +13,14 @@ import torch
 
 from imgcycle.config import NetConfig, Stage
 from imgcycle.errors import UsageError
+from imgcycle.nets.build import build_generator
 from imgcycle.training import events
 from imgcycle.training.distributed import World
 from imgcycle.training.loop import train
 from imgcycle.training.session import Session
 from imgcycle.training.timing.stages import hand_over
 from imgcycle.weights.description import inspect_weights
+from imgcycle.weights.native import save_weights
 from tests.training.toys import final_state, logged_losses, same, toy_config
 
 STAGES = (
@@ -151,3 +153,22 @@ def test_minutes_become_steps_that_a_resumed_run_keeps(tmp_path: Path, monkeypat
     assert same(final_state(tmp_path / "run")["nets"], final_state(tmp_path / "straight")["nets"])
     monkeypatch.setattr("imgcycle.training.timing.length._seconds_a_step", lambda *_: 1.0)
     assert train(config.replace(steps=5), tmp_path / "run", resume=True).steps == 5
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "said"),
+    [
+        (NetConfig("resnet", 8, 9), NetConfig("compact", 4, 1), "ask for it: --net resnet9 --width 8"),
+        (NetConfig.named("strokes", 4), NetConfig.named("luma", 4), "ask for it: --net strokes --width 4"),
+        (NetConfig.named("luma", 4), NetConfig.named("strokes", 4), "ask for it: --net luma --width 4"),
+        (NetConfig.named("compact", 4), NetConfig.named("luma", 4), "ask for it: --net compact --width 4"),
+        (NetConfig("compact", 4, 3), NetConfig("compact", 4, 1), "no --net is built like that"),
+    ],
+)
+def test_weights_that_do_not_fit_say_which_net_would(
+    tmp_path: Path, theirs: NetConfig, mine: NetConfig, said: str
+) -> None:
+    save_weights(tmp_path / "theirs.safetensors", build_generator(theirs), theirs.to_dict(), {})
+    config = toy_config(tmp_path, method="fastcut", net=mine, steps=2)
+    with pytest.raises(UsageError, match=f"does not fit this run's generator.*{said}"):
+        train(config, tmp_path / "run", start_from=str(tmp_path / "theirs.safetensors"))

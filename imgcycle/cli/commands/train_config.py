@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from imgcycle.config import Augment, DiscriminatorConfig, NetConfig, TrainConfig
+from imgcycle.config import NET_NAMES, Augment, DiscriminatorConfig, NetConfig, TrainConfig
 from imgcycle.config.legacy import current_train_options, current_train_settings
 from imgcycle.config.recipes import recipe_names, training_recipe
 from imgcycle.errors import UsageError, from_system
@@ -189,7 +189,20 @@ def new_run_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, s
     if start is None and not another_net:
         start = recipe.start_from
     start = None if asked_random else start
-    return recipe.run_settings(start is None, given), start
+    settings = recipe.run_settings(start is None, given)
+    if isinstance(said := settings.get("net"), Mapping):
+        settings["net"] = _net_of_recipe(said, method)
+    return settings, start
+
+
+def _net_of_recipe(said: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Settings of a net; what a recipe leaves open is as the method has it, else as the first `--net` of that kind."""
+    from imgcycle.methods.registry import defaults_of
+
+    own = defaults_of(method).get("net", {})
+    kind = said.get("kind", own.get("kind", NetConfig.kind))
+    usual = next((net for name in NET_NAMES if (net := NetConfig.named(name)).kind == kind), None)
+    return {**(usual.to_dict() if usual else {}), **(own if own.get("kind") == kind else {}), **said}
 
 
 def list_recipes(json_lines: bool) -> None:

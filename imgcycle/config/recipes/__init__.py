@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgcycle.config.nets import NET_NAMES, NetConfig
 from imgcycle.config.stages import Stage
 from imgcycle.errors import UsageError, from_system
 
@@ -74,16 +73,7 @@ def _recipe(path: Path, content: Mapping[str, Any]) -> TrainingRecipe:
     for name in ("a", "b", "stages", "recipe"):
         if name in settings:
             raise UsageError(f"settings hold {name!r}, which is for the command line")
-    if isinstance(net := settings.get("net"), dict):
-        settings = {**settings, "net": _completed(net)}
     return TrainingRecipe(path.stem, path, about, start_from, settings, tuple(map(_stage, stages)))
-
-
-def _completed(net: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings of a net; what one that names its kind leaves open is as the first `--net` of that kind has it."""
-    of_kind = (named for name in NET_NAMES if (named := NetConfig.named(name)).kind == net.get("kind"))
-    usual = next(of_kind, None)
-    return net if usual is None else {**usual.to_dict(), **net}
 
 
 def _stage(values: dict[str, Any]) -> tuple[Stage, str | None]:

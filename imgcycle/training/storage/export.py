@@ -16,7 +16,7 @@ from imgcycle.nets.layers import Generator
 from imgcycle.training.first_net import FirstNet
 from imgcycle.training.storage.folder import RunFolder
 from imgcycle.weights.description import inspect_weights
-from imgcycle.weights.native import save_weights
+from imgcycle.weights.native import load_strokes, save_weights
 
 
 class Exporter:
@@ -62,6 +62,15 @@ class Exporter:
             return any(each != (step, self.licence, strokes) for each in said)
         except UsageError:
             return True
+
+    def restate_best(self) -> None:
+        """Have the best weights so far say the same of strokes as the others, which a resumed run may be told anew."""
+        for path in sorted((self.folder.weights / "best").glob("*.safetensors")) if self.first_net is not None else ():
+            about = inspect_weights(path)
+            if self.first_net is not None and about.card.get("strokes") != self.first_net.strokes:
+                net, card = load_strokes(about), about.card | {"strokes": self.first_net.strokes}
+                assert net is not None
+                save_weights(path, card=card, **self.first_net.with_strokes(net, self.config.net.to_dict()))
 
     def export_best(self, direction: str, net: Generator, step: int, kid: float) -> None:
         """Export a generator at its best validation figure so far."""

@@ -30,7 +30,8 @@ CHANGEABLE = (
 )
 """Settings that may differ between a run and its continuation, beside the number of workers.
 
-Folders may have moved; whether they hold the same images is checked by fingerprint.
+Folders may have moved; whether they hold the same images is checked by fingerprint. `strokes_luma` is
+for whoever uses the weights, and changes nothing that is learnt.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -116,7 +117,7 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
     """UsageError if weights of one architecture cannot initialise a net of another."""
     if _fits(theirs, mine):
         return
-    if theirs.global_residual and _plain(theirs) == _plain(mine).replace(global_residual=True):
+    if theirs.global_residual and _built(theirs) == _built(mine) | {"global_residual": True}:
         raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
     raise UsageError(
         f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
@@ -125,13 +126,16 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
 
 def _fits(theirs: NetConfig, mine: NetConfig) -> bool:
     """True for the same architecture, or one whose net draws pictures where this one is to draw changes."""
-    theirs, mine = _plain(theirs), _plain(mine)
-    return theirs == mine or (theirs == mine.replace(global_residual=False) and mine.global_residual)
+    built, wanted = _built(theirs), _built(mine)
+    return built == wanted or (mine.global_residual and built == wanted | {"global_residual": False})
 
 
-def _plain(net: NetConfig) -> NetConfig:
-    """The config with a wide head as a tanh, which has the same weights and is as steep."""
-    return net.replace(head="tanh") if net.head == "wide" else net
+def _built(net: NetConfig) -> dict[str, Any]:
+    """Settings of a net by name; a wide head is as a tanh, which has the same weights and is as steep.
+
+    They are compared by name, since not every combination of them is a net.
+    """
+    return net.to_dict() | ({"head": "tanh"} if net.head == "wide" else {})
 
 
 def _told(net: NetConfig) -> str:
@@ -142,10 +146,10 @@ def _told(net: NetConfig) -> str:
 
 def _asked(net: NetConfig) -> str:
     """Options that make such a net."""
-    net = _plain(net)
+    free = {"test_time_stochastic": net.test_time_stochastic, "global_residual": net.global_residual}
     for name in NET_NAMES:
-        named = _plain(NetConfig.named(name, net.width))
-        if net == named.replace(test_time_stochastic=net.test_time_stochastic, global_residual=net.global_residual):
+        named = NetConfig.named(name, net.width)
+        if _built(net) == _built(named) | free:
             skip = " --skip" if net.global_residual and not named.global_residual else ""
             return f"ask for it: --net {name} --width {net.width}{skip}"
     return "no --net is built like that"
