@@ -68,7 +68,7 @@ def test_nets_that_make_no_sense_are_refused(values: dict[str, object], said: st
     [
         ({"a": "x", "b": "y", "learning_rate": 1}, "no setting 'learning_rate'"),
         ({"a": "x", "b": 3}, "TrainConfig.b should be str"),
-        ({"a": "x", "b": "y", "gan": "hinge"}, "one of lsgan, vanilla, wgangp"),
+        ({"a": "x", "b": "y", "gan": "hinge"}, "one of lsgan, vanilla, wgangp, relativistic"),
         ({"a": "x", "b": "y", "batch": True}, "should be int"),
         ({"a": "x", "b": "y", "net": {"width": "wide"}}, "NetConfig.width should be int"),
     ],

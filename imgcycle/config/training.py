@@ -19,7 +19,7 @@ from imgcycle.config.program import DEVICES, Direction, Precision
 from imgcycle.config.stages import Augment, SchedulePolicy, Stage
 from imgcycle.errors import UsageError
 
-GanMode = Literal["lsgan", "vanilla", "wgangp"]
+GanMode = Literal["lsgan", "vanilla", "wgangp", "relativistic"]
 CycleMode = Literal["both", "forward", "backward", "none"]
 Variant = Literal["2017", "2018"]
 FeatureLossName = Literal["vgg19"]
@@ -122,7 +122,12 @@ class TrainConfig(JsonConfig):
     flip: bool = True
     batch: int = option(1, "Images a step, of each folder.", panel=DESCENT, also="cogan 64")
 
-    gan: GanMode = option("lsgan", "Adversarial loss.", panel=LOSSES, also="unit, pix2pix, cogan vanilla")
+    gan: GanMode = option(
+        "lsgan",
+        "Adversarial loss; relativistic: cut and fastcut alone.",
+        panel=LOSSES,
+        also="unit, pix2pix, cogan vanilla",
+    )
     use_gan: bool = option(True, "No adversarial loss.", panel=LOSSES, names=(" /--no-gan",))
     cycle: CycleMode = option("both", "Directions in which the cycle loss applies.", panel=LOSSES)
     lambda_gan: float = option(1.0, "Weight of the adversarial loss.", panel=LOSSES, also="unit 10, 2018 1")

@@ -17,6 +17,10 @@ from imgcycle.nets.layers import initialise
 
 Logits = Tensor | Sequence[Tensor]
 """A discriminator's map, or one for each scale."""
+LAZY = 16
+"""One step of so many, drawn at random, has the penalties of the relativistic loss, with as many times the weight."""
+GAMMA = 1.0
+"""Weight of these penalties."""
 
 
 def make_discriminator(
@@ -53,6 +57,8 @@ def gan_loss(mode: GanMode, logits: Logits, real: bool) -> Tensor:
     lsgan    (D(x) − t)², t = 1 or 0                            Mao et al., ICCV 2017
     vanilla  −t·log σ(D(x)) − (1 − t)·log(1 − σ(D(x)))          Goodfellow et al., NIPS 2014
     wgangp   −D(x) for real, D(x) for fake                      Gulrajani et al., NIPS 2017
+
+    The relativistic loss compares two pictures: `relativistic_loss`.
     """
     if not isinstance(logits, Tensor):
         return torch.stack([gan_loss(mode, scale, real) for scale in logits]).sum()
@@ -63,6 +69,30 @@ def gan_loss(mode: GanMode, logits: Logits, real: bool) -> Tensor:
     if mode == "lsgan":
         return F.mse_loss(logits, target)
     return F.binary_cross_entropy_with_logits(logits, target)
+
+
+def relativistic_loss(more: Logits, less: Logits) -> Tensor:
+    """−log σ(more − less): how far `more` is from being judged the more real; mean over a map, sum over maps, float32.
+
+    Place by place of two pictures. Huang, Gokaslan, Kuleshov, Tompkin: The GAN is dead; long live the GAN!, NeurIPS
+    2024 (arXiv 2501.05441), after Jolicoeur-Martineau, ICLR 2019.
+    """
+    if not isinstance(more, Tensor):
+        return torch.stack([relativistic_loss(one, other) for one, other in zip(more, less, strict=True)]).sum()
+    assert isinstance(less, Tensor)
+    return F.softplus(less.float() - more.float()).mean()
+
+
+def zero_centred_penalty(discriminator: nn.Module, images: Tensor) -> Tensor:
+    """E‖∇D(x)‖² of images, where D is the sum of the means of its maps: R1 of real ones, R2 of made ones; float32."""
+    with torch.autocast(images.device.type, enabled=False):
+        x = images.detach().float().requires_grad_()
+        logits: Logits = discriminator(x)
+        maps = [logits] if isinstance(logits, Tensor) else logits
+        total = torch.stack([one.flatten(1).mean(1).sum() for one in maps]).sum()
+        (gradient,) = torch.autograd.grad(total, x, create_graph=True)
+        squares: Tensor = gradient.flatten(1).square().sum(1)
+        return squares.mean()
 
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
@@ -88,7 +118,8 @@ def discriminator_loss(
     batched: bool,
     features: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """½·(loss of real + loss of fake), with the penalty ×10 under wgangp.
+    """½·(loss of real + loss of fake), with the penalty ×10 under wgangp; ½·the relativistic loss of real against fake,
+    now and then with ½·γ·(R1 + R2).
 
     Both halves go through the discriminator as one batch unless its norms mix the images of a batch. `features`, if
     known, are a FeatureDiscriminator's of that batch, real images first.
@@ -101,6 +132,12 @@ def discriminator_loss(
         on_real, on_fake = both.chunk(2)
     else:
         on_real, on_fake = zip(*(scale.chunk(2) for scale in both), strict=True)
+    if mode == "relativistic":
+        loss = 0.5 * relativistic_loss(on_real, on_fake)
+        if torch.rand(()) >= 1 / LAZY:
+            return loss
+        penalties = zero_centred_penalty(discriminator, real) + zero_centred_penalty(discriminator, fake)
+        return loss + 0.5 * GAMMA * LAZY * penalties
     loss = 0.5 * (gan_loss(mode, on_real, True) + gan_loss(mode, on_fake, False))
     return loss + 10.0 * gradient_penalty(discriminator, real, fake) if mode == "wgangp" else loss
 

@@ -113,6 +113,8 @@ class Method(ABC):
     """Weight initialisation of the published code, which `--paper` takes."""
     paired: ClassVar[bool] = False
     """True if a step's two images show the same thing."""
+    relativistic: ClassVar[bool] = False
+    """True if it has the relativistic adversarial loss."""
     fewest_b: ClassVar[int] = 2
     """Pictures of B that are enough; where one is, B may be a file."""
     directions: tuple[str, ...] = ("A2B", "B2A")

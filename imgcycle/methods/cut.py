@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from imgcycle.config import TrainConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import discriminator_loss, gan_loss, make_discriminator
+from imgcycle.methods.adversarial import Logits, discriminator_loss, gan_loss, make_discriminator, relativistic_loss
 from imgcycle.methods.base import Batch, Losses, Method, Phase, Recorded, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
@@ -130,7 +130,7 @@ class GeneratorPhase(Phase):
             logits = discriminator(self.augment(fake))
         else:
             logits = cast(FeatureDiscriminator, discriminator).judge(fake, features)
-        losses = {"gan_A2B": config.lambda_gan * gan_loss(config.gan, logits, True)}
+        losses = {"gan_A2B": config.lambda_gan * self._adversarial(logits, batch.b)}
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
         if config.lambda_grid:
@@ -143,6 +143,13 @@ class GeneratorPhase(Phase):
         losses["nce_B"] = 0.5 * share * self._sum(pairs, slice(half, None))
         return losses
 
+    def _adversarial(self, on_fake: Logits, real: Tensor) -> Tensor:
+        if self.config.gan != "relativistic":
+            return gan_loss(self.config.gan, on_fake, True)
+        with torch.no_grad():
+            on_real = self.net("discriminator_B")(self.augment(real))
+        return relativistic_loss(on_fake, on_real)
+
     def _sum(self, pairs: list[tuple[Tensor, Tensor]], images: slice) -> Tensor:
         terms = [patch_nce(q[images], k[images], self.config.nce_temperature) for q, k in pairs]
         return torch.stack(terms).sum()
@@ -154,6 +161,7 @@ class Cut(Method):
     directions = ("A2B",)
     published_init = "xavier"
     interleaves = True
+    relativistic = True
     settings = frozenset(
         {
             "lambda_nce", "nce_identity", "nce_temperature", "nce_patches", "nce_width", "flip_equivariance",

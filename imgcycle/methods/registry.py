@@ -127,4 +127,7 @@ def owners(setting: str) -> list[str]:
 
 def build_method(config: TrainConfig) -> Method:
     """The method of a config, nets initialised from torch's global generator."""
-    return method_class(config.method)(config)
+    method = method_class(config.method)
+    if config.gan == "relativistic" and not method.relativistic:
+        raise UsageError(f"{config.method} has no relativistic loss", "cut and fastcut have")
+    return method(config)

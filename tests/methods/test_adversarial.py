@@ -9,11 +9,27 @@ import torch
 
 from imgcycle.config import DiscriminatorConfig, NetConfig
 from imgcycle.errors import UsageError
-from imgcycle.methods.adversarial import discriminator_loss, gan_loss, gradient_penalty, make_discriminator
+from imgcycle.methods.adversarial import (
+    LAZY,
+    discriminator_loss,
+    gan_loss,
+    gradient_penalty,
+    make_discriminator,
+    relativistic_loss,
+    zero_centred_penalty,
+)  # fmt: skip
 from imgcycle.methods.base import make_generator
 from tests.methods.toys import Brightness, softplus, tiny_config
 
 LOGITS = torch.tensor([[0.5, -1.0]])
+
+
+class TwoSizes(Brightness):
+    """Judges a picture, and then half as strongly."""
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:  # type: ignore[override]
+        logits = super().forward(x)
+        return [logits, 0.5 * logits]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +76,32 @@ def test_the_discriminator_loss_halves_both_sides_and_adds_the_penalty_ten_times
     )
 
 
+def test_the_relativistic_loss_compares_place_by_place() -> None:
+    other = torch.tensor([[0.25, 1.0]])
+    by_hand = (softplus(0.25 - 0.5) + softplus(1.0 + 1.0)) / 2
+    assert float(relativistic_loss(LOGITS, other)) == pytest.approx(by_hand)
+    assert float(relativistic_loss([LOGITS, LOGITS], [other, LOGITS])) == pytest.approx(by_hand + math.log(2))
+    assert relativistic_loss(LOGITS.bfloat16(), other.bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_the_relativistic_discriminator_is_penalised_now_and_then_with_as_many_times_the_weight(batched: bool) -> None:
+    """D(x) = g·mean(x) over n values has a squared gradient of g²/n everywhere; two maps add up."""
+    discriminator = TwoSizes(3.0)
+    real, made = torch.full((2, 3, 2, 2), 0.5), torch.full((2, 3, 2, 2), -0.25)
+    slope = (3.0 + 1.5) ** 2 / 12
+    assert float(zero_centred_penalty(discriminator, real).detach()) == pytest.approx(slope, rel=1e-5)
+    plain = 0.5 * (softplus(-0.75 * 3) + softplus(-0.75 * 1.5))
+    penalised = plain + 0.5 * LAZY * 2 * slope
+    torch.manual_seed(0)
+    drawn = [discriminator_loss("relativistic", discriminator, real, made, batched).detach() for _ in range(64)]
+    often = [float(loss) == pytest.approx(penalised, rel=1e-4) for loss in drawn]
+    assert all(
+        float(loss) == pytest.approx(plain, rel=1e-4) for loss, dear in zip(drawn, often, strict=True) if not dear
+    )
+    assert 0 < sum(often) < 16
+
+
 def test_one_batch_or_two_give_the_same_loss() -> None:
     torch.manual_seed(0)
     discriminator = make_discriminator(tiny_config(), "normal")
@@ -71,14 +113,6 @@ def test_one_batch_or_two_give_the_same_loss() -> None:
 def test_a_crop_too_small_for_the_discriminator_is_refused() -> None:
     with pytest.raises(UsageError, match="too small for this discriminator"):
         make_discriminator(tiny_config(discriminator=DiscriminatorConfig("nlayers", 4, 4)), "normal")
-
-
-class TwoSizes(Brightness):
-    """Judges a picture, and then half as strongly."""
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:  # type: ignore[override]
-        logits = super().forward(x)
-        return [logits, 0.5 * logits]
 
 
 @pytest.mark.parametrize("batched", [True, False])

@@ -7,6 +7,7 @@ import torch
 
 from imgcycle.config import NetConfig
 from imgcycle.errors import UsageError
+from imgcycle.methods.adversarial import relativistic_loss
 from imgcycle.methods.base import Batch
 from imgcycle.methods.cut import Cut, FastCut, PatchHeads, patch_nce, tapped_channels
 from imgcycle.nets.build import build_generator
@@ -102,6 +103,24 @@ def test_fastcut_mirrors_the_batch_for_both_phases_or_neither() -> None:
         assert torch.equal(batch.b, b.flip(-1) if mirrored else b)
         assert set(generator(batch)) == {"gan_A2B", "nce_A"}
     assert seen == {True, False}
+
+
+def test_the_relativistic_loss_is_of_the_made_picture_against_the_real_one() -> None:
+    torch.manual_seed(0)
+    method = FastCut(tiny_config(method="fastcut", gan="relativistic", flip_equivariance=False))
+    batch = Batch(torch.rand(1, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1)
+    discriminator = method.nets()["discriminator_B"]
+    with torch.no_grad():
+        on_real, on_fake = discriminator(batch.b), discriminator(method.nets()["A2B"](batch.a))
+    judging, drawing = method.phases()
+    torch.manual_seed(1)  # no penalties
+    assert float(judging(batch)["discriminator_B"].detach()) == pytest.approx(
+        0.5 * float(relativistic_loss(on_real, on_fake)), rel=1e-4
+    )
+    losses = drawing(batch)
+    assert float(losses["gan_A2B"].detach()) == pytest.approx(float(relativistic_loss(on_fake, on_real)), rel=1e-4)
+    losses["gan_A2B"].backward()
+    assert all(p.grad is not None for p in method.nets()["A2B"].parameters() if p.dim() > 1)
 
 
 def test_nets_without_stages_are_refused() -> None:

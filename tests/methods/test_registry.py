@@ -172,6 +172,17 @@ def test_another_method_leaves_behind_what_it_never_reads() -> None:
     assert TrainConfig("a", "b", lambda_cycle=5.0).replace(method="cut", batch=2).lambda_cycle == 10.0
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_relativistic_loss_is_of_some(method: str) -> None:
+    net = NetConfig("cogan", 4, 3, "batch") if method == "cogan" else NetConfig("compact", 4, 1)
+    config = TrainConfig("a", "b", method=method, gan="relativistic", net=net, crop=32)
+    if method in ("cut", "fastcut"):
+        build_method(config)
+    else:
+        with pytest.raises(UsageError, match=f"{method} has no relativistic loss"):
+            build_method(config)
+
+
 @pytest.mark.parametrize("setting", [name for name in OWNED if name not in ("variant", "direction")])
 def test_an_option_of_other_methods_is_refused(setting: str) -> None:
     value: Any = "vgg19" if setting == "feature_loss" else getattr(TrainConfig("a", "b"), setting)

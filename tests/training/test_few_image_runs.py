@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from imgcycle.config import DiscriminatorConfig, NetConfig
-from imgcycle.methods import cogan, equivariance
+from imgcycle.methods import adversarial, cogan, equivariance
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.registry import owners
 from imgcycle.training import events
@@ -33,6 +33,13 @@ EACH: dict[str, dict[str, Any]] = {
         "lambda_grid": 1.0,
         "precision": "bf16",
     },
+    "relativistic": {
+        "method": "fastcut",
+        "discriminator": DiscriminatorConfig("vgg19", 4),
+        "gan": "relativistic",
+        "flip_equivariance": True,
+        "nce_identity": False,
+    },
     **METHODS,
 }
 
@@ -42,6 +49,7 @@ def test_a_run_stopped_and_resumed_equals_one_straight_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.setattr(cogan, "LOOKING_STEPS", 1)
+    monkeypatch.setattr(adversarial, "LAZY", 2)
     short: dict[str, Any] = {"diff_augment": ALL, "schedule": "constant", "steps": 5}
     pool = {"pool": 1} if method in owners("pool") else {}
     config = toy_config(tmp_path, **{**EACH[method], **short, **pool})
