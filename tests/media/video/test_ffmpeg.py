@@ -15,7 +15,8 @@ from imgcycle.media.video import ffmpeg as process
 from imgcycle.media.video.ffmpeg import must_run, reason
 
 FORGETFUL = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background hands down that it is ignored
 from pathlib import Path
 from fractions import Fraction
 import numpy as np
