@@ -7,11 +7,15 @@ from collections.abc import Generator, Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.weights.published import Server, body, checkpoint, serving
 
 # Bytes must not depend on how busy the machine is.
 torch.set_num_threads(1)
+# Neither may a test fail for it: examples have no time limit.
+settings.register_profile("imgcycle", deadline=None)
+settings.load_profile("imgcycle")
 
 
 @pytest.hookimpl(wrapper=True)

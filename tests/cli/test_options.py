@@ -171,7 +171,7 @@ OPTIONS = [
 ]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_typed_ends_in_one_of_four_codes_and_no_traceback(
     folder: Path, capsys: pytest.CaptureFixture[str], data: st.DataObject

@@ -25,7 +25,7 @@ def chain(inputs: int, middle: int, outputs: int, *, bias: bool = True, tail: in
     return [Upsample(), conv(inputs, middle, 3), Activation(), conv(middle, outputs, tail)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 9), st.integers(2, 9), st.integers(1, 4), st.integers(1, 5), st.booleans(), st.integers(1, 2))
 def test_fused_is_what_it_stands_for(h: int, w: int, inputs: int, middle: int, bias: bool, batch: int) -> None:
     torch.manual_seed(h * 100 + w)
@@ -87,7 +87,7 @@ def pieces(planes: torch.Tensor, lo: int, hi: int) -> list[torch.Tensor]:
     return [planes[:, :, lo:hi]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 12), st.integers(2, 6), st.booleans(), st.data())
 def test_rows_are_those_of_the_whole(h: int, w: int, many: bool, data: st.DataObject) -> None:
     torch.manual_seed(h * 10 + w)

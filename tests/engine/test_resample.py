@@ -23,7 +23,7 @@ def test_work_shape_keeps_the_area_and_never_enlarges(height: int, width: int, s
     assert work_shape(height, width, "full") == (height, width)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(40, 200), st.integers(40, 200), st.integers(5, 40), st.integers(5, 40))
 def test_the_banded_enlargement_is_opencv_s(height: int, width: int, h: int, w: int) -> None:
     photo = np.zeros((height, width, 3), np.uint8)

@@ -25,7 +25,7 @@ class Forward(TensorSource):
         return super().read_rows(top, bottom)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(1, 30), st.integers(1, 13), st.sampled_from([4, 32]), st.data())
 def test_a_source_grows_as_a_whole_picture_does(height: int, width: int, stride: int, data: st.DataObject) -> None:
     x = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)

@@ -31,7 +31,7 @@ def low_pass(x: resample.Floats, bands: list[int], cell: int = 8) -> resample.Fl
     return np.concatenate(taken)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 130), st.integers(1, 70), st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(*CELLS)
 )

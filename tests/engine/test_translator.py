@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.config import NetConfig
@@ -47,7 +47,6 @@ def test_bf16_is_near_fp32_and_has_more_than_8_bits(config: NetConfig) -> None:
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([4, 32]))
-@settings(deadline=None)
 def test_padding_reflects_then_repeats(height: int, width: int, stride: int) -> None:
     x = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
     tall, wide = padded_size(height, width, stride, 8)

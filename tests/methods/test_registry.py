@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcycle.cli.commands.train_config import build_config
@@ -66,7 +66,6 @@ def test_a_config_of_defaults_can_be_built(method: str) -> None:
     assert build_method(config).phases()
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(VARIANTS),
     st.floats(1e-6, 1.0),

@@ -66,7 +66,7 @@ def test_threads_do_not_change_a_byte() -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 400), st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_frames_of_any_size_have_a_motion(short: int, long: int, upright: bool) -> None:
     size = (long, short) if upright else (short, long)
     frames = np.random.default_rng(short * long).random((2, *size, 3), dtype=np.float32)

@@ -39,7 +39,7 @@ def test_small_is_whole_and_large_is_strips() -> None:
     assert make_plan(COMPACT, 16, 16, 4000 * MB, mode="strips").mode == "strips"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 9000), st.integers(1, 9000), st.integers(60, 4000), st.sampled_from(["compact", "resnet9"]))
 def test_the_plan_keeps_to_the_memory(height: int, width: int, memory: int, name: str) -> None:
     net = COMPACT if name == "compact" else NINE

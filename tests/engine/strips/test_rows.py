@@ -44,7 +44,7 @@ STAGES: dict[str, Stage] = {
 
 
 @pytest.mark.parametrize("name", STAGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(4, 20), width=st.integers(4, 9), data=st.data())
 def test_rows_of_a_stage_are_the_whole_plane_s(name: str, height: int, width: int, data: st.DataObject) -> None:
     stage = STAGES[name]

@@ -103,7 +103,7 @@ def streamed(net: Generator, x: torch.Tensor, plan: StripPlan, folder: Path | No
 
 
 @pytest.mark.parametrize("name", NETS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(height=st.integers(1, 45), width=st.integers(2, 45), rows=st.integers(1, 50), seed=st.integers(0, 99))
 @example(height=1, width=40, rows=1, seed=0)
 @example(height=40, width=1, rows=3, seed=0)
@@ -129,7 +129,7 @@ def test_in_float32_nothing_rounds_another_way(name: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize("name", NETS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(data=st.data(), rows=st.integers(1, 30))
 def test_whatever_is_kept_and_whatever_computed_again(name: str, data: st.DataObject, rows: int) -> None:
     net, x = ready(name), picture(26, 19)

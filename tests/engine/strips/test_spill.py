@@ -12,7 +12,7 @@ from imgcycle.engine.strips.spill import FilePlanes, MemoryPlanes, Planes
 from imgcycle.errors import OutputError
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 4),
     st.integers(1, 12),

@@ -24,7 +24,7 @@ def planes(seed: int, channels: int, height: int, width: int) -> torch.Tensor:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 999), st.integers(1, 5), st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 40))
 def test_strips_in_any_split_have_the_moments_of_the_whole(
     seed: int, channels: int, heights: list[int], width: int

@@ -30,7 +30,7 @@ def test_no_side_is_longer_and_proportions_stay(height: int, width: int, side: i
 @given(
     st.integers(1, 90), st.integers(1, 90), st.integers(1, 80), st.lists(st.integers(1, 40), min_size=1), st.booleans()
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_reduction_by_rows_is_the_reduction(
     height: int, width: int, side: int, portions: list[int], deep: bool
 ) -> None:

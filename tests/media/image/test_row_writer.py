@@ -114,7 +114,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @given(st.integers(1, 140), st.integers(1, 40), st.lists(st.integers(1, 90), min_size=1), st.integers(0, 2))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_rows_come_in_any_portions(
     tmp_path_factory: pytest.TempPathFactory, height: int, width: int, portions: list[int], kind: int
 ) -> None:

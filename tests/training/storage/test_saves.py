@@ -134,7 +134,7 @@ def test_nothing_in_a_state_is_executed(run: Path, finished: Path, content: byte
     assert not any(word in note for word in FOREIGN_WORDS)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_is_found_or_changes_nothing(finished: Path, tmp_path: Path, data: st.DataObject) -> None:
     whole = (finished / "run/state/step-12.pt").read_bytes()
