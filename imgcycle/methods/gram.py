@@ -41,8 +41,8 @@ from imgcycle.errors import UsageError
 from imgcycle.methods.base import Batch, Losses, Method, Phase, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
+from imgcycle.metrics.content import luma
 from imgcycle.metrics.features import FeatureNet
-from imgcycle.nets.compact import LUMA
 
 LAYERS = {"12": 200.0, "22": 230.0, "33": 800.0, "43": 800.0}
 """Layers whose Gram matrices are compared, and about the root mean square of their planes."""
@@ -151,9 +151,7 @@ class SlicedDistance(LookDistance):
 
 def broad_light(images: Tensor) -> Tensor:
     """Luma of float NCHW, reduced by `LIGHT_REDUCED` and standardised, (N, 1, h, w): what is light, what dark."""
-    luma = sum(weight * images[:, n : n + 1].float() for n, weight in enumerate(LUMA))
-    assert isinstance(luma, Tensor)
-    return standardised(F.avg_pool2d(luma, LIGHT_REDUCED))
+    return standardised(F.avg_pool2d(luma(images) / 127.5, LIGHT_REDUCED))
 
 
 def standardised(planes: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ STRONG = 0.2
 
 def luma(images: Tensor) -> Tensor:
     """Luma (N, 1, H, W) in levels 0..255 of float NCHW RGB in [-1, 1]."""
-    weights = torch.tensor([0.299, 0.587, 0.114], device=images.device).view(1, 3, 1, 1)
-    return ((images.float() + 1) * 127.5 * weights).sum(1, keepdim=True)
+    red, green, blue = torch.chunk((images.float() + 1) * 127.5, 3, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def edge_agreement(source: Tensor, made: Tensor) -> Tensor:
