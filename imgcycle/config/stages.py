@@ -45,6 +45,7 @@ class Stage(JsonConfig):
     lambda_tv: float | None = None
     lambda_shift: float | None = None
     lambda_grid: float | None = None
+    lambda_path: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1e6:

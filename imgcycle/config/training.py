@@ -65,7 +65,8 @@ class TrainConfig(JsonConfig):
     an output owes to its input, and whether in pixels or in features. `lambda_content`, `lambda_style`, `lambda_tv`
     and `style_loss` are gram's, for which `b` may be one picture. `diff_augment` names what is changed at random in the
     pictures that discriminators see, `lambda_shift` weighs how far translations are from moving with their pictures,
-    `lambda_grid` what repeats itself with a net's strides in what it makes of noise. Over the first `warmup` steps the
+    `lambda_grid` what repeats itself with a net's strides in what it makes of noise, `lambda_path` how
+    far results move while residual branches grow from nothing to what they are. Over the first `warmup` steps the
     generators' learning rate rises from 0, while the discriminators learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
@@ -159,6 +160,9 @@ class TrainConfig(JsonConfig):
         0.0, "Weight of the shift loss (steadier clips); cyclegan, cut, fastcut, pix2pix, gram.", panel=LOSSES
     )
     lambda_grid: float = option(0.0, "Weight of the loss on grid artefacts; the same methods.", panel=LOSSES)
+    lambda_path: float = option(
+        0.0, "Weight of the path loss (what need not change stays); cut and fastcut.", panel=LOSSES
+    )
     pool: int = option(50, "Generated images kept for the discriminators of cyclegan, simgan and bigan.", panel=LOSSES)
     lambda_nce: float = option(1.0, "Weight of the contrastive loss.", panel=LOSSES, also="fastcut 10")
     nce_identity: bool = True

@@ -84,14 +84,19 @@ def relativistic_loss(more: Logits, less: Logits) -> Tensor:
 
 
 def zero_centred_penalty(discriminator: nn.Module, images: Tensor) -> Tensor:
-    """E‖∇D(x)‖² of images, where D is the sum of the means of its maps: R1 of real ones, R2 of made ones; float32."""
-    with torch.autocast(images.device.type, enabled=False):
+    """E‖∇D(x)‖² of images, where D is the sum of the means of its maps: R1 of real ones, R2 of made ones; float32.
+
+    Its passes are in bf16 where the step's are, in a quarter of the time; in fp16 the gradients of a mean would vanish.
+    """
+    kind = images.device.type
+    in_bf16 = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
+    with torch.autocast(kind, torch.bfloat16, enabled=in_bf16):
         x = images.detach().float().requires_grad_()
         logits: Logits = discriminator(x)
         maps = [logits] if isinstance(logits, Tensor) else logits
-        total = torch.stack([one.flatten(1).mean(1).sum() for one in maps]).sum()
+        total = torch.stack([one.float().flatten(1).mean(1).sum() for one in maps]).sum()
         (gradient,) = torch.autograd.grad(total, x, create_graph=True)
-        squares: Tensor = gradient.flatten(1).square().sum(1)
+        squares: Tensor = gradient.float().flatten(1).square().sum(1)
         return squares.mean()
 
 

@@ -26,11 +26,14 @@ Losses = dict[str, Tensor]
 
 @dataclass
 class Recorded:
-    """A pass whose graph a later phase goes on with: its result, planes within, what a frozen net sees in it."""
+    """A pass whose graph a later phase goes on with: its result, planes within, what a frozen net sees in it, and what
+    it sees in the real images of that step.
+    """
 
     translated: Tensor
     planes: list[Tensor]
     features: list[Tensor] | None
+    of_real: list[Tensor] | None = None
 
 
 @dataclass

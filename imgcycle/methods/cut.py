@@ -6,7 +6,8 @@ Objective, eq. 4:
     CUT      GAN + λ·½·(PatchNCE(a, G(a)) + PatchNCE(b, G(b))),  λ = 1
     FastCUT  GAN + λ·PatchNCE(a, G(a)),  λ = 10, inputs mirrored half the time (flip equivariance)
 
-and for either, our own and off by default, λ_shift·(the shift term of G on a) and λ_grid·(the grid term of G).
+and for either, off by default, λ_shift·(the shift term of G on a), λ_grid·(the grid term of G) and λ_path·(the path
+term of G on a).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from imgcycle.methods.adversarial import Logits, discriminator_loss, gan_loss, m
 from imgcycle.methods.base import Batch, Losses, Method, Phase, Recorded, make_generator
 from imgcycle.methods.equivariance import shift_loss
 from imgcycle.methods.grid import grid_loss
+from imgcycle.methods.path import path_loss
 from imgcycle.methods.projected import FeatureDiscriminator
 from imgcycle.nets.layers import Generator, initialise
 from imgcycle.nets.stages import run_stages
@@ -74,8 +76,9 @@ class DiscriminatorPhase(Phase):
             recorded = self._record(batch, batched)
             fake = recorded.translated[: len(batch.a)].detach()
             if recorded.features is not None:
-                of_real = cast(FeatureDiscriminator, discriminator).features(batch.b)
-                features = [torch.cat([r, f.detach()]) for r, f in zip(of_real, recorded.features, strict=True)]
+                recorded.of_real = cast(FeatureDiscriminator, discriminator).features(batch.b)
+                pairs = zip(recorded.of_real, recorded.features, strict=True)
+                features = [torch.cat([real, fake.detach()]) for real, fake in pairs]
         else:
             with torch.no_grad():
                 fake = self.net("A2B")(batch.a)
@@ -103,7 +106,7 @@ class GeneratorPhase(Phase):
     name, trains = "generator", ("A2B", "heads")
 
     def forward(self, batch: Batch) -> Losses:
-        """Terms gan_A2B, nce_A, and if enabled nce_B (the identity of CUT), shift_A2B, grid_A2B."""
+        """Terms gan_A2B, nce_A, and if enabled nce_B (the identity of CUT), shift_A2B, grid_A2B, path_A2B."""
         config = self.config
         generator = cast(Generator, self.net("A2B"))
         taps = generator.feature_taps()
@@ -130,11 +133,13 @@ class GeneratorPhase(Phase):
             logits = discriminator(self.augment(fake))
         else:
             logits = cast(FeatureDiscriminator, discriminator).judge(fake, features)
-        losses = {"gan_A2B": config.lambda_gan * self._adversarial(logits, batch.b)}
+        losses = {"gan_A2B": config.lambda_gan * self._adversarial(logits, batch)}
         if config.lambda_shift:
             losses["shift_A2B"] = config.lambda_shift * shift_loss(generator, batch.a, fake)
         if config.lambda_grid:
             losses["grid_A2B"] = config.lambda_grid * grid_loss(generator, batch.a)
+        if config.lambda_path:
+            losses["path_A2B"] = config.lambda_path * path_loss(generator.chain(), batch.a)
         if not config.nce_identity:
             losses["nce_A"] = share * self._sum(pairs, slice(None))
             return losses
@@ -143,11 +148,16 @@ class GeneratorPhase(Phase):
         losses["nce_B"] = 0.5 * share * self._sum(pairs, slice(half, None))
         return losses
 
-    def _adversarial(self, on_fake: Logits, real: Tensor) -> Tensor:
+    def _adversarial(self, on_fake: Logits, batch: Batch) -> Tensor:
         if self.config.gan != "relativistic":
             return gan_loss(self.config.gan, on_fake, True)
+        discriminator, known = self.net("discriminator_B"), batch.recorded and batch.recorded.of_real
         with torch.no_grad():
-            on_real = self.net("discriminator_B")(self.augment(real))
+            on_real = (
+                cast(FeatureDiscriminator, discriminator).judge(batch.b, known)
+                if known
+                else discriminator(self.augment(batch.b))
+            )
         return relativistic_loss(on_fake, on_real)
 
     def _sum(self, pairs: list[tuple[Tensor, Tensor]], images: slice) -> Tensor:
@@ -165,7 +175,7 @@ class Cut(Method):
     settings = frozenset(
         {
             "lambda_nce", "nce_identity", "nce_temperature", "nce_patches", "nce_width", "flip_equivariance",
-            "lambda_shift", "lambda_grid",
+            "lambda_shift", "lambda_grid", "lambda_path",
         }
     )  # fmt: skip
     defaults: ClassVar[Mapping[str, Any]] = {"epochs": 200, "epochs_decay": 200, "pool": 0}

@@ -33,7 +33,12 @@ METHODS: dict[str, type[Method]] = {
 
 FULL_SIZE_CROP = 128
 """Default side of crops from images at their own size."""
-_TERMS = {"lambda_shift": "shift term", "lambda_grid": "grid term", "feature_loss": "feature loss"}
+_TERMS = {
+    "lambda_shift": "shift term",
+    "lambda_grid": "grid term",
+    "lambda_path": "path term",
+    "feature_loss": "feature loss",
+}
 """Settings that are off by default, in words; a method without one of them refuses it."""
 
 

@@ -102,6 +102,21 @@ def test_the_relativistic_discriminator_is_penalised_now_and_then_with_as_many_t
     assert 0 < sum(often) < 16
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_penalties_are_found_in_bf16_where_a_step_is_and_never_in_fp16(precision: torch.dtype) -> None:
+    torch.manual_seed(0)
+    discriminator = make_discriminator(tiny_config(), "xavier")
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    exact = zero_centred_penalty(discriminator, pictures).detach()
+    with torch.autocast("cpu", precision):
+        found = zero_centred_penalty(discriminator, pictures)
+    assert found.dtype == torch.float32
+    assert torch.equal(found.detach(), exact) == (precision is torch.float16)
+    assert float(found.detach()) == pytest.approx(float(exact), rel=0.05)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None for p in discriminator.parameters() if p.dim() > 1)
+
+
 def test_one_batch_or_two_give_the_same_loss() -> None:
     torch.manual_seed(0)
     discriminator = make_discriminator(tiny_config(), "normal")

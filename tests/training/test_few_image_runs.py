@@ -1,4 +1,4 @@
-"""Runs with augmentation, the shift and grid terms, the discriminator on features.
+"""Runs with augmentation, the shift, grid and path terms, the discriminator on features.
 
 Bit for bit after a stop, learning still, and folders from before there were any.
 """
@@ -37,6 +37,8 @@ EACH: dict[str, dict[str, Any]] = {
         "method": "fastcut",
         "discriminator": DiscriminatorConfig("vgg19", 4),
         "gan": "relativistic",
+        "lambda_path": 2.0,
+        "precision": "bf16",
         "flip_equivariance": True,
         "nce_identity": False,
     },
@@ -81,6 +83,7 @@ def test_a_folder_from_before_there_were_the_two_goes_on_bit_for_bit(tmp_path: P
     assert content["config"].pop("diff_augment") == []
     assert content["config"].pop("lambda_shift") == 0
     assert content["config"].pop("lambda_grid") == 0
+    assert content["config"].pop("lambda_path") == 0
     file.write_text(json.dumps(content))
     train(config, tmp_path / "halves", resume=True)
     assert same(final_state(tmp_path / "straight")["nets"], final_state(tmp_path / "halves")["nets"])

@@ -47,6 +47,7 @@ def weights_of(session: Session) -> dict[str, torch.Tensor]:
         {"lambda_grid": 1.0, "lambda_shift": 1.0},
         {"method": "cut", "batch": 2},
         {"diff_augment": ("translation",)},
+        {"gan": "relativistic", "lambda_path": 1.0},
         {"gan": "wgangp", "discriminator": DiscriminatorConfig("nlayers", 8, 2)},
         {"discriminator": DiscriminatorConfig("nlayers", 8, 2)},
         {"discriminator": DiscriminatorConfig("vgg19", 4, norm="batch")},
