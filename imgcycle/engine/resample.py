@@ -21,6 +21,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from imgcycle.nets.compact import LUMA
+
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float32]
 
@@ -156,6 +158,5 @@ def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def with_colours_of(small: Floats, result: Floats) -> Floats:
     """The result's lightness with the photograph's colours: only the change of luma (BT.601) is applied."""
-    luma = np.array([0.299, 0.587, 0.114], np.float32)
-    change: Floats = np.einsum("hwc,c->hw", result - small, luma)
+    change: Floats = np.einsum("hwc,c->hw", result - small, np.array(LUMA, np.float32))
     return small + change[..., None]

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from imgcycle.nets.compact import LUMA
+
 SIGMA = 3.0
 """Standard deviation of the blur before gradients, in pixels of an image whose shorter side has 256."""
 STRONG = 0.2
@@ -20,7 +22,8 @@ STRONG = 0.2
 def luma(images: Tensor) -> Tensor:
     """Luma (N, 1, H, W) in levels 0..255 of float NCHW RGB in [-1, 1]."""
     red, green, blue = torch.chunk((images.float() + 1) * 127.5, 3, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    of_red, of_green, of_blue = LUMA
+    return of_red * red + of_green * green + of_blue * blue
 
 
 def edge_agreement(source: Tensor, made: Tensor) -> Tensor:
