@@ -53,6 +53,15 @@ def test_painting_begins_from_monet_or_from_random_weights() -> None:
     assert built("painting", start_from="vangogh")[1] == "vangogh"
 
 
+def test_steps_from_given_weights_may_be_enough(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("most_steps = 70\n" + (FOLDER / "painting.toml").read_text().replace("most_steps", "# most_steps"))
+    assert built(str(own), minutes=5)[0].most_steps == 70
+    assert built(str(own), start_from="none")[0].most_steps is None
+    assert built(str(own), steps=500)[0].steps == 500
+    assert built("season")[0].most_steps is None
+
+
 def test_seasons_are_changes_of_any_size() -> None:
     assert built("season")[0].net == NetConfig.named("compact").drawing_changes()
 
@@ -108,6 +117,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("[[stages]]\nshare = 1\nheat = 3", "Stage has no setting 'heat'"),
         ("[settings]\na = 'x'", "settings hold 'a'"),
         ("about = 3", "should be texts"),
+        ("most_steps = 0", "most_steps is 0"),
+        ("most_steps = 'few'", "most_steps is 'few'"),
         ("stages = 3", "stages a list of tables"),
     ],
 )

@@ -57,17 +57,17 @@ class TrainConfig(JsonConfig):
 
     What is not given is as the method has it, else as written here; of `size` and `crop`, one brings the other along.
     Lengths are `steps` when given, else what `minutes` are on the machine that begins the run, which is stored as
-    `steps`, else `epochs` constant + `epochs_decay` decaying ones. `stages` divide the steps among themselves, each
-    with what it sets otherwise; `recipe` is the name that they are known by. Weights of losses follow the papers: the
-    identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way each net and method was made
-    for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's, `direction` is pix2pix's, whose pairs
-    lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and `feature_loss` are SimGAN's: how much
-    an output owes to its input, and whether in pixels or in features. `lambda_content`, `lambda_style`, `lambda_tv`
-    and `style_loss` are gram's, for which `b` may be one picture. `diff_augment` names what is changed at random in the
-    pictures that discriminators see, `lambda_shift` weighs how far translations are from moving with their pictures,
-    `lambda_grid` what repeats itself with a net's strides in what it makes of noise, `lambda_path` how
-    far results move while residual branches grow from nothing to what they are. Over the first `warmup` steps the
-    generators' learning rate rises from 0, while the discriminators learn at theirs.
+    `steps` and is at most `most_steps`, else `epochs` constant + `epochs_decay` decaying ones. `stages` divide the
+    steps among themselves, each with what it sets otherwise; `recipe` is the name that they are known by. Weights of
+    losses follow the papers: the identity loss counts `lambda_cycle × lambda_identity`. `weight_init` None is the way
+    each net and method was made for. `variant` and `shared_blocks` (on either side of the latent) are UNIT's,
+    `direction` is pix2pix's, whose pairs lie in `a` alone, side by side, when `b` is the same folder. `lambda_self` and
+    `feature_loss` are SimGAN's: how much an output owes to its input, and whether in pixels or in features.
+    `lambda_content`, `lambda_style`, `lambda_tv` and `style_loss` are gram's, for which `b` may be one picture.
+    `diff_augment` names what is changed at random in the pictures that discriminators see, `lambda_shift` weighs how
+    far translations are from moving with their pictures, `lambda_grid` what repeats itself with a net's strides in what
+    it makes of noise, `lambda_path` how far results move while residual branches grow from nothing to what they are.
+    Over the first `warmup` steps the generators' learning rate rises from 0, while the discriminators learn at theirs.
 
     `size` is what shorter sides are scaled to; with `full` crops are cut from pictures as they are, for nets that draw
     strokes at 1:1, and pictures smaller than a crop are left out. `px_per_cm` reduces paintings whose scale is known
@@ -184,6 +184,7 @@ class TrainConfig(JsonConfig):
     warmup: int = option(0, "Steps over which the generators' rate rises from 0.", panel=DESCENT)
     steps: int | None = option(None, "Length in steps: constant for half, then linear to 0.")
     minutes: float | None = option(None, "Length in minutes, converted to steps at this machine's speed.")
+    most_steps: int | None = None
     epochs: int = 100
     epochs_decay: int = 100
     recipe: str | None = None
@@ -240,6 +241,7 @@ class TrainConfig(JsonConfig):
             (0 <= self.strokes_calm <= 64, f"a strokes calm of {self.strokes_calm} pixels", "from 0 to 64"),
             (self.px_per_cm is None or self.px_per_cm > 0, f"{self.px_per_cm} pixels per centimetre", "above 0"),
             (self.steps is None or self.steps >= 1, f"{self.steps} steps", "at least 1"),
+            (self.most_steps is None or self.most_steps >= 1, f"at most {self.most_steps} steps", "at least 1"),
             (self.minutes is None or self.minutes > 0, f"{self.minutes} minutes", "above 0"),
             (
                 self.size == "full" or all((stage.crop or 0) <= self.size for stage in self.stages),

@@ -199,8 +199,16 @@ class Run:
         span = "a minute" if minutes == 1 else f"{minutes:g} minutes"
         self.emit(events.Noted(f"timing some steps, to know how many fit into {span}"))
         steps = measured_length(self.config, self._batches, self.device, self.dtype, self.world)
-        self.config = self.config.replace(steps=steps)
-        self.emit(events.Noted(f"{counted(steps, 'step')} fit into {span} here: that is now the length of the run"))
+        most = self.config.most_steps
+        if most is None or steps <= most:
+            said = f"{counted(steps, 'step')} fit into {span} here: that is now the length of the run"
+        else:
+            said = (
+                f"{counted(steps, 'step')} would fit into {span} here; {counted(most, 'step')} are enough, "
+                "says the recipe, and are now the length of the run (--steps N for more)"
+            )
+        self.config = self.config.replace(steps=steps if most is None else min(steps, most))
+        self.emit(events.Noted(said))
 
     def _open(self, stage: PlannedStage) -> None:
         """Nets, optimizers, schedule and batches of a stage, as fresh as at its beginning."""

@@ -155,6 +155,19 @@ def test_minutes_become_steps_that_a_resumed_run_keeps(tmp_path: Path, monkeypat
     assert train(config.replace(steps=5), tmp_path / "run", resume=True).steps == 5
 
 
+def test_of_more_steps_than_are_enough_a_run_takes_those(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcycle.training.timing.length._seconds_a_step", lambda *_: 10.0)
+    for most, expected in ((3, 3), (5, 5), (9, 5)):
+        heard: list[events.Event] = []
+        run = tmp_path / f"run{most}"
+        config = toy_config(tmp_path, minutes=1, steps=None, most_steps=most)
+        assert train(config, run, listener=heard.append).steps == expected
+        assert json.loads((run / "config.json").read_text())["config"]["steps"] == expected
+        said = [e.text for e in heard if isinstance(e, events.Noted)][1]
+        assert ("would fit" in said) == (most == 3)
+    assert train(config.replace(minutes=None, steps=11), tmp_path / "more").steps == 11
+
+
 @pytest.mark.parametrize(
     ("theirs", "mine", "said"),
     [

@@ -12,7 +12,7 @@ from imgcycle.config.stages import Stage
 from imgcycle.errors import UsageError, from_system
 
 FOLDER = Path(__file__).parent
-_KEYS = ("about", "start_from", "settings", "stages")
+_KEYS = ("about", "start_from", "most_steps", "settings", "stages")
 _ONLY = ("random weights", "given weights")
 
 
@@ -20,7 +20,8 @@ _ONLY = ("random weights", "given weights")
 class TrainingRecipe:
     """What a recipe's file says.
 
-    `settings` are fields of TrainConfig by name, `start_from` the weights to begin with when nothing else is asked for.
+    `settings` are fields of TrainConfig by name, `start_from` the weights to begin with when nothing else is asked for,
+    `most_steps` how many are enough from given weights, however many fit into the minutes.
     Of `stages`, each with what its `only` says, some are for runs from random weights alone, or from given ones.
     """
 
@@ -28,6 +29,7 @@ class TrainingRecipe:
     path: Path
     about: str
     start_from: str | None
+    most_steps: int | None
     settings: Mapping[str, Any]
     stages: tuple[tuple[Stage, str | None], ...]
 
@@ -36,7 +38,8 @@ class TrainingRecipe:
         passed_over = _ONLY[1] if from_random else _ONLY[0]
         overruled = {name: None for name in given if name in Stage.__dataclass_fields__}
         stages = [stage.replace(**overruled).to_dict() for stage, only in self.stages if only != passed_over]
-        return {**self.settings, "recipe": self.name, "stages": stages}
+        most_steps = None if from_random else self.most_steps
+        return {**self.settings, "recipe": self.name, "most_steps": most_steps, "stages": stages}
 
 
 def recipe_names() -> list[str]:
@@ -65,15 +68,18 @@ def _recipe(path: Path, content: Mapping[str, Any]) -> TrainingRecipe:
     if unknown := sorted(content.keys() - set(_KEYS)):
         raise UsageError(f"a recipe has no key {', '.join(map(repr, unknown))}", f"it has {', '.join(_KEYS)}")
     about, start_from = content.get("about", ""), content.get("start_from")
+    most_steps = content.get("most_steps")
     settings, stages = content.get("settings", {}), content.get("stages", [])
     if not isinstance(about, str) or not isinstance(start_from, str | None):
         raise UsageError("about and start_from should be texts")
+    if most_steps is not None and (type(most_steps) is not int or most_steps < 1):
+        raise UsageError(f"most_steps is {most_steps!r}", "a whole number, at least 1")
     if not isinstance(settings, dict) or not isinstance(stages, list) or not all(isinstance(s, dict) for s in stages):
         raise UsageError("settings should be a table, and stages a list of tables")
-    for name in ("a", "b", "stages", "recipe"):
+    for name in ("a", "b", "stages", "recipe", "most_steps"):
         if name in settings:
             raise UsageError(f"settings hold {name!r}, which is for the command line")
-    return TrainingRecipe(path.stem, path, about, start_from, settings, tuple(map(_stage, stages)))
+    return TrainingRecipe(path.stem, path, about, start_from, most_steps, settings, tuple(map(_stage, stages)))
 
 
 def _stage(values: dict[str, Any]) -> tuple[Stage, str | None]:

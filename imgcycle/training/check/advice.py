@@ -86,9 +86,10 @@ def _size(facts: FolderFacts, config: TrainConfig) -> Iterator[str]:
 
 def _length(report: CheckReport, config: TrainConfig) -> str:
     if config.minutes is not None:
+        at_most = "" if config.most_steps is None else f", at most {config.most_steps:,} are taken"
         return (
             f"An epoch is {report.steps_per_epoch:,} steps; "
-            f"how many fit into {config.minutes:g} minutes is measured first."
+            f"how many fit into {config.minutes:g} minutes is measured first{at_most}."
         )
     epochs = config.epochs + config.epochs_decay
     steps = config.steps or epochs * report.steps_per_epoch

@@ -178,6 +178,7 @@ def test_it_says_how_long_a_run_would_be() -> None:
     assert "200 epochs are 180,000 steps" in said(facts("a", 900), facts("b", 30))
     assert "450 steps are 0.5 epochs" in said(facts("a", 900), facts("b", 30), steps=450)
     assert "how many fit into 60 minutes is measured first" in said(facts("a", 900), facts("b", 30), minutes=60)
+    assert "measured first, at most 4,500 are taken." in said(facts("a", 9), facts("b", 9), minutes=60, most_steps=4500)
 
 
 def test_a_single_picture_is_enough_where_a_method_learns_from_one(folders: tuple[Path, Path]) -> None:
