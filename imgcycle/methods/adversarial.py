@@ -86,7 +86,7 @@ def relativistic_loss(more: Logits, less: Logits) -> Tensor:
 def zero_centred_penalty(discriminator: nn.Module, images: Tensor) -> Tensor:
     """E‖∇D(x)‖² of images, where D is the sum of the means of its maps: R1 of real ones, R2 of made ones; float32.
 
-    Its passes are in bf16 where the step's are, in a quarter of the time; in fp16 the gradients of a mean would vanish.
+    Its passes are in bf16 where the step's are, in half of the time; in fp16 the gradients of a mean would vanish.
     """
     kind = images.device.type
     in_bf16 = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
