@@ -59,6 +59,7 @@ def test_steps_from_given_weights_may_be_enough(tmp_path: Path) -> None:
     assert built(str(own), minutes=5)[0].most_steps == 70
     assert built(str(own), start_from="none")[0].most_steps is None
     assert built(str(own), steps=500)[0].steps == 500
+    assert built("painting", minutes=60)[0].most_steps == 4200
     assert built("season")[0].most_steps is None
 
 
@@ -118,6 +119,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("[settings]\na = 'x'", "settings hold 'a'"),
         ("about = 3", "should be texts"),
         ("most_steps = 0", "most_steps is 0"),
+        ("[settings]\nmost_steps = 5", "settings hold 'most_steps'"),
         ("most_steps = 'few'", "most_steps is 'few'"),
         ("stages = 3", "stages a list of tables"),
     ],

@@ -76,9 +76,11 @@ def _recipe(path: Path, content: Mapping[str, Any]) -> TrainingRecipe:
         raise UsageError(f"most_steps is {most_steps!r}", "a whole number, at least 1")
     if not isinstance(settings, dict) or not isinstance(stages, list) or not all(isinstance(s, dict) for s in stages):
         raise UsageError("settings should be a table, and stages a list of tables")
-    for name in ("a", "b", "stages", "recipe", "most_steps"):
+    for name in ("a", "b", "stages", "recipe"):
         if name in settings:
             raise UsageError(f"settings hold {name!r}, which is for the command line")
+    if "most_steps" in settings:
+        raise UsageError("settings hold 'most_steps'", "it stands above them, beside start_from")
     return TrainingRecipe(path.stem, path, about, start_from, most_steps, settings, tuple(map(_stage, stages)))
 
 
