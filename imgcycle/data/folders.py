@@ -20,7 +20,8 @@ from imgcycle.media.files import read_file
 from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Pixels as StillPixels
 from imgcycle.media.image.pixels import eight_bit, over_white
-from imgcycle.media.image.read import Still, measure_file, read_still
+from imgcycle.media.image.read import measure_file, read_still
+from imgcycle.media.image.still import Still
 from imgcycle.media.inputs import walk
 from imgcycle.media.paths import kind_of
 

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from imgcycle.media.files import Data
 from imgcycle.media.headers import Metadata
 from imgcycle.media.metadata import iptc
 from imgcycle.media.metadata.gif import XMP_TRAILER
@@ -54,7 +55,7 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return b"" if len(payload) > _JPEG_MOST else struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
-def ends_jpeg(data: bytes) -> bool:
+def ends_jpeg(data: Data) -> bool:
     """True if bytes end as a complete JPEG does (padding allowed); OpenCV would fill a truncated one with grey."""
     return data[-64:].rstrip(b"\0\n\r ").endswith(b"\xff\xd9")
 

@@ -1,7 +1,6 @@
 """Image formats that are read and written: names, suffixes, capabilities, limits.
 
-All that is to be said of a format that Pillow reads and writes; one it does not know has a codec that registers with
-Pillow, as `media/codecs/heif.py` does.
+An entry is all that a format needs which Pillow reads as it is; others have a class in `media/codecs/` beside it.
 """
 
 from __future__ import annotations

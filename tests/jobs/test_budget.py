@@ -25,7 +25,8 @@ from imgcycle.jobs.recipe import resolve
 from imgcycle.jobs.tasks import Task
 from imgcycle.jobs.video.cost import VideoLimits, frame_cost
 from imgcycle.media.codecs import tiff_writer
-from imgcycle.media.image.read import ImageHeader, measure, measure_file, read_still
+from imgcycle.media.headers import ImageHeader
+from imgcycle.media.image.read import measure, measure_file, read_still
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 from tests.media.tiffs import tiff_of
 from tests.styles import tiny_net

@@ -17,7 +17,7 @@ from imgcycle.jobs.images.plan import Plan
 from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import ClipTask, Task
 from imgcycle.media import formats
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still, typical_size
 from tests.media.pictures import encoded, scene
 

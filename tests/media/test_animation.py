@@ -15,7 +15,7 @@ from imgcycle.engine.translator import Translator
 from imgcycle.jobs.images.plan import read_recipe
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media.animation.frames import Animation, read_picture
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.metadata import xmp
 from tests.media.pictures import encoded, exif_block, scene
 from tests.styles import tiny_net

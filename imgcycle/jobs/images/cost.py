@@ -19,8 +19,9 @@ from imgcycle.jobs.recipe import ResolvedOptions
 from imgcycle.jobs.tasks import Task
 from imgcycle.media import formats
 from imgcycle.media.formats import Format
+from imgcycle.media.headers import ImageHeader
 from imgcycle.media.image import row_reader
-from imgcycle.media.image.read import ImageHeader, measure, measure_file
+from imgcycle.media.image.read import measure, measure_file
 from imgcycle.media.image.row_writer import ROWS, WRITABLE
 from imgcycle.media.inputs import ALPHA
 from imgcycle.media.paths import kind_of, shown

@@ -30,8 +30,8 @@ from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import Format
 from imgcycle.media.image.masks import mask_for
 from imgcycle.media.image.pixels import Floats, Pixels, side_by_side, without_holes
-from imgcycle.media.image.read import Still
 from imgcycle.media.image.reduction import reduced
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.paths import kind_of
 

@@ -20,7 +20,8 @@ from imgcycle.jobs.recipe import check_strokes, resolve
 from imgcycle.jobs.translators import translator_for
 from imgcycle.media.image.colour_management import fits_rgb, refitted
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still, still_of
+from imgcycle.media.image.read import still_of
+from imgcycle.media.image.still import Still
 
 Picture = TypeVar("Picture", Image.Image, "npt.NDArray[Any]", torch.Tensor)
 _MOST = 65535

@@ -28,7 +28,8 @@ from imgcycle.jobs.tasks import Row, Task
 from imgcycle.media import formats
 from imgcycle.media.files import atomic_write
 from imgcycle.media.formats import Format
-from imgcycle.media.image.read import Still, measure_file
+from imgcycle.media.image.read import measure_file
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.thumbnails import Levels
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import shown

@@ -18,7 +18,8 @@ from imgcycle.media.animation.timing import png_delay, png_loop
 from imgcycle.media.containers import png_chunk, png_with
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import Still, read_still
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.still import Still
 from imgcycle.media.metadata.png import SIGNATURE
 
 _WITHOUT_DELAY = 100

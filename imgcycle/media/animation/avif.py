@@ -18,7 +18,7 @@ from imgcycle.media.animation.timing import AVIF_GRID, Grid, Ticks
 from imgcycle.media.codecs.heif import boxes
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 
 _FOR_EVER = 2**64 - 1
 _REPEATS = 1

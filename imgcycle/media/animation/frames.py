@@ -13,11 +13,12 @@ from functools import cached_property
 from imgcycle.errors import InputError
 from imgcycle.media import formats
 from imgcycle.media.animation.timing import shown_time
+from imgcycle.media.codecs.registry import without_metadata
 from imgcycle.media.formats import Format
-from imgcycle.media.headers import has_alpha, without_metadata
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, open_image, oriented, read_still
+from imgcycle.media.image.read import MAX_PIXELS, in_one_line, open_image, read_still
 from imgcycle.media.image.reduction import limited_shape, reduced_planes
+from imgcycle.media.image.still import Still, oriented
 
 Composed = Iterator[tuple[Pixels, Pixels | None]]
 
@@ -123,7 +124,7 @@ def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         return None
     if len(found.frames) < found.promised:
         raise InputError(f"the file ends after {len(found.frames)} of {found.promised} frames")
-    image = open_image(data, max_pixels)
+    size = open_image(data, max_pixels).size
     return Animation(
         first.size,
         tuple(frame.delay for frame in found.frames),
@@ -131,15 +132,15 @@ def _apng(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         found.may_be_clear,
         found.deep,
         _like(first),
-        lambda: compose_apng(found, *image.size),
+        lambda: compose_apng(found, *size),
         first if found.cover else None,
         first.metadata.orientation,
     )
 
 
 def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
-    image = open_image(data, max_pixels)
-    count = int(getattr(image, "n_frames", 1))
+    encoded = open_image(data, max_pixels)
+    count = encoded.frames
     if count < 2:
         return None
 
@@ -151,19 +152,19 @@ def _webp(data: bytes, first: Still, max_pixels: int) -> Animation | None:
     return Animation(
         first.size,
         delays,
-        int(image.info.get("loop", 0)),
-        has_alpha(image),
+        int(encoded.image.info.get("loop", 0)),
+        encoded.alpha,
         False,
         _like(first),
-        lambda: compose_webp(open_image(data, max_pixels), count),
+        lambda: compose_webp(open_image(data, max_pixels).image, count),
         None,
         first.metadata.orientation,
     )
 
 
 def _avif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
-    image = open_image(data, max_pixels)
-    count = int(getattr(image, "n_frames", 1))
+    encoded = open_image(data, max_pixels)
+    count = encoded.frames
 
     from imgcycle.media.animation.avif import compose_avif, parse_avif
 
@@ -176,10 +177,10 @@ def _avif(data: bytes, first: Still, max_pixels: int) -> Animation | None:
         first.size,
         found.delays,
         found.plays,
-        has_alpha(image),
+        encoded.alpha,
         False,
         _like(first),
-        lambda: compose_avif(open_image(data, max_pixels), count),
+        lambda: compose_avif(open_image(data, max_pixels).image, count),
         None,
         first.metadata.orientation,
     )

@@ -20,7 +20,7 @@ from imgcycle.media.animation.timing import GIF_GRID, Ticks, gif_loop
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image.palettes import has_all_colours, indexed
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _GREYS = bytes(level for level in range(256) for _ in range(3))

@@ -16,7 +16,7 @@ from imgcycle.media.animation.canvas import Box, box_of, split_alpha, with_alpha
 from imgcycle.media.animation.timing import WEBP_GRID, Ticks, webp_loop
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 
 MOST_SIDE = 16383
 _MOST_BYTES = 2**32 - 10

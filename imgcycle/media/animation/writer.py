@@ -18,7 +18,7 @@ from imgcycle.media.animation.gif import GifWriter
 from imgcycle.media.animation.webp import WebpWriter
 from imgcycle.media.formats import Format
 from imgcycle.media.image import colour_management
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import LEAST_QUALITY, avif_options, losses, result_metadata, written_in_srgb
 
 _MOST_PLAYS = {formats.GIF: 2**16, formats.WEBP: 2**16 - 1, formats.PNG: 2**31 - 1, formats.AVIF: 2**31 - 1}

@@ -1,1 +1,1 @@
-"""Code for single file formats, beside Pillow and OpenCV."""
+"""How the files of each format are read: one class a format, of `encoded.EncodedImage`, and what these are made of."""

@@ -1,19 +1,57 @@
-"""HEIC: files are checked before they reach the decoder, which ends the whole process on some damaged ones."""
+"""HEIC and AVIF. A HEIC is checked before it reaches the decoder, which ends the whole process on some damaged ones."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import IO
+
+from PIL import Image
 
 from imgcycle.errors import InputError
+from imgcycle.media.codecs.encoded import Chunks, EncodedImage
 from imgcycle.media.files import Data
+from imgcycle.media.image import icc_profiles
+from imgcycle.media.metadata.survey import Survey
 
 _HEAD = 2**16
-"""Bytes at the start of a file in which the boxes with the picture's properties are."""
+"""Bytes at the start of a file in which the boxes with the picture's properties are, those on colour among them."""
 
 
-def open_heif_plugin() -> None:
-    """Register HEIC with Pillow; pi_heif is imported when the first such file comes."""
+class EncodedAvif(EncodedImage):
+    """An AVIF, whose boxes tell what Pillow does not."""
+
+    def colour(self, icc: bytes, grey: bool) -> tuple[bytes, Chunks]:
+        """The profile of its code points where none is embedded."""
+        return icc or icc_profiles.profile_of_box(bytes(self.data[:_HEAD]), grey) or b"", ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Bits above 8, which are lost."""
+        bits = bits_of(self.data)
+        return (f"{bits} bits a channel became 8",) if bits > 8 else ()
+
+
+class EncodedHeif(EncodedAvif):
+    """A HEIC; its reader rotates the image itself, by the container's own property."""
+
+    @staticmethod
+    def open_stream(data: Data, stream: IO[bytes]) -> Image.Image:
+        """Open it once its list of items was found valid; pi_heif is imported when the first such file comes."""
+        check_heif(data)
+        _open_plugin()
+        return Image.open(stream, formats=("HEIF", "AVIF"))
+
+    def orientation(self, found: Survey) -> int:  # noqa: ARG002 - whatever it says was done
+        return 1
+
+    def notes(self) -> tuple[str, ...]:
+        """As for AVIF, and further pictures."""
+        count = int(getattr(self.image, "n_frames", 1))
+        more = (f"{count} pictures, of which one was taken",) if count > 1 else ()
+        return super().notes() + more
+
+
+def _open_plugin() -> None:
     import pi_heif
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

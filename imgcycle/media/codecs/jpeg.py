@@ -1,4 +1,4 @@
-"""JPEG streams: end of the coded data, and whether the picture is complete (ITU T.81, annex B)."""
+"""JPEG: its coding, its decoders, the end of the coded data and whether the picture is complete (ITU T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
 from typing import cast
 
 import cv2
@@ -13,9 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgcycle.errors import InputError
+from imgcycle.media import containers
+from imgcycle.media.codecs import mpo
+from imgcycle.media.codecs.encoded import EncodedImage, cut_off, decoded_by_pillow
 from imgcycle.media.files import Data
+from imgcycle.media.headers import JpegCoding
 from imgcycle.media.image.pixels import Pixels
+from imgcycle.media.image.still import Still
+from imgcycle.media.metadata import exif
+from imgcycle.media.metadata import jpeg as segments
+from imgcycle.media.metadata.survey import Survey
 
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -30,7 +38,13 @@ _FEW = 2
 _STRANGE = (b"\xb6\x6d\xdb" * 32, b"\x49\x92\x24" * 32)
 """Coded data without meaning, that differs from zeros and from each other in the first bits."""
 
-_DRAFTS = {
+_BAND = 256
+_DRAFTS = (8, 4, 2)
+_SPARE = 2
+"""It is decoded at no less than so many times the size it gets: then the result differs from that of a full decoding by
+less than a level (RMS), at 1 by two to three.
+"""
+_FLAGS = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
@@ -39,11 +53,85 @@ _DRAFTS = {
 """OpenCV's flags for decoding at a part of the size; colours are asked for apart."""
 
 
-def decoded_quickly(data: bytes, size: tuple[int, int], draft: int = 1) -> Pixels | None:
+class EncodedJpeg(EncodedImage):
+    """A JPEG, of one picture or of several."""
+
+    @staticmethod
+    def survey(data: Data) -> Survey:
+        return segments.survey_jpeg(data)
+
+    @property
+    def progressive(self) -> bool:
+        """True if it is coded in several scans over all of the picture."""
+        return bool(self.image.info.get("progressive"))
+
+    @property
+    def coding(self) -> JpegCoding | None:
+        """Quality and subsampling; None if its tables do not tell."""
+        tables = getattr(self.image, "quantization", None)
+        layers = getattr(self.image, "layer", None)
+        if not tables or 0 not in tables or not layers:
+            return None
+        total = sum(tables[0])
+        quality = min(range(1, 101), key=lambda q: (abs(_table_sum(q) - total), -q))
+        subsampling = "444"
+        if len(layers) >= 3:
+            (h, v), (ch, cv) = layers[0][1:3], layers[1][1:3]
+            ratio = (h // max(ch, 1), v // max(cv, 1))
+            subsampling = {(2, 2): "420", (2, 1): "422", (1, 2): "440", (4, 1): "411"}.get(ratio, "444")
+        return JpegCoding(quality, subsampling)
+
+    @cached_property
+    def completed(self) -> bytes | None:
+        """The file with the end marker that it lacks, and without other metadata; None if it has an end marker."""
+        if closed(self.data) is None:
+            return None
+        # Metadata may have misled the search for the end of the data.
+        bare = self.without_metadata()
+        return closed(bare) or bare
+
+    def draft(self, max_side: int | None) -> int:
+        """Divisor of both sides at which it is decoded to become no larger than `max_side`: 1, 2, 4 or 8.
+
+        Its coding allows these (ITU T.81, section A.3.3: the inverse transform of a block's lowest frequencies), which
+        take less time and memory. Above 1 it divides both sides, so that proportions are exact and all decoders agree.
+        """
+        if max_side is None or self.image.mode not in ("RGB", "L"):
+            return 1
+        longest = max(self.size)
+        enough = (n for n in _DRAFTS if longest >= n * _SPARE * max_side)
+        return next((n for n in enough if all(side % n == 0 for side in self.size)), 1)
+
+    def decode(self, draft: int) -> Still:
+        """Pixels by OpenCV, which is faster, or by Pillow; InputError with the missing share if it is cut off."""
+        image, coded = self.image, self.data
+        if self.completed is not None:
+            check_whole(self.completed, image.width, _bands)
+            coded = self.completed
+            image = _open(coded)
+            image.info |= self.image.info
+        if image.mode in ("RGB", "L") and containers.ends_jpeg(coded):
+            fast = decoded_quickly(coded, (image.height, image.width), draft)
+            if fast is not None:
+                return Still(fast, grey=image.mode == "L")
+        return decoded_by_pillow(image)
+
+    def notes(self) -> tuple[str, ...]:
+        """Further pictures in it that are views of their own."""
+        return mpo.notes_in(self.data)
+
+    def density(self, found: Survey) -> int:
+        """Dots per inch by its own header, else by EXIF."""
+        if "dpi" not in self.image.info and found.exif:
+            return exif.density(found.exif)
+        return super().density(found)
+
+
+def decoded_quickly(data: Data, size: tuple[int, int], draft: int = 1) -> Pixels | None:
     """RGB of a JPEG of `size` (height, width), both divided by `draft` (1, 2, 4 or 8), as OpenCV decodes it; None where
     that gives anything else.
     """
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _DRAFTS[draft]
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _FLAGS[draft]
     found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if found is None or found.shape[:2] != (size[0] // draft, size[1] // draft):
         return None
@@ -75,12 +163,6 @@ def check_whole(data: bytes, width: int, decoded: Callable[[bytes], Iterable[Pix
     if missing == 0:
         return
     raise cut_off(missing, "is without its full detail" if _is_progressive(data) else "is missing")
-
-
-def cut_off(share: float, what: str = "is missing") -> InputError:
-    """An InputError that a `share` (0 to 1) of a picture is missing."""
-    # Rounded to whole percents, a truncated file might seem complete.
-    return InputError(f"cut off: {f'{100 * share:.0f} %' if share >= 0.01 else 'less than 1 %'} of the picture {what}")
 
 
 def _ends(coded: bytes) -> Iterator[bytes]:
@@ -168,4 +250,29 @@ def _take_scan(body: bytes, wanted: dict[int, npt.NDArray[np.int_]]) -> None:
 
 
 def _is_progressive(data: bytes) -> bool:
-    return bool(Image.open(io.BytesIO(data), formats=("JPEG", "MPO")).info.get("progressive"))
+    return bool(_open(data).info.get("progressive"))
+
+
+def _open(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=("JPEG", "MPO"))
+
+
+def _bands(data: bytes) -> Iterator[Pixels]:
+    image = _open(data)
+    image.load()
+    for top in range(0, image.height, _BAND):
+        yield np.asarray(image.crop((0, top, image.width, min(top + _BAND, image.height))))
+
+
+_LUMINANCE = (
+    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62"
+    " 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
+)
+_BASE = [int(n) for n in _LUMINANCE.split()]
+"""ITU T.81, table K.1: the luminance table at quality 50."""
+
+
+@cache
+def _table_sum(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _BASE)

@@ -9,7 +9,8 @@ import numpy as np
 
 from imgcycle.errors import InputError, MissingExtra
 from imgcycle.media import formats
-from imgcycle.media.image.read import Still, read_still
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.still import Still
 
 
 def read_raw(data: bytes, how: Literal["preview", "develop"], max_pixels: int) -> Still:

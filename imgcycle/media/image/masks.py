@@ -15,7 +15,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.files import read_file
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.inputs import ALPHA
 
 _BAND = 256

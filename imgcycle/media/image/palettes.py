@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgcycle.media.image.pixels import eight_bit
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 
 MOST_COLOURS = 256
 """Entries of a palette."""

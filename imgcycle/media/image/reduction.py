@@ -1,8 +1,4 @@
-"""Downscale images by area averaging: whole, or row by row; to a size, or to a longest side.
-
-A JPEG that is to become much smaller is decoded at a half, quarter or eighth of its size, which its coding allows
-(ITU T.81, section A.3.3: the inverse transform of a block's lowest frequencies), in less time and memory.
-"""
+"""Downscale images by area averaging: whole, or row by row; to a size, or to a longest side."""
 
 from __future__ import annotations
 
@@ -11,15 +7,8 @@ import math
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from imgcycle.media.image.pixels import Floats, Pixels
-
-_DRAFTS = (8, 4, 2)
-_SPARE = 2
-"""A JPEG is decoded at no less than so many times the size it gets: then the result differs from that of a full
-decoding by less than a level (RMS), at 1 by two to three.
-"""
 
 
 def limited_shape(height: int, width: int, max_side: int | None) -> tuple[int, int]:
@@ -28,18 +17,6 @@ def limited_shape(height: int, width: int, max_side: int | None) -> tuple[int, i
     if max_side is None or longest <= max_side:
         return height, width
     return max(1, round(height * max_side / longest)), max(1, round(width * max_side / longest))
-
-
-def draft_of(image: Image.Image, max_side: int | None) -> int:
-    """Divisor of the size at which a JPEG is decoded to become no larger than `max_side`: 1, 2, 4 or 8.
-
-    Above 1 it divides both sides, so that proportions are exact and all decoders give the same pixels.
-    """
-    if max_side is None or image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
-        return 1
-    longest = max(image.size)
-    enough = (n for n in _DRAFTS if longest >= n * _SPARE * max_side)
-    return next((n for n in enough if all(side % n == 0 for side in image.size)), 1)
 
 
 def reduced_planes(pixels: Pixels, alpha: Pixels | None, shape: tuple[int, int]) -> tuple[Pixels, Pixels | None]:

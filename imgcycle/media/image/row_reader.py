@@ -22,18 +22,21 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra
-from imgcycle.media import formats, headers
 from imgcycle.media.codecs import jpeg
+from imgcycle.media.codecs.deep import EncodedPng
+from imgcycle.media.codecs.encoded import EncodedImage
+from imgcycle.media.codecs.jpeg import EncodedJpeg
 from imgcycle.media.codecs.samples import missing_share
-from imgcycle.media.codecs.tiff_reader import first, layout_of
+from imgcycle.media.codecs.tiff import EncodedTiff
+from imgcycle.media.codecs.tiff_reader import first
 from imgcycle.media.files import Data, opened
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import MAX_PIXELS, Still, closed_jpeg, is_deep, notes_of, open_image, oriented
-from imgcycle.media.image.reduction import Reduction, draft_of, limited_shape
+from imgcycle.media.image.read import MAX_PIXELS, open_image
+from imgcycle.media.image.reduction import Reduction, limited_shape
 from imgcycle.media.image.row_writer import Outline
+from imgcycle.media.image.still import Still, oriented
 from imgcycle.media.metadata.carried import rescaled_metadata
 from imgcycle.media.metadata.png import SIGNATURE
 from imgcycle.media.temporary_file import SpillFile
@@ -69,10 +72,10 @@ def open_rows(
     _vips()
     try:
         with _data_of(source) as data:
-            image = open_image(data, max_pixels)
+            encoded = open_image(data, max_pixels)
             with _file_of(source) as file:
-                taken = _is_taken(image, file)
-            return RowReader(source, image, data, folder, max_side) if taken else None
+                taken = _is_taken(encoded, file)
+            return RowReader(source, encoded, folder, max_side) if taken else None
     except Exception:  # errors are reported by the ordinary reader
         return None
 
@@ -86,28 +89,25 @@ class RowReader:
     """
 
     def __init__(
-        self, source: Path | bytes, image: Image.Image, data: Data, folder: Path | None, max_side: int | None = None
+        self, source: Path | bytes, encoded: EncodedImage, folder: Path | None, max_side: int | None = None
     ) -> None:
-        format_ = formats.JPEG if image.format == "MPO" else formats.by_name(str(image.format))
-        deep = is_deep(image, data)
-        grey = layout_of(image).grey if format_ is formats.TIFF else image.mode != "RGB"
-        metadata = headers.metadata_of(image, data, grey)
-        coding = headers.jpeg_coding(image) if format_ is formats.JPEG else None
+        grey = encoded.grey
+        metadata = encoded.metadata(grey)
         self.turn = metadata.orientation
-        large = headers.upright_size(image, self.turn)
+        large = encoded.upright_size(self.turn)
         height, width = limited_shape(large[1], large[0], max_side)
         self._reduced = (width, height) != large
-        self.spooled = self.turn != 1 or headers.is_progressive(image) or self._reduced
+        self.spooled = self.turn != 1 or encoded.progressive or self._reduced
         if self._reduced:
             metadata = rescaled_metadata(metadata, Fraction(max(width, height), max(large)))
-        single = np.zeros((1, 1, 3), np.uint16 if deep else np.uint8)
-        about = (grey, format_, metadata, coding, format_.lossless, width, height)
-        self.outline = Outline(single, None, *about, notes=notes_of(image, data))
-        self.memory = _decoder_bytes(image, self.outline, len(data))
+        single = np.zeros((1, 1, 3), np.uint16 if encoded.deep else np.uint8)
+        about = (grey, encoded.format, metadata, encoded.coding, encoded.lossless, width, height)
+        self.outline = Outline(single, None, *about, notes=encoded.notes())
+        self.memory = _decoder_bytes(encoded)
         self._folder, self._checked = folder, False
-        self._stored = headers.stored_size(image)
-        self._closed = closed_jpeg(data) if format_ is formats.JPEG else None
-        draft = draft_of(image, max_side)
+        self._stored = encoded.size
+        self._closed = encoded.completed if isinstance(encoded, EncodedJpeg) else None
+        draft = encoded.draft(max_side)
         self._drawn = self._stored[0] // draft, self._stored[1] // draft
         if self._reduced:
             self.memory += _BAND * self._drawn[0] * 3 * _REDUCING
@@ -283,15 +283,16 @@ def _place(turn: int, top: int, rows: int, height: int) -> int:
     return height - top - rows if turn in (3, 4, 6, 7) else top
 
 
-def _is_taken(image: Image.Image, file: IO[bytes]) -> bool:
+def _is_taken(encoded: EncodedImage, file: IO[bytes]) -> bool:
     """True if the rows read here are the same as those of `read_still`."""
+    image = encoded.image
     if "transparency" in image.info or min(image.size) < 1:
         return False
-    if image.format in ("JPEG", "MPO"):
+    if isinstance(encoded, EncodedJpeg):
         return image.mode in ("RGB", "L")
-    if image.format == "PNG":
+    if isinstance(encoded, EncodedPng):
         return not getattr(image, "is_animated", False) and _is_plain_png(file)
-    return image.format == "TIFF" and _is_plain_tiff(image, file.seek(0, 2))
+    return isinstance(encoded, EncodedTiff) and _is_plain_tiff(encoded, file.seek(0, 2))
 
 
 def _is_plain_png(file: IO[bytes]) -> bool:
@@ -314,8 +315,8 @@ def _is_plain_png(file: IO[bytes]) -> bool:
         at += 12 + length
 
 
-def _is_plain_tiff(image: Image.Image, size: int) -> bool:
-    layout = layout_of(image)
+def _is_plain_tiff(encoded: EncodedTiff, size: int) -> bool:
+    image, layout = encoded.image, encoded.layout
     return (
         image.tell() == 0
         and layout.photometric in (1, 2)
@@ -330,17 +331,16 @@ def _is_plain_tiff(image: Image.Image, size: int) -> bool:
     )
 
 
-def _decoder_bytes(image: Image.Image, outline: Outline, file_size: int) -> int:
+def _decoder_bytes(encoded: EncodedImage) -> int:
     """Bytes that one decoder keeps, as measured: passed rows, and for JPEG the file and the coefficients."""
-    width, height = headers.stored_size(image)
-    line = width * 3 * outline.pixels.dtype.itemsize
-    if image.format == "TIFF":
-        tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        return line * min(height, _PASSED_TIFF + 4 * int(tags.get(323, 0)))
-    if image.format == "PNG":
-        return line * min(_LOOSE * height, _PASSED)
-    coefficients = 6 * width * height if headers.is_progressive(image) else 0
-    return line * min(_LOOSE * height, _PASSED) + file_size + coefficients
+    width, height = encoded.size
+    line = width * 3 * (2 if encoded.deep else 1)
+    if isinstance(encoded, EncodedTiff):
+        return line * min(height, _PASSED_TIFF + 4 * first(encoded.image, 323))
+    passed = line * min(_LOOSE * height, _PASSED)
+    if isinstance(encoded, EncodedPng):
+        return passed
+    return passed + len(encoded.data) + (6 * width * height if encoded.progressive else 0)
 
 
 @contextlib.contextmanager

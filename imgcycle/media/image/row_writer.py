@@ -29,7 +29,7 @@ from imgcycle.media.formats import Format
 from imgcycle.media.headers import Metadata
 from imgcycle.media.image import colour_management
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import check_size, coding_of, result_metadata, written_in_srgb
 from imgcycle.media.metadata.png import SIGNATURE
 

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgcycle.media import containers, headers
+from imgcycle.media import containers
+from imgcycle.media.codecs.jpeg import EncodedJpeg
 from imgcycle.media.codecs.raw import read_raw
 from imgcycle.media.image import colour_management, row_reader
 from imgcycle.media.image.pixels import Pixels, eight_bit, over_white
-from imgcycle.media.image.read import MAX_PIXELS, Still, in_one_line, mapped, open_image, oriented, read_still
+from imgcycle.media.image.read import MAX_PIXELS, in_one_line, mapped, open_image, read_still
+from imgcycle.media.image.still import Still, oriented
 from imgcycle.media.paths import kind_of
 
 Levels = npt.NDArray[np.uint8]
@@ -54,10 +56,10 @@ def fitting(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int) -> Still:
-    image = open_image(data, max_pixels)
-    if image.format in ("JPEG", "MPO") and containers.ends_jpeg(cast(bytes, data)):
-        return _coarse_jpeg(image, data, longest, parts)
-    if image.width * image.height > _HELD and row_reader.is_available():
+    encoded = open_image(data, max_pixels)
+    if isinstance(encoded, EncodedJpeg) and containers.ends_jpeg(data):
+        return _coarse_jpeg(encoded, longest, parts)
+    if math.prod(encoded.size) > _HELD and row_reader.is_available():
         reader = row_reader.open_rows(path, max_pixels, path.parent)
         if reader is not None:
             with reader:
@@ -67,11 +69,12 @@ def _read(path: Path, data: mmap.mmap, longest: int, parts: int, max_pixels: int
     return _averaged(read_still(bytes(data), max_pixels), longest, parts)
 
 
-def _coarse_jpeg(image: Image.Image, data: mmap.mmap, longest: int, parts: int) -> Still:
+def _coarse_jpeg(encoded: EncodedJpeg, longest: int, parts: int) -> Still:
     """Decode a JPEG at a half, a quarter or an eighth, never below the size wanted."""
-    metadata = headers.metadata_of(image, data, image.mode == "L")
+    image = encoded.image
+    metadata = encoded.metadata(image.mode == "L")
     turn = metadata.orientation
-    width, height = headers.upright_size(image, turn)
+    width, height = encoded.upright_size(turn)
     size = _wanted(width, height, longest, parts)
     least = (size[0] * parts, size[1])
     # In stored orientation, before rotation.

@@ -19,7 +19,7 @@ from imgcycle.media.headers import JpegCoding, Metadata
 from imgcycle.media.image import colour_management
 from imgcycle.media.image.palettes import paletted
 from imgcycle.media.image.pixels import Pixels, eight_bit, is_grey, over_white
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.metadata.carried import updated_metadata
 
 LEAST_QUALITY = 92

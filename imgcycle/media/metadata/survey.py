@@ -10,6 +10,7 @@ import io
 import mmap
 import zlib
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import IO, Any, cast
@@ -93,6 +94,16 @@ class Survey:
         except zlib.error:
             return None
         return b"".join(found)
+
+
+def parsed(survey: Callable[[Data], Survey | None], data: Data) -> Survey | None:
+    """What `survey` finds in a file; if it cannot parse it, a survey that leaves all of it to the decoder."""
+    try:
+        return survey(data)
+    except Exception:  # whatever is wrong with metadata never costs an image
+        whole = Survey([range(len(data))])
+        whole.say("metadata that cannot be read were left out")
+        return whole
 
 
 def pixels_of(data: Data, survey: Survey) -> IO[bytes]:

@@ -16,7 +16,8 @@ from imgcycle.errors import ImgcycleError, InputError, OutputError, UsageError, 
 from imgcycle.media.files import atomic_write, read_file
 from imgcycle.media.formats import CHOICES, by_suffix
 from imgcycle.media.image.pixels import Pixels, eight_bit
-from imgcycle.media.image.read import Still, read_still
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.paths import kind_of, shown
 from imgcycle.media.video.decoder import TimedFrame

@@ -17,7 +17,7 @@ from imgcycle.media.animation.frames import Animation, read_picture
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.formats import Format
 from imgcycle.media.image import colour_management
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from tests.media.animation import made
 from tests.media.animation.made import Array, Part, Seen, apng, gif, gif_blocks, loop_block, seen, webp
 from tests.media.pictures import scene, wide_profile

@@ -9,7 +9,8 @@ from PIL import Image
 
 from imgcycle.media import formats
 from imgcycle.media.image.palettes import has_all_colours, indexed
-from imgcycle.media.image.read import Still, read_still
+from imgcycle.media.image.read import read_still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still
 from tests.media.pictures import scene
 

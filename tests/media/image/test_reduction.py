@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import measure, read_still
-from imgcycle.media.image.reduction import Reduction, draft_of, limited_shape, reduced, reduced_planes
+from imgcycle.media.image.read import measure, open_image, read_still
+from imgcycle.media.image.reduction import Reduction, limited_shape, reduced, reduced_planes
 from imgcycle.media.image.row_reader import open_rows
 from tests.media.pictures import encoded, exif_block, scene
 
@@ -69,12 +68,10 @@ def test_transparent_pixels_give_a_smaller_picture_no_colour() -> None:
     [((800, 1600), 100, 8), ((800, 1600), 101, 4), ((800, 1600), 400, 2), ((800, 1600), 401, 1), ((804, 1600), 100, 4)],
 )
 def test_a_jpeg_is_decoded_at_twice_what_is_asked_for_or_more(size: tuple[int, int], side: int, draft: int) -> None:
-    image = Image.new("RGB", size[::-1])
-    image.format = "JPEG"
-    assert draft_of(image, side) == draft
-    assert draft_of(image, None) == 1
-    image.format = "PNG"
-    assert draft_of(image, side) == 1
+    jpeg, png = (open_image(encoded(np.zeros((*size, 3), np.uint8), name)) for name in ("JPEG", "PNG"))
+    assert jpeg.draft(side) == draft
+    assert jpeg.draft(None) == 1
+    assert png.draft(side) == 1
 
 
 KINDS = {

@@ -16,9 +16,10 @@ from PIL import Image
 
 from imgcycle.errors import InputError, MissingExtra, OutputError
 from imgcycle.media.containers import png_chunk
-from imgcycle.media.image.read import Still, oriented, read_still
+from imgcycle.media.image.read import read_still
 from imgcycle.media.image.row_reader import RowReader, open_rows
 from imgcycle.media.image.row_writer import Outline
+from imgcycle.media.image.still import Still, oriented
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 
 

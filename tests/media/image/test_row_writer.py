@@ -18,8 +18,9 @@ from imgcycle.errors import OutputError
 from imgcycle.media import formats
 from imgcycle.media.formats import Format
 from imgcycle.media.headers import JpegCoding, Metadata
-from imgcycle.media.image.read import Still, read_still
+from imgcycle.media.image.read import read_still
 from imgcycle.media.image.row_writer import Outline, ScanlineWriter
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.metadata.xmp import recipe_in
 from tests.media.pictures import exif_block, scene, wide_profile

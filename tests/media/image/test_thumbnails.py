@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imgcycle.errors import InputError
 from imgcycle.media.image import colour_management, thumbnails
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.thumbnails import fitting, read_thumbnail
 from tests.media.pictures import encoded, exif_block, scene, wide_profile
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from imgcycle.media import formats
-from imgcycle.media.headers import survey_metadata
+from imgcycle.media.codecs.registry import survey_metadata
 from imgcycle.media.image.read import measure, read_still
 from imgcycle.media.image.write import encode_still, losses
 from tests.media.metadata import blocks

@@ -3,7 +3,7 @@ from __future__ import annotations
 import struct
 
 from imgcycle.media import formats
-from imgcycle.media.headers import survey_metadata
+from imgcycle.media.codecs.registry import survey_metadata
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata import iptc

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imgcycle.media import formats
-from imgcycle.media.headers import survey_metadata
+from imgcycle.media.codecs.registry import survey_metadata
 from imgcycle.media.image.read import read_still
 from imgcycle.media.image.write import encode_still, losses
 from imgcycle.media.metadata.places import is_place, tells_place

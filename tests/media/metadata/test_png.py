@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgcycle.media import formats
 from imgcycle.media.animation.frames import Animation, read_picture
-from imgcycle.media.headers import survey_metadata
+from imgcycle.media.codecs.registry import survey_metadata
 from imgcycle.media.image.read import measure, measure_file, read_still
 from imgcycle.media.image.write import encode_still, losses
 from tests.media.metadata.blocks import chunk, full_exif, itxt, png, ztxt

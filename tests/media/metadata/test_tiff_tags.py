@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from imgcycle.media import formats
-from imgcycle.media.headers import survey_metadata
+from imgcycle.media.codecs.registry import survey_metadata
 from imgcycle.media.image.read import measure, measure_file, read_still
 from imgcycle.media.image.write import encode_still, losses
 from tests.media.metadata.blocks import Field, Tiff, text, tiff_of

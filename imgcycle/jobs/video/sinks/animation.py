@@ -23,7 +23,7 @@ from imgcycle.media import formats
 from imgcycle.media.animation.writer import AnimationWriter
 from imgcycle.media.files import atomic_write
 from imgcycle.media.image.pixels import Pixels
-from imgcycle.media.image.read import Still
+from imgcycle.media.image.still import Still
 from imgcycle.media.video.decoder import TimedFrame
 
 

@@ -17,7 +17,8 @@ from imgcycle.config import ConvertOptions
 from imgcycle.errors import InputError, OutputError
 from imgcycle.jobs.images.run import convert_bytes
 from imgcycle.media import formats
-from imgcycle.media.image.read import Still, measure, read_still
+from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.still import Still
 from imgcycle.media.image.write import encode_still, losses
 from tests.media.heif import heic
 from tests.media.pictures import encoded, scene
