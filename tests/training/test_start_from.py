@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,26 @@ def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
     discriminators = save_style(tmp_path / "discriminators.safetensors", direction="discriminators")
     with pytest.raises(UsageError, match="holds discriminators, no generator"):
         start_from_weights(discriminators, of(TINY), {"A2B": build_generator(TINY)}, {})
+
+
+def test_a_net_of_fewer_blocks_takes_the_first_of_one_with_more(tmp_path: Path) -> None:
+    path = save_style(tmp_path / "deep.safetensors", 3, config=replace(TINY, depth=3))
+    torch.save((theirs := lively(plain.Resnet(2))).state_dict(), tmp_path / "deep.pth")
+    wanted, whole = tiny_net(replace(TINY, depth=3), seed=3).state_dict(), theirs.state_dict()
+    net = tiny_net(replace(TINY, depth=2), seed=0)
+    start_from_weights(path, of(replace(TINY, depth=2)), {"A2B": net}, {})
+    kept = net.state_dict()
+    assert kept.keys() < wanted.keys()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in kept.items())
+    foreign = build_generator(RESNET)
+    start_from_weights(tmp_path / "deep.pth", of(RESNET), {"A2B": foreign}, {})
+    found = foreign.state_dict()
+    assert {tuple(found[name].shape) for name in found} <= {tuple(t.shape) for t in whole.values()}
+    assert any(torch.equal(found["blocks.0.conv1.weight"], t) for t in whole.values())
+
+
+def test_a_net_of_more_blocks_takes_none_of_one_with_fewer(tmp_path: Path) -> None:
+    path = save_style(tmp_path / "shallow.safetensors", 3)
+    deep = replace(TINY, depth=TINY.depth + 1)
+    with pytest.raises(UsageError, match="does not fit this run's generator"):
+        start_from_weights(path, of(deep), {"A2B": build_generator(deep)}, {})

@@ -14,6 +14,7 @@ from imgcycle.config import NET_NAMES, NetConfig, TrainConfig
 from imgcycle.config.legacy import DISCRIMINATORS_CARDS, DISCRIMINATORS_FILES
 from imgcycle.errors import UsageError, WeightsError
 from imgcycle.methods.registry import build_method
+from imgcycle.nets.build import build_generator
 from imgcycle.nets.compact import CompactGenerator
 from imgcycle.nets.layers import Generator
 from imgcycle.training.ema import Ema
@@ -32,8 +33,9 @@ def start_from_weights(
 
     A file is loaded into the net of its direction, or the only one there is, and of its two nets the second if that is
     what the run trains, unless the first alone fits; a run of another method provides its generators alone. A net with
-    a skip takes everything but the tail from one without; the reverse is refused. Returns notes: what was recognised
-    and assumed of another program's file, what was not taken of a run. UsageError if the architecture differs or
+    a skip takes everything but the tail from one without; the reverse is refused. A net of fewer residual blocks takes
+    the first of one with more. Returns notes: what was recognised and assumed of another program's file, what was not
+    taken of a run. UsageError if the architecture differs or
     nothing fits; UnknownStyle and WeightsError as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
@@ -81,9 +83,18 @@ def _fill(net: Generator, path: Path, config: TrainConfig) -> None:
         second = _fits(fine, config.net) or not _fits(theirs, config.net)
         theirs = fine if second else theirs
     _check_fit(str(path), theirs, config.net)
-    fill(net, path, "this run's generator", "ask for the same --net and --width", strokes=second)
+    deeper = build_generator(theirs) if _is_deeper(theirs, config.net) else net
+    fill(deeper, path, "this run's generator", "ask for the same --net and --width", strokes=second)
+    if deeper is not net:
+        _take(net, deeper)
     if isinstance(net, CompactGenerator) and config.net.global_residual and not theirs.global_residual:
         net.draw_nothing()  # a net that drew images is to predict changes: it starts with none
+
+
+def _take(net: Generator, other: Generator) -> None:
+    """Copy all that `net` has of another net, which may have more residual blocks behind the same first ones."""
+    taken = net.state_dict().keys()
+    net.load_state_dict({name: tensor for name, tensor in other.state_dict().items() if name in taken})
 
 
 def _fill_discriminators(run: Path, method: str, nets: Mapping[str, nn.Module], generator: Path) -> list[str]:
@@ -108,7 +119,7 @@ def _import(style: FoundStyle, config: NetConfig, generators: dict[str, Generato
         if about.direction is None and notes:
             break  # a one-way file, taken by the first net
         _check_fit(style.path.name, about.config, config)
-        generators[way].load_state_dict(net.state_dict())
+        _take(generators[way], net)
         notes += [f"{style.path.name} is recognised as {about.recognised}", *about.notes]
     return list(dict.fromkeys(notes))
 
@@ -125,9 +136,18 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
 
 
 def _fits(theirs: NetConfig, mine: NetConfig) -> bool:
-    """True for the same architecture, or one whose net draws pictures where this one is to draw changes."""
+    """True for the same architecture, one of more residual blocks, or one whose net draws pictures where this one is to
+    draw changes.
+    """
     built, wanted = _built(theirs), _built(mine)
+    if _is_deeper(theirs, mine):
+        built["depth"] = wanted["depth"]
     return built == wanted or (mine.global_residual and built == wanted | {"global_residual": False})
+
+
+def _is_deeper(theirs: NetConfig, mine: NetConfig) -> bool:
+    """True for a net of more residual blocks of one kind: a shallower one takes the first of them."""
+    return theirs.kind == mine.kind and mine.kind in ("compact", "resnet") and theirs.depth > mine.depth
 
 
 def _built(net: NetConfig) -> dict[str, Any]:
