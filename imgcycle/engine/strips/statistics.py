@@ -23,6 +23,10 @@ _FLAT = 2.0**-19
 """Standard deviation as a share of the mean below which a plane is flat: the rest is float32 rounding."""
 _PIECE = 2**18
 """Values reduced at a time on a CPU: a piece in float64 stays in its cache."""
+_HALF_PIECE = 2**19
+"""The same of 16 bits, which take half of that; more would take as long."""
+_GROUP = 32
+"""Neighbours in a row that are summed in float32."""
 _LARGE_PIECE = 2**24
 """On a GPU few pieces are few kernels; one takes 128 MiB."""
 
@@ -47,9 +51,13 @@ class NormStatistics:
     def of(cls, x: Tensor) -> NormStatistics:
         """Statistics of one image's planes, (1, C, h, w), of any float dtype.
 
-        Summed in float64, in which the square of a float32 is exact: however a plane is cut, the statistics agree to
-        1e-13, and so nearly always give the same float32 scale, and the same bits from there on.
+        Summed in float64, in which the square of a float32 is exact: however a plane is cut into strips of whole rows,
+        the statistics agree to 1e-13, and so nearly always give the same float32 scale, and the same bits from there
+        on. Of 16 bits on a CPU groups of neighbours in a row are summed in float32 first, which takes a third of the
+        time and is as true as such planes are: the groups begin where rows do, so that strips agree as well.
         """
+        if x.device.type == "cpu" and x.dtype.itemsize == 2:
+            return cls._of_half(x)
         channels = x.shape[1]
         x = x.cpu() if x.device.type == "mps" else x  # which knows no float64
         values = x.permute(0, 2, 3, 1).reshape(-1, channels)
@@ -61,6 +69,35 @@ class NormStatistics:
             m2 = wide.sub_(mean).square_().sum(0)
             found = found.merged(cls(len(wide), mean, m2))
         return found
+
+    @classmethod
+    def _of_half(cls, x: Tensor) -> NormStatistics:
+        values = x.permute(0, 2, 3, 1)[0]
+        height, width, channels = values.shape
+        found = cls.empty(channels)
+        columns = max(_GROUP, _HALF_PIECE // channels // _GROUP * _GROUP)
+        for left in range(0, width, columns):
+            wide = min(columns, width - left)
+            rows = max(1, _HALF_PIECE // (wide * channels))
+            for top in range(0, height, rows):
+                found = found.merged(cls._of_rows(values[top : top + rows, left : left + wide]))
+        return found
+
+    @classmethod
+    def _of_rows(cls, values: Tensor) -> NormStatistics:
+        """Statistics of (rows, columns, C), through the distances from each row's first value, of which few are large:
+        so float32 loses nothing to their mean, and a flat plane stays exactly flat.
+        """
+        part = values.to(torch.float32, copy=True)
+        width = part.shape[1]
+        first = part[:, :1].clone()
+        part.sub_(first)
+        total = _row_sums(part)
+        square = _row_sums(part.square_())
+        mean = first[:, 0].double() + total / width
+        whole = mean.mean(0)
+        m2 = (square - total.square() / width).sum(0) + width * (mean - whole).square_().sum(0)
+        return cls(len(part) * width, whole, m2)
 
     def merged(self, other: NormStatistics) -> NormStatistics:
         """Statistics of both sets of values together."""
@@ -76,6 +113,16 @@ class NormStatistics:
         mean = self.mean.mean()
         m2 = self.m2.sum() + self.count * (self.mean - mean).square().sum()
         return NormStatistics(self.count * len(self.mean), mean.reshape(1), m2.reshape(1))
+
+
+def _row_sums(part: Tensor) -> Tensor:
+    """Sums (rows, C), in float64, of float32 (rows, columns, C): groups of columns in float32, whose order does not
+    depend on the other rows or on the number of threads, then the groups.
+    """
+    rows, width, channels = part.shape
+    whole = width // _GROUP * _GROUP
+    groups = part[:, :whole].view(rows, whole // _GROUP, _GROUP, channels)
+    return groups.sum(2).double().sum(1) + part[:, whole:].double().sum(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,6 +55,50 @@ def test_a_large_plane_with_a_large_mean_loses_nothing() -> None:
     assert torch.allclose(found.m2 / found.count, wide.var((0, 2, 3), correction=0), rtol=1e-5)
 
 
+@settings(max_examples=60)
+@given(
+    st.integers(0, 999),
+    st.sampled_from([torch.bfloat16, torch.float16]),
+    st.lists(st.integers(1, 9), min_size=1, max_size=8),
+    st.integers(1, 150),
+)
+def test_strips_of_16_bits_have_the_scale_of_the_whole_to_the_bit(
+    seed: int, dtype: torch.dtype, heights: list[int], width: int
+) -> None:
+    x = planes(seed, 3, sum(heights), width).to(dtype).contiguous(memory_format=torch.channels_last)
+    found = NormStatistics.empty(3)
+    for strip in torch.split(x, heights, 2):
+        found = found.merged(NormStatistics.of(strip))
+    whole, wide = NormStatistics.of(x), x.double()
+    assert torch.allclose(found.mean, whole.mean, rtol=1e-13, atol=1e-13)
+    assert torch.allclose(found.m2, whole.m2, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(whole.mean, wide.mean((0, 2, 3)), rtol=1e-6, atol=1e-6)
+    m2 = (wide - wide.mean((0, 2, 3), keepdim=True)).square().sum((0, 2, 3))
+    assert torch.allclose(whole.m2, m2, rtol=1e-5, atol=1e-9)
+
+
+def test_statistics_of_16_bits_do_not_depend_on_the_number_of_threads() -> None:
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            shapes = ((64, 90, 210), (7, 3, 33), (16, 2, 40_000))
+            found.append([NormStatistics.of(planes(1, *shape).bfloat16()) for shape in shapes])
+    finally:
+        torch.set_num_threads(before)
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert torch.equal(one.mean, other.mean)
+            assert torch.equal(one.m2, other.m2)
+
+
+def test_a_flat_plane_of_16_bits_is_flat() -> None:
+    x = torch.full((1, 1, 70, 90), 0.3).bfloat16()
+    assert NormStatistics.of(x).m2 == 0
+    assert torch.equal(NormStatistics.of(x).mean, x[0, :, 0, 0].double())
+
+
 @pytest.mark.parametrize("kind", ["instance", "layer", "unbiased"])
 @pytest.mark.parametrize("affine", [False, True])
 def test_the_affine_map_is_the_norm(kind: str, affine: bool) -> None:
