@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import cast
 
 import cv2
@@ -34,7 +34,7 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 Wide = npt.NDArray[np.uint16]
 
 
-class DeepImage(EncodedImage):
+class DeepImage(EncodedImage, ABC):
     """A format of 8 or 16 bits a channel."""
 
     def decode(self, draft: int) -> Still:

@@ -1,7 +1,7 @@
 """An image file that is open: its header, its metadata, and its pixels once they are asked for.
 
 `EncodedImage` reads whatever Pillow reads as it is. A format that needs more has a subclass, which overrides what it
-does otherwise and is named in `media/codecs/registry.py`; nothing else asks which format a file has.
+does otherwise and is named in `media/codecs/registry.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class EncodedImage:
     """One image file whose header was read, opened by `registry.open_encoded`.
 
     `data` are its bytes, `image` is Pillow's, `found` the survey of its structure, or None for formats of which the
-    decoder tells the metadata. `format` is the one in which `same` writes the result.
+    decoder tells the metadata. `format` counts MPO as JPEG, and a BMP without its file header as BMP. Opened from a
+    memory map, it is of use as long as that is open.
     """
 
     def __init__(self, format_: Format, data: Data, image: Image.Image, found: Survey | None) -> None:
@@ -77,7 +78,7 @@ class EncodedImage:
 
     @property
     def grey(self) -> bool:
-        """True if its pixels have a single channel; meant for images without transparency and palettes."""
+        """True for a single channel, of an image without transparency, palette and inks."""
         return self.image.mode != "RGB"
 
     @property

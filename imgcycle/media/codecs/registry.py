@@ -1,4 +1,4 @@
-"""Which class opens which image file: told by its first bytes, and by Pillow where these tell nothing."""
+"""Which class reads which image file: its first bytes say how it is opened, Pillow then says what it is."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class EncodedTiff(EncodedImage):
 
     def surveyed(self) -> Survey:
         """The survey of its page, which may not be the first."""
-        page = int(getattr(getattr(self.image, "tag_v2", None), "_offset", 0))
-        return parsed(lambda data: survey_tiff(data, page), self.data) or super().surveyed()
+        tags: Any = self.image.tag_v2  # type: ignore[attr-defined]
+        return parsed(lambda data: survey_tiff(data, int(tags._offset or 0)), self.data)
 
     def orientation(self, found: Survey) -> int:
         """Its own tag decides, XMP if there is none."""

@@ -336,7 +336,8 @@ def _decoder_bytes(encoded: EncodedImage) -> int:
     width, height = encoded.size
     line = width * 3 * (2 if encoded.deep else 1)
     if isinstance(encoded, EncodedTiff):
-        return line * min(height, _PASSED_TIFF + 4 * first(encoded.image, 323))
+        tags: Any = encoded.image.tag_v2  # type: ignore[attr-defined]
+        return line * min(height, _PASSED_TIFF + 4 * int(tags.get(323, 0)))
     passed = line * min(_LOOSE * height, _PASSED)
     if isinstance(encoded, EncodedPng):
         return passed

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from imgcycle.media.files import Data
 
@@ -23,6 +23,7 @@ MOST_PARTS = 1000
 """Most texts, or comments, of one image."""
 _MOST_INFLATED = 1 << 26
 _STEP = 1 << 16
+Found = TypeVar("Found", bound="Survey | None")
 Piece = bytes | range
 """Bytes, or a byte range of the file."""
 
@@ -96,7 +97,7 @@ class Survey:
         return b"".join(found)
 
 
-def parsed(survey: Callable[[Data], Survey | None], data: Data) -> Survey | None:
+def parsed(survey: Callable[[Data], Found], data: Data) -> Found | Survey:
     """What `survey` finds in a file; if it cannot parse it, a survey that leaves all of it to the decoder."""
     try:
         return survey(data)

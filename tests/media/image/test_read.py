@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgcycle.errors import InputError
 from imgcycle.media import formats
-from imgcycle.media.image.read import measure, read_still
+from imgcycle.media.image.read import measure, read_still, still_of
 from imgcycle.media.image.write import encode_still
 from imgcycle.media.metadata import exif, xmp
 from tests.media.pictures import decoded, encoded, exif_block, scene, srgb_profile
@@ -206,3 +206,12 @@ def test_a_turned_tiff_is_measured_and_read_upright(turn: int, dtype: type[np.ui
 def test_a_progressive_jpeg_is_known_by_its_header() -> None:
     assert measure(encoded(scene(), progressive=True)).progressive
     assert not measure(encoded(scene())).progressive
+
+
+def test_an_image_in_memory_is_what_it_is_now_not_what_its_file_was() -> None:
+    image = Image.open(io.BytesIO(encoded(scene(), "TIFF")))
+    image.putalpha(7)
+    still = still_of(image)
+    assert still.alpha is not None
+    assert (still.alpha == 7).all()
+    assert np.array_equal(still.pixels, scene())
