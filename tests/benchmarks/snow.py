@@ -5,7 +5,7 @@ Counted in the lower 70 % of each result, as `convert` makes it with the style's
 that are green in the photograph (G > 1.02 R, G > 1.15 B, saturation > 0.2) the share that is white afterwards (luma
 above 0.55, saturation below 0.25), all pictures' pixels together. Beside it the luma of that ground, the mean change of
 the sky (pixels of the upper third whose blue is the strongest channel; distance of mean colours in levels) and the
-edges that were kept.
+edges that were kept. With `--thaw` the other way round: of the ground that is white the share that is green afterwards.
 
 `python -m tests.benchmarks.snow --choose OUT $IMGCYCLE_DATA` links the pictures that the bundled style learnt from: to
 OUT/green those of `summer/train` with more than 12 % green and less than 15 % white of the lower 60 % at 128², and all
@@ -53,12 +53,15 @@ def saturation(rgb: Floats) -> Floats:
     return np.asarray((largest - rgb.min(-1)) / np.maximum(largest, 1e-6))
 
 
-def green_ground(rgb: Floats) -> Mask:
-    """Green pixels of the lower part of a photograph (h, w, 3) in [0, 1]."""
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    found = (green > 1.02 * red) & (green > 1.15 * blue) & (saturation(rgb) > 0.2)
-    found[: round(LOWER * len(found))] = False
-    return np.asarray(found)
+def green(rgb: Floats) -> Mask:
+    """Pixels (h, w, 3), in [0, 1], as green as grass."""
+    red, middle, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    return np.asarray((middle > 1.02 * red) & (middle > 1.15 * blue) & (saturation(rgb) > 0.2))
+
+
+def on_ground(found: Mask) -> Mask:
+    """Those of the lower part of a picture."""
+    return found & (np.arange(len(found)) >= round(LOWER * len(found)))[:, None]
 
 
 def white(rgb: Floats) -> Mask:
@@ -78,10 +81,8 @@ def shares(path: Path) -> tuple[float, float, float]:
     small = Image.open(path).convert("RGB").resize((128, 128))
     rgb = (np.asarray(small, np.float32) / 255).astype(np.float32)
     low, high = rgb[51:], rgb[:42]
-    red, green, blue = low[..., 0], low[..., 1], low[..., 2]
-    grassy = (green > 1.02 * red) & (green > 1.15 * blue) & (saturation(low) > 0.2)
     overcast = (luma(high) > 0.6) & (saturation(high) < 0.12)
-    return float(white(low).mean()), float(grassy.mean()), float(overcast.mean())
+    return float(white(low).mean()), float(green(low).mean()), float(overcast.mean())
 
 
 def choose(data: Path, out: Path) -> None:
@@ -90,10 +91,10 @@ def choose(data: Path, out: Path) -> None:
         (out / side).mkdir(parents=True, exist_ok=True)
         for folder in folders:
             for path in sorted((data / folder).iterdir()):
-                snow, green, overcast = shares(path)
-                wanted = snow > 0.36 and green < 0.07 and overcast < 0.35
+                snow, grass, overcast = shares(path)
+                wanted = snow > 0.36 and grass < 0.07 and overcast < 0.35
                 if side == "green":
-                    wanted = folder == "season/green" or (green > 0.12 and snow < 0.15)
+                    wanted = folder == "season/green" or (grass > 0.12 and snow < 0.15)
                 if wanted:
                     (out / side / f"{folder.replace('/', '_')}_{path.name}").symlink_to(path.resolve())
         print(f"{side}: {len(list((out / side).iterdir()))} pictures")
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--work-size", type=int, help="as convert has it")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--strength", type=float, default=1.0, help="as convert has it")
+    parser.add_argument("--thaw", action="store_true", help="of what is white, how much turns green")
     parser.add_argument("--choose", type=Path, metavar="OUT", help="link pictures to learn from")
     given = parser.parse_args()
     if given.choose is not None:
@@ -113,7 +115,9 @@ def main() -> None:
         return
     translator = load_translator(given.style, precision=given.precision)
     options = ConvertOptions(work_size=given.work_size or "auto", strength=given.strength)
-    print(f"{given.style}: {'pictures':>9}{'green':>9}{'white':>9}{'luma':>15}{'sky moves':>11}{'edges':>7}")
+    begin, goal = (white, green) if given.thaw else (green, white)
+    names = f"{begin.__name__:>9}{goal.__name__:>9}"
+    print(f"{given.style}: {'pictures':>9}{names}{'luma':>15}{'sky moves':>11}{'edges':>7}")
     for folder in given.folders:
         ground, turned, before, after, moves, edges = 0, 0, 0.0, 0.0, [], []
         paths = sorted(p for p in folder.rglob("*") if kind_of(p) == "still")
@@ -126,9 +130,9 @@ def main() -> None:
                 (Path(name) / "made.png").unlink()
                 edges.append(float(edge_agreement(*(to_signed(stack([side])) for side in (photograph, made)))))
                 x, y = ((side / 255).astype(np.float32) for side in (photograph, made))
-                where, above = green_ground(x), sky(x)
+                where, above = on_ground(begin(x)), sky(x)
                 ground += int(where.sum())
-                turned += int((white(y) & where).sum())
+                turned += int((goal(y) & where).sum())
                 before += float(luma(x)[where].sum())
                 after += float(luma(y)[where].sum())
                 if above.mean() > 0.05:

@@ -5,6 +5,9 @@ green and a few with little, and to OUT/B the same under snow, painted by the ru
 its shapes and turns from bluish shadow to white, ground nearly all of it, trees on their lit side; smooth dark water
 stays; all else gets a little cooler and paler. A net that learns it from pairs needs no mask, leaves no seams where the
 rule does, and is calm in clips.
+
+`--deep` writes pairs for the way back, which `thaw` learnt from, with B as they are in A: snow lies deep there, so that
+most of the ground's texture is gone, as in real snow, and has to be drawn anew.
 """
 
 from __future__ import annotations
@@ -101,10 +104,38 @@ def under_snow(rgb: Floats) -> tuple[Floats, Floats]:
     return np.clip(rest * (1 - share) + snow * share, 0, 1), covered
 
 
+def deep_snow(rgb: Floats, chance: np.random.Generator, least: float) -> tuple[Floats, Floats]:
+    """The same where snow lies deep: ground that is no tree loses its texture, by chance all or up to a third of it.
+
+    `least` from 0 to 1 is how white and how smooth it is at least.
+    """
+    snowy, covered = under_snow(rgb)
+    light = luma(rgb)
+    side = min(light.shape)
+    near = blurred(light, side / 40)
+    deviation = np.sqrt(np.maximum(blurred(light * light, side / 40) - near * near, 0))
+    ground = covered * (1 - ramp(0.06, 0.22, deviation)) * ramp(0.25, 0.55, depth(light))
+    ground = np.clip(along_edges(blurred(ground, side / 60), light, max(2, side // 48), 1e-3), 0, 1)
+    sigma = side / float(chance.choice([60, 30, 16]))
+    bright = float(chance.uniform(0.80 + 0.04 * least, 0.95 + 0.04 * least))
+    level, weight = luma(snowy), covered + 1e-3
+    broad = blurred(level * weight, sigma) / blurred(weight, sigma)
+    shade, dark = np.clip((broad - 0.2) / 0.6, 0, 1), 0.45 + 0.15 * least
+    texture = float(chance.uniform(0, 0.35 - 0.15 * least)) * (level - broad) + chance.normal(0, 0.008, level.shape)
+    level = np.clip((dark + (1 - dark) * shade) * bright + texture, 0, 1).astype(np.float32)
+    tone = ramp(0.3, 0.9, level)[..., None]
+    snow = level[..., None] * (np.array([0.86, 0.98, 1.14], np.float32) * (1 - tone) + LIGHT * tone)
+    share = (ground * float(chance.uniform(0.6 + 0.2 * least, 1)))[..., None]
+    return np.clip(snowy * (1 - share) + snow * share, 0, 1), covered
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("data", type=Path)
+    parser.add_argument(
+        "--deep", type=float, metavar="LEAST", help="for the way back: how white and smooth at least, 0..1"
+    )
     given = parser.parse_args()
     for side in "AB":
         (given.out / side).mkdir(parents=True, exist_ok=True)
@@ -115,7 +146,8 @@ def main() -> None:
             scale = SIDE / min(pixels.shape[:2])
             small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             rgb = (small / 255).astype(np.float32)
-            snowy, covered = under_snow(rgb)
+            chance = np.random.default_rng([*([7] if given.deep else []), len(path.stem), *path.stem.encode()])
+            snowy, covered = under_snow(rgb) if given.deep is None else deep_snow(rgb, chance, given.deep)
             much = float(covered[round(LOWER * len(covered)) :].mean()) > MUCH
             if not much and few >= FEW * green + 5:
                 continue
