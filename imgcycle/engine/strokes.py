@@ -8,7 +8,7 @@ missing. With p the photograph, r its downscaled image, n = net(r) and E the ups
     x = E(r + B(n − r)) + d (p − E(r))         the same without what the first net did to small things
     y = fine(x)
     z = y + L(b − y)                  light, colours and broad strokes are those of b, fine strokes those of y
-    out = (1 − s) p + s (b + k (z − b))        s strength, k the share of the strokes
+    out = (1 − s) p + s (b + k (z − b))        s strength, k the share of the strokes; z − b is c − L(c) with c = y − b
 
 B is a blur (σ = `calm` pixels of r; none if it is 0): upscaled specks would be painted over as if they were things. L
 is a low-pass that ends just above the size of those specks, so that the first net's broad strokes stay. Where strokes
@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
+from imgcycle.nets.compact import LUMA
 
 SPECK = 0.75
 """Standard deviation of the low-pass in pixels of the downscaled image: a first net's specks are about as wide."""
@@ -39,10 +40,11 @@ SIGMA = 1.0
 _REACH = 4
 _TAPS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SIGMA) ** 2)
 _KERNEL: Floats = (_TAPS / _TAPS.sum()).astype(np.float32)
+_TO_LUMA = np.array([LUMA], np.float32)
 LAG = (_REACH + 2) * CELLS[1]
 """Largest number of rows by which output lags behind input."""
 _ROW_BYTES = 60
-"""Bytes a pixel of buffered rows: the photograph, b and y, their difference, and the result, as floats."""
+"""Bytes a pixel of buffered rows: the photograph, b, y and their difference, and the result, as floats."""
 _STRIP = 96 * 2**20
 """Bytes of the rows of one strip, or of an image processed whole, beside the net's planes."""
 
@@ -97,7 +99,7 @@ class StrokeRows:
         self._fore = self._aft = self._restoration(self._calm)
         self._broad = self._restoration(result)
         self._last: tuple[int, int, Pixels] | None = None
-        self._lows = LowPass(height, width, cell_of(height, len(small)))
+        self._lows = LowPass(height, width, cell_of(height, len(small)), 1 if luma else 3)
         self._pending: deque[tuple[Pixels, Floats, Floats]] = deque()
         self._written = 0
 
@@ -117,10 +119,11 @@ class StrokeRows:
             part = result[first : first + resample.BAND]
             pixels = self._photograph(top + first, top + first + len(part))
             broad = self._painted(self._broad, top + first, pixels)
-            if self._luma:
-                part = resample.with_colours_of(broad, part)
-            self._pending.append((pixels, broad, part))
-            self._lows.add(broad - part)
+            change = part - broad
+            if self._luma:  # one plane, for all three colours
+                change = np.asarray(cv2.transform(change, _TO_LUMA), np.float32)[..., None]
+            self._pending.append((pixels, broad, change))
+            self._lows.add(change)
             self._finish()
 
     def _photograph(self, top: int, bottom: int) -> Pixels:
@@ -142,8 +145,8 @@ class StrokeRows:
     def _finish(self) -> None:
         """Write the rows that the low-pass covers."""
         while self._pending and (low := self._lows.take(len(self._pending[0][0]))) is not None:
-            pixels, broad, fine = self._pending.popleft()
-            result = broad + self._share * (fine + low - broad)
+            pixels, broad, change = self._pending.popleft()
+            result = broad + self._share * (change - low)
             out = np.empty_like(pixels)
             resample.blended(pixels, result, self._strength, out)
             self._write(self._written, out)
@@ -151,22 +154,22 @@ class StrokeRows:
 
 
 class LowPass:
-    """Low-pass L of an image (H, W, 3) given row by row: means over cells, smoothed, upscaled linearly.
+    """Low-pass L of an image (H, W, C) given row by row: means over cells, smoothed, upscaled linearly.
 
     The result does not depend on the bands in which rows are added and taken, not in a bit.
     """
 
-    def __init__(self, height: int, width: int, cell: int) -> None:
-        self._height, self._width, self._cell = height, width, cell
+    def __init__(self, height: int, width: int, cell: int, channels: int = 3) -> None:
+        self._height, self._width, self._cell, self._channels = height, width, cell, channels
         self._cells = -(-height // cell)
-        self._partial = np.empty((0, width, 3), np.float32)
+        self._partial = np.empty((0, width, channels), np.float32)
         self._means: dict[int, Floats] = {}
         self._lines: dict[int, Floats] = {}
         """Smoothed means by row of cells, each upscaled to the full width."""
         self._added = self._done = self._taken = 0
 
     def add(self, rows: Floats) -> None:
-        """Add the next rows, (h, W, 3)."""
+        """Add the next rows, (h, W, C)."""
         self._added += len(rows)
         rows = np.concatenate([self._partial, rows])
         while len(rows) >= self._cell or (len(rows) and self._added == self._height):
@@ -187,7 +190,7 @@ class LowPass:
             del self._lines[known]
         for known in [n for n in self._means if n < first - _REACH]:
             del self._means[known]
-        out = np.empty((count, self._width, 3), np.float32)
+        out = np.empty((count, self._width, self._channels), np.float32)
         for row in range(int(above[0]), int(above[-1]) + 1):
             # All rows between the middles of the same two cells.
             between = slice(*np.searchsorted(above, (row, row + 1)))
@@ -201,16 +204,16 @@ class LowPass:
             around = np.clip(np.arange(row - _REACH, row + _REACH + 1), 0, self._cells - 1)
             smooth: Floats = sum(weight * self._means[int(n)] for weight, n in zip(_KERNEL, around, strict=True))
             wide = cv2.resize(smooth[None], (smooth.shape[0] * self._cell, 1), interpolation=cv2.INTER_LINEAR)
-            self._lines[row] = np.asarray(wide[0, : self._width], np.float32)
+            self._lines[row] = np.asarray(wide, np.float32).reshape(-1, self._channels)[: self._width]
         return self._lines[row]
 
     def _mean(self, rows: Floats) -> Floats:
         """Means over one row of cells, smoothed along the row."""
         line = rows.mean(0)
         whole = self._width // self._cell
-        means = line[: whole * self._cell].reshape(whole, self._cell, 3).mean(1)
+        means = line[: whole * self._cell].reshape(whole, self._cell, self._channels).mean(1)
         if whole * self._cell < self._width:
             means = np.concatenate([means, line[whole * self._cell :].mean(0, keepdims=True)])
         one = np.ones(1, np.float32)
         smooth = cv2.sepFilter2D(means[None], -1, _KERNEL, one, borderType=cv2.BORDER_REPLICATE)
-        return np.asarray(smooth[0], np.float32)
+        return np.asarray(smooth, np.float32).reshape(-1, self._channels)
