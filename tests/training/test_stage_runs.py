@@ -175,7 +175,7 @@ def test_of_more_steps_than_are_enough_a_run_takes_those(tmp_path: Path, monkeyp
         (NetConfig.named("strokes", 4), NetConfig.named("luma", 4), "ask for it: --net strokes --width 4"),
         (NetConfig.named("luma", 4), NetConfig.named("strokes", 4), "ask for it: --net luma --width 4"),
         (NetConfig.named("compact", 4), NetConfig.named("luma", 4), "ask for it: --net compact --width 4"),
-        (NetConfig("compact", 4, 3), NetConfig("compact", 4, 1), "no --net is built like that"),
+        (NetConfig("compact", 4, 1), NetConfig("compact", 4, 3), "no --net is built like that"),
     ],
 )
 def test_weights_that_do_not_fit_say_which_net_would(
