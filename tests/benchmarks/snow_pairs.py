@@ -6,8 +6,8 @@ its shapes and turns from bluish shadow to white, ground nearly all of it, trees
 stays; all else gets a little cooler and paler. A net that learns it from pairs needs no mask, leaves no seams where the
 rule does, and is calm in clips.
 
-`--deep` writes pairs for the way back, which `thaw` learnt from, with B as they are in A: snow lies deep there, so that
-most of the ground's texture is gone, as in real snow, and has to be drawn anew.
+`--deep` writes pairs for the way back, to be learnt from OUT/B to OUT/A: there snow lies deep, so that most of the
+ground's texture is gone, as in real snow, and has to be drawn anew.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def under_snow(rgb: Floats) -> tuple[Floats, Floats]:
 
 
 def deep_snow(rgb: Floats, chance: np.random.Generator, least: float) -> tuple[Floats, Floats]:
-    """The same where snow lies deep: ground that is no tree loses its texture, by chance all or up to a third of it.
+    """The same where snow lies deep: ground that is no tree keeps a third of its texture at most, or none, by chance.
 
     `least` from 0 to 1 is how white and how smooth it is at least.
     """

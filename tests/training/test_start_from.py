@@ -14,6 +14,7 @@ from imgcycle.errors import UnknownStyle, UsageError, WeightsError
 from imgcycle.nets.build import build_generator
 from imgcycle.training.ema import Ema
 from imgcycle.training.storage.start import start_from_weights
+from imgcycle.weights.importers import import_checkpoint
 from imgcycle.weights.user_styles import add_style
 from tests.styles import TINY, save_style, tiny_net
 from tests.weights.importers import plain
@@ -88,8 +89,9 @@ def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
 
 def test_a_net_of_fewer_blocks_takes_the_first_of_one_with_more(tmp_path: Path) -> None:
     path = save_style(tmp_path / "deep.safetensors", 3, config=replace(TINY, depth=3))
-    torch.save((theirs := lively(plain.Resnet(2))).state_dict(), tmp_path / "deep.pth")
-    wanted, whole = tiny_net(replace(TINY, depth=3), seed=3).state_dict(), theirs.state_dict()
+    torch.save(lively(plain.Resnet(2)).state_dict(), tmp_path / "deep.pth")
+    wanted = tiny_net(replace(TINY, depth=3), seed=3).state_dict()
+    whole = import_checkpoint(tmp_path / "deep.pth", "A2B")[0].state_dict()
     net = tiny_net(replace(TINY, depth=2), seed=0)
     start_from_weights(path, of(replace(TINY, depth=2)), {"A2B": net}, {})
     kept = net.state_dict()
@@ -98,8 +100,8 @@ def test_a_net_of_fewer_blocks_takes_the_first_of_one_with_more(tmp_path: Path) 
     foreign = build_generator(RESNET)
     start_from_weights(tmp_path / "deep.pth", of(RESNET), {"A2B": foreign}, {})
     found = foreign.state_dict()
-    assert {tuple(found[name].shape) for name in found} <= {tuple(t.shape) for t in whole.values()}
-    assert any(torch.equal(found["blocks.0.conv1.weight"], t) for t in whole.values())
+    assert found.keys() < whole.keys()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
 
 
 def test_a_net_of_more_blocks_takes_none_of_one_with_fewer(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class NormStatistics:
         """Statistics of (rows, columns, C), through the distances from each row's first value, of which few are large:
         so float32 loses nothing to their mean, and a flat plane stays exactly flat.
         """
-        part = values.to(torch.float32, copy=True)
+        part = values.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         width = part.shape[1]
         first = part[:, :1].clone()
         part.sub_(first)

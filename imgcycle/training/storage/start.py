@@ -33,10 +33,10 @@ def start_from_weights(
 
     A file is loaded into the net of its direction, or the only one there is, and of its two nets the second if that is
     what the run trains, unless the first alone fits; a run of another method provides its generators alone. A net with
-    a skip takes everything but the tail from one without; the reverse is refused. A net of fewer residual blocks takes
-    the first of one with more. Returns notes: what was recognised and assumed of another program's file, what was not
-    taken of a run. UsageError if the architecture differs or
-    nothing fits; UnknownStyle and WeightsError as for any style.
+    a skip takes everything but the tail from one without; the reverse is refused. A compact net or a resnet of fewer
+    blocks takes the first of one with more. Returns notes: what was recognised and assumed of another program's file,
+    what was not taken of a run. UsageError if the architecture differs or nothing fits; UnknownStyle and WeightsError
+    as for any style.
     """
     generators = {way: net for way in _DIRECTIONS if isinstance(net := nets.get(way), Generator)}
     folder = Path(source).expanduser()
@@ -128,7 +128,7 @@ def _check_fit(name: str, theirs: NetConfig, mine: NetConfig) -> None:
     """UsageError if weights of one architecture cannot initialise a net of another."""
     if _fits(theirs, mine):
         return
-    if theirs.global_residual and _built(theirs) == _built(mine) | {"global_residual": True}:
+    if theirs.global_residual and _taken(theirs, mine) == _built(mine) | {"global_residual": True}:
         raise UsageError(f"{name} was learnt to draw changes to its input, this net draws pictures", "add --skip")
     raise UsageError(
         f"{name} does not fit this run's generator: it is {_told(theirs)}, not {_told(mine)}", _asked(theirs)
@@ -139,15 +139,18 @@ def _fits(theirs: NetConfig, mine: NetConfig) -> bool:
     """True for the same architecture, one of more residual blocks, or one whose net draws pictures where this one is to
     draw changes.
     """
-    built, wanted = _built(theirs), _built(mine)
-    if _is_deeper(theirs, mine):
-        built["depth"] = wanted["depth"]
+    built, wanted = _taken(theirs, mine), _built(mine)
     return built == wanted or (mine.global_residual and built == wanted | {"global_residual": False})
 
 
 def _is_deeper(theirs: NetConfig, mine: NetConfig) -> bool:
     """True for a net of more residual blocks of one kind: a shallower one takes the first of them."""
     return theirs.kind == mine.kind and mine.kind in ("compact", "resnet") and theirs.depth > mine.depth
+
+
+def _taken(theirs: NetConfig, mine: NetConfig) -> dict[str, Any]:
+    """Settings of the part of a net that another can take."""
+    return _built(theirs) | ({"depth": mine.depth} if _is_deeper(theirs, mine) else {})
 
 
 def _built(net: NetConfig) -> dict[str, Any]:
