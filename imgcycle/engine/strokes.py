@@ -29,7 +29,6 @@ import numpy.typing as npt
 
 from imgcycle.engine import resample
 from imgcycle.engine.resample import Floats, Pixels
-from imgcycle.nets.compact import LUMA
 
 SPECK = 0.75
 """Standard deviation of the low-pass in pixels of the downscaled image: a first net's specks are about as wide."""
@@ -40,7 +39,6 @@ SIGMA = 1.0
 _REACH = 4
 _TAPS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SIGMA) ** 2)
 _KERNEL: Floats = (_TAPS / _TAPS.sum()).astype(np.float32)
-_TO_LUMA = np.array([LUMA], np.float32)
 LAG = (_REACH + 2) * CELLS[1]
 """Largest number of rows by which output lags behind input."""
 _ROW_BYTES = 60
@@ -121,7 +119,7 @@ class StrokeRows:
             broad = self._painted(self._broad, top + first, pixels)
             change = part - broad
             if self._luma:  # one plane, for all three colours
-                change = np.asarray(cv2.transform(change, _TO_LUMA), np.float32)[..., None]
+                change = resample.luma_of(change)
             self._pending.append((pixels, broad, change))
             self._lows.add(change)
             self._finish()
